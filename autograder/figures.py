@@ -1,0 +1,218 @@
+"""Figures that the book and the exercise notebooks share: contour maps, paths on them, curves.
+
+Colours are Okabe and Ito's, which stay apart for colour-blind readers; lines differ in dash and
+marker as well. matplotlib.pyplot is imported when the first figure is drawn, not before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Array = np.ndarray
+
+BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+PURPLE, SKY, BLACK, YELLOW = "#CC79A7", "#56B4E9", "#1B1F24", "#F0E442"
+COLOURS = (BLUE, RED, GREEN, PURPLE, BLACK, ORANGE, SKY)
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)), (0, (1, 1)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+STYLE: dict[str, Any] = {
+    # Large letters on a small sheet: a phone shows the page at half of its size.
+    "figure.figsize": (5.6, 3.9),
+    "figure.dpi": 100,
+    "savefig.dpi": 200,
+    "figure.facecolor": "white",
+    "figure.constrained_layout.use": True,
+    "font.size": 12,
+    "axes.titlesize": 12,
+    "axes.labelsize": 12,
+    "axes.edgecolor": "#56606b",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": False,
+    "grid.color": "#d3dae1",
+    "grid.linewidth": 0.8,
+    "legend.frameon": True,
+    "legend.framealpha": 0.92,
+    "legend.edgecolor": "none",
+    "legend.fontsize": 10.5,
+    "lines.linewidth": 2.0,
+    "xtick.color": "#3d4854",
+    "ytick.color": "#3d4854",
+}
+
+THETA_LABELS = (r"$\theta_0$", r"$\theta_1$")
+
+
+def new_figure(
+    rows: int = 1, columns: int = 1, size: tuple[float, float] | None = None, **options: Any
+) -> tuple[Figure, Any]:
+    """A figure in the course's style, and its axes as `matplotlib.pyplot.subplots` gives them."""
+    # Late, so that importing this module costs next to nothing.
+    import matplotlib.pyplot as plt
+
+    with plt.rc_context(STYLE):
+        return plt.subplots(rows, columns, figsize=size or STYLE["figure.figsize"], **options)
+
+
+def heights(f: Callable[[Array], Any], x: Array, y: Array) -> Array:
+    """Values of f on a grid.
+
+    Parameters
+    ----------
+    f : function of an array of shape (2,), returns a number
+    x, y : arrays of shape (nx,) and (ny,)
+
+    Returns
+    -------
+    array of shape (ny, nx): row i, column j is f([x[j], y[i]]).
+    """
+    return np.array([[float(f(np.array([a, b]))) for a in x] for b in y])
+
+
+def contours(
+    f: Callable[[Array], Any],
+    x_range: tuple[float, float],
+    y_range: tuple[float, float],
+    *,
+    ax: Axes | None = None,
+    levels: int | Sequence[float] = 14,
+    points: int = 101,
+    labels: tuple[str, str] = THETA_LABELS,
+    colour_label: str | None = None,
+) -> Axes:
+    """Draw f as a map with height lines: pale is low, dark is high.
+
+    Parameters
+    ----------
+    f : function of an array of shape (2,), returns a number
+    x_range, y_range : the part of the plane to draw
+    ax : where to draw; a new figure if left out
+    levels : how many height lines, or their heights
+    points : grid points along each side
+    labels : names of the two axes
+    colour_label : draw a colour bar with this name beside the map
+
+    Returns
+    -------
+    the axes, for `paths` or more drawing
+    """
+    from matplotlib.colors import LinearSegmentedColormap
+
+    if ax is None:
+        ax = new_figure()[1]
+    x, y = np.linspace(*x_range, points), np.linspace(*y_range, points)
+    z = heights(f, x, y)
+    pale_to_dark = LinearSegmentedColormap.from_list("sheet", ["#fbfdff", "#c9dbe8", "#6f8ea6"])
+    filled = ax.contourf(x, y, z, levels=levels, cmap=pale_to_dark, extend="both")
+    ax.contour(x, y, z, levels=filled.levels, colors="#3d4854", linewidths=0.5, alpha=0.6)
+    ax.set(xlabel=labels[0], ylabel=labels[1], xlim=x_range, ylim=y_range)
+    if colour_label is not None:
+        bar = ax.figure.colorbar(filled, ax=ax, pad=0.02, shrink=0.92)
+        bar.set_label(colour_label)
+    return ax
+
+
+def paths(
+    trajectories: Array | Sequence[Array] | Mapping[str, Array],
+    *,
+    ax: Axes | None = None,
+    colours: Sequence[str] = COLOURS,
+    markers: bool = True,
+) -> Axes:
+    """Draw walks in the plane: a ring at the start, a dot a step, a star at the end.
+
+    Parameters
+    ----------
+    trajectories : one array of shape (steps + 1, 2), several of them, or names and arrays
+    ax : where to draw, as `contours` returns it; a new figure if left out
+    colours : taken in turn
+    markers : whether each step gets a dot
+
+    Returns
+    -------
+    the axes
+    """
+    if ax is None:
+        ax = new_figure()[1]
+        ax.set(xlabel=THETA_LABELS[0], ylabel=THETA_LABELS[1])
+    if isinstance(trajectories, Mapping):
+        named = list(trajectories.items())
+    elif isinstance(trajectories, np.ndarray) and trajectories.ndim == 2:
+        named = [("", trajectories)]
+    else:
+        named = [("", np.asarray(walk)) for walk in trajectories]
+    for i, (name, walk) in enumerate(named):
+        colour = colours[i % len(colours)]
+        ax.plot(
+            *walk.T,
+            color=colour,
+            linewidth=1.6,
+            marker="." if markers else "",
+            markersize=5,
+            label=name or None,
+            zorder=3,
+        )
+        ax.plot(*walk[0], "o", color=colour, markerfacecolor="white", markersize=7, zorder=4)
+        ax.plot(*walk[-1], "*", color=colour, markeredgecolor="white", markersize=13, zorder=5)
+    if any(name for name, _ in named):
+        ax.legend()
+    return ax
+
+
+def curves(
+    lines: Mapping[str, Any],
+    x: Any = None,
+    *,
+    ax: Axes | None = None,
+    xlabel: str = "step",
+    ylabel: str = "loss",
+    log: str = "",
+    markers: bool = False,
+) -> Axes:
+    """Draw named curves over a common axis.
+
+    Parameters
+    ----------
+    lines : name to heights, shape (n,), or name to a pair (x, heights)
+    x : common positions, shape (n,); 0, 1, 2, ... if left out
+    ax : where to draw; a new figure if left out
+    xlabel, ylabel : names of the axes, with units where there are any
+    log : "x", "y" or "xy" for logarithmic axes
+    markers : whether each point gets a marker
+
+    Returns
+    -------
+    the axes
+    """
+    if ax is None:
+        ax = new_figure()[1]
+    for i, (name, values) in enumerate(lines.items()):
+        own = isinstance(values, tuple)
+        heights_ = np.asarray(values[1] if own else values)
+        places = values[0] if own else (np.arange(len(heights_)) if x is None else x)
+        ax.plot(
+            places,
+            heights_,
+            color=COLOURS[i % len(COLOURS)],
+            linestyle=DASHES[i % len(DASHES)],
+            marker=MARKERS[i % len(MARKERS)] if markers else "",
+            markersize=6,
+            label=name,
+        )
+    if "x" in log:
+        ax.set_xscale("log")
+    if "y" in log:
+        ax.set_yscale("log")
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.grid(True, color=STYLE["grid.color"], linewidth=STYLE["grid.linewidth"])
+    if len(lines) > 1:
+        ax.legend()
+    return ax

@@ -1,0 +1,173 @@
+"""The judge: holds the references, sends inputs, receives values, decides.
+
+It never executes a learner's code: it is given a `Caller`, which puts a case to the learner's
+function wherever that lives, and returns plain values.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from autograder.calling import Answer, call, plain
+from autograder.exercise import Case, Family, FreshRng, Part
+from autograder.values import MalformedValue, Raised, decode, encode
+from autograder.verdict import Trial, Verdict, decide
+
+MAX_CALLS = 50_000
+
+
+class TooManyCalls(Exception):
+    """A function argument was called more often than any right answer needs."""
+
+
+@dataclass
+class Oracle:
+    """A function argument of a hidden case: evaluated here, counted, and written down.
+
+    The learner's process holds a proxy; what it sends is decoded and validated first.
+    """
+
+    function: Callable[..., Any]
+    limit: int = MAX_CALLS
+    calls: list[tuple[tuple[Any, ...], Any]] = field(default_factory=list)
+
+    def __call__(self, *args: Any) -> Any:
+        if len(self.calls) >= self.limit:
+            raise TooManyCalls(f"more than {self.limit} calls")
+        result = self.function(*(plain(a) for a in args))
+        self.calls.append((tuple(plain(a) for a in args), plain(result)))
+        return result
+
+    def answer(self, tree: Any, blobs: list[bytes]) -> tuple[Any, list[bytes]]:
+        """The reply to a proxy's call: the encoded result, or the exception that it raised."""
+        try:
+            args = decode(tree, blobs)
+        except MalformedValue as error:
+            return encode(_refused("TypeError", str(error))), []
+        if not isinstance(args, list):
+            return encode(_refused("TypeError", "arguments are a list")), []
+        reply = call(lambda: self(*args), {})
+        out: list[bytes] = []
+        return encode(reply.value, out), out
+
+
+def _refused(name: str, message: str) -> Raised:
+    return Raised((name, "Exception"), message)
+
+
+class Caller(Protocol):
+    """Puts a case to the learner's function. Function arguments arrive as `Oracle`s and an
+    `rng` argument as a `FreshRng`."""
+
+    def __call__(self, part: Part, args: dict[str, Any]) -> Answer: ...
+
+
+@dataclass(frozen=True)
+class JudgedCase:
+    """A case as a property sees it: arguments, facts, the calls that were made of functions."""
+
+    args: dict[str, Any]
+    facts: dict[str, Any]
+    calls: dict[str, list[tuple[tuple[Any, ...], Any]]]
+    expected: Any
+
+
+def case_rng(seed: str, part: str, family: str, draw: int) -> np.random.Generator:
+    """The generator behind one draw: the same for everybody whose round has this seed."""
+    digest = hashlib.sha256(f"{seed}\n{part}\n{family}\n{draw}".encode()).digest()
+    return np.random.default_rng(np.frombuffer(digest, dtype=np.uint32))
+
+
+def fresh_rng() -> np.random.Generator:
+    """A generator from a number that nobody knows and that no case depends on."""
+    return np.random.default_rng(secrets.randbits(64))
+
+
+def local_caller(
+    target: Any, *, make_rng: Callable[[], np.random.Generator] = fresh_rng
+) -> Caller:
+    """Calls trusted code in this process: references, mistakes, the proofs of `lint`."""
+
+    def caller(part: Part, args: dict[str, Any]) -> Answer:
+        ready = {k: make_rng() if isinstance(v, FreshRng) else v for k, v in args.items()}
+        with np.errstate(all="ignore"):
+            answer = call(lambda: part.answer(target, ready), ready)
+        answer.value = plain(answer.value)
+        return answer
+
+    return caller
+
+
+def run_trials(part: Part, seed: str, caller: Caller, *, draws: int | None = None) -> list[Trial]:
+    """Put every hidden case of a part to the learner's function."""
+    made: list[tuple[Family, Callable[[], Case]]] = []
+    for family in part.families:
+        for draw in range(part.draws if draws is None else draws):
+
+            def fresh(family: Family = family, draw: int = draw) -> list[Case]:
+                return family.draw(case_rng(seed, part.name, family.name, draw))
+
+            for index in range(len(fresh())):
+                made.append((family, lambda i=index, f=fresh: f()[i]))
+    trials = [_trial(part, family, case, caller) for family, case in made]
+    if not all(trial.passed for trial in trials):
+        for trial, (_, case) in zip(trials, made, strict=True):
+            trial.mistaken = {
+                m.name: local_caller(m.wrong)(part, case().args).value for m in part.mistakes
+            }
+    return trials
+
+
+def _trial(part: Part, family: Family, fresh: Callable[[], Case], caller: Caller) -> Trial:
+    """One case. `fresh` makes it anew for each use, so that no answer can spoil the next."""
+    case = fresh()
+    oracles = {
+        name: Oracle(value)
+        for name, value in case.args.items()
+        if callable(value) and not isinstance(value, type)
+    }
+    answer = caller(part, {**case.args, **oracles})
+    wanted = local_caller(part.reference)(part, fresh().args).value
+    trial = Trial(
+        family.name,
+        family.about,
+        answer.value,
+        wanted,
+        {},
+        part.rtol if case.rtol is None else case.rtol,
+        part.atol if case.atol is None else case.atol,
+        changed=answer.changed,
+        warnings=answer.warnings,
+        by_value=part.by_value,
+    )
+    if trial.off is None:
+        judged = JudgedCase(
+            fresh().args, case.facts, {n: o.calls for n, o in oracles.items()}, wanted
+        )
+        trial.broken = broken_properties(part.properties, answer.value, judged)
+    return trial
+
+
+def broken_properties(properties: Any, answer: Any, case: Any) -> list[str]:
+    """The names of the properties that an answer does not have."""
+    broken = []
+    for rule in properties:
+        try:
+            holds = bool(rule.holds(answer, case))
+        except Exception:  # noqa: BLE001 - an answer of the wrong sort breaks the property
+            holds = False
+        if not holds:
+            broken.append(rule.name)
+    return broken
+
+
+def judge(part: Part, seed: str, caller: Caller) -> Verdict:
+    """The verdict of one grading round on one part."""
+    return decide(part, run_trials(part, seed, caller), reveal=False)
+

@@ -1,0 +1,21 @@
+"""The course's nbgrader configuration, for our own commands to run nbgrader with."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from traitlets.config import Config
+from traitlets.config.loader import PyFileConfigLoader
+
+
+def course_config(root: Path) -> Config:
+    """What `nbgrader_config.py` in a course's folder says, with that folder as the root."""
+    # nbgrader calls `alembic` by name, also where the virtual environment is not activated.
+    here = str(Path(sys.executable).parent)
+    if here not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", "")])
+    config: Config = PyFileConfigLoader("nbgrader_config.py", path=str(root)).load_config()
+    config.CourseDirectory.root = str(root)
+    return config

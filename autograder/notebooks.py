@@ -1,0 +1,139 @@
+"""From a set's text and references to the instructor's notebook.
+
+`solutions/<set>.md` is a MyST notebook; a code cell `%exercise NAME` stands for the solution cell
+of that exercise and its check cells. Ids come from grade ids and contents, never from chance, so
+that the same sources give the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import jupytext
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from autograder import __version__, source
+from autograder.catalog import ExerciseSet
+from autograder.exercise import AuthorError, ClassExercise, Exercise, Part
+
+WHEEL = f"autograder-{__version__}-py3-none-any.whl"
+
+SETUP = f'''\
+try:
+    from autograder import check, hint
+except ModuleNotFoundError:
+    raise SystemExit(
+        "The course's package is missing. Run this in a cell of its own, then this cell again:\\n"
+        "    %pip install ./{WHEEL}"
+    ) from None
+
+import matplotlib.pyplot as plt
+import numpy as np
+'''
+
+METADATA = {
+    "kernelspec": {
+        "display_name": "Python 3 (ipykernel)",
+        "language": "python",
+        "name": "python3",
+    },
+    "language_info": {
+        "codemirror_mode": {"name": "ipython", "version": 3},
+        "file_extension": ".py",
+        "mimetype": "text/x-python",
+        "name": "python",
+        "nbconvert_exporter": "python",
+        "pygments_lexer": "ipython3",
+        "version": "3.11.7",
+    },
+}
+
+
+def instructor_notebook(exercise_set: ExerciseSet) -> NotebookNode:
+    """The solved notebook with nbgrader's metadata.
+
+    Raises
+    ------
+    AuthorError where the text is missing, names an unknown exercise, or leaves one out.
+    """
+    text = exercise_set.text
+    if not text.is_file():
+        raise AuthorError(f"no file {text}: it holds the text of the notebook {text.stem}.")
+    cells: list[NotebookNode] = []
+    left = {_name(e): e for e in exercise_set.exercises}
+    for cell in jupytext.reads(text.read_text("utf-8"), fmt="md:myst").cells:
+        named = _directive(cell)
+        if named is None:
+            cells.append(_plain(cell))
+            continue
+        if named not in left:
+            raise AuthorError(
+                f"{text}: %exercise {named} is declared nowhere, or used twice; "
+                f"still to place: {', '.join(left) or 'none'}."
+            )
+        cells += _exercise_cells(left.pop(named))
+    if left:
+        raise AuthorError(
+            f"{text} leaves out {', '.join(left)}: give each its code cell, %exercise NAME."
+        )
+    first_code = next(i for i, cell in enumerate(cells) if cell.cell_type == "code")
+    cells.insert(first_code, _plain(new_code_cell(SETUP.strip())))
+    notebook = new_notebook(cells=_distinct(cells), metadata=METADATA)
+    notebook.nbformat_minor = 5
+    return notebook
+
+
+def _name(exercise: Exercise | ClassExercise) -> str:
+    return exercise.exercise if isinstance(exercise, Part) else exercise.name
+
+
+def _directive(cell: NotebookNode) -> str | None:
+    """The NAME of a cell that is `%exercise NAME`, else None."""
+    words = cell.source.split()
+    if cell.cell_type == "code" and len(words) == 2 and words[0] == "%exercise":
+        return words[1]
+    return None
+
+
+def _plain(cell: NotebookNode) -> NotebookNode:
+    make: Any = new_code_cell if cell.cell_type == "code" else new_markdown_cell
+    digest = hashlib.sha256(cell.source.encode()).hexdigest()[:12]
+    return make(cell.source, id=f"text-{digest}", metadata={})
+
+
+def _exercise_cells(exercise: Exercise | ClassExercise) -> list[NotebookNode]:
+    name = _name(exercise)
+    solution = new_code_cell(
+        source.solution_cell(exercise.reference),
+        id=f"solution-{name}",
+        metadata={"nbgrader": _nbgrader(name, solution=True)},
+    )
+    return [solution, *(_check_cell(part) for part in exercise.parts)]
+
+
+def _check_cell(part: Part) -> NotebookNode:
+    function, dot, step = part.name.partition(".")
+    call = f'check({function}, "{step}")' if dot else f"check({function})"
+    metadata = {
+        "deletable": False,
+        "editable": False,
+        "nbgrader": {**_nbgrader(part.grade_id, grade=True, locked=True), "points": part.points},
+    }
+    return new_code_cell(call, id=part.grade_id, metadata=metadata)
+
+
+def _nbgrader(grade_id: str, **given: bool) -> dict[str, Any]:
+    flags = {"grade": False, "locked": False, "solution": False, "task": False, **given}
+    return {**flags, "grade_id": grade_id, "schema_version": 3}
+
+
+def _distinct(cells: list[NotebookNode]) -> list[NotebookNode]:
+    """Two cells with the same text would have the same id; number the later ones."""
+    seen: dict[str, int] = {}
+    for cell in cells:
+        count = seen[cell.id] = seen.get(cell.id, 0) + 1
+        if count > 1:
+            cell.id = f"{cell.id}-{count}"
+    return cells

@@ -1,0 +1,62 @@
+"""Where the project's folders are, and the one setting that decides what is handed out."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class NoProject(Exception):
+    """No project folder was found. Says where it was looked for."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """The folders of a course."""
+
+    root: Path
+    released_sets: tuple[str, ...] = ()
+
+    @property
+    def solutions(self) -> Path:
+        """References, cases, mistakes and notebook texts: never leaves this machine."""
+        return self.root / "solutions"
+
+    @property
+    def exercises(self) -> Path:
+        """What learners open; generated."""
+        return self.root / "exercises"
+
+    @property
+    def grading(self) -> Path:
+        """nbgrader's source, submitted, autograded, feedback and gradebook; not committed."""
+        return self.root / "grading"
+
+    @property
+    def sets(self) -> list[str]:
+        """The names of all sets that have a solution."""
+        return sorted(p.stem for p in self.solutions.glob("*.py") if not p.stem.startswith("_"))
+
+
+def find_project(start: Path | None = None) -> Project:
+    """The project that a folder lies in: the nearest parent whose pyproject.toml has
+    `[tool.autograder]`, or what the environment's AUTOGRADER_ROOT names.
+
+    Raises
+    ------
+    NoProject with the folders that were looked at.
+    """
+    named = os.environ.get("AUTOGRADER_ROOT")
+    start = Path(named) if named else (start or Path.cwd())
+    for folder in [start.resolve(), *start.resolve().parents]:
+        file = folder / "pyproject.toml"
+        if file.is_file():
+            table = tomllib.loads(file.read_text("utf-8")).get("tool", {}).get("autograder")
+            if table is not None:
+                return Project(folder, tuple(table.get("released_sets", ())))
+    raise NoProject(
+        f"No course project in {start} or above it: looked for a pyproject.toml with a "
+        "[tool.autograder] table. Change to the course's folder, or set AUTOGRADER_ROOT to it."
+    )

@@ -1,0 +1,99 @@
+"""Source code as text: a function without its decorators, a stub, the calls that it makes."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from typing import Any
+
+BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+
+
+def bare(thing: Any) -> str:
+    """The source of a function or class, dedented, without its decorators."""
+    text, node = _parse(thing)
+    return "\n".join(text.splitlines()[node.lineno - 1 : node.end_lineno])
+
+
+def solution_cell(reference: Any) -> str:
+    """The instructor's cell: signature and docstring in the open, each body between the
+    delimiters that nbgrader replaces by the stub."""
+    text, node = _parse(reference)
+    lines = text.splitlines()
+    if isinstance(node, ast.ClassDef):
+        return "\n".join(_class(text, lines, node))
+    return "\n".join(_function(text, lines, node))
+
+
+def _parse(thing: Any) -> tuple[str, Any]:
+    text = textwrap.dedent(inspect.getsource(thing))
+    return text, ast.parse(text).body[0]
+
+
+def _function(text: str, lines: list[str], node: ast.FunctionDef) -> list[str]:
+    indent = " " * node.col_offset
+    out = [lines[n.lineno - 1] for n in node.decorator_list if node.col_offset]
+    out.append(f"{indent}def {node.name}({_signature(text, node.args)}):")
+    first, body_start = node.body[0], node.body[0].lineno
+    if ast.get_docstring(node) is not None:
+        end = first.end_lineno or first.lineno
+        out += lines[first.lineno - 1 : end]
+        body_start = end + 1
+    inner = indent + "    "
+    return [*out, inner + BEGIN, *lines[body_start - 1 : node.end_lineno], inner + END]
+
+
+def _class(text: str, lines: list[str], node: ast.ClassDef) -> list[str]:
+    out = [lines[node.lineno - 1]]
+    for item in node.body:
+        if isinstance(item, ast.FunctionDef):
+            out += ["", *_function(text, lines, item)]
+        else:
+            out += lines[item.lineno - 1 : item.end_lineno]
+    return out
+
+
+def _signature(text: str, args: ast.arguments) -> str:
+    """The parameters without annotations; defaults as the author wrote them."""
+    positional = [*args.posonlyargs, *args.args]
+    defaults = [None] * (len(positional) - len(args.defaults)) + list(args.defaults)
+    parts = [_parameter(text, a, d) for a, d in zip(positional, defaults, strict=True)]
+    if args.vararg:
+        parts.append("*" + args.vararg.arg)
+    elif args.kwonlyargs:
+        parts.append("*")
+    pairs = zip(args.kwonlyargs, args.kw_defaults, strict=True)
+    parts += [_parameter(text, a, d) for a, d in pairs]
+    if args.kwarg:
+        parts.append("**" + args.kwarg.arg)
+    return ", ".join(parts)
+
+
+def _parameter(text: str, arg: ast.arg, default: ast.expr | None) -> str:
+    if default is None:
+        return arg.arg
+    return f"{arg.arg}={ast.get_source_segment(text, default)}"
+
+
+def names_used(source: str, function: str) -> set[str]:
+    """The names that a function's body reads and the attributes that it asks for.
+
+    Empty where the source does not parse or does not define the function.
+    """
+    node = find_definition(source, function)
+    if node is None:
+        return set()
+    loaded = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+    return loaded | {n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute)}
+
+
+def find_definition(source: str, name: str) -> ast.AST | None:
+    """The last definition of a function or class of that name in a cell, or None."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    found = [n for n in ast.walk(tree) if isinstance(n, kinds) and n.name == name]
+    return found[-1] if found else None

@@ -1,0 +1,260 @@
+"""Values that cross from a learner's process to the judge: JSON and plain arrays, never pickles.
+
+A value is a tree of None, bool, int, float, str, list, tuple, dict and leaves: arrays, NumPy
+scalars, torch tensors. `encode` turns it into JSON; `decode` builds it again and trusts nothing.
+With `blobs` arrays travel as `.npy` bytes beside the JSON; without, their numbers stand in it.
+Anything else becomes an `Opaque` that carries only the name of its type.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+KINDS = "biuf"
+MAX_DEPTH = 24
+MAX_NODES = 200_000
+MAX_BYTES = 64 * 2**20
+MAX_TEXT = 10_000
+
+
+class MalformedValue(ValueError):
+    """Bytes that no honest process sends."""
+
+
+@dataclass(frozen=True)
+class Opaque:
+    """Something that is no plain value: all that is known of it is the name of its type."""
+
+    type_name: str
+
+
+@dataclass(frozen=True)
+class Raised:
+    """A call that ended in an exception.
+
+    names: the class and its bases by name. message and line are the learner's own, and stay so.
+    """
+
+    names: tuple[str, ...]
+    message: str = ""
+    line: str = ""
+    lineno: int = 0
+
+    @property
+    def name(self) -> str:
+        """The exception's class."""
+        return self.names[0]
+
+
+def encode(value: Any, blobs: list[bytes] | None = None, *, depth: int = 0) -> Any:
+    """The JSON tree of a value; arrays go to `blobs` where given."""
+    kind = type(value)
+    if value is None or kind in (bool, str):
+        return value
+    if kind is int:
+        return value if abs(value) < 2**63 else {"$": "bigint", "v": str(value)[:MAX_TEXT]}
+    if kind is float:
+        return value if math.isfinite(value) else {"$": "float", "v": repr(value)}
+    if depth > MAX_DEPTH:
+        return {"$": "other", "type": "value nested too deeply"}
+    if kind is list:
+        return [encode(item, blobs, depth=depth + 1) for item in value]
+    if kind is tuple:
+        return {"$": "tuple", "items": [encode(item, blobs, depth=depth + 1) for item in value]}
+    if kind is dict:
+        items = [[encode(k), encode(v, blobs, depth=depth + 1)] for k, v in value.items()]
+        return {"$": "dict", "items": items}
+    if kind is np.ndarray and value.dtype.kind in KINDS:
+        return _encode_array("array", value, blobs)
+    if isinstance(value, np.generic) and value.dtype.kind in KINDS:
+        return _encode_array("scalar", np.asarray(value), blobs)
+    if kind is Raised:
+        return {
+            "$": "raised",
+            "names": list(value.names),
+            "message": value.message,
+            "line": value.line,
+            "lineno": value.lineno,
+        }
+    if kind is Opaque:
+        return {"$": "other", "type": value.type_name}
+    if _is_tensor(value):
+        return _encode_tensor(value, blobs)
+    return {"$": "other", "type": str(kind.__name__)[:200]}
+
+
+def _is_tensor(value: Any) -> bool:
+    """By name, so that torch need not be imported to know that something is no tensor."""
+    return type(value).__module__.partition(".")[0] == "torch" and hasattr(value, "detach")
+
+
+def _encode_array(tag: str, array: np.ndarray, blobs: list[bytes] | None) -> dict[str, Any]:
+    if blobs is None:
+        return {
+            "$": tag,
+            "dtype": array.dtype.str,
+            "shape": list(array.shape),
+            "data": [encode(item) for item in array.reshape(-1).tolist()],
+        }
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    blobs.append(buffer.getvalue())
+    return {"$": tag, "blob": len(blobs) - 1}
+
+
+def _encode_tensor(tensor: Any, blobs: list[bytes] | None) -> dict[str, Any]:
+    import torch
+
+    plain = tensor.detach().cpu()
+    if plain.dtype in (torch.bfloat16, torch.float16):
+        plain = plain.to(torch.float32)
+    tree = _encode_array("tensor", plain.numpy(), blobs)
+    tree["torch_dtype"] = str(tensor.dtype).removeprefix("torch.")
+    tree["requires_grad"] = bool(tensor.requires_grad)
+    return tree
+
+
+class _Decoder:
+    """One decoding, with its budget of nodes and bytes."""
+
+    def __init__(self, blobs: list[bytes]) -> None:
+        self.blobs = blobs
+        self.nodes = 0
+        self.bytes = 0
+
+    def value(self, tree: Any, depth: int = 0) -> Any:
+        self.nodes += 1
+        if self.nodes > MAX_NODES or depth > MAX_DEPTH:
+            raise MalformedValue("a value with too many parts")
+        if tree is None or isinstance(tree, bool | int | float):
+            return tree
+        if isinstance(tree, str):
+            return tree[:MAX_TEXT]
+        if isinstance(tree, list):
+            return [self.value(item, depth + 1) for item in tree]
+        if isinstance(tree, dict):
+            return self._tagged(tree, depth)
+        raise MalformedValue(f"no value is a {type(tree).__name__}")
+
+    def _tagged(self, tree: dict[str, Any], depth: int) -> Any:
+        tag = tree.get("$")
+        if tag == "float":
+            if tree.get("v") not in ("nan", "inf", "-inf"):
+                raise MalformedValue("a float that is none")
+            return float(tree["v"])
+        if tag == "bigint":
+            return Opaque("an integer beyond 64 bits")
+        if tag == "tuple":
+            return tuple(self.value(item, depth + 1) for item in _list(tree, "items"))
+        if tag == "dict":
+            pairs = _list(tree, "items")
+            if not all(isinstance(p, list) and len(p) == 2 for p in pairs):
+                raise MalformedValue("a dict whose items are no pairs")
+            made = {}
+            for key, item in pairs:
+                if not isinstance(key, str | int | bool | float | None):
+                    key = "?"
+                made[key] = self.value(item, depth + 1)
+            return made
+        if tag in ("array", "scalar", "tensor"):
+            return self._array(tag, tree)
+        if tag == "raised":
+            names = [str(name)[:200] for name in _list(tree, "names")][:50]
+            lineno = tree.get("lineno", 0)
+            return Raised(
+                tuple(names) or ("Exception",),
+                str(tree.get("message", ""))[:MAX_TEXT],
+                str(tree.get("line", ""))[:500],
+                lineno if isinstance(lineno, int) else 0,
+            )
+        if tag == "other":
+            return Opaque(str(tree.get("type", "object"))[:200])
+        raise MalformedValue("an unknown kind of value")
+
+    def _array(self, tag: str, tree: dict[str, Any]) -> Any:
+        array = self._blob(tree["blob"]) if "blob" in tree else _inline(tree)
+        if tag == "scalar":
+            if array.shape != ():
+                raise MalformedValue("a scalar with a shape")
+            return array[()]
+        if tag == "tensor":
+            return _tensor(array, tree)
+        return array
+
+    def _blob(self, index: Any) -> np.ndarray:
+        if not isinstance(index, int) or not 0 <= index < len(self.blobs):
+            raise MalformedValue("an array that was not sent")
+        blob = self.blobs[index]
+        self.bytes += len(blob)
+        if self.bytes > MAX_BYTES:
+            raise MalformedValue(f"more than {MAX_BYTES} bytes of arrays")
+        return read_npy(blob)
+
+
+def decode(tree: Any, blobs: list[bytes] | None = None) -> Any:
+    """Build the value of a tree.
+
+    Raises
+    ------
+    MalformedValue where the tree or an array is not what `encode` writes, or beyond the bounds.
+    """
+    try:
+        return _Decoder(blobs or []).value(tree)
+    except MalformedValue:
+        raise
+    except (TypeError, ValueError, KeyError, OverflowError, RecursionError) as error:
+        raise MalformedValue(f"not a value: {type(error).__name__}") from error
+
+
+def read_npy(blob: bytes) -> np.ndarray:
+    """The array in `.npy` bytes; the header is read and checked before any number is."""
+    stream = io.BytesIO(blob)
+    try:
+        version = np.lib.format.read_magic(stream)
+        if version == (1, 0):
+            header = np.lib.format.read_array_header_1_0(stream, max_header_size=1000)
+        elif version == (2, 0):
+            header = np.lib.format.read_array_header_2_0(stream, max_header_size=1000)
+        else:
+            raise MalformedValue("an unknown version of the .npy format")
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+        raise MalformedValue("a malformed .npy header") from error
+    shape, fortran, dtype = header
+    if dtype.hasobject or dtype.fields or dtype.subdtype or dtype.kind not in KINDS:
+        raise MalformedValue(f"an array of {dtype}")
+    if dtype.itemsize > 16 or len(shape) > 32 or any(n < 0 for n in shape):
+        raise MalformedValue("an array of impossible shape")
+    if math.prod(shape) * dtype.itemsize != len(blob) - stream.tell():
+        raise MalformedValue("an array header that does not fit its data")
+    flat = np.frombuffer(blob, dtype=dtype, offset=stream.tell())
+    return flat.reshape(shape, order="F" if fortran else "C").copy()
+
+
+def _inline(tree: dict[str, Any]) -> np.ndarray:
+    dtype = np.dtype(str(tree.get("dtype")))
+    if dtype.kind not in KINDS:
+        raise MalformedValue(f"an array of {dtype}")
+    data = [_Decoder([]).value(item) for item in _list(tree, "data")]
+    return np.array(data, dtype=dtype).reshape(_list(tree, "shape"))
+
+
+def _tensor(array: np.ndarray, tree: dict[str, Any]) -> Any:
+    import torch
+
+    dtype = getattr(torch, str(tree.get("torch_dtype")), None)
+    if not isinstance(dtype, torch.dtype):
+        raise MalformedValue("a tensor of unknown dtype")
+    tensor = torch.from_numpy(np.array(array)).to(dtype)
+    return tensor.requires_grad_(bool(tree.get("requires_grad")) and dtype.is_floating_point)
+
+
+def _list(tree: dict[str, Any], key: str) -> list[Any]:
+    items = tree.get(key)
+    if not isinstance(items, list):
+        raise MalformedValue(f"{key} is no list")
+    return items

@@ -1,0 +1,31 @@
+"""nbgrader's configuration for this course: its folders, and our parts in its lists."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+
+c = get_config()  # noqa: F821 - traitlets puts it there
+
+c.CourseDirectory.root = str(ROOT)
+
+c.CourseDirectory.course_id = "descent"
+c.CourseDirectory.source_directory = "grading/source"
+c.CourseDirectory.release_directory = "exercises"
+c.CourseDirectory.submitted_directory = "grading/submitted"
+c.CourseDirectory.autograded_directory = "grading/autograded"
+c.CourseDirectory.feedback_directory = "grading/feedback"
+c.CourseDirectory.solution_directory = "grading/solution"
+c.CourseDirectory.db_url = f"sqlite:///{ROOT / 'grading' / 'gradebook.db'}"
+
+# Without *.py and *.md here generate_assignment would ship a solution that lies beside a notebook.
+c.CourseDirectory.ignore = [
+    ".ipynb_checkpoints",
+    "*.pyc",
+    "__pycache__",
+    ".pytest_cache",
+    "feedback",
+    "*.md",
+    "*.py",
+]
+
+c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
