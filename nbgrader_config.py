@@ -29,3 +29,24 @@ c.CourseDirectory.ignore = [
 ]
 
 c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
+
+# Whatever a learner hands in is read, repaired, run and judged by our parts; the rest is nbgrader's.
+c.Autograde.exporter_class = "autograder.grading.nbgrader_parts.SubmissionExporter"
+c.Autograde.pre_convert_hook = "autograder.grading.nbgrader_parts.adopt_notebook"
+c.Autograde.sanitize_preprocessors = [
+    "autograder.grading.nbgrader_parts.RepairCells",
+    "nbgrader.preprocessors.ClearOutput",
+    "nbgrader.preprocessors.DeduplicateIds",
+    "nbgrader.preprocessors.OverwriteKernelspec",
+    "nbgrader.preprocessors.OverwriteCells",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
+c.Autograde.autograde_preprocessors = [
+    "autograder.grading.nbgrader_parts.GradeSubmission",
+    "nbgrader.preprocessors.IgnorePattern",
+    "nbgrader.preprocessors.LimitOutput",
+    "autograder.grading.nbgrader_parts.SaveGrades",
+    "nbgrader.preprocessors.AssignLatePenalties",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
+c.GenerateFeedback.post_convert_hook = "autograder.grading.nbgrader_parts.end_round"

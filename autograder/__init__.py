@@ -1,6 +1,6 @@
 """The course's autograder: what learners import, and what builds and grades their exercises.
 
-    from autograder import check, hint
+from autograder import check, hint
 """
 
 from typing import Any

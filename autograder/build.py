@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import filecmp
 import logging
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -58,6 +59,8 @@ def _generate(project: Project, name: str, database: bool) -> None:
     # new one can be made.
     release = project.grading / "release"
     config.CourseDirectory.release_directory = str(release)
+    if not database:
+        config.SaveCells.enabled = False
     coursedir = CourseDirectory(config=config)
     app = GenerateAssignment(coursedir=coursedir, config=config)
     app.force = True
@@ -98,7 +101,7 @@ def _last_error(log: logging.Logger) -> str:
     keep = log.handlers[0]
     lines = keep.lines if isinstance(keep, _Keep) else []
     told = [line for line in "\n".join(lines).splitlines() if line.strip()]
-    errors = [line for line in told if "Error" in line]
+    errors = [line for line in told if re.match(r"[\w.]*(Error|Exception)\b", line)]
     return (errors or told or ["no reason given"])[-1]
 
 

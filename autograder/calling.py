@@ -38,7 +38,7 @@ def raised(error: BaseException) -> Raised:
     message = ""
     try:
         message = str(error)[:2000]
-    except Exception:  # noqa: BLE001 - a learner's __str__ may raise anything
+    except Exception:
         message = "(its message cannot be read)"
     lineno, line = own_line(error)
     return Raised(names, message, line, lineno)
@@ -75,7 +75,7 @@ def call(function: Callable[[], Any], arguments: Mapping[str, Any]) -> Answer:
             value = function()
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # noqa: BLE001 - SystemExit too is an answer
+        except BaseException as error:
             value = raised(error)
     changed = [name for name, was in before.items() if not _unchanged(was, arguments[name])]
     texts = [str(w.message)[:200] for w in caught if issubclass(w.category, RuntimeWarning)]

@@ -24,6 +24,7 @@ from autograder.calling import call, plain
 from autograder.exercise import FreshRng
 from autograder.i18n import _
 from autograder.judge import Oracle, broken_properties
+from autograder.showing import framed, lines, panel
 from autograder.verdict import Trial, Verdict, decide
 from autograder.visible import CHECKS, VisibleCase, VisiblePart, read_visible, show
 
@@ -39,7 +40,7 @@ class CheckFailed(Exception):
         self.verdict = verdict
 
     def _render_traceback_(self) -> list[str]:
-        return _lines(self.verdict, colour=True)
+        return lines(self.verdict, colour=True)
 
 
 def check(function: Any, step: str | None = None) -> None:
@@ -59,7 +60,7 @@ def check(function: Any, step: str | None = None) -> None:
     verdict = _verdict(part, function)
     shell = _notebook()
     if shell is None:
-        print("\n".join(_lines(verdict, colour=False)))
+        print("\n".join(lines(verdict, colour=False)))
     elif verdict.status == "passed" or (
         verdict.status == "not_attempted" and not os.environ.get("NBGRADER_VALIDATING")
     ):
@@ -85,7 +86,7 @@ def hint(function: Any, step: str | None = None) -> None:
     else:
         from IPython.display import display
 
-        display({"text/plain": text, "text/html": _panel("#0072b2", html.escape(text))}, raw=True)
+        display({"text/plain": text, "text/html": framed(html.escape(text))}, raw=True)
 
 
 # The verdict
@@ -122,9 +123,7 @@ def _trial(part: VisiblePart, case: VisibleCase, function: Any) -> Trial:
     )
     if trial.off is None:
         calls = {n: a.calls for n, a in args.items() if isinstance(a, Oracle)}
-        judged = SimpleNamespace(
-            args=case.raw, facts=case.facts, calls=calls, expected=case.wanted
-        )
+        judged = SimpleNamespace(args=case.raw, facts=case.facts, calls=calls, expected=case.wanted)
         trial.broken = broken_properties(part.properties, answer.value, judged)
     return trial
 
@@ -222,44 +221,8 @@ def _notebook() -> Any:
     return sys.modules["IPython"].get_ipython()
 
 
-MARKS = {"passed": "\u2713", "not_attempted": "\u25cb", "partial": "\u2717"}
-ANSI = {"red": "\x1b[31m", "bold": "\x1b[1m", "blue": "\x1b[34m", "end": "\x1b[0m"}
-
-
-def _lines(verdict: Verdict, *, colour: bool) -> list[str]:
-    """The verdict in a few lines of text."""
-    paint = ANSI if colour else dict.fromkeys(ANSI, "")
-    mark = MARKS.get(verdict.status, "\u2717")
-    tone = paint["blue"] if verdict.status in ("passed", "not_attempted") else paint["red"]
-    lines = [f"{tone}{mark} {paint['bold']}{verdict.part}{paint['end']}: {verdict.message}"]
-    if verdict.line:
-        lines.append("  " + _("your line: {line}").format(line=verdict.line))
-    if verdict.hint:
-        lines.append("  " + verdict.hint)
-    lines += ["  " + text for text in verdict.detail.splitlines()]
-    if verdict.mend_first:
-        lines.append(
-            "  "
-            + _("It uses {name}, whose own check fails: mend that first.").format(
-                name=verdict.mend_first
-            )
-        )
-    lines += ["  " + text for text in verdict.remarks]
-    if verdict.status not in ("passed", "not_attempted"):
-        function, dot, step = verdict.part.partition(".")
-        call = f'hint({function}, "{step}")' if dot else f"hint({function})"
-        lines.append("  " + _("Stuck? Try {call}").format(call=call))
-    return lines
-
-
 def _display(verdict: Verdict) -> None:
     from IPython.display import display
 
-    lines = _lines(verdict, colour=False)
-    colour = "#009e73" if verdict.status == "passed" else "#56b4e9"
-    body = "<br>".join(html.escape(line.strip()) for line in lines)
-    display({"text/plain": "\n".join(lines), "text/html": _panel(colour, body)}, raw=True)
-
-
-def _panel(colour: str, body: str) -> str:
-    return f'<div style="border-left:4px solid {colour};padding:.3em .8em">{body}</div>'
+    text = "\n".join(lines(verdict, colour=False))
+    display({"text/plain": text, "text/html": panel(verdict)}, raw=True)

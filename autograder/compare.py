@@ -126,9 +126,7 @@ def _tensor(got: Any, wanted: Any, rtol: float, atol: float, where: str) -> Diff
     return _array(pair[0], pair[1], rtol, atol, where)
 
 
-def _array(
-    got: Any, wanted: np.ndarray, rtol: float, atol: float, where: str
-) -> Difference | None:
+def _array(got: Any, wanted: np.ndarray, rtol: float, atol: float, where: str) -> Difference | None:
     if not isinstance(got, np.ndarray | np.generic):
         return Difference("type", describe(got), describe(wanted), where)
     got = np.asarray(got)

@@ -214,7 +214,7 @@ class Part:
 
         return register
 
-    def property(  # noqa: A003 - the author's word
+    def property(
         self, text: str, *, mistake: str | None = None, hint: str = ""
     ) -> Callable[[Callable[..., bool]], Callable[..., bool]]:
         """Decorator: `holds(answer, case)`; `text` says what the learner's answer breaks."""

@@ -23,7 +23,7 @@ COLOURS = (BLUE, RED, GREEN, PURPLE, BLACK, ORANGE, SKY)
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)), (0, (1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
-STYLE: dict[str, Any] = {
+STYLE: dict[Any, Any] = {
     # Large letters on a small sheet: a phone shows the page at half of its size.
     "figure.figsize": (5.6, 3.9),
     "figure.dpi": 100,

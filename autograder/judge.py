@@ -10,7 +10,8 @@ import hashlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -61,11 +62,9 @@ def _refused(name: str, message: str) -> Raised:
     return Raised((name, "Exception"), message)
 
 
-class Caller(Protocol):
-    """Puts a case to the learner's function. Function arguments arrive as `Oracle`s and an
-    `rng` argument as a `FreshRng`."""
-
-    def __call__(self, part: Part, args: dict[str, Any]) -> Answer: ...
+Caller = Callable[[Part, dict[str, Any]], Answer]
+"""Puts a case to the learner's function. Function arguments arrive as `Oracle`s and an `rng`
+argument as a `FreshRng`."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +88,7 @@ def fresh_rng() -> np.random.Generator:
     return np.random.default_rng(secrets.randbits(64))
 
 
-def local_caller(
-    target: Any, *, make_rng: Callable[[], np.random.Generator] = fresh_rng
-) -> Caller:
+def local_caller(target: Any, *, make_rng: Callable[[], np.random.Generator] = fresh_rng) -> Caller:
     """Calls trusted code in this process: references, mistakes, the proofs of `lint`."""
 
     def caller(part: Part, args: dict[str, Any]) -> Answer:
@@ -104,24 +101,47 @@ def local_caller(
     return caller
 
 
-def run_trials(part: Part, seed: str, caller: Caller, *, draws: int | None = None) -> list[Trial]:
-    """Put every hidden case of a part to the learner's function."""
+def run_trials(part: Part, seed: str, caller: Caller, *, mistaken: bool = True) -> list[Trial]:
+    """Put every hidden case of a part to the learner's function.
+
+    mistaken: whether to work out the answers of the known mistakes where a trial fails.
+    """
     made: list[tuple[Family, Callable[[], Case]]] = []
     for family in part.families:
-        for draw in range(part.draws if draws is None else draws):
+        for draw in range(part.draws):
 
             def fresh(family: Family = family, draw: int = draw) -> list[Case]:
                 return family.draw(case_rng(seed, part.name, family.name, draw))
 
             for index in range(len(fresh())):
-                made.append((family, lambda i=index, f=fresh: f()[i]))
+                made.append((family, partial(_nth, fresh, index)))
     trials = [_trial(part, family, case, caller) for family, case in made]
-    if not all(trial.passed for trial in trials):
+    if mistaken and not all(trial.passed for trial in trials):
         for trial, (_, case) in zip(trials, made, strict=True):
             trial.mistaken = {
                 m.name: local_caller(m.wrong)(part, case().args).value for m in part.mistakes
             }
     return trials
+
+
+def _nth(fresh: Callable[[], list[Case]], index: int) -> Case:
+    return fresh()[index]
+
+
+def judge_all_known(part: Part, seed: str) -> dict[str, Verdict]:
+    """The verdicts on a part's own reference (under its name) and on each of its mistakes.
+
+    What `judge` would say of each, with every answer computed once.
+    """
+    known = {part.name: part.reference, **{m.name: m.wrong for m in part.mistakes}}
+    trials = {
+        name: run_trials(part, seed, local_caller(target), mistaken=False)
+        for name, target in known.items()
+    }
+    for of_target in trials.values():
+        for i, trial in enumerate(of_target):
+            trial.mistaken = {m.name: trials[m.name][i].got for m in part.mistakes}
+    return {name: decide(part, of_target, reveal=False) for name, of_target in trials.items()}
 
 
 def _trial(part: Part, family: Family, fresh: Callable[[], Case], caller: Caller) -> Trial:
@@ -160,7 +180,7 @@ def broken_properties(properties: Any, answer: Any, case: Any) -> list[str]:
     for rule in properties:
         try:
             holds = bool(rule.holds(answer, case))
-        except Exception:  # noqa: BLE001 - an answer of the wrong sort breaks the property
+        except Exception:
             holds = False
         if not holds:
             broken.append(rule.name)
@@ -170,4 +190,3 @@ def broken_properties(properties: Any, answer: Any, case: Any) -> list[str]:
 def judge(part: Part, seed: str, caller: Caller) -> Verdict:
     """The verdict of one grading round on one part."""
     return decide(part, run_trials(part, seed, caller), reveal=False)
-

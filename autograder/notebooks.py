@@ -20,7 +20,7 @@ from autograder.exercise import AuthorError, ClassExercise, Exercise, Part
 
 WHEEL = f"autograder-{__version__}-py3-none-any.whl"
 
-SETUP = f'''\
+SETUP = f"""\
 try:
     from autograder import check, hint
 except ModuleNotFoundError:
@@ -31,7 +31,7 @@ except ModuleNotFoundError:
 
 import matplotlib.pyplot as plt
 import numpy as np
-'''
+"""
 
 METADATA = {
     "kernelspec": {
@@ -108,23 +108,28 @@ def _exercise_cells(exercise: Exercise | ClassExercise) -> list[NotebookNode]:
     solution = new_code_cell(
         source.solution_cell(exercise.reference),
         id=f"solution-{name}",
-        metadata={"nbgrader": _nbgrader(name, solution=True)},
+        metadata={"nbgrader": nbgrader_metadata(name, solution=True)},
     )
-    return [solution, *(_check_cell(part) for part in exercise.parts)]
+    return [solution, *(check_cell(part) for part in exercise.parts)]
 
 
-def _check_cell(part: Part) -> NotebookNode:
+def check_cell(part: Part) -> NotebookNode:
+    """The locked cell under a solution that checks it and carries its points."""
     function, dot, step = part.name.partition(".")
     call = f'check({function}, "{step}")' if dot else f"check({function})"
     metadata = {
         "deletable": False,
         "editable": False,
-        "nbgrader": {**_nbgrader(part.grade_id, grade=True, locked=True), "points": part.points},
+        "nbgrader": {
+            **nbgrader_metadata(part.grade_id, grade=True, locked=True),
+            "points": part.points,
+        },
     }
     return new_code_cell(call, id=part.grade_id, metadata=metadata)
 
 
-def _nbgrader(grade_id: str, **given: bool) -> dict[str, Any]:
+def nbgrader_metadata(grade_id: str, **given: bool) -> dict[str, Any]:
+    """What nbgrader wants to know of a cell."""
     flags = {"grade": False, "locked": False, "solution": False, "task": False, **given}
     return {**flags, "grade_id": grade_id, "schema_version": 3}
 

@@ -97,3 +97,25 @@ def find_definition(source: str, name: str) -> ast.AST | None:
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     found = [n for n in ast.walk(tree) if isinstance(n, kinds) and n.name == name]
     return found[-1] if found else None
+
+
+def bodies(text: str) -> set[str]:
+    """The bodies of all functions in a text, as syntax, without docstrings: what two functions
+    have in common when one was copied from the other under another name."""
+    return {body for _name, body in _bodies(ast.parse(text))}
+
+
+def own_bodies(thing: Any) -> list[tuple[str, str]]:
+    """Name and body (as `bodies` gives them) of a function, or of every method of a class."""
+    return _bodies(ast.parse(bare(thing)))
+
+
+def _bodies(tree: ast.AST) -> list[tuple[str, str]]:
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+            text = "\n".join(ast.dump(statement) for statement in body)
+            if text and "NotImplementedError" not in text:
+                found.append((node.name, text))
+    return found

@@ -274,8 +274,6 @@ def _sentence(off: Difference, trial: Trial, reveal: bool) -> str:
     return sentences[off.kind]
 
 
-
-
 def _index(index: tuple[int, ...]) -> str:
     return "[" + ", ".join(str(i) for i in index) + "]"
 

@@ -122,7 +122,9 @@ def _revive(tree: Any, public: ModuleType) -> Any:
 
 
 def _told_call(name: str, args: list[Any], kwargs: dict[str, Any]) -> str:
-    return f"{name}({', '.join([*map(show, args), *(f'{k}={show(v)}' for k, v in kwargs.items())])})"
+    return (
+        f"{name}({', '.join([*map(show, args), *(f'{k}={show(v)}' for k, v in kwargs.items())])})"
+    )
 
 
 def show(value: Any) -> str:

@@ -1,0 +1,270 @@
+"""The command line: `autograder COMMAND`; `autograder COMMAND --help` teaches each."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from autograder import __version__
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit code. Expected errors are told in a sentence."""
+    from autograder.exercise import AuthorError
+    from autograder.project import NoProject
+
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except (AuthorError, NoProject, FileNotFoundError) as error:
+        print(f"autograder: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("autograder: stopped; what was finished stays finished.", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="autograder",
+        description="Build, check and grade the exercise sets of this course.",
+        epilog="Run it in the course's folder. A set is a file solutions/<set>.py.",
+    )
+    parser.add_argument("--version", action="version", version=f"autograder {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, run: Command, text: str, example: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(
+            name,
+            help=text.splitlines()[0],
+            description=text,
+            epilog=f"example:\n  autograder {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        sub.set_defaults(run=run)
+        return sub
+
+    sub = command(
+        "build",
+        _build,
+        "Make exercises/ from solutions/.\n\nWrites the instructor's notebook into "
+        "grading/source and, through nbgrader's\ngenerate_assignment, what learners open into "
+        "exercises/. The same sources give the\nsame bytes.",
+        "build gradient",
+    )
+    sub.add_argument("sets", nargs="*", metavar="SET", help="which sets; all where none is named")
+    sub.add_argument("--no-db", action="store_true", help="leave the gradebook alone")
+    sub.add_argument(
+        "--check", action="store_true", help="change nothing; exit 1 if exercises/ is out of step"
+    )
+
+    sub = command(
+        "lint",
+        _lint,
+        "Prove that hidden checks tell right from wrong.\n\nEvery reference gets full marks, every "
+        "known mistake loses points and is told by\nits own name, and what learners are sent can "
+        "be made.",
+        "lint gradient --seeds 100",
+    )
+    sub.add_argument("sets", nargs="*", metavar="SET", help="which sets; all where none is named")
+    sub.add_argument("--seeds", type=int, default=5, metavar="N", help="how many seeds (5)")
+
+    sub = command(
+        "bundle",
+        _bundle,
+        "Write the zip that a learner downloads, for each released set.\n\nWhich sets are released "
+        "is decided by released_sets in pyproject.toml.",
+        "bundle dist",
+    )
+    sub.add_argument("folder", type=Path, help="where the zips go")
+
+    sub = command(
+        "grade",
+        _grade,
+        "Grade the submissions of a class with nbgrader and our judge.\n\nReads "
+        "grading/submitted/<student>/<set>/, writes grading/autograded and the\ngradebook. "
+        "Submissions that are graded already are skipped.",
+        "grade gradient --student amara-okafor --force",
+    )
+    sub.add_argument("assignment", metavar="SET")
+    sub.add_argument("--student", action="append", metavar="ID", help="only this one (repeatable)")
+    sub.add_argument("--force", action="store_true", help="grade again what is graded already")
+
+    sub = command(
+        "grade-notebook",
+        _grade_notebook,
+        "Grade notebooks or .py files without touching the gradebook.\n\nSeveral paths give one "
+        "JSON object a line. Without --seed the cases come from a\nfresh one, which is printed: "
+        "with it the same marks can be had again.",
+        "grade-notebook answers.ipynb --assignment gradient --json",
+    )
+    sub.add_argument("paths", nargs="+", type=Path, metavar="PATH")
+    sub.add_argument("--assignment", required=True, metavar="SET")
+    sub.add_argument("--json", action="store_true", help="print JSON instead of text")
+    sub.add_argument("--seed", metavar="N", help="make the hidden cases from this seed")
+
+    sub = command(
+        "regrade",
+        _regrade,
+        "Grade again with the seed that was recorded with each mark.\n\nFor a mended case or "
+        "mistake: lists every mark that changed. Manual marks stay.",
+        "regrade gradient",
+    )
+    sub.add_argument("assignment", metavar="SET")
+    sub.add_argument("--student", action="append", metavar="ID", help="only this one (repeatable)")
+
+    sub = command(
+        "sample-class",
+        _sample_class,
+        "Make up a class: right, mistaken and broken submissions.\n\nThey go to "
+        "grading/submitted, the marks that each must get to grading/expected.",
+        "sample-class --students 30 --seed 1",
+    )
+    sub.add_argument("--students", type=int, default=30, metavar="N", help="how many (30)")
+    sub.add_argument("--seed", type=int, default=1, metavar="S", help="which class (1)")
+    sub.add_argument("--set", action="append", dest="sets", metavar="SET", help="which sets (all)")
+
+    sub = command(
+        "report",
+        _report,
+        "Write the class report: one HTML page.\n\nScores, success rates, the class's mistakes by "
+        "name, who is stuck where.",
+        "report gradient",
+    )
+    sub.add_argument("assignment", metavar="SET")
+    return parser
+
+
+def _build(arguments: argparse.Namespace) -> int:
+    from autograder.build import build, out_of_step
+    from autograder.project import find_project
+
+    project = find_project()
+    if arguments.check:
+        stale = out_of_step(project, arguments.sets)
+        if stale:
+            print("exercises/ is out of step with solutions/; run `autograder build`:")
+            print("\n".join(f"  {name}" for name in stale))
+            return 1
+        print("exercises/ is in step with solutions/.")
+        return 0
+    for folder in build(project, arguments.sets, database=not arguments.no_db):
+        print(f"built {folder.relative_to(project.root)}")
+    return 0
+
+
+def _lint(arguments: argparse.Namespace) -> int:
+    from rich.progress import Progress
+
+    from autograder.catalog import find_set
+    from autograder.lint import lint
+    from autograder.project import find_project
+
+    project = find_project()
+    seeds = [f"lint-{i}" for i in range(arguments.seeds)]
+    complaints = []
+    with Progress(transient=True) as progress:
+        for name in arguments.sets or project.sets:
+            exercise_set = find_set(name, project)
+            task = progress.add_task(name, total=len(exercise_set.parts))
+            complaints += lint(exercise_set, seeds, tick=partial(progress.advance, task))
+    for complaint in complaints:
+        print(complaint)
+    if not complaints:
+        print(f"nothing to mend; {arguments.seeds} seeds tried.")
+    return 1 if complaints else 0
+
+
+def _bundle(arguments: argparse.Namespace) -> int:
+    from autograder.bundle import write_bundles
+
+    for path in write_bundles(arguments.folder):
+        print(f"wrote {path}")
+    return 0
+
+
+def _grade(arguments: argparse.Namespace) -> int:
+    from autograder.grading.class_run import grade_class
+    from autograder.project import find_project
+
+    summary = grade_class(
+        find_project(), arguments.assignment, arguments.student, force=arguments.force
+    )
+    return summary.exit_code
+
+
+def _grade_notebook(arguments: argparse.Namespace) -> int:
+    import secrets
+
+    from autograder.catalog import find_set
+    from autograder.engine.plain import PlainRunner
+    from autograder.grading.grade import grade
+    from autograder.grading.submission import read_submission
+    from autograder.project import find_project
+    from autograder.showing import report_lines
+
+    absent = [str(path) for path in arguments.paths if not path.is_file()]
+    if absent:
+        raise FileNotFoundError(f"no file {', '.join(absent)}.")
+    project = find_project()
+    exercise_set = find_set(arguments.assignment, project)
+    seed = arguments.seed or secrets.token_hex(16)
+    runner = PlainRunner()
+    if not arguments.json:
+        print(runner.protects)
+    for path in arguments.paths:
+        graded = grade(
+            read_submission(path),
+            exercise_set,
+            seed,
+            runner,
+            files=project.exercises / exercise_set.name,
+        )
+        if arguments.json:
+            print(json.dumps(graded.to_json(), ensure_ascii=False), flush=True)
+        else:
+            print(f"\n{path}: {graded.points:g} of {graded.max_points:g} points, seed {seed}")
+            print("\n".join(["  " + text for text in graded.problems]))
+            print("\n".join(report_lines(graded.verdicts.values())))
+    return 0
+
+
+def _regrade(arguments: argparse.Namespace) -> int:
+    from autograder.grading.regrade import regrade
+    from autograder.project import find_project
+
+    changes = regrade(find_project(), arguments.assignment, arguments.student)
+    for change in changes:
+        print(change)
+    print(f"{len(changes)} marks changed.")
+    return 0
+
+
+def _sample_class(arguments: argparse.Namespace) -> int:
+    from autograder.grading.sample import make_class
+    from autograder.project import find_project
+
+    project = find_project()
+    names = arguments.sets or project.sets
+    written = make_class(project, names, arguments.students, arguments.seed)
+    print(f"{len(written)} submissions in {project.grading / 'submitted'};")
+    print(f"the marks that they must get in {project.grading / 'expected'}.")
+    return 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from autograder.grading.report import write_report
+    from autograder.project import find_project
+
+    print(write_report(find_project(), arguments.assignment))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,231 @@
+"""The judge's side of a snapshot: it sends questions, serves oracles, believes nothing.
+
+A snapshot has a base, which only forks, and a worker, forked when a call needs one. Whichever
+runner made the base, the conversation is this one.
+"""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+from autograder.calling import Answer, call
+from autograder.engine.hearsay import Known
+from autograder.engine.interface import Call, Limits
+from autograder.engine.wire import Channel, Closed, TooSlow
+from autograder.exercise import FreshRng
+from autograder.i18n import _
+from autograder.judge import Oracle
+from autograder.values import MalformedValue, decode, encode
+from autograder.verdict import Died, TimedOut
+
+CONTROL_SECONDS = 10.0
+
+Kill = Callable[[int], None]
+
+
+def fork(channel: Channel, deadline: float, request: dict[str, Any]) -> tuple[Channel, int]:
+    """Let the process behind a channel fork. Returns the channel to the copy and, on the word
+    of the process, the copy's pid.
+
+    Raises
+    ------
+    Closed, TooSlow, MalformedValue.
+    """
+    ours, theirs = socket.socketpair()
+    try:
+        channel.send(request, fd=theirs.fileno(), deadline=deadline)
+        reply, _blobs = channel.receive(deadline)
+        if type(reply.get("forked")) is not int:
+            raise Closed(str(reply.get("failed", "no fork"))[:200])
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    return Channel(ours), reply["forked"]
+
+
+class AskedSnapshot:
+    """A snapshot whose base answers on a channel.
+
+    kill: ends a process of this session, given its pid; it must not believe the pid.
+    known: what stands in the cells that ran before the snapshot was taken.
+    spend: seconds that the session still has, less those it is given.
+    """
+
+    def __init__(
+        self,
+        base: Channel | None,
+        pid: int,
+        limits: Limits,
+        known: Known,
+        kill: Kill,
+        budget: Budget,
+        problem: str = "",
+    ) -> None:
+        self.problem = problem
+        self._base = base
+        self._base_pid = pid
+        self._limits = limits
+        self._known = known
+        self._kill = kill
+        self._budget = budget
+        self._worker: Channel | None = None
+        self._worker_pid = 0
+        self._replaced: dict[str, Oracle] = {}
+        self._timeouts = 0
+
+    def defines(self, name: str) -> bool:
+        """Whether the learner's code has a global of this name; True where nobody can tell."""
+        reply = self._control({"do": "defines", "name": name})
+        return reply is None or reply.get("defines") is not False
+
+    def replace(self, name: str, oracle: Oracle) -> None:
+        """Bind the global `name` to a function of the judge's."""
+        self._drop_worker()
+        self._replaced[f"global {name}"] = oracle
+        self._control({"do": "replace", "name": name})
+
+    def call(self, question: Call) -> Answer:
+        """Put a question."""
+        if self._timeouts >= self._limits.timeouts or self._budget.left <= 0:
+            return Answer(TimedOut(self._limits.call_seconds))
+        start = time.monotonic()
+        seconds = min(self._limits.call_seconds, self._budget.left)
+        try:
+            return self._converse(question, start + seconds)
+        except TooSlow:
+            self._timeouts += 1
+            self._drop_worker()
+            return Answer(TimedOut(seconds))
+        except Closed:
+            self._drop_worker()
+            return Answer(Died(self.problem or _("the process ended")))
+        except MalformedValue:
+            self._drop_worker()
+            return Answer(Died(_("it sent what is no value")))
+        finally:
+            self._budget.spend(time.monotonic() - start)
+
+    def close(self) -> None:
+        """End the worker and the base."""
+        self._drop_worker()
+        if self._base is not None:
+            self._base.close()
+            self._base = None
+            self._kill(self._base_pid)
+            self.problem = self.problem or _("the snapshot is closed")
+
+    def _converse(self, question: Call, deadline: float) -> Answer:
+        worker = self._ready_worker(deadline)
+        oracles = {f"argument {n}": v for n, v in question.args.items() if isinstance(v, Oracle)}
+        blobs: list[bytes] = []
+        worker.send(_request(question, blobs), blobs, deadline=deadline)
+        while True:
+            reply, blobs = worker.receive(deadline)
+            if "oracle" not in reply:
+                break
+            tree, out = consult({**self._replaced, **oracles}, reply, blobs)
+            worker.send({"value": tree}, out, deadline=deadline)
+        if "answer" not in reply:
+            raise MalformedValue("a reply without an answer")
+        value = decode(reply["answer"], blobs)
+        return self._known.answer(value, question.args, reply.get("changed"), reply.get("warnings"))
+
+    def _ready_worker(self, deadline: float) -> Channel:
+        if self._worker is None:
+            if self._base is None:
+                raise Closed
+            try:
+                self._worker, self._worker_pid = fork(self._base, deadline, {"do": "fork"})
+            except (Closed, MalformedValue):
+                self._lose_base()
+                raise
+        return self._worker
+
+    def _drop_worker(self) -> None:
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
+            self._kill(self._worker_pid)
+
+    def _control(self, request: dict[str, Any]) -> dict[str, Any] | None:
+        if self._base is None:
+            return None
+        deadline = time.monotonic() + CONTROL_SECONDS
+        try:
+            self._base.send(request, deadline=deadline)
+            return self._base.receive(deadline)[0]
+        except (Closed, TooSlow, MalformedValue):
+            self._lose_base()
+            return None
+
+    def _lose_base(self) -> None:
+        self.problem = self.problem or _("the process ended")
+        self.close()
+
+
+class Budget:
+    """Seconds that cells and calls of one session share."""
+
+    def __init__(self, seconds: float) -> None:
+        self.left = seconds
+
+    def spend(self, seconds: float) -> None:
+        """Take seconds off."""
+        self.left -= seconds
+
+
+def consult(
+    oracles: dict[str, Oracle], asked: dict[str, Any], blobs: list[bytes]
+) -> tuple[Any, list[bytes]]:
+    """The encoded reply to a proxy's call. Proxies among its arguments stand for oracles too.
+
+    Raises
+    ------
+    MalformedValue where the oracle was not given, or the arguments are no values.
+    """
+
+    def given(key: Any) -> Oracle:
+        if not isinstance(key, str) or key not in oracles:
+            raise MalformedValue("an oracle that was not given")
+        return oracles[key]
+
+    oracle, functions = given(asked["oracle"]), asked.get("functions")
+    if not functions:
+        return oracle.answer(asked.get("args"), blobs)
+    args = decode(asked.get("args"), blobs)
+    if not isinstance(args, list) or not isinstance(functions, dict):
+        raise MalformedValue("arguments that are no list")
+    known = {index: given(key) for index, key in functions.items()}
+    args = [known.get(str(i), arg) for i, arg in enumerate(args)]
+    reply = call(lambda: oracle.function(*args), {})
+    out: list[bytes] = []
+    return encode(reply.value, out), out
+
+
+def _request(question: Call, blobs: list[bytes]) -> dict[str, Any]:
+    positional = []
+    for name in question.parameters:
+        if name not in question.args:
+            break
+        positional.append(name)
+    return {
+        "do": "call",
+        "target": question.target,
+        "args": {name: _argument(value, blobs) for name, value in question.args.items()},
+        "positional": positional,
+        "probe": question.probe,
+    }
+
+
+def _argument(value: Any, blobs: list[bytes]) -> dict[str, Any]:
+    if isinstance(value, Oracle):
+        return {"oracle": True}
+    if isinstance(value, FreshRng):
+        return {"rng": secrets.randbits(64)}
+    return {"value": encode(value, blobs)}

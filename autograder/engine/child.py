@@ -1,0 +1,171 @@
+"""The process in which a learner's cells run, and which forks where a check stands.
+
+Started as `python -I -c "...main()" FD LIMITS`; everything it says goes through that socket. From
+the first cell on nothing in here can be trusted: the judge's side checks all of it again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import random
+import resource
+import signal
+import socket
+import stat
+import sys
+import traceback
+from typing import Any
+
+import numpy as np
+
+import autograder
+from autograder.engine.serving import serve
+from autograder.engine.shell import NotebookShell, Sink, refuse_input
+from autograder.engine.wire import Channel, Closed
+
+
+def main() -> None:
+    """Serve the socket whose descriptor is the first argument, under the limits in the second."""
+    channel = Channel(socket.socket(fileno=int(sys.argv[1])), takes_fds=True)
+    try:
+        _forget_the_way_here()
+        child = Child(channel, sys.argv[2])
+    except Exception:  # whatever it is, the judge's side must hear of it
+        channel.send({"failed": traceback.format_exc()})
+        return
+    with contextlib.suppress(Closed):
+        child.run()
+    os._exit(0)
+
+
+def _forget_the_way_here() -> None:
+    """Leave `autograder` importable, and nothing that lies beside it in a checkout."""
+    root = os.path.dirname(os.path.dirname(os.path.abspath(autograder.__file__)))
+    if os.path.exists(os.path.join(root, "pyproject.toml")):
+        sys.path[:] = [p for p in sys.path if os.path.abspath(p) != root]
+
+
+class Child:
+    """The notebook's process: executes cells, forks snapshots."""
+
+    def __init__(self, channel: Channel, limits: str) -> None:
+        import json
+
+        self.channel = channel
+        self.limits = json.loads(limits)
+        self.sink = Sink(channel)
+        self.shell: NotebookShell = NotebookShell.instance()
+        self.shell.begin(self.sink)
+        self.children: list[int] = []
+        refuse_input()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        sys.argv = [""]
+        sys.path.insert(0, os.getcwd())
+        set_limits(self.limits)
+        gc.collect()
+        gc.freeze()
+        channel.send({"ready": os.getpid()})
+
+    def run(self) -> None:
+        """Answer requests until the socket ends."""
+        while True:
+            request, _ = self.channel.receive()
+            if request["do"] == "execute":
+                self._execute(request["source"], request["count"])
+            else:
+                self._fork(self.channel.fds.pop())
+
+    def _execute(self, source: str, count: int) -> None:
+        pid = os.getpid()
+        self.sink.open_cell(self.limits["output_bytes"], self.limits["outputs"])
+        self.shell.execution_count = count
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            fine = self.shell.run_cell(source, store_history=True).success
+        except KeyboardInterrupt:
+            fine = False
+        finally:
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.signal(signal.SIGINT, before)
+        if os.getpid() != pid:
+            # The cell forked and its copy came back here, where only the original may answer.
+            os._exit(0)
+        self.sink.close_cell()
+        self.channel.send({"done": bool(fine)})
+
+    def _fork(self, fd: int) -> None:
+        self._reap()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            os.close(fd)
+            self.channel.send({"failed": str(error)})
+            return
+        if pid == 0:
+            try:
+                become_snapshot(fd, self.sink)
+                serve(fd, self.shell.user_ns)
+            finally:
+                os._exit(0)
+        os.close(fd)
+        self.children.append(pid)
+        self.channel.send({"forked": pid})
+
+    def _reap(self) -> None:
+        for pid in list(self.children):
+            with contextlib.suppress(ChildProcessError):
+                if os.waitpid(pid, os.WNOHANG)[0] == 0:
+                    continue
+            self.children.remove(pid)
+
+
+def set_limits(limits: dict[str, Any]) -> None:
+    """Put the kernel's limits on this process and all that it starts."""
+    memory = limits["memory_bytes"] + _own_size()
+    seconds = int(limits["notebook_seconds"]) + 60
+    wanted = {
+        resource.RLIMIT_AS: memory,
+        resource.RLIMIT_FSIZE: limits["file_bytes"],
+        resource.RLIMIT_CPU: seconds,
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_NPROC: limits["processes"],
+    }
+    for kind, value in wanted.items():
+        hard = resource.getrlimit(kind)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(kind, (value, value))
+
+
+def _own_size() -> int:
+    """The address space that the interpreter has taken before the first cell."""
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[0]) * resource.getpagesize()
+    except OSError:
+        return 2**30
+
+
+def become_snapshot(fd: int, sink: Sink) -> None:
+    """Right after a fork: keep one socket, no voice, no common random numbers, no signals."""
+    sink.mute()
+    for number in (signal.SIGINT, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_IGN)
+    close_sockets(fd)
+    random.seed()
+    np.random.seed()
+
+
+def close_sockets(keep: int) -> None:
+    """Close every socket but one. Files stay: matplotlib holds its fonts open, and a learner's
+    function may draw or read."""
+    try:
+        open_fds = [int(name) for name in os.listdir("/proc/self/fd")]
+    except OSError:
+        open_fds = list(range(3, 256))
+    for number in open_fds:
+        with contextlib.suppress(OSError):
+            if number > 2 and number != keep and stat.S_ISSOCK(os.fstat(number).st_mode):
+                os.close(number)

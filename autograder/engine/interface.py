@@ -1,0 +1,162 @@
+"""What a runner of learners' cells must do, whatever walls it puts around them.
+
+A session goes through four stages, in this order:
+
+1. `execute` runs the cells, and `snapshot` is taken where each check cell stands;
+2. `close` ends the notebook itself: no cell can run any more, the snapshots wait;
+3. the snapshots are asked (`defines`, `replace`, `call`), each as if it were alone;
+4. `finish`, which leaving the `with` block calls, kills whatever is left and removes the files.
+
+A hidden input first leaves the judge in stage 3, so it cannot reach the output of a cell.
+
+    with PlainRunner().open(folder, Limits()) as session:
+        for cell in cells:
+            result = session.execute(cell)
+        at_check = session.snapshot()
+        session.close()
+        if at_check.defines("gradient"):
+            answer = at_check.call(Call("gradient", {"theta": theta}, ["theta"]))
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from autograder.calling import Answer
+
+if TYPE_CHECKING:
+    from autograder.judge import Oracle
+
+Status = Literal["ok", "error", "timeout", "died"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a submission may use up. Seconds are of the clock on the wall.
+
+    cell_seconds, call_seconds: one cell, one call of a graded function.
+    notebook_seconds: all cells and calls of a session together.
+    timeouts: so many calls of a snapshot may time out; the rest are not waited for.
+    memory_bytes: address space on top of what the interpreter itself takes.
+    file_bytes: the largest file that may be written.
+    output_bytes, outputs: what a cell may print and show.
+    processes: how many more the user may have (the system counts by user; not for root).
+    """
+
+    cell_seconds: float = 30.0
+    call_seconds: float = 10.0
+    notebook_seconds: float = 300.0
+    timeouts: int = 3
+    memory_bytes: int = 2 * 2**30
+    file_bytes: int = 100 * 2**20
+    output_bytes: int = 1_000_000
+    outputs: int = 200
+    processes: int = 256
+
+
+@dataclass
+class CellResult:
+    """What a cell left behind.
+
+    outputs: as nbformat 4 has them. An `error` output is among them where the status is not "ok".
+    reason: a sentence on a timeout or a death.
+    execution_count: which execution of the session this was.
+    """
+
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    status: Status = "ok"
+    reason: str = ""
+    execution_count: int = 0
+
+
+@dataclass(frozen=True)
+class Call:
+    """A question to a learner's function.
+
+    target: its global name, which is looked up and never evaluated.
+    args: plain values, `judge.Oracle`s and `exercise.FreshRng`s, by argument name.
+    parameters: the signature's names, in order. The leading ones that `args` has go by position,
+    the others by keyword.
+    probe: source of a public module and the name of a function in it, which is then called with
+    the learner's object and `args` in its stead.
+    """
+
+    target: str
+    args: dict[str, Any]
+    parameters: list[str]
+    probe: tuple[str, str] | None = None
+
+
+class Snapshot(Protocol):
+    """The learner's state as it was when the snapshot was taken. Every call starts from there or
+    from what earlier calls of the same snapshot left; no other snapshot sees a change."""
+
+    @property
+    def problem(self) -> str:
+        """Why no snapshot could be taken, or nothing. Its calls then answer `Died`."""
+        ...
+
+    def defines(self, name: str) -> bool:
+        """Whether the learner's code has a global of this name. True too where nobody can tell
+        any more: the call then says why."""
+        ...
+
+    def call(self, question: Call) -> Answer:
+        """Put a question. The value is plain, a `Raised`, a `TimedOut` or a `Died`.
+
+        What a runner says beside the value is cut down to what the judge can vouch for: no
+        exception message, no names and no lines but those that stand in the cells.
+        """
+        ...
+
+    def replace(self, name: str, oracle: Oracle) -> None:
+        """Bind the global `name` to a function of the judge's: does a later function fail only
+        because this one is wrong? Forgets what earlier calls changed."""
+        ...
+
+    def close(self) -> None:
+        """End it. `Session.finish` does so too."""
+        ...
+
+
+class Session(Protocol):
+    """One notebook's run."""
+
+    def execute(self, source: str) -> CellResult:
+        """Run a cell. Where the interpreter was lost, a new one first replays what had worked."""
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """Keep the state as it now is, for questions after `close`."""
+        ...
+
+    def close(self) -> None:
+        """No more cells: end the notebook. Snapshots live on."""
+        ...
+
+    def finish(self) -> None:
+        """Kill everything that is left and remove the files."""
+        ...
+
+    def __enter__(self) -> Session: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+class Runner(Protocol):
+    """Makes sessions. protects: a sentence for the instructor on what it does not protect."""
+
+    name: str
+    protects: str
+
+    def open(self, files: Path | None, limits: Limits) -> Session:
+        """A session in a scratch folder with a copy of `files`; links in there are left out."""
+        ...

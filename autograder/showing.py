@@ -1,0 +1,62 @@
+"""A verdict in words and colours: lines for a terminal or an error output, a panel for a page."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+
+from autograder.i18n import _
+from autograder.verdict import Verdict
+
+MARKS = {"passed": "\u2713", "not_attempted": "\u25cb", "partial": "\u2717"}
+COLOURS = {"passed": "#009e73", "not_attempted": "#56b4e9", "partial": "#e69f00"}
+ANSI = {"red": "\x1b[31m", "bold": "\x1b[1m", "blue": "\x1b[34m", "end": "\x1b[0m"}
+
+
+def lines(verdict: Verdict, *, colour: bool) -> list[str]:
+    """The verdict in a few lines of text."""
+    paint = ANSI if colour else dict.fromkeys(ANSI, "")
+    mark = MARKS.get(verdict.status, "\u2717")
+    tone = paint["blue"] if verdict.status in ("passed", "not_attempted") else paint["red"]
+    out = [f"{tone}{mark} {paint['bold']}{verdict.part}{paint['end']}: {verdict.message}"]
+    if verdict.line:
+        out.append("  " + _("your line: {line}").format(line=verdict.line))
+    if verdict.hint:
+        out.append("  " + verdict.hint)
+    out += ["  " + text for text in verdict.detail.splitlines()]
+    if verdict.mend_first:
+        out.append(
+            "  "
+            + _("It uses {name}, whose own check fails: mend that first.").format(
+                name=verdict.mend_first
+            )
+        )
+    out += ["  " + text for text in verdict.remarks]
+    if verdict.status not in ("passed", "not_attempted"):
+        function, dot, step = verdict.part.partition(".")
+        call = f'hint({function}, "{step}")' if dot else f"hint({function})"
+        out.append("  " + _("Stuck? Try {call}").format(call=call))
+    return out
+
+
+def panel(verdict: Verdict, heading: str = "") -> str:
+    """The verdict as HTML. All text is escaped: some of it is the learner's."""
+    body = [html.escape(line.strip()) for line in lines(verdict, colour=False)]
+    if heading:
+        body.insert(0, f"<strong>{html.escape(heading)}</strong>")
+    return framed("<br>".join(body), COLOURS.get(verdict.status, "#d55e00"))
+
+
+def framed(body: str, colour: str = "#0072b2") -> str:
+    """HTML with a coloured bar at its left."""
+    return f'<div style="border-left:4px solid {colour};padding:.3em .8em">{body}</div>'
+
+
+def report_lines(verdicts: Iterable[Verdict]) -> list[str]:
+    """Several verdicts for a terminal, each with its points."""
+    out = []
+    for verdict in verdicts:
+        first, *rest = lines(verdict, colour=False)
+        out.append(f"  {verdict.points:g}/{verdict.max_points:g}  {first}")
+        out += ["       " + line.strip() for line in rest]
+    return out
