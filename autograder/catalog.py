@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import importlib.util
 import sys
 from dataclasses import dataclass
@@ -57,11 +58,18 @@ def load_set(path: Path) -> ExerciseSet:
     known = sys.modules.get(name)
     if known is not None and getattr(known, "__file__", None) == str(path):
         return _collect(path, known)
+    # A name of its own for every folder: a course in a scratch copy has sets of the same names.
+    name = f"_set_{hashlib.sha256(str(path.parent).encode()).hexdigest()[:12]}_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
     return _collect(path, module)
 
 

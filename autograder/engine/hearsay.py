@@ -17,14 +17,11 @@ import numpy as np
 from autograder.calling import Answer
 from autograder.values import Opaque, Raised
 
-CLASSES = {"AxisError", "DataFrame", "Generator", "LinAlgError", "Series", "UFuncTypeError"}
+CLASSES = {"AxisError", "LinAlgError", "UFuncTypeError"}
 TYPES = {
-    "function",
-    "generator",
-    "ndarray",
-    "an integer beyond 64 bits",
-    "value nested too deeply",
-    "value too large",
+    *("DataFrame", "Decimal", "Fraction", "Generator", "MaskedArray", "Series", "Tensor"),
+    *("complex128", "function", "generator", "matrix", "method", "module", "ndarray", "recarray"),
+    *("an integer beyond 64 bits", "value nested too deeply", "value too large"),
 }
 OPERATION = re.compile(
     r"(divide by zero|overflow|underflow|invalid value) encountered in ((?:scalar )?)(\w+)\Z"

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+from IPython.core.compilerop import CachingCompiler
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.error import StdinNotImplementedError
@@ -233,9 +234,18 @@ class Publisher(DisplayPublisher):
         self.shell.sink.emit({"out": "clear", "wait": bool(wait)})
 
 
+class Compiler(CachingCompiler):
+    """Cells named by number, so that a warning or a traceback reads the same in every process."""
+
+    def get_code_name(self, raw_code: str, transformed_code: str, number: int) -> str:
+        """The file name that a cell's code objects carry."""
+        return f"cell-{number}.py"
+
+
 class NotebookShell(InteractiveShell):
     """The shell without a terminal, a history or a kernel."""
 
+    compiler_class = Type(Compiler)
     displayhook_class = Type(Hook)
     display_pub_class = Type(Publisher)
     sink: Sink

@@ -1,0 +1,217 @@
+"""Our parts in nbgrader's own lists: a reader, three preprocessors and two hooks.
+
+`nbgrader_config.py` names them. So `nbgrader autograde` and Formgrader's button both grade with
+the runner and the judge, and everything else stays nbgrader's.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from nbconvert.exporters import NotebookExporter
+from nbformat import NotebookNode
+from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
+from traitlets import Float, Integer
+
+from autograder.catalog import ExerciseSet, find_set
+from autograder.engine.interface import Limits
+from autograder.engine.plain import PlainRunner
+from autograder.grading.grade import Graded, grade
+from autograder.grading.outputs import write_outputs
+from autograder.grading.record import RECORD, record_of
+from autograder.grading.repair import grade_id_of, repair
+from autograder.grading.rounds import close_round, current_round
+from autograder.grading.submission import Submission, read_submission
+from autograder.project import Project, find_project
+
+
+def is_ours(project: Project, assignment: str) -> bool:
+    """Whether an assignment was made from a set of this project."""
+    return (project.solutions / f"{assignment}.py").is_file()
+
+
+def _set_of(resources: dict[str, Any]) -> ExerciseSet | None:
+    """The set of the notebook that nbgrader is at, None for other people's notebooks."""
+    info = resources["nbgrader"]
+    project = find_project()
+    if not is_ours(project, info["assignment"]) or info["notebook"] != info["assignment"]:
+        return None
+    return find_set(info["assignment"], project)
+
+
+def _is_autograded(path: Path) -> bool:
+    """nbgrader reads a notebook twice; the second time it is the one that we sanitized."""
+    return path.resolve().is_relative_to((find_project().grading / "autograded").resolve())
+
+
+class SubmissionExporter(NotebookExporter):
+    """Reads what learners hand in, whatever it is, where nbformat would give up."""
+
+    def from_file(
+        self, file_stream: Any, resources: dict[str, Any] | None = None, **kw: Any
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        """Convert a notebook from a file; see nbconvert's `Exporter.from_file`."""
+        path = Path(file_stream.name)
+        if resources is None or _set_of(resources) is None or _is_autograded(path):
+            return super().from_file(file_stream, resources=resources, **kw)
+        submission = read_submission(path)
+        submission.notebook.metadata["autograder_problems"] = submission.problems
+        return self.from_notebook_node(submission.notebook, resources=resources, **kw)
+
+
+class RepairCells(NbGraderPreprocessor):
+    """First of the sanitizing steps: graded cells go back where they belong."""
+
+    def preprocess(
+        self, nb: NotebookNode, resources: dict[str, Any]
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        """Mend a submission of ours; leave other notebooks alone."""
+        exercise_set = _set_of(resources)
+        if exercise_set is not None:
+            problems = list(nb.metadata.pop("autograder_problems", []))
+            submission = repair(Submission(nb, problems), exercise_set)
+            nb.metadata["autograder_mended"] = submission.problems
+            for text in submission.problems:
+                self.log.warning("%s: %s", resources["nbgrader"]["student"], text)
+        return nb, resources
+
+
+class GradeSubmission(NbGraderPreprocessor):
+    """In the place of nbgrader's Execute: the runner and the judge, as separate processes."""
+
+    cell_seconds = Float(Limits().cell_seconds, help="Wall time for one cell.").tag(config=True)
+    call_seconds = Float(
+        Limits().call_seconds, help="Wall time for one call of a graded function."
+    ).tag(config=True)
+    memory_bytes = Integer(
+        Limits().memory_bytes, help="Memory for a submission, on top of the interpreter's own."
+    ).tag(config=True)
+
+    def preprocess(
+        self, nb: NotebookNode, resources: dict[str, Any]
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        """Grade a submission of ours; execute other notebooks as nbgrader does."""
+        exercise_set = _set_of(resources)
+        if exercise_set is None:
+            from nbgrader.preprocessors import Execute
+
+            return Execute(parent=self.parent).preprocess(nb, resources)
+        mended = list(nb.metadata.pop("autograder_mended", []))
+        project, info = find_project(), resources["nbgrader"]
+        graded = self._grade(nb, mended, exercise_set, project, info)
+        write_outputs(graded, {p.grade_id: p.name for p in exercise_set.parts})
+        nb = graded.notebook
+        nb.metadata[RECORD] = record_of(graded, current_round(project, info["assignment"]))
+        return nb, resources
+
+    def _grade(
+        self,
+        nb: NotebookNode,
+        mended: list[str],
+        exercise_set: ExerciseSet,
+        project: Project,
+        info: dict[str, Any],
+    ) -> Graded:
+        runner = PlainRunner()
+        self.log.warning("%s", runner.protects)
+        limits = Limits(
+            cell_seconds=self.cell_seconds,
+            call_seconds=self.call_seconds,
+            memory_bytes=self.memory_bytes,
+        )
+        seed = os.environ.get("AUTOGRADER_SEED") or current_round(project, info["assignment"]).seed
+        return grade(
+            Submission(nb, mended),
+            exercise_set,
+            seed,
+            runner,
+            limits=limits,
+            files=project.exercises / exercise_set.name,
+        )
+
+
+class SaveGrades(SaveAutoGrades):
+    """nbgrader's own, but a check cell of ours without a verdict is zero and flagged.
+
+    The stock rule gives full marks to a test cell without output.
+    """
+
+    def preprocess(
+        self, nb: NotebookNode, resources: dict[str, Any]
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        """Save the marks of all cells."""
+        exercise_set = _set_of(resources)
+        self._ours = {p.grade_id: p.name for p in exercise_set.parts} if exercise_set else {}
+        self._verdicts = nb.metadata.get(RECORD, {}).get("verdicts", {})
+        present = {grade_id_of(cell) for cell in nb.cells}
+        nb, resources = super().preprocess(nb, resources)
+        self._zero_the_absent(set(self._ours) - present)
+        return nb, resources
+
+    def _add_score(self, cell: NotebookNode, resources: dict[str, Any]) -> None:
+        grade_id = cell.metadata["nbgrader"]["grade_id"]
+        name = self._ours.get(grade_id)
+        verdict = self._verdicts.get(name)
+        if name is not None and verdict is None:
+            cell.outputs = []
+        super()._add_score(cell, resources)
+        if name is None or (verdict is not None and not verdict["flagged"]):
+            return
+        row = self.gradebook.find_grade(
+            grade_id, self.notebook_id, self.assignment_id, self.student_id
+        )
+        if verdict is None:
+            row.auto_score = 0.0
+            self.log.error("%s: no verdict on %s; zero, to be looked at", self.student_id, name)
+        row.needs_manual_grade = True
+        self.gradebook.db.commit()
+
+    def _zero_the_absent(self, grade_ids: set[str]) -> None:
+        """Check cells that did not even survive to this point."""
+        with self.gradebook:
+            for grade_id in grade_ids:
+                row = self.gradebook.find_grade(
+                    grade_id, self.notebook_id, self.assignment_id, self.student_id
+                )
+                row.auto_score, row.needs_manual_grade = 0.0, True
+                self.log.error("%s: cell %s is gone; zero, to be looked at", row, grade_id)
+            self.gradebook.db.commit()
+
+
+def adopt_notebook(assignment: str, student: str, notebooks: list[str]) -> None:
+    """Before a submission is converted: give a notebook of the wrong name the right one.
+
+    The learner's file stays; a copy of the right name is made beside it and graded. Called by
+    nbgrader, whose list of notebooks is changed in place.
+    """
+    project = find_project()
+    if not notebooks or not is_ours(project, assignment):
+        return
+    folder = Path(notebooks[0]).parent
+    wanted = folder / f"{assignment}.ipynb"
+    if wanted.exists():
+        notebooks[:] = [str(wanted)]
+        return
+    chosen = best_notebook([Path(n) for n in notebooks], assignment)
+    shutil.copyfile(chosen, wanted)
+    logging.getLogger("traitlets").warning("%s was graded as %s", chosen, wanted.name)
+    notebooks[:] = [str(wanted)]
+
+
+def best_notebook(candidates: list[Path], assignment: str) -> Path:
+    """Of several notebooks of other names, the one whose name is nearest; then the newest."""
+    from rapidfuzz import fuzz
+
+    return max(candidates, key=lambda p: (fuzz.ratio(p.stem, assignment), p.stat().st_mtime))
+
+
+def end_round(assignment: str, student: str, notebooks: list[str]) -> None:
+    """After feedback was made: the next grading of the assignment uses a new seed."""
+    project = find_project()
+    if is_ours(project, assignment):
+        close_round(project, assignment)
+

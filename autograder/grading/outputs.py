@@ -1,0 +1,33 @@
+"""A verdict as the output of its check cell, in a form that nbgrader's own rule reads.
+
+nbgrader takes a number that a test cell returns for its partial credit. So every verdict is an
+`execute_result`: the points as its text, and the panel that people see as its HTML.
+"""
+
+from __future__ import annotations
+
+from nbformat import NotebookNode
+from nbformat.v4 import new_output
+
+from autograder.grading.grade import Graded
+from autograder.grading.repair import grade_id_of
+from autograder.i18n import _
+from autograder.showing import panel
+from autograder.verdict import Verdict
+
+
+def write_outputs(graded: Graded, parts_by_grade_id: dict[str, str]) -> None:
+    """Put each verdict under its check cell, and what was mended above the first cell's."""
+    for cell in graded.notebook.cells:
+        name = parts_by_grade_id.get(grade_id_of(cell) or "")
+        if name is not None:
+            cell.outputs = [verdict_output(graded.verdicts[name])]
+
+
+def verdict_output(verdict: Verdict) -> NotebookNode:
+    """One verdict as a cell's output."""
+    heading = _("{points:g} of {max_points:g} points").format(
+        points=verdict.points, max_points=verdict.max_points
+    )
+    data = {"text/plain": str(verdict.points), "text/html": panel(verdict, heading)}
+    return new_output("execute_result", data=data, execution_count=None)

@@ -1,0 +1,120 @@
+"""Putting a submission's graded cells back where they belong, without losing the learner's work.
+
+Cells are known by nbgrader's grade_id, else by the cell id that the release gave them, else by
+what they define. Whatever is odd is told in a sentence.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+from nbformat import NotebookNode
+
+from autograder.catalog import ExerciseSet
+from autograder.exercise import Part
+from autograder.grading.submission import Submission
+from autograder.i18n import _
+from autograder.notebooks import check_cell, nbgrader_metadata
+from autograder.source import find_definition
+
+
+def repair(submission: Submission, exercise_set: ExerciseSet) -> Submission:
+    """The submission with every check cell in place; adds to its problems what was mended."""
+    cells = submission.notebook.cells
+    problems = submission.problems
+    names = list(dict.fromkeys(part.exercise for part in exercise_set.parts))
+    ours = {*names, *(part.grade_id for part in exercise_set.parts)}
+    for name in names:
+        _mend_solution(cells, name, problems)
+    for part in exercise_set.parts:
+        _mend_check(cells, part, problems)
+    for cell in cells:
+        grade_id = grade_id_of(cell)
+        if grade_id is not None and grade_id not in ours:
+            del cell.metadata["nbgrader"]
+    problems += _renamed(cells, names)
+    return submission
+
+
+def grade_id_of(cell: NotebookNode) -> str | None:
+    """nbgrader's id of a cell, or None."""
+    grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
+    return grade_id if isinstance(grade_id, str) else None
+
+
+def _mend_solution(cells: list[NotebookNode], name: str, problems: list[str]) -> None:
+    labelled = [cell for cell in cells if grade_id_of(cell) == name]
+    if len(labelled) > 1:
+        problems.append(
+            _("The cell of {name} is there {count} times; the last one counts.").format(
+                name=name, count=len(labelled)
+            )
+        )
+        for extra in labelled[:-1]:
+            del extra.metadata["nbgrader"]
+    if labelled:
+        found = labelled[-1]
+    else:
+        by_id = [cell for cell in cells if cell.id == f"solution-{name}"]
+        defining = [cell for cell in cells if find_definition(cell.source, name) is not None]
+        candidates = [cell for cell in (*by_id, *reversed(defining)) if not _is_labelled(cell)]
+        if not candidates:
+            return
+        found = candidates[0]
+    if found.cell_type != "code":
+        problems.append(_("The cell of {name} was no code cell any more.").format(name=name))
+        found.cell_type = "code"
+        found.outputs, found.execution_count = [], None
+        found.pop("attachments", None)
+    found.metadata["nbgrader"] = nbgrader_metadata(name, solution=True)
+
+
+def _is_labelled(cell: NotebookNode) -> bool:
+    return grade_id_of(cell) is not None
+
+
+def _mend_check(cells: list[NotebookNode], part: Part, problems: list[str]) -> None:
+    fresh = check_cell(part)
+    found = [cell for cell in cells if grade_id_of(cell) == part.grade_id]
+    found = found or [cell for cell in cells if cell.id == part.grade_id]
+    found = found or [c for c in cells if c.source.strip() == fresh.source and not _is_labelled(c)]
+    for extra in found[1:]:
+        extra.metadata.pop("nbgrader", None)
+        if extra.id == part.grade_id:
+            extra.id = f"{part.grade_id}-copy"
+    if len(found) > 1:
+        problems.append(
+            _("The check of {name} is there more than once; the first one counts.").format(
+                name=part.name
+            )
+        )
+    if found:
+        cells[cells.index(found[0])] = fresh
+        return
+    problems.append(
+        _("The check of {name} was missing and was put back.").format(name=part.name)
+    )
+    for cell in cells:
+        if cell.id == fresh.id:
+            cell.id = f"{cell.id}-old"
+    homes = [i for i, cell in enumerate(cells) if grade_id_of(cell) == part.exercise]
+    cells.insert(homes[-1] + 1 if homes else len(cells), fresh)
+
+
+def _renamed(cells: list[NotebookNode], names: list[str]) -> list[str]:
+    """Functions that are defined nowhere, where a cell defines one of a similar name."""
+    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    defined = re.findall(r"^\s*(?:def|class)\s+(\w+)", code, re.MULTILINE)
+    told = []
+    for name in names:
+        if name in defined or re.search(rf"^\s*{name}\s*=", code, re.MULTILINE):
+            continue
+        near = difflib.get_close_matches(name, set(defined) - set(names), 1, 0.75)
+        if near:
+            told.append(
+                _("{name} is defined nowhere, but {near} is: was it renamed?").format(
+                    name=name, near=near[0]
+                )
+            )
+    return told

@@ -1,0 +1,72 @@
+"""Grading rounds: the secret seed from which an assignment's hidden cases are made.
+
+One seed serves the whole class, and every regrade, until feedback is out; then a new round
+begins. It is written down with every mark, and never sent to the runner.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import tempfile
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from autograder.project import Project
+
+
+@dataclass
+class Round:
+    """One grading round of an assignment."""
+
+    assignment: str
+    number: int
+    seed: str
+    opened: str
+    closed: str | None = None
+
+
+def current_round(project: Project, assignment: str) -> Round:
+    """The open round; a new one where there is none, or the last was closed."""
+    last = _read(project, assignment)
+    if last is not None and last.closed is None:
+        return last
+    number = 1 if last is None else last.number + 1
+    fresh = Round(assignment, number, secrets.token_hex(16), _now())
+    _write(project, fresh)
+    return fresh
+
+
+def close_round(project: Project, assignment: str) -> None:
+    """Feedback is out: the next grading uses a new seed."""
+    last = _read(project, assignment)
+    if last is not None and last.closed is None:
+        last.closed = _now()
+        _write(project, last)
+
+
+def _file(project: Project, assignment: str) -> Path:
+    return project.grading / "rounds" / f"{assignment}.json"
+
+
+def _read(project: Project, assignment: str) -> Round | None:
+    file = _file(project, assignment)
+    if not file.is_file():
+        return None
+    return Round(**json.loads(file.read_text("utf-8")))
+
+
+def _write(project: Project, value: Round) -> None:
+    """All or nothing: a half-written seed would make marks that nobody can reproduce."""
+    file = _file(project, value.assignment)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=file.parent)
+    with os.fdopen(handle, "w", encoding="utf-8") as out:
+        json.dump(asdict(value), out, indent=1)
+    os.replace(name, file)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

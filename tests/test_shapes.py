@@ -1,0 +1,127 @@
+"""Every shape of exercise that the course needs, through build, check, judge and feedback."""
+
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from autograder import check
+from autograder.build import write_source
+from autograder.catalog import ExerciseSet, load_set
+from autograder.engine.plain import PlainRunner
+from autograder.grading.grade import Graded, grade
+from autograder.grading.submission import Submission
+from autograder.judge import judge, judge_all_known, local_caller
+from autograder.lint import lint
+from autograder.notebooks import instructor_notebook
+from autograder.source import bare
+
+HERE = Path(__file__).parent
+SEED = "shapes"
+
+
+@pytest.fixture(scope="module")
+def shapes() -> ExerciseSet:
+    return load_set(HERE / "sets" / "shapes.py")
+
+
+@pytest.fixture(scope="module")
+def folder(shapes: ExerciseSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("shapes")
+    write_source(shapes, place)
+    return place
+
+
+def run(shapes: ExerciseSet, **cells: str) -> Graded:
+    """Grade the solved notebook with some solution cells replaced."""
+    notebook = instructor_notebook(shapes)
+    for cell in notebook.cells:
+        name = cell.metadata.get("nbgrader", {}).get("grade_id", "")
+        cell.source = cells.get(name, cell.source)
+    return grade(Submission(notebook), shapes, SEED, PlainRunner())
+
+
+def test_lint_has_nothing_to_say(shapes: ExerciseSet) -> None:
+    assert [str(c) for c in lint(shapes, ["a", "b"])] == []
+
+
+def test_every_reference_passes_through_the_runner(shapes: ExerciseSet) -> None:
+    graded = run(shapes)
+    told = {name: (v.status, v.message) for name, v in graded.verdicts.items()}
+    assert {status for status, _ in told.values()} == {"passed"}, told
+    assert graded.points == graded.max_points == 8
+
+
+@pytest.mark.parametrize(
+    ("part", "mistake"),
+    [
+        ("minibatches", "with_replacement"),
+        ("minibatches", "not_shuffled"),
+        ("secant_slope", "called_too_often"),
+        ("project_nonnegative", "clipped_in_place"),
+        ("torch_mean_square", "a_sum"),
+    ],
+)
+def test_a_mistake_is_named_through_the_runner(
+    shapes: ExerciseSet, part: str, mistake: str
+) -> None:
+    wrong = next(m for m in shapes.part(part).mistakes if m.name == mistake)
+    graded = run(shapes, **{part: bare(wrong.wrong).replace(f"def {mistake}(", f"def {part}(")})
+    verdict = graded.verdicts[part]
+    assert verdict.mistake == mistake
+    assert verdict.points < verdict.max_points
+    others = [v for name, v in graded.verdicts.items() if name != part]
+    assert all(v.status == "passed" for v in others)
+
+
+def test_a_class_is_graded_step_by_step(shapes: ExerciseSet) -> None:
+    source = bare(shapes.exercises[1].reference)
+    spoiled = source.replace("self.slope * other.value + self.value * other.slope", "other.slope")
+    graded = run(shapes, Dual=spoiled)
+    assert graded.verdicts["Dual.add"].status == "passed"
+    assert graded.verdicts["Dual.multiply"].status == "wrong"
+
+
+def test_an_endless_iterator_is_cut_off(shapes: ExerciseSet) -> None:
+    endless = "def minibatches(n, batch_size, rng):\n    while True:\n        yield np.arange(n)"
+    assert run(shapes, minibatches=endless).verdicts["minibatches"].mistake == "with_replacement"
+
+
+def test_every_mistake_is_named_in_process(shapes: ExerciseSet) -> None:
+    for part in shapes.parts:
+        for name, verdict in judge_all_known(part, SEED).items():
+            wanted = None if name == part.name else name
+            assert (verdict.mistake, verdict.status == "passed") == (wanted, wanted is None)
+
+
+def test_the_visible_check_agrees(
+    shapes: ExerciseSet, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(folder)
+    for part in shapes.parts:
+        step = part.name.partition(".")[2] or None
+        check(part.reference, step)
+        assert "Correct." in capsys.readouterr().out
+        for mistake in part.mistakes:
+            mistake.wrong.__name__, kept = part.exercise, mistake.wrong.__name__
+            try:
+                check(mistake.wrong, step)
+            finally:
+                mistake.wrong.__name__ = kept
+            assert mistake.text in capsys.readouterr().out
+
+
+def test_stubs_hold_no_solution(shapes: ExerciseSet, folder: Path) -> None:
+    notebook = nbformat.read(folder / "shapes.ipynb", 4)
+    dual = next(c for c in notebook.cells if c.id == "solution-Dual")
+    assert dual.source.count("### BEGIN SOLUTION") == 3
+    checks = [c.source for c in notebook.cells if c.id.startswith("check-Dual")]
+    assert checks == ['check(Dual, "add")', 'check(Dual, "multiply")']
+    assert "permutation" not in json.dumps(json.loads((folder / "checks.json").read_text())["public"])
+
+
+def test_a_case_does_not_depend_on_how_the_answer_is_made(shapes: ExerciseSet) -> None:
+    part = shapes.part("project_nonnegative")
+    verdict = judge(part, SEED, local_caller(part.mistakes[0].wrong))
+    assert verdict.mistake == "clipped_in_place"
