@@ -162,7 +162,8 @@ def _scalar(got: Any, wanted: Any, rtol: float, atol: float, where: str) -> Diff
 
 def describe_scalar(value: Any) -> str:
     """The plain name of a scalar's type."""
-    return {"b": "bool", "i": "int", "u": "int", "f": "float"}[np.asarray(value).dtype.kind]
+    names = {"b": "bool", "i": "int", "u": "int", "f": "float"}
+    return names.get(np.asarray(value).dtype.kind, type(value).__name__)
 
 
 def _numbers(

@@ -241,7 +241,8 @@ def _what_is_off(trial: Trial, reveal: bool) -> str:
     at = ""
     if off.index is not None:
         at = _(" at index {index}").format(index=_index(off.index))
-    return _sentence(off, trial, reveal).format(got=off.got, wanted=off.wanted, place=place + at)
+    got = off.got if reveal else off.got.partition(" of ")[0]
+    return _sentence(off, trial, reveal).format(got=got, wanted=off.wanted, place=place + at)
 
 
 def _sentence(off: Difference, trial: Trial, reveal: bool) -> str:

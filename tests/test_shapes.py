@@ -96,7 +96,10 @@ def test_every_mistake_is_named_in_process(shapes: ExerciseSet) -> None:
 
 
 def test_the_visible_check_agrees(
-    shapes: ExerciseSet, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    shapes: ExerciseSet,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
 ) -> None:
     monkeypatch.chdir(folder)
     for part in shapes.parts:
@@ -118,7 +121,9 @@ def test_stubs_hold_no_solution(shapes: ExerciseSet, folder: Path) -> None:
     assert dual.source.count("### BEGIN SOLUTION") == 3
     checks = [c.source for c in notebook.cells if c.id.startswith("check-Dual")]
     assert checks == ['check(Dual, "add")', 'check(Dual, "multiply")']
-    assert "permutation" not in json.dumps(json.loads((folder / "checks.json").read_text())["public"])
+    assert "permutation" not in json.dumps(
+        json.loads((folder / "checks.json").read_text())["public"]
+    )
 
 
 def test_a_case_does_not_depend_on_how_the_answer_is_made(shapes: ExerciseSet) -> None:

@@ -154,9 +154,7 @@ class OneTerm(_Base):
 @multiply.mistake("The values are added.", hint="A product.")
 class ValuesAdded(_Base):
     def __mul__(self, other):
-        return Dual(
-            self.value + other.value, self.slope * other.value + self.value * other.slope
-        )
+        return Dual(self.value + other.value, self.slope * other.value + self.value * other.slope)
 
 
 # A function argument: judged by the calls that it got, too.

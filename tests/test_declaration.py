@@ -1,0 +1,166 @@
+"""An author's errors are told by name, at import where that is cheap, else by lint."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autograder.catalog import ExerciseSet, find_set, load_set
+from autograder.exercise import AuthorError, class_exercise, exercise
+from autograder.lint import lint
+from autograder.project import NoProject, Project, find_project
+
+GOOD = '''
+import numpy as np
+from autograder.exercise import exercise, public
+
+@exercise(points=1)
+def f(x):
+    """Twice x."""
+    return 2 * x
+
+@f.cases
+def some(rng):
+    """A few numbers."""
+    return dict(x=rng.normal(size=3))
+
+@f.mistake("Not doubled.", hint="Twice.")
+def same(x):
+    return x.copy()
+
+@f.mistake("Halved.", hint="Twice.")
+def halved(x):
+    return x / 2
+
+@f.mistake("Squared.", hint="Twice.")
+def squared(x):
+    return x ** 2
+'''
+TEXT = "# f\n\n```{code-cell}\n%exercise f\n```\n"
+
+
+def make_set(folder: Path, code: str = GOOD, text: str = TEXT) -> ExerciseSet:
+    (folder / "toy.py").write_text(code)
+    (folder / "toy.md").write_text(text)
+    return load_set(folder / "toy.py")
+
+
+def complaints(folder: Path, code: str = GOOD, text: str = TEXT) -> str:
+    return "\n".join(str(c) for c in lint(make_set(folder, code, text), ["1", "2"]))
+
+
+def test_a_good_set_has_no_complaints(tmp_path: Path) -> None:
+    assert complaints(tmp_path) == ""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('"""Twice x."""', "pass", "has no docstring"),
+        ("def some(rng)", "def some(random)", "takes exactly one argument, rng"),
+        ("def same(x)", "def same(y)", "must be that of the reference"),
+        ("def halved", "def same", "two mistakes are called same"),
+        ('"Halved."', '" "', "say in a sentence"),
+        ("points=1", "points=0", "give a number above 0"),
+    ],
+)
+def test_cheap_errors_are_told_at_import(tmp_path: Path, old: str, new: str, told: str) -> None:
+    with pytest.raises(AuthorError, match=told):
+        make_set(tmp_path, GOOD.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("x.copy()", "2.0 * x", "no case tells the mistake same from the reference"),
+        ("return x / 2", "return x + 0.0", "is told as same"),
+        ("size=3)", "size=3), y=1", "Unknown: \\['y'\\]"),
+        ("x=rng", "z=rng", "Missing: \\['x'\\]"),
+        ("x=rng.normal(size=3)", "x=1j", "cannot be sent"),
+        ("x=rng.normal(size=3)", "x=1.5", "always answers"),
+        ("return dict", "1 / 0\n    return dict", "generator some fails: ZeroDivisionError"),
+        ("return dict(x=rng.normal(size=3))", "return iter(())", "yields no case"),
+        ('@f.mistake("Squared.", hint="Twice.")', "", "knows 2 mistakes"),
+        ("@exercise(points=1)", "@exercise(points=1, by_value=False)", "nothing would be judged"),
+        ("return 2 * x", "x *= 2; return x.copy()", "the reference changes its argument x"),
+        (
+            "return 2 * x",
+            "return 2 * x * np.random.default_rng().random()",
+            "the reference itself fails",
+        ),
+    ],
+)
+def test_dear_errors_are_told_by_lint(tmp_path: Path, old: str, new: str, told: str) -> None:
+    assert old in GOOD
+    found = complaints(tmp_path, GOOD.replace(old, new))
+    assert re.search(told, found), found
+
+
+def test_a_reference_that_breaks_its_own_property_is_told(tmp_path: Path) -> None:
+    code = GOOD + "\n@f.property('Not small.')\ndef small(answer, case):\n    return False\n"
+    assert "the reference itself fails" in complaints(tmp_path, code)
+
+
+def test_a_property_that_names_no_mistake_is_told(tmp_path: Path) -> None:
+    code = GOOD + "\n@f.property('x', mistake='typo')\ndef p(answer, case):\n    return True\n"
+    assert "names the mistake typo, which is not declared" in complaints(tmp_path, code)
+
+
+def test_a_function_that_cannot_be_made_again_is_told(tmp_path: Path) -> None:
+    code = GOOD.replace("dict(x=rng.normal(size=3))", "dict(x=lambda t: t)")
+    assert "Put its maker under @public" in complaints(tmp_path, code)
+
+
+def test_public_code_that_needs_private_code_is_told(tmp_path: Path) -> None:
+    code = GOOD + "\nSECRET = 3\n\n@public\ndef helper(a=SECRET):\n    return a\n"
+    assert "its public code cannot be imported by itself (NameError" in complaints(tmp_path, code)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (TEXT.replace("%exercise f", "%exercise g"), "%exercise g is declared nowhere"),
+        (TEXT.replace("%exercise f", "1 + 1"), "leaves out f"),
+        (TEXT + "\n```{code-cell}\n%exercise f\n```\n", "declared nowhere, or used twice"),
+    ],
+)
+def test_the_text_must_place_every_exercise_once(tmp_path: Path, text: str, told: str) -> None:
+    assert told in complaints(tmp_path, text=text)
+
+
+def test_a_class_step_needs_cls() -> None:
+    class Thing:
+        """A thing."""
+
+    with pytest.raises(AuthorError, match="first argument is cls"):
+
+        @class_exercise(Thing).step(points=1)
+        def go(x):
+            return x
+
+
+def test_a_property_takes_answer_and_case() -> None:
+    @exercise(points=1)
+    def g(x):
+        """x."""
+        return np.asarray(x)
+
+    with pytest.raises(AuthorError, match=r"takes \(answer, case\)"):
+
+        @g.property("no")
+        def broken(answer):
+            return True
+
+
+def test_an_unknown_set_names_the_nearest() -> None:
+    with pytest.raises(AuthorError, match="Did you mean gradient"):
+        find_set("gradeint", find_project(Path(__file__)))
+
+
+def test_no_project_says_where_it_looked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AUTOGRADER_ROOT", raising=False)
+    with pytest.raises(NoProject, match=str(tmp_path)):
+        find_project(tmp_path)
+    with pytest.raises(AuthorError, match="no file"):
+        load_set(Project(tmp_path).solutions / "nothing.py")

@@ -1,0 +1,185 @@
+"""Comparing answers, naming mistakes, and what a learner is told."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autograder.compare import difference, same
+from autograder.exercise import exercise
+from autograder.judge import judge, local_caller, run_trials
+from autograder.values import Opaque, Raised
+from autograder.verdict import Died, TimedOut, decide
+
+
+def kind(got: Any, wanted: Any) -> str | None:
+    found = difference(got, wanted, rtol=1e-7, atol=1e-9)
+    return found.kind if found else None
+
+
+ARRAY = np.array([1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("got", "wanted", "off"),
+    [
+        (1.0, 1.0, None),
+        (np.float64(1), 1.0, None),
+        (np.array(1.0), 1.0, None),
+        (1, 1.0, None),
+        (True, 1.0, "type"),
+        (1.0, True, "type"),
+        (np.True_, True, None),
+        (1.5, 1, "type"),
+        (np.array([1.0]), 1.0, "shape"),
+        ("1.0", 1.0, "type"),
+        (None, ARRAY, "type"),
+        ([1.0, 2.0], ARRAY, "type"),
+        (ARRAY[:, None], ARRAY, "shape"),
+        (ARRAY.astype(np.float32), ARRAY, "dtype"),
+        (ARRAY.astype(int), ARRAY, "dtype"),
+        (np.array([1.0, np.nan]), ARRAY, "finite"),
+        (np.array([1.0, np.nan]), np.array([1.0, np.nan]), None),
+        (np.array([1.0, 3.0]), ARRAY, "value"),
+        (np.array([1, 2], dtype=np.int32), np.array([1, 2]), None),
+        ((ARRAY, 1.0), (ARRAY, 1.0), None),
+        ([ARRAY, 1.0], (ARRAY, 1.0), None),
+        (ARRAY, (ARRAY, 1.0), "type"),
+        ((ARRAY,), (ARRAY, 1.0), "length"),
+        ((ARRAY, 2.0), (ARRAY, 1.0), "value"),
+        ({"a": 1.0}, {"a": 1.0}, None),
+        ({"b": 1.0}, {"a": 1.0}, "length"),
+        (Raised(("LinAlgError", "ValueError")), Raised(("ValueError",)), None),
+        (Raised(("TypeError",)), Raised(("ValueError",)), "raised"),
+        (Raised(("TypeError",)), 1.0, "raised"),
+        (1.0, Raised(("ValueError",)), "no_raise"),
+        (Opaque("generator"), ARRAY, "type"),
+    ],
+)
+def test_the_first_thing_that_is_off(got: Any, wanted: Any, off: str | None) -> None:
+    assert kind(got, wanted) == off
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=5), st.floats(1e-4, 10))
+@settings(max_examples=60, deadline=None)
+def test_equality_is_up_to_tolerance_and_no_further(numbers: list[float], by: float) -> None:
+    wanted = np.array(numbers)
+    assert same(wanted * (1 + 1e-9), wanted, rtol=1e-7, atol=1e-9)
+    assert not same(wanted + by * (1 + np.abs(wanted)), wanted, rtol=1e-7, atol=1e-9)
+
+
+@exercise(points=4)
+def double(x):
+    """Twice x."""
+    return 2 * x
+
+
+@double.cases
+def positive(rng):
+    """x above zero."""
+    return dict(x=rng.uniform(1, 2, 3))
+
+
+@double.cases
+def negative(rng):
+    """x below zero."""
+    return dict(x=-rng.uniform(1, 2, 3))
+
+
+@double.mistake("This is the square.", hint="Twice, not squared.")
+def squared(x):
+    return x**2
+
+
+@double.mistake("The sign is lost.", hint="Keep the sign.")
+def sign_lost(x):
+    return 2 * np.abs(x)
+
+
+def verdict_on(function: Any, reveal: bool = False) -> Any:
+    return decide(double, run_trials(double, "seed", local_caller(function)), reveal=reveal)
+
+
+def test_a_mistake_is_named_and_points_go_by_kinds_of_cases() -> None:
+    verdict = verdict_on(sign_lost)
+    assert (verdict.status, verdict.points, verdict.mistake) == ("partial", 2.0, "sign_lost")
+    assert "x below zero." in verdict.hint
+
+
+def test_a_half_known_mistake_is_not_named() -> None:
+    assert verdict_on(lambda x: x**2 + 1).mistake is None
+
+
+def test_not_attempted_is_not_wrong() -> None:
+    def stub(x: Any) -> Any:
+        raise NotImplementedError
+
+    assert verdict_on(stub).status == "not_attempted"
+
+
+@pytest.mark.parametrize("answer", [TimedOut(10), Died("killed")])
+def test_no_answer_is_no_points(answer: Any) -> None:
+    trials = run_trials(double, "seed", local_caller(double.reference))
+    for trial in trials:
+        trial.got = answer
+    verdict = decide(double, trials, reveal=False)
+    assert verdict.points == 0
+    assert verdict.status in ("timeout", "error")
+
+
+def wrong_values(x: Any) -> Any:
+    return 2 * x + np.array([0, 0.5, 0])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        wrong_values,
+        lambda x: 2 * x[:, None],
+        lambda x: (2 * x,),
+        lambda x: [1.0, 2.0],
+        lambda x: float(x[0]),
+        lambda x: {"x": x},
+        lambda x: (_ for _ in ()).throw(ValueError(str(x))),
+        lambda x: x * np.nan,
+        lambda x: None,
+        lambda x: str(x),
+        lambda x: (2 * x).astype(np.float32),
+    ],
+)
+def test_a_hidden_verdict_gives_no_number_away(wrong: Any) -> None:
+    """Neither inputs nor right answers nor what came back may stand in what a learner reads."""
+    verdict = verdict_on(wrong)
+    assert verdict.points == 0
+    said = " ".join([verdict.message, verdict.hint, verdict.detail, *verdict.remarks])
+    assert verdict.message
+    assert not re.search(r"\d\.\d|of length|of shape|wanted", said), said
+
+
+def test_a_visible_verdict_shows_got_and_wanted() -> None:
+    verdict = verdict_on(wrong_values, reveal=True)
+    assert "at index [1]" in verdict.message
+    assert "got" in verdict.detail and "wanted" in verdict.detail
+
+
+def test_changing_the_argument_is_told_and_costs_nothing() -> None:
+    def careless(x: Any) -> Any:
+        x *= 2
+        return x.copy()
+
+    verdict = verdict_on(careless)
+    assert verdict.status == "passed"
+    assert "argument x" in verdict.remarks[0]
+
+
+def test_the_seed_decides_the_cases() -> None:
+    def inputs(seed: str) -> list[Any]:
+        seen: list[Any] = []
+        judge(double, seed, local_caller(lambda x: seen.append(x.copy())))
+        return seen
+
+    assert same(inputs("a"), inputs("a"), rtol=0, atol=0)
+    assert not same(inputs("a"), inputs("b"), rtol=1e-3, atol=0)
