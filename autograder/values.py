@@ -57,7 +57,7 @@ def encode(value: Any, blobs: list[bytes] | None = None, *, depth: int = 0) -> A
     if value is None or kind in (bool, str):
         return value
     if kind is int:
-        return value if abs(value) < 2**63 else {"$": "bigint", "v": str(value)[:MAX_TEXT]}
+        return value if abs(value) < 2**64 else {"$": "bigint", "v": str(value)[:MAX_TEXT]}
     if kind is float:
         return value if math.isfinite(value) else {"$": "float", "v": repr(value)}
     if depth >= MAX_DEPTH:

@@ -1,0 +1,163 @@
+"""What learners are sent: in step with its source, the same bytes twice, no solution in it."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autograder.build import build, out_of_step
+from autograder.bundle import write_bundles
+from autograder.catalog import find_set
+from autograder.exercise import Mistake
+from autograder.lint import released_leaks
+from autograder.project import Project, find_project
+from autograder.source import bodies, own_bodies
+
+ROOT = Path(__file__).parent.parent
+PROJECT = find_project(ROOT)
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return write_bundles(tmp_path_factory.mktemp("bundles"), PROJECT)
+
+
+def test_exercises_are_in_step_with_solutions() -> None:
+    assert out_of_step(PROJECT, []) == []
+
+
+def test_a_changed_exercise_is_noticed(tmp_path: Path) -> None:
+    copy = Project(tmp_path)
+    for name in ("solutions", "exercises"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    for name in ("pyproject.toml", "nbgrader_config.py"):
+        shutil.copy(ROOT / name, tmp_path)
+    (copy.exercises / "gradient" / "checks.json").write_text("{}")
+    assert out_of_step(copy, ["gradient"]) == ["gradient/checks.json"]
+
+
+def test_a_build_is_byte_identical_twice(tmp_path: Path) -> None:
+    digests = []
+    for attempt in ("one", "two"):
+        copy = Project(tmp_path / attempt)
+        shutil.copytree(ROOT / "solutions", copy.solutions)
+        for name in ("pyproject.toml", "nbgrader_config.py"):
+            shutil.copy(ROOT / name, copy.root)
+        build(copy, [], database=False)
+        files = sorted(p for p in copy.exercises.rglob("*") if p.is_file())
+        digests.append(
+            {
+                str(p.relative_to(copy.root)): hashlib.sha256(p.read_bytes()).hexdigest()
+                for p in files
+            }
+        )
+    assert digests[0] == digests[1] != {}
+
+
+def released_texts(archive: Path) -> dict[str, str]:
+    """Every piece of code that a zip holds: cells, public code, modules of the wheel."""
+    texts = {}
+    with zipfile.ZipFile(archive) as outer:
+        for name in outer.namelist():
+            data = outer.read(name)
+            if name.endswith(".ipynb"):
+                for i, cell in enumerate(json.loads(data)["cells"]):
+                    if cell["cell_type"] == "code":
+                        texts[f"{name}[{i}]"] = "".join(cell["source"])
+            elif name.endswith(".json"):
+                texts[name] = "\n".join(json.loads(data)["public"])
+            elif name.endswith(".whl"):
+                (outer_path := archive.with_suffix(".whl")).write_bytes(data)
+                with zipfile.ZipFile(outer_path) as wheel:
+                    for inner in wheel.namelist():
+                        if inner.endswith(".py"):
+                            texts[inner] = wheel.read(inner).decode()
+    return texts
+
+
+def test_no_reference_is_released(bundles: list[Path]) -> None:
+    for archive in bundles:
+        exercise_set = find_set(archive.stem, PROJECT)
+        for name, text in released_texts(archive).items():
+            assert released_leaks(exercise_set, text) == [], name
+            released = bodies(text)
+            for part in exercise_set.parts:
+                for secret in [*(f.generate for f in part.families), *_long(part.mistakes)]:
+                    assert not released & {body for _, body in own_bodies(secret)}, name
+
+
+def _long(mistakes: list[Mistake]) -> list[Any]:
+    """Mistakes of more than one statement: shorter ones may stand anywhere by chance."""
+    return [m.wrong for m in mistakes if "\n" in "".join(b for _, b in own_bodies(m.wrong))]
+
+
+def test_a_leak_would_be_noticed() -> None:
+    """The same body under another name and with another docstring is a leak."""
+    exercise_set = find_set("gradient", PROJECT)
+    stolen = (
+        "def other(theta, x):\n    '''Mine.'''\n    u = theta[0] + 0.06 * theta[1] * x\n"
+        "    return np.sin(u) * np.exp(-(u**2) / 32)\n"
+    )
+    assert released_leaks(exercise_set, stolen) == ["gabor"]
+
+
+def test_the_wheel_holds_the_package_alone(bundles: list[Path]) -> None:
+    for archive in bundles:
+        names = [n for n in released_texts(archive) if n.startswith("autograder/")]
+        assert "autograder/checking.py" in names
+        everything = zipfile.ZipFile(archive).namelist()
+        assert not any("solutions" in name or "grading/source" in name for name in everything)
+
+
+def test_checks_work_without_solutions_or_project(bundles: list[Path], tmp_path: Path) -> None:
+    """A learner's machine: the unpacked zip, the wheel, nothing else of ours."""
+    archive = next(a for a in bundles if a.stem == "gradient")
+    with zipfile.ZipFile(archive) as opened:
+        opened.extractall(tmp_path)
+    folder = tmp_path / "gradient"
+    (wheel,) = folder.glob("*.whl")
+    program = (
+        f"import sys; sys.path.insert(0, {str(wheel)!r})\n"
+        "import autograder; assert '.whl' in autograder.__file__, autograder.__file__\n"
+        "from autograder import check, hint\n"
+        "try:\n    import solutions\nexcept ImportError: print('no solutions')\n"
+        "import numpy as np\n"
+        "def gabor(theta, x):\n    raise NotImplementedError\n"
+        "check(gabor)\n"
+        "def gabor(theta, x):\n    u = theta[0] + theta[1] * x\n"
+        "    return np.sin(u) * np.exp(-(u**2) / 32)\n"
+        "check(gabor)\nhint(gabor)\n"
+        "def gabor(theta, x):\n    u = theta[0] + 0.06 * theta[1] * x\n"
+        "    return np.sin(u) * np.exp(-(u**2) / 32)\n"
+        "check(gabor)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", program],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = done.stdout
+    for wanted in (
+        "no solutions",
+        "Not attempted yet",
+        "The factor 0.06",
+        "Hint 1 of 2",
+        "Correct.",
+    ):
+        assert wanted in said
+    assert "\x1b[" not in said
+
+
+def test_the_bundles_are_the_same_bytes_twice(bundles: list[Path], tmp_path: Path) -> None:
+    again = write_bundles(tmp_path, PROJECT)
+    assert [p.name for p in again] == [p.name for p in bundles]
+    assert [p.read_bytes() for p in again] == [p.read_bytes() for p in bundles]
