@@ -30,7 +30,7 @@ c.CourseDirectory.ignore = [
 
 c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
 
-# Whatever a learner hands in is read, repaired, run and judged by our parts; the rest is nbgrader's.
+# What a learner hands in is read, repaired, run and judged by our parts; the rest is nbgrader's.
 c.Autograde.exporter_class = "autograder.grading.nbgrader_parts.SubmissionExporter"
 c.Autograde.pre_convert_hook = "autograder.grading.nbgrader_parts.adopt_notebook"
 c.Autograde.sanitize_preprocessors = [
@@ -50,3 +50,8 @@ c.Autograde.autograde_preprocessors = [
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
 c.GenerateFeedback.post_convert_hook = "autograder.grading.nbgrader_parts.end_round"
+
+# Archives that a learning platform sends: whose notebook is whose is told by the names inside.
+c.ZipCollectApp.downloaded_directory = "grading/downloaded"
+c.ZipCollectApp.extractor_plugin = "autograder.grading.collect.ArchiveExtractor"
+c.ZipCollectApp.collector_plugin = "autograder.grading.collect.PlatformCollector"

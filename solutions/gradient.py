@@ -456,7 +456,7 @@ def close_to_the_minimum(answer, case):
 
 @bracketing_line_search.mistake(
     "The bracket is shrunk on the wrong side: the minimum was thrown away.",
-    hint="If phi(c) < phi(d), then phi rises from c to d, so the minimum is left of d: keep [a, d].",
+    hint="If phi(c) < phi(d), phi rises from c to d, so the minimum is left of d: keep [a, d].",
 )
 def wrong_side(phi, a, b, tol):
     while b - a > tol:

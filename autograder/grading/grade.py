@@ -6,11 +6,9 @@ input leaves the judge before all cells have run.
 
 from __future__ import annotations
 
-import builtins
-import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +25,6 @@ from autograder.grading.repair import grade_id_of, repair
 from autograder.grading.submission import Submission
 from autograder.i18n import _
 from autograder.judge import Caller, Oracle, judge
-from autograder.values import Opaque, Raised
 from autograder.verdict import Died, TimedOut, Verdict, missing
 
 PART_SECONDS = 60.0
@@ -134,7 +131,7 @@ def _guarded(part: Part, work: Callable[[], Verdict]) -> Verdict:
     """A failure of ours costs the learner the points for now, and flags the cell."""
     try:
         return work()
-    except Exception as error:  # noqa: BLE001 - one part must not take the others down
+    except Exception as error:
         why = _("This part could not be judged ({error}); your instructor has been told.").format(
             error=type(error).__name__
         )
@@ -146,10 +143,8 @@ def _judge_part(
 ) -> Verdict:
     where = next((s for s in snapshots if s.defines(part.exercise)), None)
     if where is None:
-        return missing(
-            part, _("No {name} is defined in this notebook.").format(name=part.exercise)
-        )
-    verdict = judge(part, seed, _caller(where, code, public))
+        return missing(part, _("No {name} is defined in this notebook.").format(name=part.exercise))
+    verdict = judge(part, seed, _caller(where, public))
     used = source.names_used(code, part.exercise)
     if verdict.status == "passed":
         verdict.remarks += [_(r.text) for r in part.remarks if r.uses in used]
@@ -158,7 +153,7 @@ def _judge_part(
     return verdict
 
 
-def _caller(snapshot: Snapshot, code: str, public: str) -> Caller:
+def _caller(snapshot: Snapshot, public: str) -> Caller:
     """Puts cases to a snapshot; after a death, or out of time, it asks no more."""
     started = time.monotonic()
     dead: list[Any] = []
@@ -173,42 +168,9 @@ def _caller(snapshot: Snapshot, code: str, public: str) -> Caller:
         answer = snapshot.call(Call(part.exercise, args, part.parameters, probe))
         if isinstance(answer.value, Died):
             dead.append(answer.value)
-        return _discreet(answer, code)
+        return answer
 
     return caller
-
-
-KNOWN_TYPES = {
-    *("NoneType", "generator", "function", "type", "module", "Tensor", "DataFrame", "Series"),
-    *("matrix", "MaskedArray", "complex", "complex128", "set", "frozenset", "bytes", "range"),
-    *("map", "filter", "zip", "object", "Fraction", "Decimal", "method", "ellipsis", "recarray"),
-}
-
-
-def _discreet(answer: Answer, code: str) -> Answer:
-    """Drop every word of the learner's process that could carry a hidden input to a page."""
-    value = answer.value
-    if isinstance(value, Raised):
-        known = tuple(n for n in value.names if _is_known_exception(n, code))
-        line = value.line if value.line and value.line in code else ""
-        answer.value = Raised(known or ("Exception",), "", line, 0)
-    elif isinstance(value, Opaque) and value.type_name not in KNOWN_TYPES:
-        name = value.type_name
-        plain = re.fullmatch(r"\w+", name) and re.search(rf"\bclass\s+{name}\b", code)
-        answer.value = value if plain or hasattr(builtins, name) else Opaque("object")
-    return replace(answer, warnings=[w for w in answer.warnings if _is_numpy_warning(w)])
-
-
-def _is_known_exception(name: str, code: str) -> bool:
-    known = getattr(builtins, name, None)
-    if name == "LinAlgError" or (isinstance(known, type) and issubclass(known, BaseException)):
-        return True
-    return re.fullmatch(r"\w+", name) is not None and f"class {name}" in code
-
-
-def _is_numpy_warning(text: str) -> bool:
-    """NumPy's own words, which hold no number: 'overflow encountered in exp'."""
-    return re.fullmatch(r"[a-z ]+ encountered in [a-z_ ]+", text) is not None
 
 
 def _say_what_to_mend_first(
@@ -236,6 +198,6 @@ def _say_what_to_mend_first(
         return
     for other in culprits:
         where.replace(other.name, Oracle(other.reference))
-    again = _guarded(part, partial(judge, part, seed, _caller(where, code, public)))
+    again = _guarded(part, partial(judge, part, seed, _caller(where, public)))
     if again.status == "passed":
         verdicts[part.name].mend_first = culprits[0].name

@@ -1,0 +1,45 @@
+// A box that scrolls sideways must be reachable without a mouse: it gets a place in the tab order
+// for as long as there is something to scroll to. (The theme does this for code, not for formulas.)
+const BOXES = [
+  "div.math > mjx-container",
+  "span.math",
+  ".cell_output",
+  ".pst-scrollable-table-container",
+]
+  .map((box) => `.bd-article ${box}`)
+  .join(", ");
+
+function name(box) {
+  return box.closest(".math") ? "Formula, scrolls sideways" : "Scrolls sideways";
+}
+
+function mark(box) {
+  if (box.scrollWidth > box.clientWidth + 1) {
+    box.tabIndex = 0;
+    box.setAttribute("role", "group");
+    box.setAttribute("aria-label", name(box));
+  } else if (box.getAttribute("role") === "group") {
+    box.removeAttribute("tabindex");
+    box.removeAttribute("role");
+    box.removeAttribute("aria-label");
+  }
+}
+
+const observer = new ResizeObserver((entries) => {
+  for (const entry of entries) mark(entry.target.closest(BOXES));
+});
+
+function watch() {
+  for (const box of document.querySelectorAll(BOXES)) {
+    mark(box);
+    observer.observe(box);
+    // The box keeps its width while its content grows: watch the content as well.
+    for (const child of box.children) observer.observe(child);
+  }
+}
+
+window.addEventListener("load", async () => {
+  // MathJax replaces the formulas' text after the page has loaded.
+  await window.MathJax?.startup?.promise;
+  watch();
+});

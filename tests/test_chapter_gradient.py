@@ -1,0 +1,492 @@
+"""What chapter 2's page states is true: its experiments, with seeds fixed and tolerances stated."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autograder import figures
+from autograder.datasets import GABOR_TRUTH, gabor_data, line_data, with_ones
+from book import gradient_experiments as lab
+from solutions.gradient import (
+    gabor,
+    gabor_gradient,
+    gradient_descent,
+    is_convex_hessian,
+    linear_gradient,
+    newton_step,
+    numerical_gradient,
+)
+
+ROOT = Path(__file__).resolve().parent.parent
+LINE_START = np.array([0.1, 1.25])
+
+
+# The learning rate.
+
+
+@pytest.mark.parametrize("factor", [0.1, 0.9, 0.999])
+def test_descent_converges_below_two_over_L(factor):
+    walk = gradient_descent(
+        lab.ravine_gradient, lab.RAVINE_START, factor * 2 / lab.RAVINE_L, 20_000
+    )
+    assert np.linalg.norm(walk[-1]) < 1e-9
+
+
+@pytest.mark.parametrize("factor", [1.001, 1.1, 2.0])
+def test_descent_diverges_above_two_over_L(factor):
+    walk = gradient_descent(lab.ravine_gradient, lab.RAVINE_START, factor * 2 / lab.RAVINE_L, 400)
+    assert abs(walk[-1, 1]) > 2 * abs(walk[0, 1])
+    growth = np.abs(walk[1:, 1]) / np.abs(walk[:-1, 1])
+    assert np.all(growth > 1)
+
+
+def test_the_measured_threshold_is_two_over_L():
+    assert lab.measured_threshold() == pytest.approx(2 / lab.RAVINE_L, abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_threshold_holds_for_any_quadratic(seed):
+    rng = np.random.default_rng(seed)
+    q, _ = np.linalg.qr(rng.normal(size=(4, 4)))
+    A = q @ np.diag(rng.uniform(0.5, 5, 4)) @ q.T
+    limit = 2 / np.linalg.eigvalsh(A)[-1]
+    below = gradient_descent(lambda theta: A @ theta, np.ones(4), 0.98 * limit, 2000)
+    above = gradient_descent(lambda theta: A @ theta, np.ones(4), 1.02 * limit, 2000)
+    assert np.linalg.norm(below[-1]) < 1e-6
+    assert np.linalg.norm(above[-1]) > 1e6
+
+
+def test_half_the_learning_rate_takes_twice_the_steps():
+    assert lab.steps_until(0.005) / lab.steps_until(0.01) == pytest.approx(2, abs=0.02)
+
+
+def test_steps_fall_until_close_to_the_threshold_and_then_rise():
+    slow, better, best, late = (lab.steps_until(lr) for lr in (0.01, 0.1, 0.18, 0.199))
+    assert slow > better > best < late
+    assert lab.steps_until(0.2) is None
+    assert lab.steps_until(0.21) is None
+
+
+def test_the_best_fixed_learning_rate_is_two_over_mu_plus_L():
+    lrs = np.linspace(0.15, 0.1995, 100)
+    steps = [lab.steps_until(lr) for lr in lrs]
+    assert lrs[int(np.argmin(steps))] == pytest.approx(2 / 11, abs=0.005)
+
+
+def test_no_single_step_reaches_the_minimum_of_the_ravine():
+    """Slip 5: lr = 1 would be needed along, lr = 0.1 across."""
+    distances = lab.one_step_distances(np.linspace(0, 2, 2001))
+    a, b = lab.RAVINE_START
+    # The best lr minimises (1 - lr)^2 a^2 + (1 - 10 lr)^2 b^2, in closed form.
+    best = (a**2 + 10 * b**2) / (a**2 + 100 * b**2)
+    least = np.hypot((1 - best) * a, (1 - 10 * best) * b)
+    assert distances.min() == pytest.approx(least, rel=1e-4)
+    assert least > 3
+
+
+def test_in_one_dimension_a_single_step_is_enough():
+    walk = gradient_descent(lambda theta: 10 * theta, np.array([3.0]), 0.1, 1)
+    assert walk[-1, 0] == pytest.approx(0, abs=1e-12)
+
+
+# Taylor and differences.
+
+
+def test_the_promised_fall_is_right_to_first_order_and_wrong_far_out():
+    start = np.array([-1.0, 1.0])
+    promised, real = lab.promised_and_real_fall([1e-3, 4.0], start)
+    assert real[0] / promised[0] == pytest.approx(1, abs=2e-3)
+    assert promised[1] < 0 < real[1]
+
+
+def test_the_error_of_the_first_order_promise_falls_as_lr_squared():
+    lrs = np.array([1e-3, 1e-2])
+    promised, real = lab.promised_and_real_fall(lrs, np.array([-1.0, 1.0]))
+    error = np.abs(real - promised)
+    assert np.log10(error[1] / error[0]) == pytest.approx(2, abs=0.05)
+
+
+def test_orders_of_the_two_differences():
+    forward, central = lab.difference_errors([1e-3, 1e-2])
+    assert np.log10(forward[1] / forward[0]) == pytest.approx(1, abs=0.02)
+    assert np.log10(central[1] / central[0]) == pytest.approx(2, abs=0.02)
+
+
+def test_tiny_h_is_worse_than_the_default():
+    _, (tiny, default) = lab.difference_errors([1e-11, 1e-5])
+    assert tiny > 100 * default
+
+
+# The line.
+
+
+def test_descent_on_the_line_finds_least_squares():
+    x, y = line_data()
+    best = np.linalg.lstsq(with_ones(x), y, rcond=None)[0]
+    walk = gradient_descent(lab.line_gradient, LINE_START, 0.4, 150)
+    assert np.linalg.norm(walk[-1] - best) < 1e-4
+    assert np.all(np.diff(lab.losses(lab.half_mse, walk)) <= 1e-15)
+
+
+def test_with_the_printed_sign_the_loss_climbs():
+    """Slip 1."""
+    wrong = gradient_descent(lab.printed_line_gradient, LINE_START, 0.4, 10)
+    right = gradient_descent(lab.line_gradient, LINE_START, 0.4, 10)
+    assert np.all(np.diff(lab.losses(lab.half_mse, wrong)) > 0)
+    assert np.all(np.diff(lab.losses(lab.half_mse, right)) < 0)
+
+
+def test_the_printed_gradient_is_minus_the_right_one():
+    theta = np.array([0.3, -0.7])
+    x, y = line_data()
+    right = linear_gradient(theta, with_ones(x), y)
+    np.testing.assert_allclose(numerical_gradient(lab.half_mse, theta), right, rtol=1e-8)
+    np.testing.assert_allclose(lab.printed_line_gradient(theta), -right, rtol=1e-12)
+
+
+# Line search and stopping.
+
+
+def test_the_bracket_costs_two_evaluations_a_turn_and_shrinks_by_the_golden_section():
+    rows = lab.golden_brackets(lambda t: (t - 0.7) ** 2, 0.0, 1.6, (1e-2, 1e-4, 1e-6))
+    for tol, calls, answer in rows:
+        assert abs(answer - 0.7) <= tol
+        assert calls == 2 * np.ceil(np.log(1.6 / tol) / np.log((1 + np.sqrt(5)) / 2))
+
+
+def test_line_search_steps_meet_at_right_angles():
+    walk = lab.descent_with_line_search(
+        lab.ravine, lab.ravine_gradient, np.array([4.0, 0.4]), 5, reach=1.0, tol=1e-9
+    )
+    moves = np.diff(walk, axis=0)
+    moves /= np.linalg.norm(moves, axis=1, keepdims=True)
+    assert np.all(np.abs(np.sum(moves[1:] * moves[:-1], axis=1)) < 1e-4)
+
+
+def test_from_its_worst_start_the_line_search_walks_as_the_fixed_step_does():
+    worst = np.array([4.0, 0.4])
+    searched = lab.descent_with_line_search(lab.ravine, lab.ravine_gradient, worst, 12, reach=1.0)
+    fixed = gradient_descent(lab.ravine_gradient, worst, 2 / 11, 12)
+    np.testing.assert_allclose(searched, fixed, atol=1e-4)
+    easy = lab.descent_with_line_search(
+        lab.ravine, lab.ravine_gradient, lab.RAVINE_START, 12, reach=1.0
+    )
+    fixed = gradient_descent(lab.ravine_gradient, lab.RAVINE_START, 2 / 11, 12)
+    assert lab.ravine(easy[-1]) < lab.ravine(fixed[-1]) / 10
+
+
+def test_stopping_by_movement_rewards_a_small_learning_rate():
+    quick_steps, quick_distance = lab.stop_by_movement(0.1, 0.01)
+    lazy_steps, lazy_distance = lab.stop_by_movement(0.0005, 0.01)
+    assert lazy_steps < quick_steps
+    assert lazy_distance > 20 * quick_distance
+
+
+def test_a_small_gradient_far_from_the_minimum():
+    norm, loss, best = lab.plateau_example()
+    assert norm < 0.01
+    assert loss > 10 * best
+
+
+# Convexity.
+
+
+def test_the_determinant_does_not_see_that_minus_I_is_a_dome():
+    """Slip 2."""
+    H = -np.eye(2)
+    assert np.linalg.det(H) > 0
+    assert not is_convex_hessian(H)
+    assert is_convex_hessian(np.eye(2))
+
+
+def test_descent_ends_on_a_saddle():
+    """Slip 4: a stationary point is all that is sure."""
+    end = gradient_descent(lab.saddle_gradient, np.array([-1.6, 0.0]), 0.2, 120)[-1]
+    assert np.linalg.norm(lab.saddle_gradient(end)) < 1e-9
+    assert not is_convex_hessian(lab.saddle_hessian(end))
+    beside = gradient_descent(lab.saddle_gradient, np.array([1.6, 1e-3]), 0.2, 120)[-1]
+    assert lab.saddle(beside) == pytest.approx(-0.25, abs=1e-6)
+
+
+def test_the_saddles_derivatives_are_its_own():
+    theta = np.array([0.4, -1.3])
+    slope = numerical_gradient(lab.saddle, theta)
+    np.testing.assert_allclose(slope, lab.saddle_gradient(theta), rtol=1e-7)
+    H = lab.numerical_hessian(lab.saddle_gradient, theta)
+    np.testing.assert_allclose(H, lab.saddle_hessian(theta), rtol=1e-7, atol=1e-9)
+
+
+# The Gabor surface.
+
+
+def test_the_gabor_data_follow_the_model_up_to_noise():
+    x, y = gabor_data()
+    assert x.shape == y.shape == (28,)
+    assert np.all(np.diff(x) > 0)
+    noise = y - gabor(np.array(GABOR_TRUTH), x)
+    assert np.std(noise) == pytest.approx(0.12, abs=0.04)
+
+
+def test_the_gabor_loss_is_a_sum_and_its_gradient_matches():
+    x, y = gabor_data()
+    theta = np.array([-1.0, 11.0])
+    slope = numerical_gradient(lab.gabor_loss, theta)
+    np.testing.assert_allclose(slope, gabor_gradient(theta, x, y), rtol=1e-7)
+
+
+def test_stationary_points_are_level_and_rightly_named():
+    points = lab.gabor_stationary_points()
+    kinds = [point.kind for point in points]
+    assert kinds.count("minimum") >= 4
+    assert kinds.count("saddle") >= 4
+    for point in points:
+        assert np.linalg.norm(lab.gabor_slope(point.theta)) < 1e-8
+        around = [
+            lab.gabor_loss(point.theta + 1e-3 * np.array([np.cos(a), np.sin(a)])) - point.loss
+            for a in np.linspace(0, 2 * np.pi, 24)
+        ]
+        if point.kind == "minimum":
+            assert min(around) > 0
+        elif point.kind == "maximum":
+            assert max(around) < 0
+        else:
+            assert min(around) < 0 < max(around)
+
+
+def test_the_lowest_minimum_is_the_global_one_of_the_map():
+    lowest = lab.gabor_stationary_points()[0]
+    np.testing.assert_allclose(lowest.theta, lab.gabor_minimum(), atol=1e-8)
+    (a, b), (c, d) = lab.GABOR_RANGE
+    grid = figures.heights(lab.gabor_loss, np.linspace(a, b, 81), np.linspace(c, d, 81))
+    assert lowest.loss <= grid.min()
+
+
+def test_share_of_starts_that_reach_the_global_minimum():
+    run = lab.gabor_descents(n=120, seed=1)
+    assert run.standard_error == pytest.approx(np.sqrt(run.share * (1 - run.share) / 120))
+    # The page's 400 starts give 0.32; 4 standard errors of this sample are 0.17.
+    assert run.share == pytest.approx(0.32, abs=0.17)
+    ends = np.array([lab.gabor_loss(end) for end in run.ends])
+    starts = np.array([lab.gabor_loss(start) for start in run.starts])
+    assert np.all(ends < starts)
+    assert ends[~run.reached].min() > ends[run.reached].max()
+
+
+# Local search.
+
+
+def test_local_search_pays_for_every_dimension_and_descent_does_not():
+    table = lab.local_search_against_descent([4, 16, 64])
+    evaluations = [table[d][0] for d in (4, 16, 64)]
+    slope = np.polyfit(np.log([4, 16, 64]), np.log(evaluations), 1)[0]
+    assert slope == pytest.approx(1, abs=0.25)
+    assert {table[d][1] for d in table} == {22}
+
+
+# First and second order.
+
+
+def test_newton_doubles_its_digits_descent_does_not():
+    """Slip 3: quadratic for Newton, linear for gradient descent."""
+    errors = lab.convergence_errors()
+    orders = lab.measured_orders(errors)
+    assert orders["Newton"] == pytest.approx(2, abs=0.15)
+    assert orders["gradient descent"] == pytest.approx(1, abs=0.05)
+    descent = errors["gradient descent"]
+    assert descent[-1] / descent[-2] == pytest.approx(descent[-11] / descent[-12], abs=0.01)
+
+
+def test_bfgs_is_superlinear():
+    """Its late factors are far below its early ones, and it needs more steps than Newton."""
+    errors = lab.convergence_errors()
+    error = errors["BFGS"]
+    early = (error[5] / error[0]) ** (1 / 5)
+    assert np.exp(np.mean(np.log(lab.late_factors(error)))) < early / 5
+    newton_steps = np.flatnonzero(errors["Newton"] < 1e-9)[0]
+    bfgs_steps = np.flatnonzero(error < 1e-9)[0]
+    assert newton_steps < bfgs_steps < 30
+
+
+@pytest.mark.parametrize("d", [2, 30])
+def test_the_three_methods_find_the_same_minimum(d):
+    problem = lab.SmoothRegression(d)
+    best = lab.newton(problem, 1e-12)[-1]
+    for racer in lab.RACERS.values():
+        steps, theta = racer(problem, 1e-6)
+        assert steps > 0
+        assert np.linalg.norm(problem.gradient(theta)) <= 1e-6
+        np.testing.assert_allclose(theta, best, atol=1e-4)
+    np.testing.assert_allclose(lab.bfgs(problem, 1e-9)[-1], best, atol=1e-7)
+
+
+def test_the_race_problem_has_the_derivatives_it_claims():
+    problem = lab.SmoothRegression(4)
+    theta = np.array([0.3, -0.2, 0.5, 1.0])
+    slope = problem.gradient(theta)
+    np.testing.assert_allclose(numerical_gradient(problem.value, theta), slope, rtol=1e-7)
+    H = problem.hessian(theta)
+    np.testing.assert_allclose(lab.numerical_hessian(problem.gradient, theta), H, rtol=1e-7)
+    assert is_convex_hessian(H)
+    assert np.linalg.eigvalsh(H)[-1] <= problem.L
+
+
+def test_newton_needs_few_steps_in_every_dimension():
+    steps = {d: lab.race_newton(lab.SmoothRegression(d), 1e-6)[0] for d in (2, 20, 200)}
+    assert max(steps.values()) <= 12
+    assert lab.race_descent(lab.SmoothRegression(200), 1e-6)[0] > 20 * steps[200]
+
+
+def test_the_race_is_timed_by_the_clock_it_is_given():
+    ticks = iter(range(10_000))
+    times = lab.race([2, 3], clock=lambda: float(next(ticks)))
+    assert set(times) == set(lab.RACERS)
+    for row in times.values():
+        assert [finish.seconds for finish in row.values()] == [1.0, 1.0]
+        assert all(finish.gradient_norm <= 1e-6 for finish in row.values())
+
+
+def finishes(seconds):
+    return {d: lab.Finish(1, s, 0.0) for d, s in seconds.items()}
+
+
+def test_the_crossing_is_where_the_slower_stays_slower():
+    fast = finishes({1: 1.0, 2: 1.0, 3: 1.0, 4: 1.0})
+    assert lab.first_dimension_where(finishes({1: 2.0, 2: 0.5, 3: 2.0, 4: 2.0}), fast) == 3
+    assert lab.first_dimension_where(finishes({1: 2.0, 2: 2.0, 3: 2.0, 4: 0.5}), fast) is None
+    assert "3" in lab.crossing_in_words(finishes({1: 0.5, 2: 0.5, 3: 2.0, 4: 2.0}), fast)
+
+
+def test_newtons_step_in_the_figure_goes_to_the_parabolas_lowest_point():
+    t = newton_step(lambda t: np.exp(t) - 2, lambda t: np.array([[np.exp(t[0])]]), np.array([1.7]))
+    assert t[0] == pytest.approx(1.7 - (np.exp(1.7) - 2) / np.exp(1.7))
+
+
+# The interactive figure.
+
+
+def test_the_slider_shows_what_the_reference_walks():
+    data = lab.slider_data()
+    assert len(data["lr"]) == len(data["walk"]) == len(data["state"]) == len(data["diverges"])
+    for lr, walk, loss in zip(data["lr"], data["walk"], data["loss"], strict=True):
+        right = gradient_descent(lab.ravine_gradient, lab.RAVINE_START, lr, lab.SLIDER_STEPS)
+        np.testing.assert_allclose(walk, right, rtol=1e-3, atol=1e-12)
+        np.testing.assert_allclose(loss, lab.losses(lab.ravine, right), rtol=1e-2, atol=1e-12)
+
+
+def test_the_sliders_words_follow_the_walk():
+    data = lab.slider_data()
+    words = dict(zip(data["lr"], data["state"], strict=True))
+    assert "creeps" in words[0.05]
+    assert "1/L" in words[0.1]
+    assert "zigzags" in words[0.15]
+    assert "equally far" in words[0.2]
+    assert "diverges" in words[0.21]
+    for lr, grows in zip(data["lr"], data["diverges"], strict=True):
+        assert grows == (lab.steps_until(lr) is None and lr != 0.2)
+
+
+def test_the_sliders_markup_carries_the_data_and_asks_no_other_host():
+    markup = lab.slider_html()
+    embedded = re.search(r'<script type="application/json">(.*?)</script>', markup)
+    assert embedded and json.loads(embedded[1]) == lab.slider_data()
+    assert "//" not in markup
+    for name in re.findall(r'"\.\./_static/([^"]+)"', markup):
+        assert (ROOT / "book" / "_static" / name).is_file()
+
+
+# Figures and data that learners get as well.
+
+
+def test_figures_import_without_pyplot():
+    code = (
+        "import sys, autograder.figures, autograder.datasets\n"
+        "print('matplotlib.pyplot' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout.strip() == "False"
+
+
+def test_heights_has_rows_for_the_second_parameter():
+    z = figures.heights(lambda p: 10 * p[0] + p[1], np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0]))
+    np.testing.assert_array_equal(z, [[14, 24, 34], [15, 25, 35]])
+
+
+@pytest.fixture
+def pyplot():
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    yield plt
+    plt.close("all")
+
+
+def test_contours_and_paths_draw_on_the_same_axes(pyplot):
+    walk = gradient_descent(lab.ravine_gradient, lab.RAVINE_START, 0.1, 5)
+    ax = figures.contours(lab.ravine, (-5, 5), (-2, 2), points=21)
+    assert figures.paths({"walk": walk}, ax=ax) is ax
+    np.testing.assert_array_equal(ax.lines[0].get_xydata(), walk)
+    assert ax.get_xlabel() and ax.get_ylabel()
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["walk"]
+
+
+def test_paths_takes_one_walk_or_several(pyplot):
+    walk = np.zeros((3, 2))
+    assert len(figures.paths(walk).lines) == 3
+    assert len(figures.paths([walk, walk]).lines) == 6
+
+
+def test_curves_differ_in_more_than_colour(pyplot):
+    ax = figures.curves({"a": [1, 2], "b": ([5, 6], [3, 4])}, log="y")
+    first, second = ax.lines
+    assert first.get_linestyle() != second.get_linestyle()
+    np.testing.assert_array_equal(second.get_xdata(), [5, 6])
+    assert ax.get_yscale() == "log"
+
+
+def test_drawing_leaves_the_learners_own_settings_alone(pyplot):
+    before = dict(pyplot.rcParams)
+    figures.curves({"a": [1, 2]})
+    assert dict(pyplot.rcParams) == before
+
+
+# The page itself.
+
+
+def page_cells():
+    text = (ROOT / "book" / "gradient.md").read_text("utf8")
+    return re.findall(r"^```\{code-cell\} python\n(.*?)^```", text, re.M | re.S), text
+
+
+def test_every_code_cell_is_folded_and_every_figure_has_a_caption_and_an_alternative():
+    cells, _ = page_cells()
+    assert len(cells) > 15
+    for cell in cells:
+        assert re.search(r"tags: \[(hide|remove)-input\]", cell), cell[:200]
+        if "figure:" in cell:
+            for wanted in ("alt:", "caption:", "name:"):
+                assert wanted in cell, cell[:200]
+
+
+def test_every_number_in_the_text_is_made_by_a_cell():
+    cells, text = page_cells()
+    made = set(re.findall(r"(\w+)=", "\n".join(cells)))
+    used = set(re.findall(r"\{glue:text\}`(\w+)`", text))
+    assert used and used <= made
+
+
+def test_nothing_unfolded_defines_a_function():
+    _, text = page_cells()
+    shown = re.findall(r"^```(?:python|text)\n(.*?)^```", text, re.M | re.S)
+    assert shown
+    assert not any(re.search(r"^\s*(def|class) ", block, re.M) for block in shown)
