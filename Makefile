@@ -1,0 +1,180 @@
+# `make` alone explains the targets. All Python runs from .venv, which makes itself.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+PYTHON ?= python3
+SET ?= gradient
+PORT ?= 8000
+STUDENTS ?= 30
+SEED ?= 1
+
+VENV := .venv
+BIN := $(VENV)/bin
+DONE := .course
+UV := $(shell command -v uv)
+ROOT_USER := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+# nbgrader calls alembic by its bare name, and Jupyter its subcommands.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+files = $(shell find $(1) -type f -not -path '*/__pycache__/*' -not -path '*/.*' 2>/dev/null)
+# pip in a few lines: a dot for each package that is found, a word when they go in.
+DOTS := /^(Collecting|Processing)/ { printf "."; fflush() } \
+    /^Installing/ { printf " installing "; fflush() } END { print "" }
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+EXTRAS := instructor,book,dev
+FIRST_EXTRAS := instructor instructor,book
+# A stamp whose product somebody removed is no stamp.
+unless = $(if $(wildcard $(1)),,FORCE)
+say = printf '\n\033[1m%s\033[0m\n' $(1)
+
+CODE := $(call files,autograder solutions)
+PAGES := _config.yml _toc.yml $(call files,book)
+SET_UP := $(VENV)/.installed
+SITE := $(DONE)/site
+EXERCISES := $(DONE)/exercises
+CLASS := $(DONE)/class-$(SET)
+GRADES := $(DONE)/grades-$(SET)
+FEEDBACK := $(DONE)/feedback-$(SET)
+REPORT := $(DONE)/report-$(SET)
+
+.PHONY: help
+help:
+	@echo 'Learning by Descent: a course on gradients, with exercises that are graded.'
+	@echo
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+	@echo
+	@echo 'Settings: PYTHON=python3.12 (3.11 to 3.13), SET=gradient, PORT=8000,'
+	@echo '          CLEAN=1 (build the site with no cache), CHROMIUM=/path/to/chromium (tests).'
+
+# ── What you come for ────────────────────────────────────────────────────────────────────────────
+
+.PHONY: course test test-full
+course: $(SET_UP) $(EXERCISES) $(SITE) $(CLASS) $(GRADES) $(FEEDBACK) $(REPORT) ## everything: set-up, site, exercises, a sample class of 30, marks, report
+	@$(call say,'The course is ready.')
+	@echo 'Site       _build/html/index.html'
+	@echo 'Exercises  exercises/'
+	@echo 'Gradebook  grading/gradebook.db'
+	@echo 'Report     grading/report/$(SET).html'
+	@echo 'Next       make serve (read), make lab (solve), make formgrader (grade)'
+
+test: PYTEST := -m 'not full'
+test: check ## lint, format, types and every test that fits in 20 minutes
+test-full: check ## the same, and every seed, every kill, every long simulation
+
+.PHONY: check
+check: $(SET_UP) lint $(SITE)
+	@$(call say,'Tests')
+	@env -u MAKEFLAGS -u CLEAN $(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST)
+
+.PHONY: lint
+lint: $(SET_UP) ## lint, format and types alone
+	@$(call say,'Lint format types')
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+# ── Read, solve, grade ───────────────────────────────────────────────────────────────────────────
+
+.PHONY: site serve lab formgrader build grade bench
+site: $(SITE) ## build the site, if its sources changed
+serve: $(SITE) ## show the site on http://127.0.0.1:8000
+	@echo 'http://127.0.0.1:$(PORT)   Ctrl-C ends it.'
+	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+
+lab: $(EXERCISES) ## open the exercises in JupyterLab
+	@cd exercises && jupyter lab $(ROOT_USER)
+
+formgrader: $(EXERCISES) ## open JupyterLab here, for nbgrader's Formgrader
+	@echo 'In JupyterLab: the menu Nbgrader, then Formgrader.'
+	@jupyter lab $(ROOT_USER)
+
+build: $(EXERCISES) ## make exercises/ from solutions/
+grade: $(EXERCISES) ## grade what lies in grading/submitted for SET
+	@autograder grade $(SET)
+
+bench: $(CLASS) ## how long the build, its proofs and the marks of the sample class take
+	@TIMEFORMAT='%R s'; \
+	for command in 'build $(SET) --check' 'lint $(SET)' \
+	    'grade-notebook --assignment $(SET) --json --seed 1 grading/submitted/*/$(SET)/*.ipynb'; do \
+	    echo "autograder $$command"; time autograder $$command > /dev/null; \
+	done
+
+# ── Clear away ───────────────────────────────────────────────────────────────────────────────────
+
+.PHONY: clean distclean
+clean: ## remove what was built; the gradebook and .venv stay
+	rm -rf _build $(DONE) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -path ./$(VENV) -prune -o -name __pycache__ -prune -exec rm -rf {} +
+
+distclean: clean ## remove .venv too; grading/ is yours to remove
+	rm -rf $(VENV)
+
+# ── How each thing is made; the stamps in .course/ say when ──────────────────────────────────────
+
+# torch comes first and alone: a resolver that is asked for it without the pin takes several GB.
+# pip prefers a wheel for the CPU where its sources have one. The rest goes in by parts, so that
+# no minute is silent.
+$(SET_UP): constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || { \
+	    echo "The course needs Python 3.11, 3.12 or 3.13; $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; \
+	    echo 'Name another: make PYTHON=/path/to/python3.12 ...' >&2; exit 1; }
+	@$(call say,'Set-up in $(VENV): some minutes the first time')
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo 'torch'
+	@$(PIP) install $(if $(wildcard $@),-q) -c constraints.txt torch
+ifdef UV
+	@echo 'the rest, with uv'
+	@$(UV) pip install --python $(BIN)/python -c constraints.txt -e '.[$(EXTRAS)]'
+else
+	@for extras in $(if $(wildcard $@),,$(FIRST_EXTRAS)) $(EXTRAS); do \
+	    printf '%s ' "$$extras"; $(PIP) install -c constraints.txt -e ".[$$extras]" | awk '$(DOTS)'; \
+	done
+endif
+	@touch $@
+
+# Jupyter Book's execution cache does not see a change in the code that pages import.
+$(SITE): $(SET_UP) $(PAGES) $(CODE) pyproject.toml $(call files,exercises) \
+    $(if $(CLEAN),FORCE) $(call unless,_build/html/index.html) | $(DONE)
+	@$(call say,'Site')
+	@rm -rf $(if $(CLEAN),_build,$(if $(filter $(CODE) $(SET_UP),$?),_build/.jupyter_cache))
+	@PYTHONPATH=$(CURDIR) jupyter-book build . -W -n --keep-going
+	@touch $@
+
+$(EXERCISES): $(SET_UP) $(CODE) nbgrader_config.py $(call unless,exercises/$(SET)) \
+    $(call unless,grading/gradebook.db) | $(DONE)
+	@$(call say,'Exercises')
+	@autograder build
+	@touch $@
+
+$(CLASS): $(EXERCISES) $(call unless,grading/submitted/*/$(SET)) | $(DONE)
+	@if compgen -G 'grading/submitted/*/$(SET)' > /dev/null && [ ! -e grading/expected ]; then \
+	    echo 'grading/submitted holds a class already, and no sample class is put among it.' >&2; \
+	    echo 'To grade it: make grade. To rehearse: move grading/ away, then make course.' >&2; exit 1; fi
+	@$(call say,'A sample class of $(STUDENTS)')
+	@autograder sample-class --students $(STUDENTS) --seed $(SEED) --set $(SET)
+	@touch $@
+
+$(GRADES): $(CLASS) $(call unless,grading/autograded/*/$(SET)) | $(DONE)
+	@$(call say,'Marks')
+	@autograder grade $(SET) --force
+	@touch $@
+
+$(FEEDBACK): $(GRADES) $(call unless,grading/feedback/*/$(SET)) | $(DONE)
+	@$(call say,'Feedback')
+	@nbgrader generate_feedback $(SET) --force
+	@touch $@
+
+$(REPORT): $(GRADES) $(call unless,grading/report/$(SET).html) | $(DONE)
+	@$(call say,'Report')
+	@autograder report $(SET)
+	@touch $@
+
+$(DONE):
+	@mkdir -p $@
+
+.PHONY: FORCE
+FORCE:
