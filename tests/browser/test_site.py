@@ -1,0 +1,319 @@
+"""The site as a reader meets it: every page, wide and narrow, by day and by night."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import textwrap
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Literal
+from urllib.parse import unquote, urldefrag, urlsplit
+
+import pytest
+from bs4 import BeautifulSoup, Tag
+from playwright.sync_api import Browser, Page, Route
+from sphinx_external_toc.parsing import parse_toc_yaml
+
+from .loopback import Site
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).resolve().parents[2]
+AXE = ROOT / "tests" / "browser" / "vendor" / "axe.min.js"
+
+# What the theme writes and we cannot configure. Everything in the article is ours, and none of it
+# may ever be named here.
+THEME_CHROME = [
+    # Its icons are words for a screen reader, hidden one by one, that its label does not repeat.
+    ".theme-switch-button",
+    # Its label is "Search", and beside that it shows the keys that open it.
+    ".search-button-field",
+]
+
+PAGES = [f"{docname}.html" for docname in parse_toc_yaml(ROOT / "_toc.yml")]
+# Made by Sphinx and not in the toc, but a reader gets there all the same.
+MACHINE_MADE = ["search.html", "genindex.html"]
+REDIRECT = "index.html"
+
+Scheme = Literal["light", "dark"]
+
+every_page = pytest.mark.parametrize("path", PAGES)
+
+
+def visit(page: Page, site: Site, path: str) -> None:
+    """Open a page and wait until its formulas are typeset."""
+    page.goto(f"{site.url}/{path}", wait_until="load")
+    page.evaluate("() => window.MathJax?.startup?.promise")
+    page.evaluate("() => document.fonts.ready.then(() => null)")
+
+
+def unfold(page: Page) -> None:
+    """Open every folded answer and every folded cell."""
+    page.evaluate("() => document.querySelectorAll('details').forEach((fold) => fold.open = true)")
+
+
+@cache
+def soup(file: Path) -> BeautifulSoup:
+    """Parse a built page, once."""
+    return BeautifulSoup(file.read_text("utf8"), "html.parser")
+
+
+def attribute(element: Tag, name: str) -> str:
+    """Give an attribute as text, empty where there is none."""
+    return str(element.get(name) or "")
+
+
+def test_the_build_has_the_pages_of_the_toc_and_no_other(site: Site) -> None:
+    built = {p.relative_to(site.folder).as_posix() for p in site.folder.rglob("*.html")}
+    assert {p for p in built if not p.startswith("_static/")} == {*PAGES, *MACHINE_MADE, REDIRECT}
+
+
+@pytest.mark.parametrize("path", [*PAGES, *MACHINE_MADE])
+def test_page_asks_no_other_host_and_throws_nothing(page: Page, site: Site, path: str) -> None:
+    foreign: list[str] = []
+    errors: list[str] = []
+
+    def only_ours(route: Route) -> None:
+        url = route.request.url
+        if url.startswith((site.url, "data:", "blob:")):
+            route.continue_()
+        else:
+            foreign.append(url)
+            route.abort()
+
+    page.route("**/*", only_ours)
+    page.on("websocket", lambda socket: foreign.append(socket.url))
+    page.on("pageerror", lambda error: errors.append(f"thrown: {error}"))
+    page.on("console", lambda m: errors.append(m.text) if m.type in ("error", "warning") else None)
+    page.on(
+        "response",
+        lambda r: errors.append(f"{r.status} {r.url}") if r.status >= 400 else None,
+    )
+    visit(page, site, path)
+    unfold(page)
+    # To the end and back: what loads when it comes into sight must be asked for as well.
+    page.keyboard.press("End")
+    page.keyboard.press("Home")
+    page.wait_for_load_state("networkidle")
+    assert not foreign
+    assert not errors
+
+
+def test_the_root_leads_home(page: Page, site: Site) -> None:
+    page.goto(f"{site.url}/")
+    page.wait_for_url(f"{site.url}/{PAGES[0]}")
+    assert page.locator("article h1").count() == 1
+
+
+@every_page
+def test_page_fits_a_phone(browser: Browser, site: Site, path: str) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, is_mobile=True)
+    page = context.new_page()
+    visit(page, site, path)
+    unfold(page)
+    widths = page.evaluate("() => [document.documentElement.scrollWidth, window.innerWidth]")
+    # A theme can hide an overflow that nobody can then scroll to: look at each box as well.
+    cut_off = page.evaluate(
+        """() => {
+          const scrolls = (e) => ["auto", "scroll"].includes(getComputedStyle(e).overflowX);
+          const reachable = (e) => {
+            for (let box = e.parentElement; box && !box.matches("article"); box = box.parentElement)
+              if (scrolls(box)) return true;
+            return false;
+          };
+          return [...document.querySelectorAll("article *")]
+            .filter((e) => !e.closest("mjx-assistive-mml, .visually-hidden, .sr-only, svg *"))
+            .filter((e) => e.getClientRects().length && getComputedStyle(e).clipPath === "none")
+            .filter((e) => e.getBoundingClientRect().right > window.innerWidth + 1)
+            .filter((e) => !reachable(e))
+            .map((e) => e.outerHTML.slice(0, 120));
+        }"""
+    )
+    context.close()
+    assert widths == [390, 390]
+    assert not cut_off
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@every_page
+def test_axe_finds_nothing_serious(browser: Browser, site: Site, path: str, scheme: Scheme) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 850}, color_scheme=scheme)
+    page = context.new_page()
+    visit(page, site, path)
+    unfold(page)
+    theme = page.evaluate("() => document.documentElement.dataset.theme")
+    paper = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+    found = axe(page)
+    context.close()
+    assert theme == scheme
+    assert (sum(channels(paper)) < 200) == (scheme == "dark"), paper
+    assert not found
+
+
+@every_page
+def test_axe_finds_nothing_serious_on_a_phone(browser: Browser, site: Site, path: str) -> None:
+    """On a narrow screen boxes begin to scroll, and must then be reachable by keyboard."""
+    context = browser.new_context(viewport={"width": 390, "height": 844}, is_mobile=True)
+    page = context.new_page()
+    visit(page, site, path)
+    unfold(page)
+    found = axe(page)
+    context.close()
+    assert not found
+
+
+def axe(page: Page) -> list[str]:
+    """Let axe look at the page; give what is serious or critical, one line each."""
+    page.add_script_tag(path=str(AXE))
+    # Two frames: the boxes' observers have then seen what was unfolded.
+    page.evaluate(
+        "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    )
+    answer = page.evaluate("(chrome) => axe.run({exclude: chrome})", THEME_CHROME)
+    return [
+        f"{violation['id']}: {node['target']} {node['failureSummary']}"
+        for violation in answer["violations"]
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
+    ]
+
+
+def channels(colour: str) -> list[int]:
+    """Split `rgb(r, g, b)` into its three numbers."""
+    return [int(part) for part in colour.removeprefix("rgb(").removesuffix(")").split(",")]
+
+
+def test_the_reader_may_choose_the_colours(page: Page, site: Site) -> None:
+    page.emulate_media(color_scheme="light")
+    visit(page, site, PAGES[0])
+    switch = page.locator(".theme-switch-button:visible").first
+    seen = set()
+    for _ in range(3):
+        switch.click()
+        seen.add(page.evaluate("() => document.documentElement.dataset.theme"))
+    assert seen == {"light", "dark"}
+
+
+@every_page
+def test_mathematics_is_typeset(page: Page, site: Site, path: str) -> None:
+    visit(page, site, path)
+    unfold(page)
+    expected = len(soup(site.folder / path).select("article .math"))
+    assert page.locator("article mjx-container").count() >= expected
+    assert page.locator("mjx-merror, mjx-container [data-mml-node='merror']").count() == 0
+    text = page.evaluate(
+        """() => {
+          const article = document.querySelector("article").cloneNode(true);
+          article.querySelectorAll("pre, code, mjx-container, script").forEach((e) => e.remove());
+          return article.textContent;
+        }"""
+    )
+    for raw in ("\\(", "\\[", "$$", "\\begin{", "\\frac"):
+        assert raw not in text
+
+
+@every_page
+def test_pictures_have_words(site: Site, path: str) -> None:
+    for image in soup(site.folder / path).select("article img"):
+        alt = attribute(image, "alt").strip()
+        assert len(alt.split()) >= 3, f"{image} has the alternative text {alt!r}"
+        assert not alt.startswith(("../", "_images"))
+
+
+@pytest.mark.parametrize("path", [*PAGES, *MACHINE_MADE])
+def test_internal_links_resolve(site: Site, path: str) -> None:
+    for element in soup(site.folder / path).select("[href], [src]"):
+        address = attribute(element, "href") or attribute(element, "src")
+        if not address or urlsplit(address).scheme:
+            continue
+        plain, anchor = urldefrag(address)
+        target = (site.folder / path).parent / unquote(urlsplit(plain).path) if plain else None
+        file = (target or site.folder / path).resolve()
+        assert file.is_relative_to(site.folder.resolve()), f"{address} leaves the site"
+        assert file.is_file(), f"{address} leads nowhere"
+        # "#" alone is the top of the page.
+        if anchor and file.suffix == ".html":
+            assert soup(file).find(id=unquote(anchor)), f"no such place: {address}"
+
+
+def test_downloads_are_the_released_sets(site: Site) -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))
+    released = settings["tool"]["autograder"]["released_sets"]
+    archives = sorted(path.name for path in (site.folder / "downloads").glob("*"))
+    assert archives == sorted(f"{name}.zip" for name in released)
+    offered = {
+        attribute(link, "href").rpartition("/")[2]
+        for path in PAGES
+        for link in soup(site.folder / path).select("a.download-set")
+    }
+    assert offered == set(archives)
+
+
+def test_no_page_source_is_published(site: Site) -> None:
+    assert not (site.folder / "_sources").exists()
+    published = {path.suffix for path in site.folder.rglob("*") if path.is_file()}
+    assert not published & {".md", ".ipynb", ".py", ".pyc"}
+
+
+def test_no_solution_is_published(site: Site) -> None:
+    secrets = dict(secret_bodies())
+    assert secrets, "no function was found in solutions/: this test would prove nothing"
+    for name, text in published_texts(site.folder):
+        squeezed = "".join(text.split())
+        for function, bodies in secrets.items():
+            for body in bodies:
+                assert body not in squeezed, f"{name} shows the body of {function}"
+
+
+def secret_bodies() -> Iterator[tuple[str, set[str]]]:
+    """Give each secret function of more than one statement, its body without white space.
+
+    Two spellings: as it stands in the file, and as `ast.unparse` writes it, without comments.
+    A body of one statement is a formula, which a page may show.
+    """
+    for path in sorted((ROOT / "solutions").glob("*.py")):
+        source = path.read_text("utf8")
+        for node in ast.walk(ast.parse(source)):
+            if not isinstance(node, ast.FunctionDef) or is_public(node):
+                continue
+            body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+            if len(body) < 2:
+                continue
+            lines = source.splitlines()[body[0].lineno - 1 : body[-1].end_lineno]
+            spellings = {textwrap.dedent("\n".join(lines)), "\n".join(map(ast.unparse, body))}
+            yield f"{path.stem}.{node.name}", {"".join(text.split()) for text in spellings}
+
+
+def is_public(node: ast.FunctionDef) -> bool:
+    """Tell a helper that is marked as public, and therefore shipped to learners."""
+    return any(isinstance(mark, ast.Name) and mark.id == "public" for mark in node.decorator_list)
+
+
+def published_texts(folder: Path) -> Iterator[tuple[str, str]]:
+    """Give every text that the site publishes, those inside its archives among them."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            name = path.relative_to(folder).as_posix()
+            yield from readable(name, path.read_bytes())
+
+
+def readable(name: str, data: bytes) -> Iterator[tuple[str, str]]:
+    """Give one file as the text that a reader sees, an archive as the texts in it."""
+    suffix = Path(name).suffix
+    if suffix in (".zip", ".whl"):
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for member in archive.namelist():
+                assert "solutions" not in Path(member).parts, f"{name} holds {member}"
+                yield from readable(f"{name}/{member}", archive.read(member))
+    elif suffix in (".html", ".htm"):
+        yield name, BeautifulSoup(data.decode("utf8"), "html.parser").get_text()
+    elif suffix == ".ipynb":
+        cells = json.loads(data)["cells"]
+        yield name, "\n".join("".join(cell["source"]) for cell in cells)
+    elif suffix in (".js", ".json", ".txt", ".md", ".py", ".inv", ".svg", ".toml", ".yml"):
+        yield name, data.decode("utf8", errors="replace")
