@@ -58,7 +58,7 @@ course: $(SET_UP) $(EXERCISES) $(SITE) $(CLASS) $(GRADES) $(FEEDBACK) $(REPORT) 
 	@echo 'Site       _build/html/index.html'
 	@echo 'Exercises  exercises/'
 	@echo 'Gradebook  grading/gradebook.db'
-	@echo 'Report     grading/report/$(SET).html'
+	@echo 'Report     grading/reports/$(SET).html'
 	@echo 'Next       make serve (read), make lab (solve), make formgrader (grade)'
 
 test: PYTEST := -m 'not full'
@@ -96,12 +96,8 @@ build: $(EXERCISES) ## make exercises/ from solutions/
 grade: $(EXERCISES) ## grade what lies in grading/submitted for SET
 	@autograder grade $(SET)
 
-bench: $(CLASS) ## how long the build, its proofs and the marks of the sample class take
-	@TIMEFORMAT='%R s'; \
-	for command in 'build $(SET) --check' 'lint $(SET)' \
-	    'grade-notebook --assignment $(SET) --json --seed 1 grading/submitted/*/$(SET)/*.ipynb'; do \
-	    echo "autograder $$command"; time autograder $$command > /dev/null; \
-	done
+bench: $(SET_UP) ## our grading against stock nbgrader, as a ratio
+	@$(BIN)/python tests/benchmarks/autograde.py
 
 # ── Clear away ───────────────────────────────────────────────────────────────────────────────────
 
@@ -168,7 +164,7 @@ $(FEEDBACK): $(GRADES) $(call unless,grading/feedback/*/$(SET)) | $(DONE)
 	@nbgrader generate_feedback $(SET) --force
 	@touch $@
 
-$(REPORT): $(GRADES) $(call unless,grading/report/$(SET).html) | $(DONE)
+$(REPORT): $(GRADES) $(call unless,grading/reports/$(SET).html) | $(DONE)
 	@$(call say,'Report')
 	@autograder report $(SET)
 	@touch $@

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -43,7 +44,20 @@ def write_bundles(folder: Path, project: Project | None = None) -> list[Path]:
 
 def build_wheel(project: Project, folder: Path) -> Path:
     """The package as a wheel; nothing of solutions/ is in it."""
-    command = [sys.executable, "-m", "pip", "wheel", str(project.root), "--no-deps", "--quiet"]
+    # From a copy: setuptools leaves build/ beside what it builds, and takes from it next time.
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in ("pyproject.toml", "README.md", "LICENSE"):
+            shutil.copy(project.root / name, scratch)
+        shutil.copytree(
+            project.root / "autograder",
+            Path(scratch) / "autograder",
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )
+        return _pip_wheel(Path(scratch), folder)
+
+
+def _pip_wheel(source: Path, folder: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "wheel", str(source), "--no-deps", "--quiet"]
     command += ["--no-build-isolation", "--disable-pip-version-check", "--wheel-dir", str(folder)]
     # A wheel is a zip with times in it; this one number makes them the same everywhere.
     environment = {**os.environ, "SOURCE_DATE_EPOCH": "1577836800"}

@@ -39,6 +39,9 @@ def fork(channel: Channel, deadline: float, request: dict[str, Any]) -> tuple[Ch
     try:
         channel.send(request, fd=theirs.fileno(), deadline=deadline)
         reply, _blobs = channel.receive(deadline)
+        while "out" in reply:
+            # A thread of the last cell had begun to print when that cell was over.
+            reply, _blobs = channel.receive(deadline)
         if type(reply.get("forked")) is not int:
             raise Closed(str(reply.get("failed", "no fork"))[:200])
     except BaseException:

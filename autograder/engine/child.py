@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import random
 import resource
 import signal
 import socket
@@ -17,8 +16,6 @@ import stat
 import sys
 import traceback
 from typing import Any
-
-import numpy as np
 
 import autograder
 from autograder.engine.serving import serve
@@ -93,7 +90,7 @@ class Child:
             # The cell forked and its copy came back here, where only the original may answer.
             os._exit(0)
         self.sink.close_cell()
-        self.channel.send({"done": bool(fine)})
+        self.sink.reply({"done": bool(fine)})
 
     def _fork(self, fd: int) -> None:
         self._reap()
@@ -101,7 +98,7 @@ class Child:
             pid = os.fork()
         except OSError as error:
             os.close(fd)
-            self.channel.send({"failed": str(error)})
+            self.sink.reply({"failed": str(error)})
             return
         if pid == 0:
             try:
@@ -111,7 +108,7 @@ class Child:
                 os._exit(0)
         os.close(fd)
         self.children.append(pid)
-        self.channel.send({"forked": pid})
+        self.sink.reply({"forked": pid})
 
     def _reap(self) -> None:
         for pid in list(self.children):
@@ -149,18 +146,15 @@ def _own_size() -> int:
 
 
 def become_snapshot(fd: int, sink: Sink) -> None:
-    """Right after a fork: keep one socket, no voice, no common random numbers, no signals."""
-    sink.mute()
+    """Right after a fork: keep one socket, no voice, no signals."""
+    sink.forked()
     for number in (signal.SIGINT, signal.SIGCHLD):
         signal.signal(number, signal.SIG_IGN)
     close_sockets(fd)
-    random.seed()
-    np.random.seed()
 
 
 def close_sockets(keep: int) -> None:
-    """Close every socket but one. Files stay: matplotlib holds its fonts open, and a learner's
-    function may draw or read."""
+    """Close every socket but one. Files stay: a learner's function may read what a cell opened."""
     try:
         open_fds = [int(name) for name in os.listdir("/proc/self/fd")]
     except OSError:

@@ -23,7 +23,7 @@ from IPython.core.interactiveshell import InteractiveShell, InteractiveShellABC
 from traitlets import Type
 from traitlets.config import Config
 
-from autograder.engine.wire import Channel, Closed
+from autograder.engine.wire import MAX_HEADER, Channel, Closed
 
 EAGER_FRAMES = 500
 PIECE = 8192
@@ -37,7 +37,6 @@ class Sink:
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
         self.pid = os.getpid()
-        self.muted = False
         self.sent = 0
         self._lock = threading.RLock()
         self._stream = ("", [""])
@@ -45,17 +44,20 @@ class Sink:
 
     def open_cell(self, max_bytes: int, max_outputs: int) -> None:
         """A new cell with a new budget."""
-        self._bytes, self._outputs = max_bytes, max_outputs
+        self._bytes, self._outputs = min(max_bytes, MAX_HEADER // 2), max_outputs
         self.sent = 0
 
     def close_cell(self) -> None:
-        """Send what is still held back."""
+        """Send what is still held back. A thread that prints later is not heard."""
         self.flush()
         self._bytes = 0
 
-    def mute(self) -> None:
-        """Say nothing any more: this is a fork."""
-        self.muted = True
+    def reply(self, frame: dict[str, Any]) -> None:
+        """Send what is no output."""
+        self._put(frame)
+
+    def forked(self) -> None:
+        """This is a fork, and silent. A thread that is no more may have held the lock."""
         self._lock = threading.RLock()
 
     def write(self, name: str, text: str) -> None:
@@ -104,7 +106,8 @@ class Sink:
 
     @property
     def _silent(self) -> bool:
-        return self.muted or os.getpid() != self.pid
+        """Only the process that the socket was made for may write to it."""
+        return os.getpid() != self.pid
 
     def _send(self, frame: dict[str, Any]) -> None:
         if self._silent or self._bytes <= 0:
@@ -112,7 +115,7 @@ class Sink:
         size = len(json.dumps(frame))
         if size > self._bytes:
             if frame["out"] == "stream":
-                self._put({**frame, "text": frame["text"][: self._bytes]})
+                self._put({**frame, "text": cut(frame["text"], self._bytes)})
             frame, self._bytes = {"out": "cut"}, 0
         self._bytes -= size
         self._put(frame)
@@ -124,6 +127,13 @@ class Sink:
         except Closed:
             os._exit(0)
         self.sent += 1
+
+
+def cut(text: str, size: int) -> str:
+    """The start of a text, short enough for `size` bytes of JSON."""
+    while text and len(json.dumps(text)) > size:
+        text = text[: min(size, len(text) // 2)]
+    return text
 
 
 @contextlib.contextmanager
@@ -170,12 +180,17 @@ class Stream(io.TextIOBase):
 
 
 def bundle(data: dict[str, Any]) -> dict[str, Any]:
-    """A MIME bundle that JSON can carry: bytes as base64, the unknown as its repr."""
+    """A MIME bundle that JSON can carry: bytes as base64, the unknown as its repr, and without
+    what JSON has no words for."""
 
     def plain(value: Any) -> str:
         return base64.b64encode(value).decode() if isinstance(value, bytes) else repr(value)
 
-    return dict(json.loads(json.dumps(data, default=plain)))
+    made = {}
+    for mime, value in data.items():
+        with contextlib.suppress(ValueError, TypeError, RecursionError):
+            made[str(mime)] = json.loads(json.dumps(value, default=plain, allow_nan=False))
+    return made
 
 
 class Hook(DisplayHook):
