@@ -136,7 +136,7 @@ endif
 $(SITE): $(SET_UP) $(PAGES) $(CODE) pyproject.toml $(call files,exercises) \
     $(if $(CLEAN),FORCE) $(call unless,_build/html/index.html) | $(DONE)
 	@$(call say,'Site')
-	@rm -rf $(if $(CLEAN),_build,$(if $(filter $(CODE) $(SET_UP),$?),_build/.jupyter_cache))
+	@rm -rf _build/html $(if $(CLEAN),_build,$(if $(filter $(CODE) $(SET_UP),$?),_build/.jupyter_cache))
 	@PYTHONPATH=$(CURDIR) jupyter-book build . -W -n --keep-going
 	@touch $@
 

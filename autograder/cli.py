@@ -107,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("paths", nargs="+", type=Path, metavar="PATH")
     sub.add_argument("--assignment", required=True, metavar="SET")
     sub.add_argument("--json", action="store_true", help="print JSON instead of text")
-    sub.add_argument("--seed", metavar="N", help="make the hidden cases from this seed")
+    sub.add_argument("--seed", type=int, metavar="N", help="make the hidden cases from this seed")
 
     sub = command(
         "regrade",
@@ -142,6 +142,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _build(arguments: argparse.Namespace) -> int:
+    from rich.progress import track
+
     from autograder.build import build, out_of_step
     from autograder.project import find_project
 
@@ -154,8 +156,9 @@ def _build(arguments: argparse.Namespace) -> int:
             return 1
         print("exercises/ is in step with solutions/.")
         return 0
-    for folder in build(project, arguments.sets, database=not arguments.no_db):
-        print(f"built {folder.relative_to(project.root)}")
+    for name in track(arguments.sets or project.sets, "Building", transient=True):
+        for folder in build(project, [name], database=not arguments.no_db):
+            print(f"built {folder.relative_to(project.root)}")
     return 0
 
 
@@ -200,11 +203,13 @@ def _grade(arguments: argparse.Namespace) -> int:
 
 
 def _grade_notebook(arguments: argparse.Namespace) -> int:
-    import secrets
+    from rich.console import Console
+    from rich.progress import track
 
     from autograder.catalog import find_set
     from autograder.engine.plain import PlainRunner
     from autograder.grading.grade import grade
+    from autograder.grading.rounds import new_seed
     from autograder.grading.submission import read_submission
     from autograder.project import find_project
     from autograder.showing import report_lines
@@ -214,11 +219,13 @@ def _grade_notebook(arguments: argparse.Namespace) -> int:
         raise FileNotFoundError(f"no file {', '.join(absent)}.")
     project = find_project()
     exercise_set = find_set(arguments.assignment, project)
-    seed = arguments.seed or secrets.token_hex(16)
+    seed = new_seed() if arguments.seed is None else str(arguments.seed)
     runner = PlainRunner()
-    if not arguments.json:
-        print(runner.protects)
-    for path in arguments.paths:
+    # Standard output is for the marks alone: the rest goes where people look.
+    console = Console(stderr=True, highlight=False)
+    console.print(runner.protects)
+    alone = len(arguments.paths) == 1
+    for path in track(arguments.paths, console=console, disable=alone, transient=True):
         graded = grade(
             read_submission(path),
             exercise_set,
@@ -229,9 +236,10 @@ def _grade_notebook(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print(json.dumps(graded.to_json(), ensure_ascii=False), flush=True)
         else:
-            print(f"\n{path}: {graded.points:g} of {graded.max_points:g} points, seed {seed}")
-            print("\n".join(["  " + text for text in graded.problems]))
-            print("\n".join(report_lines(graded.verdicts.values())))
+            print(f"{path}: {graded.points:g} of {graded.max_points:g} points, seed {seed}")
+            print("\n".join(report_lines(graded.verdicts.values())), flush=True)
+        for text in graded.problems:
+            console.print(f"{path}: {text}", markup=False)
     return 0
 
 

@@ -197,6 +197,14 @@ def whole_number_theta(f, theta, h=1e-5):
     return gradient
 
 
+for shortcut in ("approx_fprime", "approx_derivative", "derivative"):
+    numerical_gradient.remark(
+        "SciPy's own difference quotient gives the number; writing it yourself shows where it "
+        "comes from.",
+        uses=shortcut,
+    )
+
+
 @exercise(
     points=2,
     hints=(
@@ -492,6 +500,13 @@ def shrunk_once(phi, a, b, tol):
     c, d = a + (b - a) / 3, b - (b - a) / 3
     a, b = (a, d) if phi(c) < phi(d) else (c, b)
     return (a + b) / 2
+
+
+for shortcut in ("minimize_scalar", "golden", "fminbound", "brent"):
+    bracketing_line_search.remark(
+        "SciPy's search finds it too; the exercise is to see how a bracket shrinks.",
+        uses=shortcut,
+    )
 
 
 @exercise(

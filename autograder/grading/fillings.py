@@ -6,10 +6,10 @@ all of them is offered, so that a prediction does not depend on the secret seed.
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from autograder import source
@@ -101,12 +101,16 @@ class Fillings:
         """A body that fails at once, None where its marks depend on the seed."""
         text = self._with_body(BODIES[kind])
         namespace: dict[str, Any] = {}
-        exec(compile(text, "<sample>", "exec"), namespace)  # noqa: S102 - our own text
+        exec(compile(text, "<sample>", "exec"), namespace)
         marks = self._predict(lambda part, rows: _trials_of(part, rows, namespace[self.name]))
         return Filling(kind, text, marks) if marks else None
 
-    def mistakes(self) -> Iterator[Filling]:
+    @cached_property
+    def mistakes(self) -> list[Filling]:
         """The known mistakes that have source code and get the same marks on every seed."""
+        return list(self._mistakes())
+
+    def _mistakes(self) -> Iterator[Filling]:
         for owner in self.exercise.parts:
             for mistake in owner.mistakes:
                 try:
@@ -168,11 +172,8 @@ def _trials_with(part: Part, rows: dict[str, list[Trial]], mistake: Mistake) -> 
 
 def _trials_of(part: Part, rows: dict[str, list[Trial]], target: Any) -> Iterator[list[Trial]]:
     """The trials of any code."""
-    # The answers of the mistakes, which take longest, are in the table.
-    alone = copy.copy(part)
-    alone.mistakes = []
     for seed, known in rows.items():
-        trials = run_trials(alone, seed, local_caller(target))
+        trials = run_trials(part, seed, local_caller(target), mistaken=False)
         for trial, row in zip(trials, known, strict=True):
             trial.mistaken = row.mistaken
         yield trials

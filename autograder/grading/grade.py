@@ -54,11 +54,10 @@ class Graded:
         """The public form, as `grade-notebook --json` prints it."""
         return {
             "assignment": self.assignment,
-            "seed": self.seed,
+            "seed": int(self.seed) if self.seed.isdecimal() else self.seed,
             "points": self.points,
             "max_points": self.max_points,
             "functions": {name: v.to_json() for name, v in self.verdicts.items()},
-            "problems": self.problems,
         }
 
 

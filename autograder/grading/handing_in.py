@@ -109,12 +109,13 @@ def _checks_deleted(it: HandedIn) -> None:
 
 
 def _duplicated(it: HandedIn) -> None:
-    """A first try was copied: nbgrader's ids are there twice, and the last one counts."""
+    """A first try was kept above, and the check copied: nbgrader's ids are there twice."""
     for name in it.rng.sample(it.present, k=min(2, len(it.present))):
         cell = it.solution(name)
-        first_try = NotebookNode(cell, source=f"def {name}(*anything):\n    return 0")
         at = it.notebook.cells.index(cell)
-        it.notebook.cells[at:at] = [first_try, NotebookNode(it.notebook.cells[at + 1])]
+        first_try = NotebookNode(cell, source=f"def {name}(*anything):\n    return 0")
+        check = it.notebook.cells[at + 1]
+        it.notebook.cells[at : at + 2] = [first_try, cell, check, NotebookNode(check)]
 
 
 def _reordered(it: HandedIn) -> None:

@@ -6,16 +6,18 @@ the runner and the judge, and everything else stays nbgrader's.
 
 from __future__ import annotations
 
+import filecmp
 import logging
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
-from traitlets import Float, Integer
+from traitlets import Float, Integer, Unicode
 
 from autograder.catalog import ExerciseSet, find_set
 from autograder.engine.interface import Limits
@@ -24,8 +26,9 @@ from autograder.grading.grade import Graded, grade
 from autograder.grading.outputs import write_outputs
 from autograder.grading.record import RECORD, record_of
 from autograder.grading.repair import grade_id_of, repair
-from autograder.grading.rounds import close_round, current_round
+from autograder.grading.rounds import Round, close_round, current_round
 from autograder.grading.submission import Submission, read_submission
+from autograder.i18n import _
 from autograder.project import Project, find_project
 
 
@@ -59,6 +62,7 @@ class SubmissionExporter(NotebookExporter):
         if resources is None or _set_of(resources) is None or _is_autograded(path):
             return super().from_file(file_stream, resources=resources, **kw)
         submission = read_submission(path)
+        submission.problems += other_name(path)
         submission.notebook.metadata["autograder_problems"] = submission.problems
         return self.from_notebook_node(submission.notebook, resources=resources, **kw)
 
@@ -90,6 +94,10 @@ class GradeSubmission(NbGraderPreprocessor):
     memory_bytes = Integer(
         Limits().memory_bytes, help="Memory for a submission, on top of the interpreter's own."
     ).tag(config=True)
+    seed = Unicode("", help="Regrade with the seed that was recorded with the mark.").tag(
+        config=True
+    )
+    round_number = Integer(0, help="The grading round to which that seed belongs.").tag(config=True)
 
     def preprocess(
         self, nb: NotebookNode, resources: dict[str, Any]
@@ -102,11 +110,20 @@ class GradeSubmission(NbGraderPreprocessor):
             return Execute(parent=self.parent).preprocess(nb, resources)
         mended = list(nb.metadata.pop("autograder_mended", []))
         project, info = find_project(), resources["nbgrader"]
-        graded = self._grade(nb, mended, exercise_set, project, info)
+        grading_round = self._round(project, info["assignment"])
+        graded = self._grade(nb, mended, exercise_set, project, grading_round.seed)
         write_outputs(graded, {p.grade_id: p.name for p in exercise_set.parts})
         nb = graded.notebook
-        nb.metadata[RECORD] = record_of(graded, current_round(project, info["assignment"]))
+        nb.metadata[RECORD] = record_of(graded, grading_round)
         return nb, resources
+
+    def _round(self, project: Project, assignment: str) -> Round:
+        """The open round, unless a mark of an earlier one is to be had again."""
+        if self.seed:
+            return Round(assignment, self.round_number, self.seed, opened="")
+        named = os.environ.get("AUTOGRADER_SEED")
+        grading_round = current_round(project, assignment)
+        return replace(grading_round, seed=named) if named else grading_round
 
     def _grade(
         self,
@@ -114,7 +131,7 @@ class GradeSubmission(NbGraderPreprocessor):
         mended: list[str],
         exercise_set: ExerciseSet,
         project: Project,
-        info: dict[str, Any],
+        seed: str,
     ) -> Graded:
         runner = PlainRunner()
         self.log.warning("%s", runner.protects)
@@ -123,7 +140,6 @@ class GradeSubmission(NbGraderPreprocessor):
             call_seconds=self.call_seconds,
             memory_bytes=self.memory_bytes,
         )
-        seed = os.environ.get("AUTOGRADER_SEED") or current_round(project, info["assignment"]).seed
         return grade(
             Submission(nb, mended),
             exercise_set,
@@ -202,6 +218,13 @@ def adopt_notebook(assignment: str, student: str, notebooks: list[str]) -> None:
     notebooks[:] = [str(wanted)]
 
 
+def other_name(path: Path) -> list[str]:
+    """What to tell where `adopt_notebook` made the file at `path` out of one of another name."""
+    twins = [p.name for p in path.parent.glob("*.ipynb") if p != path and filecmp.cmp(p, path)]
+    told = _("The notebook {name} was graded as {wanted}.")
+    return [told.format(name=name, wanted=path.name) for name in sorted(twins)[:1]]
+
+
 def best_notebook(candidates: list[Path], assignment: str) -> Path:
     """Of several notebooks of other names, the one whose name is nearest; then the newest."""
     from rapidfuzz import fuzz
@@ -214,4 +237,3 @@ def end_round(assignment: str, student: str, notebooks: list[str]) -> None:
     project = find_project()
     if is_ours(project, assignment):
         close_round(project, assignment)
-

@@ -6,22 +6,27 @@ nbgrader takes a number that a test cell returns for its partial credit. So ever
 
 from __future__ import annotations
 
+import html
+
 from nbformat import NotebookNode
-from nbformat.v4 import new_output
+from nbformat.v4 import new_markdown_cell, new_output
 
 from autograder.grading.grade import Graded
 from autograder.grading.repair import grade_id_of
 from autograder.i18n import _
-from autograder.showing import panel
+from autograder.showing import framed, panel
 from autograder.verdict import Verdict
 
 
 def write_outputs(graded: Graded, parts_by_grade_id: dict[str, str]) -> None:
-    """Put each verdict under its check cell, and what was mended above the first cell's."""
+    """Put each verdict under its check cell, and what was mended at the top of the notebook."""
     for cell in graded.notebook.cells:
         name = parts_by_grade_id.get(grade_id_of(cell) or "")
         if name is not None:
             cell.outputs = [verdict_output(graded.verdicts[name])]
+    if graded.problems:
+        told = "<br>".join(html.escape(problem) for problem in graded.problems)
+        graded.notebook.cells.insert(0, new_markdown_cell(framed(told)))
 
 
 def verdict_output(verdict: Verdict) -> NotebookNode:

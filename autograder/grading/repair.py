@@ -27,12 +27,16 @@ def repair(submission: Submission, exercise_set: ExerciseSet) -> Submission:
     ours = {*names, *(part.grade_id for part in exercise_set.parts)}
     for name in names:
         _mend_solution(cells, name, problems)
-    for part in exercise_set.parts:
-        _mend_check(cells, part, problems)
+    put_back = [part.name for part in exercise_set.parts if _mend_check(cells, part, problems)]
+    if put_back == [part.name for part in exercise_set.parts]:
+        problems.append(_("None of the notebook's checks was there; all were put back."))
+    else:
+        told = _("The check of {name} was missing and was put back.")
+        problems += [told.format(name=name) for name in put_back]
     for cell in cells:
-        grade_id = grade_id_of(cell)
-        if grade_id is not None and grade_id not in ours:
-            del cell.metadata["nbgrader"]
+        # nbgrader gives up the whole class where a cell claims a schema that it does not know.
+        if grade_id_of(cell) not in ours:
+            cell.metadata.pop("nbgrader", None)
     problems += _renamed(cells, names)
     return submission
 
@@ -74,7 +78,8 @@ def _is_labelled(cell: NotebookNode) -> bool:
     return grade_id_of(cell) is not None
 
 
-def _mend_check(cells: list[NotebookNode], part: Part, problems: list[str]) -> None:
+def _mend_check(cells: list[NotebookNode], part: Part, problems: list[str]) -> bool:
+    """Put a part's check cell in its place; whether it had to be put back."""
     fresh = check_cell(part)
     found = [cell for cell in cells if grade_id_of(cell) == part.grade_id]
     found = found or [cell for cell in cells if cell.id == part.grade_id]
@@ -91,15 +96,13 @@ def _mend_check(cells: list[NotebookNode], part: Part, problems: list[str]) -> N
         )
     if found:
         cells[cells.index(found[0])] = fresh
-        return
-    problems.append(
-        _("The check of {name} was missing and was put back.").format(name=part.name)
-    )
+        return False
     for cell in cells:
         if cell.id == fresh.id:
             cell.id = f"{cell.id}-old"
     homes = [i for i, cell in enumerate(cells) if grade_id_of(cell) == part.exercise]
     cells.insert(homes[-1] + 1 if homes else len(cells), fresh)
+    return True
 
 
 def _renamed(cells: list[NotebookNode], names: list[str]) -> list[str]:

@@ -11,13 +11,14 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import nbformat
 
-from autograder.catalog import ExerciseSet, find_set
+from autograder.catalog import ExerciseSet, find_set, load_set
 from autograder.exercise import AuthorError
 from autograder.grading.fillings import BODIES, DEADLY, Filling, Fillings, Mark
 from autograder.grading.handing_in import PLAIN, SHAPES, HandedIn, Shape
@@ -26,20 +27,20 @@ from autograder.project import Project
 DEADLINE = datetime(2026, 3, 6, 18, 0, tzinfo=UTC)
 PERFECT, UNTOUCHED = Shape("everything right", None), Shape("never opened", None)
 
-GIVEN_NAMES = (
-    "amara aino baptiste bjarne camila chidi daiyu darya diego elif emeka eszter farah fatou "
-    "femi giulia hana haruto ibrahim ines ishaan jelena joao kalinda katarzyna kwame laila lars "
-    "leilani linh lucia malik mateo mei mihai nadia nikos noor oluwaseun oskar priya quynh rafael "
-    "rania ravi sanna sefa siobhan soren suda tamar tariq thandiwe tomas uchenna valentina wanjiru "
-    "xavier yael yusuf zeynep zofia"
-).split()
-FAMILY_NAMES = (
-    "abdi adeyemi aguilar andersson bakker banerjee castro chen costa dlamini dubois eriksen farouk "
-    "ferrari fischer garcia gonzalez haddad hansen horvat ivanova iyer jansen kamau kaya keita kim "
-    "kowalska kumar larsen levi lopez mbeki mensah molina moreau nakamura ncube nguyen novak "
-    "oconnor okafor oliveira onyango papadopoulos park petrov popescu quispe rahman reyes rossi "
-    "said santos sato schmidt silva singh tanaka toth tran vargas wang weber yamamoto yilmaz zhang"
-).split()
+GIVEN = """
+amara aino baptiste bjarne camila chidi daiyu darya diego elif emeka eszter farah fatou femi
+giulia hana haruto ibrahim ines ishaan jelena joao kalinda katarzyna kwame laila lars leilani
+linh lucia malik mateo mei mihai nadia nikos noor oluwaseun oskar priya quynh rafael rania ravi
+sanna sefa siobhan soren suda tamar tariq thandiwe tomas uchenna valentina wanjiru xavier yael
+yusuf zeynep zofia
+"""
+FAMILY = """
+abdi adeyemi aguilar andersson bakker banerjee castro chen costa dlamini dubois eriksen farouk
+ferrari fischer garcia gonzalez haddad hansen horvat ivanova iyer jansen kamau kaya keita kim
+kowalska kumar larsen levi lopez mbeki mensah molina moreau nakamura ncube nguyen novak oconnor
+okafor oliveira onyango papadopoulos park petrov popescu quispe rahman reyes rossi said santos
+sato schmidt silva singh tanaka toth tran vargas wang weber yamamoto yilmaz zhang
+"""
 
 
 @dataclass
@@ -94,9 +95,10 @@ def make_class(
 
 def _people(count: int, rng: random.Random) -> list[str]:
     """Names that occur once each."""
-    if count > len(GIVEN_NAMES) * len(FAMILY_NAMES):
-        raise AuthorError(f"a sample class has at most {len(GIVEN_NAMES) * len(FAMILY_NAMES)}.")
-    given, family = rng.sample(GIVEN_NAMES, k=len(GIVEN_NAMES)), list(FAMILY_NAMES)
+    given, family = GIVEN.split(), FAMILY.split()
+    if count > len(given) * len(family):
+        raise AuthorError(f"a sample class has at most {len(given) * len(family)} students.")
+    rng.shuffle(given)
     found: dict[str, None] = {}
     while len(found) < count:
         rng.shuffle(family)
@@ -161,9 +163,8 @@ def _fill(
     learners: list[_Learner], exercise_set: ExerciseSet, text: str, rng: random.Random
 ) -> None:
     """Give every learner a filling for every exercise; wanted ones first, then by skill."""
-    made = [
-        Fillings(exercise_set, exercise, stub) for exercise, stub in _stubs(exercise_set, text)
-    ]
+    solutions = exercise_set.path.read_text("utf-8")
+    made = _fillings(exercise_set.path, solutions, text)
     wanted = _wanted(made, text, rng)
     skill = {learner.name: rng.triangular(0.3, 1.0, 0.8) for learner in learners}
     for fillings in made:
@@ -182,15 +183,20 @@ def _fill(
             learner.cells[fillings.name] = chosen
 
 
-def _stubs(exercise_set: ExerciseSet, text: str) -> Iterator[tuple[Any, str]]:
+@lru_cache(maxsize=4)
+def _fillings(path: Path, solutions: str, text: str) -> list[Fillings]:
+    """The fillings of a set, for its sources as they are: predicting marks takes seconds."""
+    exercise_set = load_set(path)
     cells = {cell.id: cell.source for cell in nbformat.reads(text, as_version=4).cells}
-    for exercise in exercise_set.exercises:
-        yield exercise, cells[f"solution-{exercise.parts[0].exercise}"]
+    return [
+        Fillings(exercise_set, exercise, cells[f"solution-{exercise.parts[0].exercise}"])
+        for exercise in exercise_set.exercises
+    ]
 
 
 def _wanted(made: Sequence[Fillings], text: str, rng: random.Random) -> dict[str, list[Filling]]:
     """What must occur: every mistake, and every kind of broken cell somewhere."""
-    wanted = {f.name: list(f.mistakes()) for f in made}
+    wanted = {f.name: list(f.mistakes) for f in made}
     places = cycle(rng.sample(made, k=len(made)))
     for kind in BODIES:
         for _try in made:
@@ -204,7 +210,9 @@ def _wanted(made: Sequence[Fillings], text: str, rng: random.Random) -> dict[str
         wanted[fillings.name].append(list(fillings.absent())[number])
     # Where another cell of the notebook calls it, it would hang or take down that cell as well.
     idle = [f for f in made if not _is_called(f.name, text)]
-    for kind, fillings in zip(DEADLY, rng.sample(idle, k=min(len(idle), len(DEADLY))), strict=False):
+    for kind, fillings in zip(
+        DEADLY, rng.sample(idle, k=min(len(idle), len(DEADLY))), strict=False
+    ):
         wanted[fillings.name].append(fillings.deadly(kind))
     for queue in wanted.values():
         rng.shuffle(queue)
@@ -220,9 +228,7 @@ def _is_called(name: str, text: str) -> bool:
 # The marks
 
 
-def _expected(
-    exercise_set: ExerciseSet, learner: _Learner, handed_in: HandedIn
-) -> dict[str, Any]:
+def _expected(exercise_set: ExerciseSet, learner: _Learner, handed_in: HandedIn) -> dict[str, Any]:
     functions = {}
     for part in exercise_set.parts:
         mark = learner.cells[part.exercise].marks[part.name]

@@ -72,11 +72,11 @@ class _Rewriter(ast.NodeTransformer):
     def visit_Name(self, node: ast.Name) -> Any:
         if node.id in self._local:
             return node
+        if node.id == self._old:
+            return ast.Name(self._new, node.ctx)
         if self._is_exercise(node.id):
             self.used[node.id] = None
             return ast.Name("_" + node.id, node.ctx)
-        if node.id == self._old:
-            return ast.Name(self._new, node.ctx)
         if hasattr(self.module, node.id) and node.id not in IN_EVERY_NOTEBOOK:
             self.used[node.id] = None
         return node

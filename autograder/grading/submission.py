@@ -13,6 +13,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from autograder.i18n import _
+from autograder.notebooks import METADATA
 
 MAX_FILE = 50 * 2**20
 MAX_CELLS = 2000
@@ -42,7 +43,7 @@ def read_submission(path: Path) -> Submission:
         return _unreadable(_("The file cannot be opened: {error}.").format(error=error.strerror))
     text = data.decode("utf-8", errors="replace").lstrip("\ufeff")
     if path.suffix == ".py":
-        return Submission(new_notebook(cells=[new_code_cell(text)]))
+        return Submission(_notebook([new_code_cell(text)]))
     return read_text(text)
 
 
@@ -62,7 +63,7 @@ def _from_json(tree: Any) -> Submission:
     if tree.get("nbformat") != 4 or "worksheets" in tree:
         try:
             tree = nbformat.convert(nbformat.from_dict(tree), 4)
-        except Exception as error:  # noqa: BLE001 - old formats fail in many ways
+        except Exception as error:
             return _unreadable(
                 _("This notebook's format cannot be read ({error}).").format(
                     error=type(error).__name__
@@ -72,12 +73,12 @@ def _from_json(tree: Any) -> Submission:
     cells, dropped = _cells(tree.get("cells"))
     if dropped:
         problems.append(_("{count} cells were malformed and left out.").format(count=dropped))
-    notebook = new_notebook(cells=cells)
-    metadata = tree.get("metadata")
-    if isinstance(metadata, dict):
-        kept = {k: metadata[k] for k in ("kernelspec", "language_info") if k in metadata}
-        notebook.metadata = nbformat.from_dict(kept)
-    return Submission(notebook, problems)
+    return Submission(_notebook(cells), problems)
+
+
+def _notebook(cells: list[NotebookNode]) -> NotebookNode:
+    """A notebook whose own metadata nobody has touched."""
+    return new_notebook(cells=cells, metadata=nbformat.from_dict(METADATA))
 
 
 def _cells(raw: Any) -> tuple[list[NotebookNode], int]:
@@ -105,16 +106,37 @@ def _cell(cell: Any) -> NotebookNode | None:
         source = "".join(str(line) for line in source)
     if not isinstance(source, str):
         return None
-    make: Any = new_code_cell if cell.get("cell_type") == "code" else new_markdown_cell
-    made = make(source)
+    # A half of a surrogate pair is text that no file can hold.
+    source = source.encode("utf-8", errors="replace").decode("utf-8")
+    if cell.get("cell_type") == "code":
+        made = new_code_cell(source)
+    else:
+        made = _text_cell(source, cell.get("attachments"))
     if isinstance(cell.get("id"), str) and re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", cell["id"]):
         made.id = cell["id"]
+    # The rest of a cell's metadata is for editors, and may be anything.
     metadata = cell.get("metadata")
-    if isinstance(metadata, dict):
-        made.metadata = nbformat.from_dict({k: v for k, v in metadata.items() if k != "autograder"})
-    if not isinstance(made.metadata.get("nbgrader", {}), dict):
-        del made.metadata["nbgrader"]
+    label = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+    if isinstance(label, dict):
+        made.metadata["nbgrader"] = nbformat.from_dict(label)
     return made
+
+
+def _text_cell(source: str, attachments: Any) -> NotebookNode:
+    """A text cell with its pictures. One that is not there would stop the feedback page."""
+    kept = {}
+    if isinstance(attachments, dict):
+        kept = {name: data for name, data in attachments.items() if _is_picture(data)}
+    for name in set(re.findall(r"attachment:([^\s)\"'>]+)", source)) - set(kept):
+        source = source.replace(f"attachment:{name}", name)
+    made = new_markdown_cell(source)
+    if kept:
+        made.attachments = nbformat.from_dict(kept)
+    return made
+
+
+def _is_picture(data: Any) -> bool:
+    return isinstance(data, dict) and bool(data) and all(isinstance(v, str) for v in data.values())
 
 
 def _salvage(text: str) -> Submission:
@@ -133,7 +155,7 @@ def _salvage(text: str) -> Submission:
         raw.append(cell)
     cells, _dropped = _cells(raw)
     told = _("The file is damaged; {count} whole cells could be read.").format(count=len(cells))
-    return Submission(new_notebook(cells=cells), [told])
+    return Submission(_notebook(cells), [told])
 
 
 def _skip(text: str, position: int) -> int:
@@ -143,4 +165,4 @@ def _skip(text: str, position: int) -> int:
 
 
 def _unreadable(why: str) -> Submission:
-    return Submission(new_notebook(), [why])
+    return Submission(_notebook([]), [why])

@@ -1,0 +1,288 @@
+"""Grading a class through nbgrader's own Autograde, one submission after the other.
+
+What nbgrader says goes to a file for each submission. A submission that fails keeps what it had,
+and takes no other one down.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.converters import Autograde
+from nbgrader.converters.base import NbGraderException
+from nbgrader.coursedir import CourseDirectory
+from sqlalchemy.exc import SAWarning
+from traitlets.config import Config
+
+from autograder.engine.plain import PlainRunner
+from autograder.exercise import AuthorError
+from autograder.grading.intake import take_in
+from autograder.grading.record import Record, read_records
+from autograder.nbgrader_settings import course_config
+from autograder.project import Project
+
+Progress = Callable[[Sequence[str], str], Iterable[str]]
+
+
+def bar(students: Sequence[str], title: str) -> Iterator[str]:
+    """Hands out the students one by one beside a bar with the time that is left."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[student]}"),
+    )
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(title, total=len(students), student="")
+        for student in students:
+            bars.update(task, student=student)
+            yield student
+            bars.advance(task)
+
+
+def quietly(students: Sequence[str], title: str) -> Iterable[str]:
+    """Hands out the students and shows nothing."""
+    return students
+
+
+@dataclass
+class Summary:
+    """What a grading run did.
+
+    graded: the marks of the graded. skipped: graded before. failed: why, by student.
+    flagged: what an instructor should look at, by student. adopted: what intake did.
+    """
+
+    assignment: str
+    protects: str
+    logs: Path
+    graded: dict[str, Record] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    flagged: dict[str, list[str]] = field(default_factory=dict)
+    adopted: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """0 where everything could be graded, else 1."""
+        return 1 if self.failed else 0
+
+    @property
+    def mean_points(self) -> float:
+        """The mean of the points that this run gave."""
+        points = [record.points for record in self.graded.values()]
+        return round(sum(points) / len(points), 2) if points else 0.0
+
+    def lines(self) -> list[str]:
+        """The summary in words."""
+        out = [f"{len(self.graded)} graded, {len(self.skipped)} skipped as graded already."]
+        if self.graded:
+            most = max(record.max_points for record in self.graded.values())
+            out.append(f"Mean {self.mean_points:g} of {most:g} points.")
+        for title, told in (
+            ("Taken in", self.adopted),
+            ("Please look at", {k: "; ".join(v) for k, v in self.flagged.items()}),
+            ("Failed", self.failed),
+        ):
+            if told:
+                out.append(f"{title}:")
+                out += [f"  {student}: {text}" for student, text in told.items()]
+        out.append(f"What nbgrader said: {self.logs}")
+        return out
+
+
+def grade_class(
+    project: Project,
+    assignment: str,
+    students: Sequence[str] | None = None,
+    *,
+    force: bool = False,
+    progress: Progress = bar,
+    say: Callable[[str], None] = print,
+) -> Summary:
+    """Grade the submissions in grading/submitted into grading/autograded and the gradebook.
+
+    students: these alone; all who handed something in where None.
+    force: grade again what is graded already.
+
+    Raises
+    ------
+    AuthorError where the gradebook does not know the assignment; FileNotFoundError where nobody,
+    or one of the named students, handed anything in.
+    """
+    config = course_config(project.root)
+    must_be_known(config, assignment)
+    summary = Summary(assignment, PlainRunner.protects, project.grading / "logs" / assignment)
+    chosen = _submitted(project, assignment, students)
+    say(summary.protects)
+    processed: set[str] = set()
+    for student in progress(chosen, f"Grading {assignment}"):
+        folder = project.grading / "submitted" / student / assignment
+        with _reported(summary, student):
+            adopted = take_in(folder, assignment)
+            if adopted:
+                summary.adopted[student] = adopted
+            if not autograde(project, assignment, student, config, force=force):
+                summary.skipped.append(student)
+                continue
+            processed.add(student)
+    for record in read_records(project, assignment):
+        if record.student in processed:
+            _note(summary, record)
+    for student in processed - summary.graded.keys():
+        summary.failed[student] = "nbgrader graded it, but not with our judge: no record"
+    for line in summary.lines():
+        say(line)
+    return summary
+
+
+def _note(summary: Summary, record: Record) -> None:
+    summary.graded[record.student] = record
+    flags = [f"{n}: {v['flagged']}" for n, v in record.verdicts.items() if v["flagged"]]
+    if flags:
+        summary.flagged[record.student] = flags
+
+
+@contextlib.contextmanager
+def _reported(summary: Summary, student: str) -> Iterator[None]:
+    """A submission that cannot be graded is told, and the next one is taken."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        summary.failed[student] = f"{error} ({summary.logs / f'{student}.log'})"
+
+
+def _submitted(project: Project, assignment: str, students: Sequence[str] | None) -> list[str]:
+    submitted = project.grading / "submitted"
+    found = sorted(p.parent.name for p in submitted.glob(f"*/{assignment}") if p.is_dir())
+    absent = sorted(set(students or ()) - set(found))
+    if absent or not found:
+        raise FileNotFoundError(
+            f"no submission of {', '.join(absent) or 'anybody'} for {assignment} in {submitted}."
+        )
+    return found if students is None else sorted(set(students))
+
+
+def must_be_known(config: Config, assignment: str) -> None:
+    """See to it that the gradebook has an assignment.
+
+    Raises
+    ------
+    AuthorError that says how to put it there.
+    """
+    course = CourseDirectory(config=config)
+    with Gradebook(course.db_url, course.course_id) as gradebook:
+        try:
+            gradebook.find_assignment(assignment)
+        except MissingEntry:
+            raise AuthorError(
+                f"the gradebook knows no assignment {assignment}: "
+                f"run `autograder build {assignment}` first."
+            ) from None
+
+
+class _Autograde(Autograde):
+    """nbgrader's own, which also tells whether it did anything."""
+
+    processed = False
+
+    def init_destination(self, assignment_id: str, student_id: str) -> bool:
+        """See nbgrader."""
+        self.processed = bool(super().init_destination(assignment_id, student_id))
+        return self.processed
+
+
+def autograde(
+    project: Project, assignment: str, student: str, config: Config, *, force: bool
+) -> bool:
+    """Have nbgrader grade one submission; False where it was graded already.
+
+    Raises
+    ------
+    NbGraderException with the reason; the autograded notebook is then the one from before.
+    """
+    config = Config(config)
+    config.CourseDirectory.assignment_id = assignment
+    config.CourseDirectory.student_id = student
+    app = _Autograde(coursedir=CourseDirectory(config=config), config=config)
+    app.force = force
+    kept = project.grading / "autograded" / student / assignment
+    with _logged(project.grading / "logs" / assignment / f"{student}.log") as log, _backup(kept):
+        app.log = log
+        try:
+            with warnings.catch_warnings():
+                # nbgrader 0.9.6 with SQLAlchemy 2: several lines for every mark, of no import.
+                warnings.simplefilter("ignore", SAWarning)
+                app.start()
+        except (NbGraderException, SystemExit) as error:
+            raise NbGraderException(_reason(log) or str(error)) from error
+    return app.processed
+
+
+class _Keep(logging.Handler):
+    """Keeps the errors, for the summary."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(record.getMessage())
+
+
+def _reason(log: logging.Logger) -> str:
+    """The line of nbgrader's error messages that says most: the last line of a traceback."""
+    texts = [text for h in log.handlers if isinstance(h, _Keep) for text in h.texts]
+    traces = [text for text in texts if text.startswith("Traceback")]
+    return (traces or texts or [""])[0].strip().splitlines()[-1] if texts else ""
+
+
+@contextlib.contextmanager
+def _logged(file: Path) -> Iterator[logging.Logger]:
+    """A logger that writes a file instead of the terminal; nbgrader's hooks use traitlets'."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(file, mode="w", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+    log = logging.getLogger("autograder.grading.nbgrader")
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    log.handlers = [handler, _Keep()]
+    hooks = logging.getLogger("traitlets")
+    propagated, hooks.propagate = hooks.propagate, False
+    hooks.addHandler(handler)
+    try:
+        yield log
+    finally:
+        hooks.propagate = propagated
+        hooks.removeHandler(handler)
+        log.handlers = [handler_ for handler_ in log.handlers if isinstance(handler_, _Keep)]
+        handler.close()
+
+
+@contextlib.contextmanager
+def _backup(folder: Path) -> Iterator[None]:
+    """nbgrader removes an autograded submission before it grades it again: keep it till then."""
+    if not folder.is_dir():
+        yield
+        return
+    with tempfile.TemporaryDirectory(dir=folder.parents[2], prefix=".regrading-") as scratch:
+        copy = Path(shutil.copytree(folder, Path(scratch) / folder.name))
+        try:
+            yield
+        finally:
+            if not folder.exists():
+                folder.parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(copy, folder)

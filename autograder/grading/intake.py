@@ -1,0 +1,82 @@
+"""Submissions without a notebook: nbgrader would pass over them in silence.
+
+What can be graded is adopted under the right name, the original stays, and a folder with nothing
+of use gets a notebook that says so, so that the learner has a mark and is told.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_markdown_cell, new_notebook
+
+from autograder.grading.submission import MAX_FILE, read_submission, read_text
+from autograder.i18n import _
+
+IGNORED = {"timestamp.txt"}
+
+
+def take_in(folder: Path, assignment: str) -> str:
+    """Make sure that a submission's folder has a notebook; says what was done, or nothing."""
+    if any(folder.glob("*.ipynb")):
+        return ""
+    wanted = folder / f"{assignment}.ipynb"
+    files = [p for p in sorted(folder.rglob("*")) if _counts(p, folder)]
+    files.sort(key=lambda p: (assignment not in p.name, p.name))
+    for file in files:
+        data = _notebook_in(file)
+        if data is not None:
+            wanted.write_bytes(data)
+            return _("{file} was graded as {wanted}.").format(
+                file=file.relative_to(folder), wanted=wanted.name
+            )
+    held = ", ".join(str(p.relative_to(folder)) for p in files) or _("nothing")
+    told = _("No notebook was handed in; the folder held: {held}.").format(held=held)
+    empty = new_notebook(cells=[new_markdown_cell(told, id="intake")])
+    wanted.write_text(nbformat.writes(empty) + "\n", "utf-8")
+    return told
+
+
+def _counts(path: Path, folder: Path) -> bool:
+    if path.is_symlink() or not path.is_file() or path.name in IGNORED:
+        return False
+    return not any(part.startswith((".", "__")) for part in path.relative_to(folder).parts)
+
+
+def _notebook_in(file: Path) -> bytes | None:
+    """The notebook that a file is, holds or can be made into."""
+    if file.stat().st_size > MAX_FILE:
+        return None
+    if file.suffix == ".py":
+        submission = read_submission(file)
+        for number, cell in enumerate(submission.notebook.cells):
+            cell.id = f"file-{number}"
+        return nbformat.writes(submission.notebook).encode()
+    if zipfile.is_zipfile(file):
+        return _in_zip(file)
+    data = file.read_bytes()
+    return data if _is_notebook(data) else None
+
+
+def _in_zip(file: Path) -> bytes | None:
+    """The first notebook of an archive that is not of an unreasonable size."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            for entry in sorted(archive.infolist(), key=lambda e: e.filename):
+                hidden = any(p.startswith((".", "__")) for p in Path(entry.filename).parts)
+                if hidden or not entry.filename.endswith(".ipynb"):
+                    continue
+                with archive.open(entry) as member:
+                    data = member.read(MAX_FILE + 1)
+                if len(data) <= MAX_FILE:
+                    return data
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError):
+        return None
+    return None
+
+
+def _is_notebook(data: bytes) -> bool:
+    text = data.decode("utf-8", errors="replace")
+    return '"cells"' in text and bool(read_text(text).notebook.cells)

@@ -1,0 +1,149 @@
+"""Grading again with the seed that was recorded with each mark: for a mended case or mistake.
+
+Gradebook, autograded notebook and record are made anew through nbgrader; marks and comments that
+a person gave stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nbgrader.api import Gradebook
+from nbgrader.converters.base import NbGraderException
+from nbgrader.coursedir import CourseDirectory
+from traitlets.config import Config
+
+from autograder.exercise import AuthorError
+from autograder.grading.class_run import Progress, autograde, bar, must_be_known
+from autograder.grading.record import Record, read_records
+from autograder.nbgrader_settings import course_config
+from autograder.project import Project
+
+
+@dataclass(frozen=True)
+class Change:
+    """A mark that is not what it was; None where a function was or is not there.
+
+    manual: the mark that a person gave, which still counts, or None.
+    """
+
+    student: str
+    function: str
+    old_points: float | None
+    new_points: float | None
+    old_status: str | None
+    new_status: str | None
+    old_mistake: str | None
+    new_mistake: str | None
+    manual: float | None = None
+
+    def __str__(self) -> str:
+        """One line for a terminal."""
+        old = _side(self.old_points, self.old_status, self.old_mistake)
+        new = _side(self.new_points, self.new_status, self.new_mistake)
+        kept = "" if self.manual is None else f" (marked by hand: {self.manual:g} stays)"
+        return f"{self.student} {self.function}: {old} -> {new}{kept}"
+
+
+def _side(points: float | None, status: str | None, mistake: str | None) -> str:
+    if points is None:
+        return "nothing"
+    return f"{points:g} {mistake or status}"
+
+
+class NotRegraded(AuthorError):
+    """Some submissions could not be graded again; they keep their marks.
+
+    changes: the marks of the others that changed. failed: why, by student.
+    """
+
+    def __init__(self, changes: list[Change], failed: dict[str, str]) -> None:
+        self.changes, self.failed = changes, failed
+        told = [f"  {student}: {why}" for student, why in failed.items()]
+        listed = [f"  {change}" for change in changes]
+        super().__init__(
+            "\n".join(["these could not be graded again and keep their marks:", *told])
+            + ("\n".join(["\nchanged:", *listed]) if listed else "")
+        )
+
+
+def regrade(
+    project: Project,
+    assignment: str,
+    students: Sequence[str] | None = None,
+    *,
+    progress: Progress = bar,
+) -> list[Change]:
+    """Grade what was graded again, each with its recorded seed; every mark that changed.
+
+    Raises
+    ------
+    FileNotFoundError where nobody, or one of the named students, was graded yet.
+    NotRegraded, at the end, where a submission could not be graded.
+    """
+    config = course_config(project.root)
+    must_be_known(config, assignment)
+    before = _records(project, assignment)
+    absent = sorted(set(students or ()) - set(before))
+    if absent or not before:
+        raise FileNotFoundError(
+            f"no mark of {', '.join(absent) or 'anybody'} for {assignment} to begin with: "
+            f"run `autograder grade {assignment}`."
+        )
+    failed: dict[str, str] = {}
+    chosen = sorted(before if students is None else set(students))
+    for student in progress(chosen, f"Regrading {assignment}"):
+        try:
+            autograde(project, assignment, student, _with_seed(config, before[student]), force=True)
+        except NbGraderException as error:
+            failed[student] = str(error)
+    after = _records(project, assignment)
+    changes = []
+    for student in chosen:
+        manual = _marked_by_hand(config, assignment, student)
+        changes += _changes(before[student], after[student], manual)
+    if failed:
+        raise NotRegraded(changes, failed)
+    return changes
+
+
+def _records(project: Project, assignment: str) -> dict[str, Record]:
+    return {record.student: record for record in read_records(project, assignment)}
+
+
+def _with_seed(config: Config, record: Record) -> Config:
+    seeded = Config(config)
+    seeded.GradeSubmission.seed = record.seed
+    seeded.GradeSubmission.round_number = record.round
+    return seeded
+
+
+def _changes(old: Record, new: Record, manual: dict[str, float]) -> list[Change]:
+    found = []
+    for function in {**old.verdicts, **new.verdicts}:
+        was, now = _mark(old, function), _mark(new, function)
+        if was != now:
+            pairs = [value for pair in zip(was, now, strict=True) for value in pair]
+            found.append(Change(old.student, function, *pairs, manual.get(function)))
+    return found
+
+
+def _mark(record: Record, function: str) -> tuple[Any, Any, Any]:
+    verdict = record.verdicts.get(function)
+    if verdict is None:
+        return None, None, None
+    return verdict["points"], verdict["status"], verdict["mistake"]
+
+
+def _marked_by_hand(config: Config, assignment: str, student: str) -> dict[str, float]:
+    """The marks that a person gave in place of the automatic ones, by function."""
+    course = CourseDirectory(config=config)
+    with Gradebook(course.db_url, course.course_id) as gradebook:
+        notebook = gradebook.find_submission_notebook(assignment, assignment, student)
+        return {
+            grade.name.removeprefix("check-").replace("-", "."): grade.manual_score
+            for grade in notebook.grades
+            if grade.manual_score is not None
+        }
