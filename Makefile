@@ -68,7 +68,7 @@ test-full: check ## the same, and every seed, every kill, every long simulation
 .PHONY: check
 check: $(SET_UP) lint $(SITE)
 	@$(call say,'Tests')
-	@env -u MAKEFLAGS -u CLEAN $(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST)
+	@env -u MAKEFLAGS -u CLEAN $(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
 
 .PHONY: lint
 lint: $(SET_UP) ## lint, format and types alone

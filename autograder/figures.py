@@ -7,7 +7,8 @@ marker as well. matplotlib.pyplot is imported when the first figure is drawn, no
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Array = np.ndarray
+P = ParamSpec("P")
+T = TypeVar("T")
 
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, BLACK, YELLOW = "#CC79A7", "#56B4E9", "#1B1F24", "#F0E442"
@@ -30,9 +33,9 @@ STYLE: dict[Any, Any] = {
     "savefig.dpi": 200,
     "figure.facecolor": "white",
     "figure.constrained_layout.use": True,
-    "font.size": 12,
-    "axes.titlesize": 12,
-    "axes.labelsize": 12,
+    "font.size": 13,
+    "axes.titlesize": 13,
+    "axes.labelsize": 13,
     "axes.edgecolor": "#56606b",
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -42,24 +45,39 @@ STYLE: dict[Any, Any] = {
     "legend.frameon": True,
     "legend.framealpha": 0.92,
     "legend.edgecolor": "none",
-    "legend.fontsize": 10.5,
+    "legend.fontsize": 11.5,
     "lines.linewidth": 2.0,
     "xtick.color": "#3d4854",
+    "xtick.labelsize": 12,
     "ytick.color": "#3d4854",
+    "ytick.labelsize": 12,
 }
 
 THETA_LABELS = (r"$\theta_0$", r"$\theta_1$")
 
 
+def in_style(draw: Callable[P, T]) -> Callable[P, T]:
+    """Let a function draw in the course's style, and leave the reader's own settings alone."""
+
+    @wraps(draw)
+    def styled(*args: P.args, **kwargs: P.kwargs) -> T:
+        # Late, so that importing this module costs next to nothing.
+        from matplotlib import rc_context
+
+        with rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return styled
+
+
+@in_style
 def new_figure(
     rows: int = 1, columns: int = 1, size: tuple[float, float] | None = None, **options: Any
 ) -> tuple[Figure, Any]:
     """A figure in the course's style, and its axes as `matplotlib.pyplot.subplots` gives them."""
-    # Late, so that importing this module costs next to nothing.
     import matplotlib.pyplot as plt
 
-    with plt.rc_context(STYLE):
-        return plt.subplots(rows, columns, figsize=size or STYLE["figure.figsize"], **options)
+    return plt.subplots(rows, columns, figsize=size or STYLE["figure.figsize"], **options)
 
 
 def heights(f: Callable[[Array], Any], x: Array, y: Array) -> Array:
@@ -77,6 +95,7 @@ def heights(f: Callable[[Array], Any], x: Array, y: Array) -> Array:
     return np.array([[float(f(np.array([a, b]))) for a in x] for b in y])
 
 
+@in_style
 def contours(
     f: Callable[[Array], Any],
     x_range: tuple[float, float],
@@ -120,6 +139,7 @@ def contours(
     return ax
 
 
+@in_style
 def paths(
     trajectories: Array | Sequence[Array] | Mapping[str, Array],
     *,
@@ -167,6 +187,7 @@ def paths(
     return ax
 
 
+@in_style
 def curves(
     lines: Mapping[str, Any],
     x: Any = None,

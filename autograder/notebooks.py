@@ -24,7 +24,7 @@ SETUP = f"""\
 try:
     from autograder import check, hint
 except ModuleNotFoundError:
-    raise SystemExit(
+    raise ModuleNotFoundError(
         "The course's package is missing. Run this in a cell of its own, then this cell again:\\n"
         "    %pip install ./{WHEEL}"
     ) from None

@@ -46,7 +46,9 @@ def _below(verdict: Verdict, stuck: bool) -> list[str]:
     if verdict.line:
         out.append(_("your line: {line}").format(line=verdict.line))
     if verdict.hint:
-        out.append(verdict.hint)
+        out.append(_("Hint: {text}").format(text=verdict.hint))
+    if verdict.where:
+        out.append(_("It fails here: {kind}").format(kind=verdict.where))
     out += verdict.detail.splitlines()
     if verdict.mend_first:
         out.append(

@@ -100,8 +100,9 @@ class Trial:
 class Verdict:
     """What a part gets, and what its learner is told.
 
-    message: the first sentence; hint: what to try; detail: visible cases only, the call with
-    what was got and wanted; line: the learner's own line that raised.
+    message: the first sentence; hint: what to try; where: the kind of case that fails, if only
+    some do; detail: visible cases only, the call with what was got and wanted; line: the learner's
+    own line that raised.
     families: which kinds of cases passed. remarks: advice that costs nothing.
     flagged: why an instructor should look at this, or None.
     """
@@ -113,6 +114,7 @@ class Verdict:
     mistake: str | None = None
     message: str = ""
     hint: str = ""
+    where: str = ""
     detail: str = ""
     line: str = ""
     families: dict[str, bool] = field(default_factory=dict)
@@ -214,9 +216,7 @@ def _explain(
     if isinstance(first.got, Raised):
         verdict.line = first.got.line
     if any(verdict.families.values()):
-        verdict.hint = " ".join(
-            filter(None, [verdict.hint, _("It fails here: {about}").format(about=_(first.about))])
-        )
+        verdict.where = _(first.about)
     if reveal:
         verdict.detail = _detail(first)
     verdict.remarks = _advice(failed)
@@ -285,7 +285,7 @@ def _detail(trial: Trial) -> str:
     off = trial.off
     if off is not None and off.kind in ("value", "finite"):
         at = (off.where or "") + (_index(off.index) if off.index is not None else "")
-        where = _(" at {at}").format(at=at) if at else ""
+        where = _(" at index {at}").format(at=at) if at else ""
         lines.append(
             _("got {got}, wanted {wanted}{where}").format(
                 got=off.got, wanted=off.wanted, where=where

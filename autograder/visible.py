@@ -134,7 +134,7 @@ def show(value: Any) -> str:
     if isinstance(value, FreshRng):
         return "rng"
     if isinstance(value, np.ndarray):
-        text = np.array2string(value, precision=3, separator=", ", threshold=12, edgeitems=2)
+        text = np.array2string(value, precision=3, separator=", ", threshold=8, edgeitems=2)
         return " ".join(text.split())
     if isinstance(value, float):
         return f"{value:.4g}"

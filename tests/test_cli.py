@@ -16,7 +16,7 @@ GRADIENT = find_set("gradient")
 NAMES = [part.name for part in GRADIENT.parts]
 
 
-def run(*arguments: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str | int | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "autograder.cli", *map(str, arguments)],
         cwd=cwd,

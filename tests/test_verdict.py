@@ -106,7 +106,7 @@ def verdict_on(function: Any, reveal: bool = False) -> Any:
 def test_a_mistake_is_named_and_points_go_by_kinds_of_cases() -> None:
     verdict = verdict_on(sign_lost)
     assert (verdict.status, verdict.points, verdict.mistake) == ("partial", 2.0, "sign_lost")
-    assert "x below zero." in verdict.hint
+    assert verdict.where == "x below zero."
 
 
 def test_a_half_known_mistake_is_not_named() -> None:
@@ -154,7 +154,9 @@ def test_a_hidden_verdict_gives_no_number_away(wrong: Any) -> None:
     """Neither inputs nor right answers nor what came back may stand in what a learner reads."""
     verdict = verdict_on(wrong)
     assert verdict.points == 0
-    said = " ".join([verdict.message, verdict.hint, verdict.detail, *verdict.remarks])
+    said = " ".join(
+        [verdict.message, verdict.hint, verdict.where, verdict.detail, *verdict.remarks]
+    )
     assert verdict.message
     assert not re.search(r"\d\.\d|of length|of shape|got", said), said
 

@@ -123,6 +123,8 @@ class PlainSession:
         base, pid = None, 0
         if self._channel is not None:
             try:
+                # Where no cell ran before, nobody has waited for it yet.
+                self._await_ready(self._channel)
                 deadline = time.monotonic() + START_SECONDS
                 base, pid = fork(self._channel, deadline, {"do": "snapshot"})
             except (Closed, TooSlow, MalformedValue) as error:

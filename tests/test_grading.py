@@ -1,0 +1,232 @@
+"""One notebook through repair, runner and judge: judged where, and what cannot be forged."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
+
+from autograder.catalog import find_set
+from autograder.engine.plain import PlainRunner
+from autograder.exercise import Part
+from autograder.grading.grade import Graded, grade
+from autograder.grading.outputs import write_outputs
+from autograder.grading.submission import Submission, read_text
+from autograder.judge import case_rng
+from autograder.notebooks import instructor_notebook
+from autograder.verdict import Verdict
+
+GRADIENT = find_set("gradient")
+SEED = "grading"
+RUNNER = PlainRunner()
+
+GABOR = (
+    "def gabor(theta, x):\n    u = theta[0] + 0.06 * theta[1] * x\n"
+    "    return np.sin(u) * np.exp(-(u**2) / 32)\n"
+)
+SETUP = "import numpy as np"
+
+
+def only(*cells: str) -> Graded:
+    """Grade a notebook of these code cells; `%check NAME` stands for that check cell."""
+    notebook = instructor_notebook(GRADIENT)
+    by_source = {c.source: c for c in notebook.cells}
+    notebook.cells = [
+        by_source[c.replace("%check ", "check(") + ")"] if c.startswith("%") else new_code_cell(c)
+        for c in (SETUP, *cells)
+    ]
+    return grade(Submission(notebook), GRADIENT, SEED, RUNNER)
+
+
+def texts(graded: Graded) -> str:
+    """Everything of a graded notebook that a learner could read."""
+    parts = {part.grade_id: part.name for part in GRADIENT.parts}
+    write_outputs(graded, parts)
+    return json.dumps(graded.notebook)
+
+
+def verdict(graded: Graded, name: str = "gabor") -> Verdict:
+    return graded.verdicts[name]
+
+
+def test_a_function_is_judged_where_its_check_stands() -> None:
+    """Later cells must not change the mark of an earlier function."""
+    graded = only(GABOR, "%check gabor", "def gabor(theta, x):\n    return x")
+    assert verdict(graded).status == "passed"
+    graded = only("scale = 0.06", GABOR.replace("0.06", "scale"), "%check gabor", "scale = 1.0")
+    assert verdict(graded).status == "passed"
+
+
+def test_a_function_below_its_check_counts() -> None:
+    assert verdict(only("%check gabor", GABOR)).status == "passed"
+
+
+def test_a_renamed_function_is_missing_and_told() -> None:
+    graded = only(GABOR.replace("gabor", "gabor_"), "%check gabor")
+    assert verdict(graded).status == "missing"
+    assert "gabor is defined nowhere, but gabor_ is: was it renamed?" in graded.problems
+
+
+def test_what_to_mend_first_is_told() -> None:
+    wrong = GABOR.replace("0.06 * ", "")
+    uses = (
+        "def gabor_gradient(theta, x, y):\n"
+        "    u = theta[0] + 0.06 * theta[1] * x\n"
+        "    slope = (np.cos(u) - np.sin(u) * u / 16) * np.exp(-(u**2) / 32)\n"
+        "    pull = 2 * (gabor(theta, x) - y) * slope\n"
+        "    return np.array([np.sum(pull), np.sum(pull * 0.06 * x)])\n"
+    )
+    graded = only(wrong, "%check gabor", uses, "%check gabor_gradient")
+    assert verdict(graded).mistake == "no_scale"
+    told = verdict(graded, "gabor_gradient")
+    assert (told.points, told.mend_first) == (0, "gabor")
+    assert "It uses gabor, whose own check fails: mend that first." in texts(graded)
+    alone = only(GABOR, "%check gabor", uses.replace("2 * (", "("), "%check gabor_gradient")
+    assert verdict(alone, "gabor_gradient").mistake == "no_factor_two"
+    assert verdict(alone, "gabor_gradient").mend_first is None
+
+
+# A hidden input must not reach anything that a learner reads.
+
+
+def hidden_numbers(part: Part) -> set[str]:
+    """The hidden cases' numbers, as a learner's code might write them."""
+    numbers = set()
+    for family in part.families:
+        for draw in range(part.draws):
+            for case in family.draw(case_rng(SEED, part.name, family.name, draw)):
+                for value in (*case.args["theta"], *case.args["x"]):
+                    numbers |= {repr(float(value)), f"{value:.4f}"}
+    return numbers
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "print(theta, x.tolist()); raise ValueError(str(x.tolist()))",
+        "raise type('E' + repr(x.tolist()), (Exception,), {})()",
+        "return type(repr(x.tolist()), (), {})()",
+        "open('LEAK', 'a').write(repr(x.tolist())); return x",
+        "open('seen.txt', 'a').write(repr(x.tolist())); return x",
+        "import warnings; warnings.warn(repr(x.tolist()), RuntimeWarning); return x",
+        "seen.append(x.tolist()); return x",
+        "exec('def f():\\n    raise KeyError # ' + repr(x.tolist())); f()",
+    ],
+)
+def test_a_hidden_input_reaches_no_page(body: str, tmp_path: Path) -> None:
+    leak = tmp_path / "leak"
+    read = (
+        f"import glob\nfor name in [*glob.glob('*.txt'), *glob.glob({str(leak)!r})]:\n"
+        "    print(open(name).read())\nprint(seen)"
+    )
+    code = f"seen = []\ndef gabor(theta, x):\n    {body}".replace("LEAK", str(leak))
+    graded = only(code, "%check gabor", read)
+    said = texts(graded)
+    assert verdict(graded).points == 0
+    assert not [number for number in hidden_numbers(GRADIENT.part("gabor")) if number in said]
+
+
+def test_the_leak_test_would_notice() -> None:
+    assert len(hidden_numbers(GRADIENT.part("gabor"))) > 40
+
+
+# Nothing inside the learner's process decides a mark.
+
+FORGERIES = {
+    "equal to everything": (
+        "class Yes(np.ndarray):\n    def __eq__(self, other): return np.True_\n"
+        "    __ne__ = lambda self, other: np.False_\n"
+        "def gabor(theta, x):\n    return np.zeros(len(x)).view(Yes)"
+    ),
+    "numpy patched": (
+        "np.isclose = lambda *a, **k: np.True_\nnp.allclose = lambda *a, **k: True\n"
+        "np.testing.assert_allclose = lambda *a, **k: None\n"
+        "def gabor(theta, x):\n    return np.zeros(len(x))"
+    ),
+    "builtins patched": (
+        "import builtins\nbuiltins.abs = lambda x: 0\nbuiltins.all = lambda x: True\n"
+        "builtins.isinstance = lambda a, b: True\n"
+        "def gabor(theta, x):\n    return np.zeros(len(x))"
+    ),
+    "check redefined": "def check(f): return None\ndef gabor(theta, x):\n    return x",
+    "the grader's modules patched": (
+        "import autograder.compare, autograder.verdict\n"
+        "autograder.compare.difference = lambda *a, **k: None\n"
+        "autograder.verdict.decide = lambda *a, **k: None\n"
+        "def gabor(theta, x):\n    return x"
+    ),
+    "asked for the answer by frames": (
+        "import sys\ndef gabor(theta, x):\n    frame = sys._getframe()\n    while frame:\n"
+        "        if 'wanted' in frame.f_locals: return frame.f_locals['wanted']\n"
+        "        frame = frame.f_back\n    return x"
+    ),
+    "the visible answers by heart": (
+        "import json\nanswers = json.load(open('checks.json'))['parts']['gabor']['cases']\n"
+        "def gabor(theta, x):\n    for case in answers:\n"
+        "        if case['args']['x']['data'] == x.tolist():\n"
+        "            return np.array(case['wanted']['data'])\n    return np.zeros(len(x))"
+    ),
+    "an object that is called": (
+        "class F:\n    def __call__(self, *a): return self\n    def __array__(self, *a): return 1\n"
+        "gabor = F()"
+    ),
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_a_forgery_earns_nothing(forgery: str) -> None:
+    notebook = instructor_notebook(GRADIENT)
+    for cell in notebook.cells:
+        if cell.id == "solution-gabor":
+            cell.source = FORGERIES[forgery]
+    folder = Path(__file__).parent.parent / "exercises" / "gradient"
+    graded = grade(Submission(notebook), GRADIENT, SEED, RUNNER, files=folder)
+    assert verdict(graded).points == 0
+    assert graded.points == 19
+
+
+def tampered(change: Callable[[NotebookNode], None]) -> Graded:
+    notebook = instructor_notebook(GRADIENT)
+    for cell in notebook.cells:
+        if cell.id == "solution-gabor":
+            cell.source = "def gabor(theta, x):\n    return x"
+        change(cell)
+    return grade(read_text(json.dumps(notebook)), GRADIENT, SEED, RUNNER)
+
+
+def points_raised(cell: NotebookNode) -> None:
+    if cell.id == "check-gabor":
+        cell.metadata["nbgrader"]["points"] = 100
+
+
+def check_unlocked(cell: NotebookNode) -> None:
+    if cell.id == "check-gabor":
+        cell.metadata["nbgrader"].update(locked=False, grade=False, solution=True)
+        cell.source = "1.0"
+
+
+def output_forged(cell: NotebookNode) -> None:
+    if cell.id == "check-gabor":
+        cell.outputs = [
+            {
+                "output_type": "execute_result",
+                "data": {"text/plain": "1.0"},
+                "metadata": {},
+                "execution_count": 1,
+            }
+        ]
+
+
+def record_forged(cell: NotebookNode) -> None:
+    cell.metadata["autograder"] = {"verdicts": {"gabor": {"points": 1}}}
+
+
+@pytest.mark.parametrize("change", [points_raised, check_unlocked, output_forged, record_forged])
+def test_metadata_does_not_decide_a_mark(change: Callable[[NotebookNode], None]) -> None:
+    graded = tampered(change)
+    assert verdict(graded).points == 0
+    assert (graded.points, graded.max_points) == (19, 20)
+    check = next(c for c in graded.notebook.cells if c.id == "check-gabor")
+    assert (check.source, check.metadata["nbgrader"]["points"]) == ("check(gabor)", 1.0)
