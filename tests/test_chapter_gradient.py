@@ -454,6 +454,16 @@ def test_curves_differ_in_more_than_colour(pyplot):
     assert ax.get_yscale() == "log"
 
 
+def test_a_legend_has_the_courses_letters(pyplot):
+    """It is drawn after the figure was made, and would take the reader's own size."""
+    ax = figures.curves({"a": [1, 2], "b": [2, 1]})
+    sizes = {text.get_fontsize() for text in ax.get_legend().get_texts()}
+    assert sizes == {figures.STYLE["legend.fontsize"]}
+    pyplot.gcf().canvas.draw()
+    ticks = {text.get_fontsize() for text in ax.get_xticklabels()}
+    assert ticks == {figures.STYLE["xtick.labelsize"]}
+
+
 def test_drawing_leaves_the_learners_own_settings_alone(pyplot):
     before = dict(pyplot.rcParams)
     figures.curves({"a": [1, 2]})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from autograder import source
@@ -102,7 +102,7 @@ class Fillings:
         text = self._with_body(BODIES[kind])
         namespace: dict[str, Any] = {}
         exec(compile(text, "<sample>", "exec"), namespace)
-        marks = self._predict(lambda part, rows: _trials_of(part, rows, namespace[self.name]))
+        marks = self._predict(partial(_trials_of, namespace[self.name]))
         return Filling(kind, text, marks) if marks else None
 
     @cached_property
@@ -117,7 +117,7 @@ class Fillings:
                     text = standalone(self.exercise_set, mistake.wrong, self.name)
                 except (OSError, TypeError, SyntaxError):
                     continue
-                marks = self._predict(lambda p, rows, m=mistake: _trials_with(p, rows, m))
+                marks = self._predict(partial(_trials_with, mistake))
                 if marks:
                     yield Filling(f"mistake:{owner.name}:{mistake.name}", text, marks)
 
@@ -161,16 +161,18 @@ class _Nothing:
         raise NotImplementedError
 
 
-def _trials_with(part: Part, rows: dict[str, list[Trial]], mistake: Mistake) -> Iterator[Any]:
+def _trials_with(
+    mistake: Mistake, part: Part, rows: dict[str, list[Trial]]
+) -> Iterator[list[Trial]]:
     """The trials of a mistake: out of the table where comparing with it is all there is to do."""
     if part.properties or mistake not in part.mistakes:
-        yield from _trials_of(part, rows, mistake.wrong)
+        yield from _trials_of(mistake.wrong, part, rows)
         return
     for trials in rows.values():
         yield [replace(trial, got=trial.mistaken[mistake.name]) for trial in trials]
 
 
-def _trials_of(part: Part, rows: dict[str, list[Trial]], target: Any) -> Iterator[list[Trial]]:
+def _trials_of(target: Any, part: Part, rows: dict[str, list[Trial]]) -> Iterator[list[Trial]]:
     """The trials of any code."""
     for seed, known in rows.items():
         trials = run_trials(part, seed, local_caller(target), mistaken=False)

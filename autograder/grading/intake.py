@@ -79,4 +79,4 @@ def _in_zip(file: Path) -> bytes | None:
 
 def _is_notebook(data: bytes) -> bool:
     text = data.decode("utf-8", errors="replace")
-    return '"cells"' in text and bool(read_text(text).notebook.cells)
+    return text.lstrip("\ufeff \r\n\t").startswith("{") and bool(read_text(text).notebook.cells)

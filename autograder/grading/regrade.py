@@ -125,8 +125,19 @@ def _changes(old: Record, new: Record, manual: dict[str, float]) -> list[Change]
     for function in {**old.verdicts, **new.verdicts}:
         was, now = _mark(old, function), _mark(new, function)
         if was != now:
-            pairs = [value for pair in zip(was, now, strict=True) for value in pair]
-            found.append(Change(old.student, function, *pairs, manual.get(function)))
+            found.append(
+                Change(
+                    old.student,
+                    function,
+                    old_points=was[0],
+                    new_points=now[0],
+                    old_status=was[1],
+                    new_status=now[1],
+                    old_mistake=was[2],
+                    new_mistake=now[2],
+                    manual=manual.get(function),
+                )
+            )
     return found
 
 

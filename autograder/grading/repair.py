@@ -37,7 +37,7 @@ def repair(submission: Submission, exercise_set: ExerciseSet) -> Submission:
         # nbgrader gives up the whole class where a cell claims a schema that it does not know.
         if grade_id_of(cell) not in ours:
             cell.metadata.pop("nbgrader", None)
-    problems += _renamed(cells, names)
+    problems += [told for told in _renamed(cells, names) if told not in problems]
     return submission
 
 

@@ -218,6 +218,49 @@ def test_mathematics_is_typeset(page: Page, site: Site, path: str) -> None:
 
 
 @every_page
+def test_the_tab_key_stops_at_no_formula_that_fits(page: Page, site: Site, path: str) -> None:
+    """On a wide screen every formula in a line fits, so none is a place to stop at."""
+    visit(page, site, path)
+    unfold(page)
+    page.evaluate(
+        "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    )
+    assert page.locator("article span.math[tabindex]").count() == 0
+
+
+def test_a_line_begins_with_no_comma(browser: Browser, site: Site) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, is_mobile=True)
+    page = context.new_page()
+    visit(page, site, "book/gradient.html")
+    page.wait_for_selector("article .keep")
+    fallen = page.evaluate(
+        """() => {
+          return [...document.querySelectorAll("article span.math")]
+            .filter((e) => e.getClientRects().length)
+            .filter((e) => /^[,.;:]/.test(e.nextSibling?.data ?? ""))
+            .filter((e) => {
+              const range = document.createRange();
+              range.setStart(e.nextSibling, 0);
+              range.setEnd(e.nextSibling, 1);
+              return range.getBoundingClientRect().top > e.getBoundingClientRect().bottom;
+            })
+            .map((e) => e.parentElement.textContent.slice(0, 80));
+        }"""
+    )
+    context.close()
+    assert not fallen
+
+
+def test_a_page_with_its_pictures_is_light(site: Site) -> None:
+    for path in PAGES:
+        pictures = {
+            (site.folder / path).parent / attribute(image, "src")
+            for image in soup(site.folder / path).select("article img")
+        }
+        assert sum(file.stat().st_size for file in pictures) < 1_500_000, path
+
+
+@every_page
 def test_pictures_have_words(site: Site, path: str) -> None:
     for image in soup(site.folder / path).select("article img"):
         alt = attribute(image, "alt").strip()

@@ -1,0 +1,116 @@
+"""Grading a class: submissions without a notebook, and a failure that stays with its own."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import nbformat
+import pytest
+
+from autograder import source
+from autograder.exercise import AuthorError
+from autograder.grading.class_run import grade_class, quietly
+from autograder.grading.nbgrader_parts import GradeSubmission
+from autograder.grading.record import read_records
+
+
+def silent(text: str) -> None:
+    """Say nothing."""
+
+
+def zipped(**files: str) -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name.replace("__", "/") + ".ipynb", text)
+    return data.getvalue()
+
+
+@pytest.fixture(scope="module")
+def run(module_course):
+    """Nobody here has handed in a file that ends in .ipynb."""
+    solved = nbformat.writes(module_course.solved())
+    lines = source.solution_cell(module_course.exercises.part("gabor").reference).splitlines()
+    code = [line for line in lines if line.strip() not in (source.BEGIN, source.END)]
+    hand_in = module_course.hand_in
+    hand_in("pia-py", "\n".join(["import numpy as np", *code]), "answers.py")
+    hand_in("tim-txt", solved, "gradient.ipynb.txt")
+    hand_in("jon-json", solved, "gradient.json")
+    hand_in("zoe-zip", zipped(folder__gradient=solved), "homework.zip")
+    hand_in("dan-damaged", zipped(gradient=solved)[:900], "homework.zip")
+    hand_in("pat-picture", b"\x89PNG\r\n\x1a\n\x00\xff", "photo.png")
+    hand_in("nat-nothing", "2026-03-01 12:00:00.000000 UTC", "timestamp.txt")
+    summary = grade_class(module_course.project, "gradient", progress=quietly, say=silent)
+    return module_course, summary
+
+
+@pytest.mark.parametrize(
+    ("student", "points", "told"),
+    [
+        ("pia-py", 1, "answers.py was graded as gradient.ipynb"),
+        ("tim-txt", 20, "gradient.ipynb.txt was graded as gradient.ipynb"),
+        ("jon-json", 20, "gradient.json was graded as gradient.ipynb"),
+        ("zoe-zip", 20, "homework.zip was graded as gradient.ipynb"),
+        ("dan-damaged", 0, "the folder held: homework.zip"),
+        ("pat-picture", 0, "the folder held: photo.png"),
+        ("nat-nothing", 0, "the folder held: nothing"),
+    ],
+)
+def test_what_is_no_notebook_is_taken_in_or_gets_nothing_and_is_told(run, student, points, told):
+    course, summary = run
+    assert course.score(student) == points
+    assert told in summary.adopted[student]
+    assert told in "\n".join(summary.lines())
+
+
+def test_the_files_that_were_handed_in_stay(run):
+    course, summary = run
+    assert summary.exit_code == 0
+    submitted = course.grading / "submitted"
+    assert (submitted / "pat-picture" / "gradient" / "photo.png").read_bytes()[1:4] == b"PNG"
+    assert (submitted / "zoe-zip" / "gradient" / "homework.zip").is_file()
+
+
+def test_who_handed_in_nothing_reads_why_in_the_graded_notebook(run):
+    course, _summary = run
+    texts = [cell.source for cell in course.graded("nat-nothing").cells]
+    assert "No notebook was handed in; the folder held: nothing." in texts
+
+
+def test_a_failure_stops_nobody_and_loses_no_mark(course, monkeypatch):
+    for student in ("amara", "ben", "chen"):
+        course.hand_in(student, course.stub())
+    grade_class(course.project, "gradient", progress=quietly, say=silent)
+    before = course.graded("ben")
+    course.hand_in("ben", course.solved())
+    course.hand_in("chen", course.mistaken(gabor="no_scale"))
+    preprocess = GradeSubmission.preprocess
+
+    def fails_for_ben(self, nb, resources):
+        if resources["nbgrader"]["student"] == "ben":
+            raise OSError("the disk is full")
+        return preprocess(self, nb, resources)
+
+    monkeypatch.setattr(GradeSubmission, "preprocess", fails_for_ben)
+    summary = grade_class(course.project, "gradient", force=True, progress=quietly, say=silent)
+    assert summary.exit_code == 1
+    assert summary.graded.keys() == {"amara", "chen"}
+    assert (
+        "OSError: the disk is full" in summary.failed["ben"] and "ben.log" in summary.failed["ben"]
+    )
+    assert "the disk is full" in (course.grading / "logs" / "gradient" / "ben.log").read_text()
+    assert course.graded("ben") == before
+    assert {r.student for r in read_records(course.project, "gradient")} == {"amara", "ben", "chen"}
+    assert not list(course.grading.glob(".regrading-*"))
+
+
+def test_what_is_asked_for_and_is_not_there_is_said(course):
+    with pytest.raises(FileNotFoundError, match="no submission of anybody for gradient"):
+        grade_class(course.project, "gradient", progress=quietly, say=silent)
+    course.hand_in("amara", course.stub())
+    with pytest.raises(FileNotFoundError, match="no submission of bne for gradient"):
+        grade_class(course.project, "gradient", ["bne"], progress=quietly, say=silent)
+    (course.grading / "submitted" / "amara" / "other").mkdir()
+    with pytest.raises(AuthorError, match="autograder build other"):
+        grade_class(course.project, "other", progress=quietly, say=silent)

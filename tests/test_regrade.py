@@ -1,0 +1,117 @@
+"""A mended case or mistake: the class is graded again, and every changed mark is listed."""
+
+from __future__ import annotations
+
+import pytest
+
+from autograder.grading.class_run import grade_class, quietly
+from autograder.grading.record import read_records
+from autograder.grading.regrade import Change, NotRegraded, regrade
+from autograder.grading.rounds import close_round, current_round
+
+
+def silent(text: str) -> None:
+    """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def graded(module_course):
+    """Three learners: all right, one mistake in whole numbers, one in the model."""
+    module_course.hand_in("amara", module_course.solved())
+    module_course.hand_in("ben", module_course.mistaken(numerical_gradient="whole_number_theta"))
+    module_course.hand_in("chen", module_course.mistaken(gabor="no_scale"))
+    summary = grade_class(module_course.project, "gradient", progress=quietly, say=silent)
+    assert summary.exit_code == 0
+    return module_course
+
+
+@pytest.fixture
+def course(graded, tmp_path):
+    """The same class, for a test that changes it."""
+    return graded.copy(tmp_path / "all")
+
+
+def mend(course, old: str, new: str) -> None:
+    file = course.folder / "solutions" / "gradient.py"
+    text = file.read_text("utf-8")
+    assert text.count(old) == 1
+    file.write_text(text.replace(old, new), "utf-8")
+
+
+def test_nothing_changed_nothing_listed(course):
+    before = {s: course.rows(s) for s in ("amara", "ben", "chen")}
+    assert regrade(course.project, "gradient", progress=quietly) == []
+    assert {s: course.rows(s) for s in before} == before
+
+
+def test_a_mended_case_and_a_renamed_mistake_change_exactly_their_marks(course):
+    """Also where feedback is out: the old marks' seed counts, and no new round begins."""
+    seeds = {r.student: (r.seed, r.round) for r in read_records(course.project, "gradient")}
+    close_round(course.project, "gradient")
+    mend(course, "theta = rng.integers(1, 5, 3)\n", "theta = rng.integers(1, 5, 3) + 0.5\n")
+    mend(course, "def no_scale(", "def scale_forgotten(")
+    changes = regrade(course.project, "gradient", progress=quietly)
+    assert changes == [
+        Change(
+            student="ben",
+            function="numerical_gradient",
+            old_points=1.33,
+            new_points=2.0,
+            old_status="partial",
+            new_status="passed",
+            old_mistake="whole_number_theta",
+            new_mistake=None,
+        ),
+        Change(
+            student="chen",
+            function="gabor",
+            old_points=0.0,
+            new_points=0.0,
+            old_status="wrong",
+            new_status="wrong",
+            old_mistake="no_scale",
+            new_mistake="scale_forgotten",
+        ),
+    ]
+    assert str(changes[0]) == "ben numerical_gradient: 1.33 whole_number_theta -> 2 passed"
+    records = {r.student: r for r in read_records(course.project, "gradient")}
+    assert {s: (r.seed, r.round) for s, r in records.items()} == seeds
+    for student, record in records.items():
+        assert course.marks(student) == {n: v["points"] for n, v in record.verdicts.items()}
+    closed = course.grading / "rounds" / "gradient.json"
+    assert '"number": 1' in closed.read_text()
+    assert current_round(course.project, "gradient").number == 2
+
+
+def test_marks_and_comments_by_hand_stay(course):
+    with course.gradebook() as book:
+        notebook = book.find_submission_notebook("gradient", "gradient", "ben")
+        by_name = {grade.name: grade for grade in notebook.grades}
+        by_name["check-numerical_gradient"].manual_score = 1.9
+        {c.name: c for c in notebook.comments}["gabor"].manual_comment = "Neat."
+        book.db.commit()
+    mend(course, "theta = rng.integers(1, 5, 3)\n", "theta = rng.integers(1, 5, 3) + 0.5\n")
+    (change,) = regrade(course.project, "gradient", ["ben"], progress=quietly)
+    assert (change.new_points, change.manual) == (2.0, 1.9)
+    assert str(change).endswith("(marked by hand: 1.9 stays)")
+    assert course.score("ben") == pytest.approx(19.9)
+    with course.gradebook() as book:
+        notebook = book.find_submission_notebook("gradient", "gradient", "ben")
+        assert {c.name: c.comment for c in notebook.comments}["gabor"] == "Neat."
+
+
+def test_what_cannot_be_graded_again_keeps_its_mark_and_is_told(course):
+    (course.grading / "submitted" / "ben" / "gradient" / "gradient.ipynb").unlink()
+    before = course.graded("ben")
+    mend(course, "def no_scale(", "def scale_forgotten(")
+    with pytest.raises(NotRegraded, match="ben: No notebooks were matched") as told:
+        regrade(course.project, "gradient", progress=quietly)
+    assert told.value.failed.keys() == {"ben"}
+    assert [change.student for change in told.value.changes] == ["chen"]
+    assert course.graded("ben") == before
+    assert course.score("ben") == pytest.approx(19.33)
+
+
+def test_who_was_never_graded_cannot_be_regraded(course):
+    with pytest.raises(FileNotFoundError, match="nobody-here"):
+        regrade(course.project, "gradient", ["nobody-here"], progress=quietly)

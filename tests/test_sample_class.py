@@ -1,0 +1,244 @@
+"""The made-up class: the same seed the same bytes, and exactly the predicted marks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autograder.catalog import find_set, load_set
+from autograder.exercise import AuthorError
+from autograder.grading.class_run import grade_class, quietly
+from autograder.grading.fillings import BODIES, DEADLY, Fillings, Mark
+from autograder.grading.handing_in import SHAPES
+from autograder.grading.record import read_records
+from autograder.grading.sample import make_class
+from autograder.judge import judge, local_caller
+from autograder.notebooks import instructor_notebook
+from autograder.project import Project
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = Project(ROOT, ("gradient",))
+CLASS = 30
+
+LUCK = '''
+import numpy as np
+from autograder.exercise import exercise
+
+
+def half(x):
+    return x / 2
+
+
+@exercise(points=1, draws=1)
+def twice(x):
+    """Two times x."""
+    return 2 * x
+
+
+@twice.cases
+def any_number(rng):
+    return dict(x=float(rng.normal()))
+
+
+@twice.mistake("Negative numbers are lost.")
+def only_positive(x):
+    return 2 * max(x, 0.0)
+
+
+@twice.mistake("Halved, not doubled.")
+def halved(x):
+    return half(twice.reference(x)) / 2
+'''
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The files of a class of thirty."""
+    place = tmp_path_factory.mktemp("sample")
+    make_class(PROJECT, ["gradient"], CLASS, 1, into=place)
+    return place
+
+
+def expected(folder: Path) -> dict:
+    return json.loads((folder / "expected" / "gradient.json").read_text("utf-8"))
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+# What is made
+
+
+def test_the_same_seed_makes_the_same_bytes_and_another_seed_another_class(folder, tmp_path):
+    make_class(PROJECT, ["gradient"], CLASS, 1, into=tmp_path / "again")
+    make_class(PROJECT, ["gradient"], CLASS, 2, into=tmp_path / "other")
+    assert files(tmp_path / "again") == files(folder)
+    assert files(tmp_path / "other").keys().isdisjoint(files(folder)) or (
+        expected(tmp_path / "other") != expected(folder)
+    )
+
+
+def test_every_submission_is_a_notebook_with_nbgraders_timestamp(folder):
+    assert len(expected(folder)) == CLASS
+    for student in expected(folder):
+        place = folder / "submitted" / student / "gradient"
+        assert len(list(place.glob("*.ipynb"))) == 1
+        assert (place / "timestamp.txt").read_text().endswith(" UTC")
+
+
+def test_a_class_of_thirty_hands_in_in_every_odd_way(folder):
+    assert {mark["handed_in"] for mark in expected(folder).values()} >= {s.name for s in SHAPES}
+
+
+def test_a_class_of_thirty_makes_every_mistake_whose_marks_are_sure(folder):
+    sure = {(f.name, kind) for f in fillings("gradient") for kind in mistakes_of(f)}
+    made = {
+        (name, mark["mistake"])
+        for learner in expected(folder).values()
+        for name, mark in learner["functions"].items()
+        if mark["mistake"]
+    }
+    assert len(sure) > 35
+    assert made == sure
+
+
+def test_a_class_of_thirty_holds_every_kind_of_broken_cell(folder):
+    text = "".join(p.read_text("utf-8", errors="replace") for p in sorted(folder.rglob("*.ipynb")))
+    for body in [*BODIES.values(), *(body for body, _status in DEADLY.values())]:
+        for line in body.splitlines():
+            assert json.dumps(line)[1:-1] in text, line
+    assert "return (" in text and "def my_" in text
+    assert text.count("while True:") == 1, "an endless loop costs half a minute: one is enough"
+
+
+@pytest.mark.parametrize("students", [0, 1, 7])
+def test_a_small_class_has_its_size(students, tmp_path):
+    assert len(make_class(PROJECT, ["gradient"], students, 5, into=tmp_path)) == students
+    assert len(expected(tmp_path)) == students
+
+
+# What is put into the cells
+
+
+def fillings(name: str) -> list[Fillings]:
+    if name == "gradient":
+        exercise_set = find_set(name, PROJECT)
+    else:
+        exercise_set = load_set(ROOT / "tests" / "sets" / f"{name}.py")
+    cells = {c.id: c.source for c in instructor_notebook(exercise_set).cells}
+    return [
+        Fillings(exercise_set, e, cells[f"solution-{e.parts[0].exercise}"])
+        for e in exercise_set.exercises
+    ]
+
+
+def mistakes_of(made: Fillings) -> list[str]:
+    return [filling.kind.rpartition(":")[2] for filling in made.mistakes]
+
+
+@pytest.mark.parametrize("name", ["gradient", "shapes"])
+def test_every_text_stands_alone_and_gets_its_marks_on_a_new_seed(name):
+    """Also where a mistake calls a reference, or a class builds on a helper of its module."""
+    tried = 0
+    for made in fillings(name):
+        for filling in [made.reference(), *made.mistakes]:
+            namespace = {"np": np}
+            exec(filling.source, namespace)
+            for part in made.exercise.parts:
+                verdict = judge(part, "a new seed", local_caller(namespace[made.name]))
+                mark = Mark(verdict.points, verdict.status, verdict.mistake)
+                assert mark == filling.marks[part.name], (filling.kind, part.name)
+                tried += 1
+    assert tried > 15
+
+
+def test_a_mistake_whose_marks_depend_on_the_seed_is_left_out(tmp_path):
+    path = tmp_path / "luck.py"
+    path.write_text(LUCK, "utf-8")
+    luck = load_set(path)
+    made = Fillings(luck, luck.exercises[0], "def twice(x):\n    raise NotImplementedError")
+    assert mistakes_of(made) == ["halved"]
+    (halved,) = made.mistakes
+    namespace: dict = {}
+    exec(halved.source, namespace)
+    assert namespace["twice"](3.0) == 1.5
+    assert "reference" not in halved.source
+
+
+# Other people's work
+
+
+def test_an_earlier_sample_class_is_replaced_and_nobody_else(tmp_path):
+    make_class(PROJECT, ["gradient"], 3, 1, into=tmp_path)
+    theirs = tmp_path / "submitted" / "somebody-real" / "gradient" / "gradient.ipynb"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("mine")
+    make_class(PROJECT, ["gradient"], 3, 2, into=tmp_path)
+    people = {p.parent.name for p in (tmp_path / "submitted").glob("*/gradient")}
+    assert people == {*expected(tmp_path), "somebody-real"}
+    assert theirs.read_text() == "mine"
+
+
+def test_a_submission_that_no_sample_class_made_is_not_written_over(tmp_path):
+    make_class(PROJECT, ["gradient"], 3, 1, into=tmp_path)
+    (tmp_path / "expected" / "gradient.json").unlink()
+    before = files(tmp_path)
+    with pytest.raises(AuthorError, match="no sample class made"):
+        make_class(PROJECT, ["gradient"], 3, 1, into=tmp_path)
+    assert files(tmp_path) == before
+
+
+# The marks
+
+
+@pytest.fixture(scope="module")
+def graded(module_course):
+    """The class of thirty, graded by nbgrader in one go."""
+    module_course.configure("c.GradeSubmission.call_seconds = 1.0")
+    make_class(module_course.project, ["gradient"], CLASS, 1)
+    said: list[str] = []
+    summary = grade_class(module_course.project, "gradient", progress=quietly, say=said.append)
+    return module_course, summary, said
+
+
+def test_every_mark_is_the_predicted_one(graded):
+    course, _summary, _said = graded
+    got = {
+        record.student: {
+            name: {key: verdict[key] for key in ("points", "status", "mistake")}
+            for name, verdict in record.verdicts.items()
+        }
+        for record in read_records(course.project, "gradient")
+    }
+    assert got == {s: mark["functions"] for s, mark in expected(course.grading).items()}
+
+
+def test_the_gradebook_has_the_predicted_marks(graded):
+    course, _summary, _said = graded
+    for student, mark in expected(course.grading).items():
+        assert course.marks(student) == {n: f["points"] for n, f in mark["functions"].items()}
+        assert course.score(student) == pytest.approx(mark["points"])
+
+
+def test_the_summary_of_the_run(graded):
+    course, summary, said = graded
+    marks = expected(course.grading)
+    assert (summary.exit_code, summary.failed, summary.skipped) == (0, {}, [])
+    assert summary.graded.keys() == marks.keys()
+    mean = sum(mark["points"] for mark in marks.values()) / CLASS
+    assert summary.mean_points == pytest.approx(mean, abs=0.01)
+    assert said.count(summary.protects) == 1 and "your own rights" in said[0]
+    logs = course.grading / "logs" / "gradient"
+    assert {p.stem for p in logs.glob("*.log")} == marks.keys()
+
+
+def test_what_was_graded_is_skipped_the_second_time(graded):
+    course, _summary, _said = graded
+    before = files(course.grading / "autograded")
+    summary = grade_class(course.project, "gradient", progress=quietly, say=lambda text: None)
+    assert len(summary.skipped) == CLASS and not summary.graded
+    assert files(course.grading / "autograded") == before
