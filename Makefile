@@ -161,7 +161,7 @@ $(GRADES): $(CLASS) $(call unless,grading/autograded/*/$(SET)) | $(DONE)
 
 $(FEEDBACK): $(GRADES) $(call unless,grading/feedback/*/$(SET)) | $(DONE)
 	@$(call say,'Feedback')
-	@nbgrader generate_feedback $(SET) --force
+	@autograder feedback $(SET)
 	@touch $@
 
 $(REPORT): $(GRADES) $(call unless,grading/reports/$(SET).html) | $(DONE)

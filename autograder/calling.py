@@ -58,9 +58,8 @@ def _is_own(filename: str) -> bool:
     """Cells of a notebook have names in angle brackets or in the kernel's scratch folder."""
     if filename.startswith("<"):
         return not filename.startswith(("<frozen", "<__array", "<string>", "<public"))
-    full = os.path.abspath(filename)
     libraries = (HERE, sys.prefix, sys.base_prefix, os.path.dirname(os.__file__))
-    return not full.startswith(libraries)
+    return not filename.startswith(libraries)
 
 
 def call(function: Callable[[], Any], arguments: Mapping[str, Any]) -> Answer:

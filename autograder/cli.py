@@ -131,6 +131,16 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--set", action="append", dest="sets", metavar="SET", help="which sets (all)")
 
     sub = command(
+        "feedback",
+        _feedback,
+        "Write the feedback pages of a class with nbgrader.\n\nThey go to grading/feedback. From "
+        "then on the next grading uses new hidden cases.",
+        "feedback gradient",
+    )
+    sub.add_argument("assignment", metavar="SET")
+    sub.add_argument("--student", action="append", metavar="ID", help="only this one (repeatable)")
+
+    sub = command(
         "report",
         _report,
         "Write the class report: one HTML page.\n\nScores, success rates, the class's mistakes by "
@@ -266,11 +276,23 @@ def _sample_class(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _feedback(arguments: argparse.Namespace) -> int:
+    from autograder.grading.class_run import feedback_class
+    from autograder.project import find_project
+
+    written = feedback_class(find_project(), arguments.assignment, arguments.student)
+    print(f"{written} feedback pages in {find_project().grading / 'feedback'}.")
+    return 0
+
+
 def _report(arguments: argparse.Namespace) -> int:
     from autograder.grading.report import write_report
     from autograder.project import find_project
 
-    print(write_report(find_project(), arguments.assignment))
+    project = find_project()
+    predicted = project.grading / "expected" / f"{arguments.assignment}.json"
+    expected = predicted if predicted.is_file() else None
+    print(write_report(project, arguments.assignment, expected=expected))
     return 0
 
 

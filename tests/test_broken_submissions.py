@@ -170,7 +170,7 @@ def cells_deleted(notebook):
 @broken(
     FULL,
     "The cell of gabor is there 2 times; the last one counts.",
-    "The check of gabor is there more than once; the first one counts.",
+    "The check of gabor is there more than once; the last one counts.",
 )
 def cells_duplicated(notebook):
     first = copy.deepcopy(cell(notebook, "solution-gabor"))

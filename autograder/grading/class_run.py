@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nbgrader.api import Gradebook, MissingEntry
-from nbgrader.converters import Autograde
+from nbgrader.converters import Autograde, GenerateFeedback
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from sqlalchemy.exc import SAWarning
@@ -230,6 +230,40 @@ def autograde(
         except (NbGraderException, SystemExit) as error:
             raise NbGraderException(_reason(log) or str(error)) from error
     return app.processed
+
+
+def feedback_class(
+    project: Project,
+    assignment: str,
+    students: Sequence[str] | None = None,
+    *,
+    progress: Progress = bar,
+) -> int:
+    """Have nbgrader write the feedback pages; how many there are now.
+
+    Raises
+    ------
+    FileNotFoundError where nobody, or one of the named students, was graded.
+    NbGraderException with the reason where a page cannot be made.
+    """
+    config = course_config(project.root)
+    graded = [record.student for record in read_records(project, assignment)]
+    absent = sorted(set(students or ()) - set(graded))
+    if absent or not graded:
+        raise FileNotFoundError(
+            f"no graded submission of {', '.join(absent) or 'anybody'} for {assignment}: "
+            f"run `autograder grade {assignment}` first."
+        )
+    chosen = graded if students is None else sorted(set(students))
+    config.CourseDirectory.assignment_id = assignment
+    for student in progress(chosen, "Writing feedback"):
+        config.CourseDirectory.student_id = student
+        app = GenerateFeedback(coursedir=CourseDirectory(config=config), config=config)
+        app.force = True
+        with _logged(project.grading / "logs" / assignment / f"{student}.feedback.log") as log:
+            app.log = log
+            app.start()
+    return len(chosen)
 
 
 class _Keep(logging.Handler):

@@ -84,18 +84,18 @@ def _mend_check(cells: list[NotebookNode], part: Part, problems: list[str]) -> b
     found = [cell for cell in cells if grade_id_of(cell) == part.grade_id]
     found = found or [cell for cell in cells if cell.id == part.grade_id]
     found = found or [c for c in cells if c.source.strip() == fresh.source and not _is_labelled(c)]
-    for extra in found[1:]:
+    for extra in found[:-1]:
         extra.metadata.pop("nbgrader", None)
         if extra.id == part.grade_id:
             extra.id = f"{part.grade_id}-copy"
     if len(found) > 1:
         problems.append(
-            _("The check of {name} is there more than once; the first one counts.").format(
+            _("The check of {name} is there more than once; the last one counts.").format(
                 name=part.name
             )
         )
     if found:
-        cells[cells.index(found[0])] = fresh
+        cells[_place(cells, found[-1])] = fresh
         return False
     for cell in cells:
         if cell.id == fresh.id:
@@ -103,6 +103,11 @@ def _mend_check(cells: list[NotebookNode], part: Part, problems: list[str]) -> b
     homes = [i for i, cell in enumerate(cells) if grade_id_of(cell) == part.exercise]
     cells.insert(homes[-1] + 1 if homes else len(cells), fresh)
     return True
+
+
+def _place(cells: list[NotebookNode], wanted: NotebookNode) -> int:
+    """Where this very cell is: a copy of it is equal to it."""
+    return next(i for i, cell in enumerate(cells) if cell is wanted)
 
 
 def _renamed(cells: list[NotebookNode], names: list[str]) -> list[str]:
