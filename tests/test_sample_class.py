@@ -197,48 +197,49 @@ def test_a_submission_that_no_sample_class_made_is_not_written_over(tmp_path):
 
 @pytest.fixture(scope="module")
 def graded(module_course):
-    """The class of thirty, graded by nbgrader in one go."""
-    module_course.configure("c.GradeSubmission.call_seconds = 1.0")
+    """The class of thirty, graded by nbgrader's own command."""
+    module_course.configure("c.GradeSubmission.call_seconds = 5.0")
     make_class(module_course.project, ["gradient"], CLASS, 1)
-    said: list[str] = []
-    summary = grade_class(module_course.project, "gradient", progress=quietly, say=said.append)
-    return module_course, summary, said
+    module_course.run("nbgrader autograde gradient")
+    return module_course
 
 
 def test_every_mark_is_the_predicted_one(graded):
-    course, _summary, _said = graded
     got = {
         record.student: {
             name: {key: verdict[key] for key in ("points", "status", "mistake")}
             for name, verdict in record.verdicts.items()
         }
-        for record in read_records(course.project, "gradient")
+        for record in read_records(graded.project, "gradient")
     }
-    assert got == {s: mark["functions"] for s, mark in expected(course.grading).items()}
+    assert got == {s: mark["functions"] for s, mark in expected(graded.grading).items()}
 
 
 def test_the_gradebook_has_the_predicted_marks(graded):
-    course, _summary, _said = graded
-    for student, mark in expected(course.grading).items():
-        assert course.marks(student) == {n: f["points"] for n, f in mark["functions"].items()}
-        assert course.score(student) == pytest.approx(mark["points"])
-
-
-def test_the_summary_of_the_run(graded):
-    course, summary, said = graded
-    marks = expected(course.grading)
-    assert (summary.exit_code, summary.failed, summary.skipped) == (0, {}, [])
-    assert summary.graded.keys() == marks.keys()
-    mean = sum(mark["points"] for mark in marks.values()) / CLASS
-    assert summary.mean_points == pytest.approx(mean, abs=0.01)
-    assert said.count(summary.protects) == 1 and "your own rights" in said[0]
-    logs = course.grading / "logs" / "gradient"
-    assert {p.stem for p in logs.glob("*.log")} == marks.keys()
+    for student, mark in expected(graded.grading).items():
+        assert graded.marks(student) == {n: f["points"] for n, f in mark["functions"].items()}
+        assert graded.score(student) == pytest.approx(mark["points"])
 
 
 def test_what_was_graded_is_skipped_the_second_time(graded):
-    course, _summary, _said = graded
-    before = files(course.grading / "autograded")
-    summary = grade_class(course.project, "gradient", progress=quietly, say=lambda text: None)
+    before = files(graded.grading / "autograded")
+    summary = grade_class(graded.project, "gradient", progress=quietly, say=lambda text: None)
     assert len(summary.skipped) == CLASS and not summary.graded
-    assert files(course.grading / "autograded") == before
+    assert files(graded.grading / "autograded") == before
+
+
+def test_our_own_command_gives_the_same_marks_and_a_summary(graded):
+    marks = expected(graded.grading)
+    few = sorted(marks)[:3]
+    said: list[str] = []
+    summary = grade_class(
+        graded.project, "gradient", few, force=True, progress=quietly, say=said.append
+    )
+    assert (summary.exit_code, summary.failed, summary.skipped) == (0, {}, [])
+    assert {s: record.points for s, record in summary.graded.items()} == {
+        student: marks[student]["points"] for student in few
+    }
+    assert summary.mean_points == pytest.approx(sum(marks[s]["points"] for s in few) / 3, abs=0.01)
+    assert said.count(summary.protects) == 1 and "your own rights" in said[0]
+    logs = graded.grading / "logs" / "gradient"
+    assert set(few) <= {p.stem for p in logs.glob("*.log")}
