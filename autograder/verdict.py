@@ -219,7 +219,7 @@ def _explain(
         verdict.where = _(first.about)
     if reveal:
         verdict.detail = _detail(first)
-    verdict.remarks = _advice(failed)
+    verdict.remarks = [text for text in _advice(failed) if text != verdict.message]
 
 
 def _what_is_off(trial: Trial, reveal: bool) -> str:

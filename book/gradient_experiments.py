@@ -106,7 +106,7 @@ def slider_data() -> dict[str, Any]:
         "start": int(np.flatnonzero(SLIDER_LRS == 0.05)[0]),
         "labels": {
             "lr": "Learning rate",
-            "map": "The walk on the map",
+            "map": "The walk: θ\u2080 across, θ\u2081 up",
             "loss": "Loss after each step (logarithmic)",
             "step": "step",
         },
@@ -132,12 +132,14 @@ def ravine_state(lr: float) -> str:
 
 
 def slider_html() -> str:
-    """The interactive figure: nothing to see until its script runs, and nothing on paper."""
+    """The interactive figure: a sentence until its script runs, and nothing on paper."""
     data = json.dumps(slider_data(), separators=(",", ":"))
     return (
         '<link rel="stylesheet" href="../_static/figures-gradient.css">'
-        '<div class="gd-slider" hidden role="group" '
+        '<div class="gd-slider" role="group" '
         'aria-label="Interactive figure: the learning rate on a ravine">'
+        '<p class="gd-still">Here is a slider that needs JavaScript. The four maps above show four '
+        "of its positions, and the curve below what it finds.</p>"
         f'<script type="application/json">{data}</script></div>'
         '<script src="../_static/figures-gradient.js" defer></script>'
     )
@@ -595,7 +597,9 @@ def first_dimension_where(slow: dict[int, Finish], fast: dict[int, Finish]) -> i
 def crossing_in_words(slow: dict[int, Finish], fast: dict[int, Finish]) -> str:
     """Where `slow` becomes the slower one, as the end of a sentence."""
     crossing = first_dimension_where(slow, fast)
-    return f"from d = {crossing} on" if crossing else "at none of the larger d in the figure"
+    if crossing is None:
+        return "nowhere to the right of the figure"
+    return f"from {crossing:,} parameters on"
 
 
 def this_machine() -> str:

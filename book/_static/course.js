@@ -38,8 +38,24 @@ function watch() {
   }
 }
 
+// A formula in a line is a box of its own, and a line may break behind any box. A comma at the start
+// of the next line looks wrong: keep it with its formula.
+function keepPunctuation() {
+  for (const formula of document.querySelectorAll(".bd-article span.math")) {
+    const next = formula.nextSibling;
+    const marks = next?.nodeType === Node.TEXT_NODE && /^[,.;:?!)\]\u2019\u201d]+/.exec(next.data);
+    if (!marks) continue;
+    next.splitText(marks[0].length);
+    const pair = document.createElement("span");
+    pair.className = "keep";
+    formula.replaceWith(pair);
+    pair.append(formula, next);
+  }
+}
+
 window.addEventListener("load", async () => {
   // MathJax replaces the formulas' text after the page has loaded.
   await window.MathJax?.startup?.promise;
+  keepPunctuation();
   watch();
 });

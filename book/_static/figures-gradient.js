@@ -94,7 +94,7 @@
     range.value = data.start;
     range.addEventListener("input", show);
     show();
-    root.hidden = false;
+    root.querySelector(".gd-still").remove();
   }
 
   document.querySelectorAll(".gd-slider").forEach(build);
