@@ -190,18 +190,25 @@ def test_minus_identity_is_not_convex_though_its_determinant_is_positive() -> No
 @settings(max_examples=30, deadline=None)
 def test_newton_steps_meet_scipys_solution(seed: int) -> None:
     rng = rng_of(seed)
-    theta = np.ones(3) + 0.02 * rng.normal(size=3)
-    for _ in range(8):
-        theta = newton_step(scipy.optimize.rosen_der, scipy.optimize.rosen_hess, theta)
+    A, b, w = spd_matrix(rng, 3), rng.normal(size=3), rng.uniform(0.5, 1.5, 3)
+
+    def value(theta: np.ndarray) -> float:
+        return float(theta @ A @ theta / 2 - b @ theta + np.sum(np.cosh(w * theta)))
+
+    def slope(theta: np.ndarray) -> np.ndarray:
+        return A @ theta - b + w * np.sinh(w * theta)
+
+    def curvature(theta: np.ndarray) -> np.ndarray:
+        return A + np.diag(w**2 * np.cosh(w * theta))
+
+    theta = np.zeros(3)
+    for _ in range(30):
+        theta = newton_step(slope, curvature, theta)
     theirs = scipy.optimize.minimize(
-        scipy.optimize.rosen,
-        np.full(3, 0.9),
-        method="trust-exact",
-        jac=scipy.optimize.rosen_der,
-        hess=scipy.optimize.rosen_hess,
+        value, np.zeros(3), method="trust-exact", jac=slope, hess=curvature, tol=1e-12
     )
-    np.testing.assert_allclose(theta, np.ones(3), atol=1e-9)
-    np.testing.assert_allclose(theta, theirs.x, atol=1e-5)
+    np.testing.assert_allclose(slope(theta), np.zeros(3), atol=1e-12)
+    np.testing.assert_allclose(theta, theirs.x, atol=1e-6)
 
 
 def test_newton_says_where_the_hessian_is_singular() -> None:
