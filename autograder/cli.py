@@ -280,9 +280,11 @@ def _feedback(arguments: argparse.Namespace) -> int:
     from autograder.grading.class_run import feedback_class
     from autograder.project import find_project
 
-    written = feedback_class(find_project(), arguments.assignment, arguments.student)
+    written, failed = feedback_class(find_project(), arguments.assignment, arguments.student)
     print(f"{written} feedback pages in {find_project().grading / 'feedback'}.")
-    return 0
+    for student, why in failed.items():
+        print(f"no page for {student}: {why}")
+    return 1 if failed else 0
 
 
 def _report(arguments: argparse.Namespace) -> int:

@@ -17,14 +17,15 @@ import numpy as np
 
 from autograder.calling import Answer, call, plain
 from autograder.exercise import Case, Family, FreshRng, Part
-from autograder.values import MalformedValue, Raised, decode, encode
+from autograder.values import MalformedValue, Raised, decode, encode, weight
 from autograder.verdict import Trial, Verdict, decide
 
 MAX_CALLS = 50_000
+MAX_WEIGHT = 256 * 2**20
 
 
 class TooManyCalls(Exception):
-    """A function argument was called more often than any right answer needs."""
+    """A function argument was called more often, or with more, than any right answer needs."""
 
 
 @dataclass
@@ -37,12 +38,19 @@ class Oracle:
     function: Callable[..., Any]
     limit: int = MAX_CALLS
     calls: list[tuple[tuple[Any, ...], Any]] = field(default_factory=list)
+    asked: int = 0
+    weight: int = 0
 
     def __call__(self, *args: Any) -> Any:
-        if len(self.calls) >= self.limit:
-            raise TooManyCalls(f"more than {self.limit} calls")
-        result = self.function(*(plain(a) for a in args))
-        self.calls.append((tuple(plain(a) for a in args), plain(result)))
+        # Counted before it is known whether the function can do anything with the arguments.
+        self.asked += 1
+        self.weight += sum(map(weight, args))
+        if self.asked > self.limit or self.weight > MAX_WEIGHT:
+            raise TooManyCalls(f"more than {self.limit} calls, or {MAX_WEIGHT} bytes in all")
+        result = self.function(*(_copied(a) for a in args))
+        noted = plain(result)
+        self.weight += weight(noted)
+        self.calls.append((tuple(plain(a) for a in args), noted))
         return result
 
     def answer(self, tree: Any, blobs: list[bytes]) -> tuple[Any, list[bytes]]:
@@ -56,6 +64,11 @@ class Oracle:
         reply = call(lambda: self(*args), {})
         out: list[bytes] = []
         return encode(reply.value, out), out
+
+
+def _copied(argument: Any) -> Any:
+    """An argument as a function may use it: another of the judge's functions, or plain."""
+    return argument if isinstance(argument, Oracle) else plain(argument)
 
 
 def _refused(name: str, message: str) -> Raised:

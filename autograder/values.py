@@ -20,6 +20,7 @@ MAX_DEPTH = 24
 MAX_NODES = 200_000
 MAX_BYTES = 64 * 2**20
 MAX_TEXT = 10_000
+INTEGERS = range(-(2**63), 2**64)
 
 
 class MalformedValue(ValueError):
@@ -57,7 +58,7 @@ def encode(value: Any, blobs: list[bytes] | None = None, *, depth: int = 0) -> A
     if value is None or kind in (bool, str):
         return value
     if kind is int:
-        return value if abs(value) < 2**64 else {"$": "bigint", "v": str(value)[:MAX_TEXT]}
+        return value if value in INTEGERS else {"$": "bigint"}
     if kind is float:
         return value if math.isfinite(value) else {"$": "float", "v": repr(value)}
     if depth >= MAX_DEPTH:
@@ -131,8 +132,10 @@ class _Decoder:
         self.nodes += 1
         if self.nodes > MAX_NODES or depth > MAX_DEPTH:
             raise MalformedValue("a value with too many parts")
-        if tree is None or isinstance(tree, bool | int | float):
+        if tree is None or isinstance(tree, bool | float):
             return tree
+        if isinstance(tree, int):
+            return tree if tree in INTEGERS else Opaque("an integer beyond 64 bits")
         if isinstance(tree, str):
             return tree[:MAX_TEXT]
         if isinstance(tree, list):
@@ -157,7 +160,9 @@ class _Decoder:
                 raise MalformedValue("a dict whose items are no pairs")
             made = {}
             for key, item in pairs:
-                if not isinstance(key, str | int | bool | float | None):
+                # Integers without bound can all be given one hash, and so a dict without end.
+                plain = isinstance(key, str | bool | float | None)
+                if not plain and not (isinstance(key, int) and key in INTEGERS):
                     key = "?"
                 made[key] = self.value(item, depth + 1)
             return made
@@ -207,8 +212,19 @@ def decode(tree: Any, blobs: list[bytes] | None = None) -> Any:
         return _Decoder(blobs or []).value(tree)
     except MalformedValue:
         raise
-    except (TypeError, ValueError, KeyError, OverflowError, RecursionError) as error:
+    except Exception as error:  # NumPy and torch fail in many ways, and torch may not be there
         raise MalformedValue(f"not a value: {type(error).__name__}") from error
+
+
+def weight(value: Any) -> int:
+    """About how many bytes a decoded value takes."""
+    if isinstance(value, str):
+        return 64 + len(value)
+    if isinstance(value, list | tuple):
+        return 64 + sum(map(weight, value))
+    if isinstance(value, dict):
+        return 64 + sum(weight(key) + weight(item) for key, item in value.items())
+    return 64 + int(getattr(value, "nbytes", 0))
 
 
 def read_npy(blob: bytes) -> np.ndarray:
@@ -238,7 +254,7 @@ def read_npy(blob: bytes) -> np.ndarray:
 
 
 def _inline(tree: dict[str, Any]) -> np.ndarray:
-    dtype = np.dtype(str(tree.get("dtype")))
+    dtype = np.dtype(str(tree.get("dtype"))[:16])
     if dtype.kind not in KINDS:
         raise MalformedValue(f"an array of {dtype}")
     data = [_Decoder([]).value(item) for item in _list(tree, "data")]

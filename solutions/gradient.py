@@ -138,7 +138,7 @@ def wide_step(rng):
 def whole_numbers(rng):
     """theta holds whole numbers."""
     theta = rng.integers(1, 5, 3)
-    return dict(f=ripples(rng.uniform(1, 3, 3)), theta=theta, h=1e-3)
+    return dict(f=ripples(rng.uniform(1, 3, 3)), theta=theta, h=1e-2)
 
 
 @numerical_gradient.mistake(
@@ -462,6 +462,15 @@ def close_to_the_minimum(answer, case):
     return abs(float(answer) - case.facts["minimum"]) <= case.args["tol"] * (1 + 1e-9)
 
 
+@bracketing_line_search.property(
+    "phi is asked at very many points: a grid is no bracket.",
+    hint="Compare phi at two inner points at a time; a few dozen comparisons are plenty.",
+)
+def few_single_points(answer, case):
+    calls = case.calls["phi"]
+    return len(calls) <= 1000 and all(np.ndim(point) == 0 for (point,), _ in calls)
+
+
 @bracketing_line_search.mistake(
     "The bracket is shrunk on the wrong side: the minimum was thrown away.",
     hint="If phi(c) < phi(d), phi rises from c to d, so the minimum is left of d: keep [a, d].",
@@ -560,7 +569,7 @@ def flat_direction(rng):
     """One direction in which the function is flat, or nearly."""
     v = rng.integers(1, 4, 3).astype(np.float64)
     yield dict(H=np.outer(v, v))
-    yield dict(H=np.diag([float(rng.uniform(1, 3)), 0.0, -1e-6]))
+    yield dict(H=np.outer(v, v) - float(rng.uniform(1e-6, 1e-3)) * np.eye(3))
 
 
 @is_convex_hessian.cases
@@ -570,14 +579,17 @@ def positive_diagonal(rng):
     off = a * float(rng.uniform(1.5, 2))
     yield dict(H=np.array([[a, off], [off, a]]))
     yield dict(H=np.array([[a, a / 2], [a / 2, a]]))
+    # Two negative eigenvalues: the determinant is positive too.
+    yield dict(H=np.full((3, 3), off) + (a - off) * np.eye(3))
 
 
 @is_convex_hessian.cases
 def own_tolerance(rng):
     """The caller says what counts as zero."""
     small = float(rng.uniform(1e-3, 5e-3))
-    yield dict(H=np.diag([1.0, -small]), tol=1e-2)
-    yield dict(H=np.diag([1.0, -small]), tol=1e-4)
+    H = np.ones((2, 2)) - small * np.eye(2)
+    yield dict(H=H, tol=1e-2)
+    yield dict(H=H, tol=1e-4)
 
 
 @is_convex_hessian.mistake(

@@ -7,10 +7,11 @@ import zipfile
 
 import nbformat
 import pytest
+from nbgrader.converters import GenerateFeedback
 
 from autograder import source
 from autograder.exercise import AuthorError
-from autograder.grading.class_run import grade_class, quietly
+from autograder.grading.class_run import feedback_class, grade_class, quietly
 from autograder.grading.nbgrader_parts import GradeSubmission
 from autograder.grading.record import read_records
 
@@ -114,3 +115,22 @@ def test_what_is_asked_for_and_is_not_there_is_said(course):
     (course.grading / "submitted" / "amara" / "other").mkdir()
     with pytest.raises(AuthorError, match="autograder build other"):
         grade_class(course.project, "other", progress=quietly, say=silent)
+
+
+def test_a_feedback_page_that_cannot_be_made_stops_no_other(course, monkeypatch):
+    for student in ("amara", "ben", "chen"):
+        course.hand_in(student, course.stub())
+    grade_class(course.project, "gradient", progress=quietly, say=silent)
+    convert = GenerateFeedback.convert_single_notebook
+
+    def fail_for_ben(self, notebook_filename):
+        if "/ben/" in notebook_filename:
+            raise ValueError("no page for this one")
+        convert(self, notebook_filename)
+
+    monkeypatch.setattr(GenerateFeedback, "convert_single_notebook", fail_for_ben)
+    written, failed = feedback_class(course.project, "gradient", progress=quietly)
+    assert written == 2 and list(failed) == ["ben"]
+    assert "no page for this one" in failed["ben"]
+    pages = sorted(p.parts[-3] for p in (course.grading / "feedback").glob("*/*/gradient.html"))
+    assert pages == ["amara", "chen"]

@@ -134,3 +134,11 @@ def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
 
 def test_a_file_that_is_gone_is_told(tmp_path: Path) -> None:
     assert "cannot be opened" in read_submission(tmp_path / "gone.ipynb").problems[0]
+
+
+def test_a_cell_of_a_megabyte_is_left_out_and_told() -> None:
+    notebook = instructor_notebook(GRADIENT)
+    notebook.cells[-1].source = "x = 1\n" * 200_000
+    submission = read_text(json.dumps(notebook))
+    assert len(submission.notebook.cells) == len(notebook.cells) - 1
+    assert "too long" in submission.problems[0]

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from autograder.calling import Answer, call
+from autograder.engine.bounded import bounded
 from autograder.engine.hearsay import Known
 from autograder.engine.interface import Call, Limits
 from autograder.engine.wire import Channel, Closed, TooSlow
@@ -23,6 +24,7 @@ from autograder.values import MalformedValue, decode, encode
 from autograder.verdict import Died, TimedOut
 
 CONTROL_SECONDS = 10.0
+ORACLE_BYTES = 2**30
 
 Kill = Callable[[int], None]
 
@@ -132,7 +134,8 @@ class AskedSnapshot:
             reply, blobs = worker.receive(deadline)
             if "oracle" not in reply:
                 break
-            tree, out = consult({**self._replaced, **oracles}, reply, blobs)
+            with bounded(deadline - time.monotonic(), ORACLE_BYTES):
+                tree, out = consult({**self._replaced, **oracles}, reply, blobs)
             worker.send({"value": tree}, out, deadline=deadline)
         if "answer" not in reply:
             raise MalformedValue("a reply without an answer")
@@ -206,7 +209,7 @@ def consult(
         raise MalformedValue("arguments that are no list")
     known = {index: given(key) for index, key in functions.items()}
     args = [known.get(str(i), arg) for i, arg in enumerate(args)]
-    reply = call(lambda: oracle.function(*args), {})
+    reply = call(lambda: oracle(*args), {})
     out: list[bytes] = []
     return encode(reply.value, out), out
 

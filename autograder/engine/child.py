@@ -18,6 +18,7 @@ import traceback
 from typing import Any
 
 import autograder
+from autograder.engine.bounded import own_size
 from autograder.engine.serving import serve
 from autograder.engine.shell import NotebookShell, Sink, refuse_input
 from autograder.engine.wire import Channel, Closed
@@ -120,7 +121,7 @@ class Child:
 
 def set_limits(limits: dict[str, Any]) -> None:
     """Put the kernel's limits on this process and all that it starts."""
-    memory = limits["memory_bytes"] + _own_size()
+    memory = limits["memory_bytes"] + own_size()
     seconds = int(limits["notebook_seconds"]) + 60
     wanted = {
         resource.RLIMIT_AS: memory,
@@ -134,15 +135,6 @@ def set_limits(limits: dict[str, Any]) -> None:
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(kind, (value, value))
-
-
-def _own_size() -> int:
-    """The address space that the interpreter has taken before the first cell."""
-    try:
-        with open("/proc/self/statm") as file:
-            return int(file.read().split()[0]) * resource.getpagesize()
-    except OSError:
-        return 2**30
 
 
 def become_snapshot(fd: int, sink: Sink) -> None:

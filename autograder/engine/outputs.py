@@ -11,6 +11,7 @@ from autograder.i18n import _
 from autograder.values import MalformedValue
 
 MIME = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,100}\Z")
+JSON = re.compile(r"application/(.*\+)?json\Z")
 MAX_ERRORS = 5
 MAX_LINES = 200
 MAX_LINE = 20_000
@@ -170,8 +171,10 @@ def _contents(frame: dict[str, Any]) -> dict[str, Any]:
             continue
         if isinstance(value, str):
             kept[mime] = _clean(value)
-        elif mime.endswith("json"):
+        elif JSON.match(mime):
             kept[mime] = _clean_json(value)
+    # nbconvert asks what stands under a MIME type for a width, and fails where it is no object.
+    metadata = {k: v for k, v in metadata.items() if "/" not in k or isinstance(v, dict)}
     return {"data": kept, "metadata": _clean_json(metadata)}
 
 

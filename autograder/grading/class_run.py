@@ -238,13 +238,12 @@ def feedback_class(
     students: Sequence[str] | None = None,
     *,
     progress: Progress = bar,
-) -> int:
-    """Have nbgrader write the feedback pages; how many there are now.
+) -> tuple[int, dict[str, str]]:
+    """Have nbgrader write the feedback pages: how many it wrote, and whose failed, with the reason.
 
     Raises
     ------
     FileNotFoundError where nobody, or one of the named students, was graded.
-    NbGraderException with the reason where a page cannot be made.
     """
     config = course_config(project.root)
     graded = [record.student for record in read_records(project, assignment)]
@@ -256,14 +255,18 @@ def feedback_class(
         )
     chosen = graded if students is None else sorted(set(students))
     config.CourseDirectory.assignment_id = assignment
+    failed: dict[str, str] = {}
     for student in progress(chosen, "Writing feedback"):
         config.CourseDirectory.student_id = student
         app = GenerateFeedback(coursedir=CourseDirectory(config=config), config=config)
         app.force = True
         with _logged(project.grading / "logs" / assignment / f"{student}.feedback.log") as log:
             app.log = log
-            app.start()
-    return len(chosen)
+            try:
+                app.start()
+            except (Exception, SystemExit) as error:
+                failed[student] = _reason(log) or str(error)
+    return len(chosen) - len(failed), failed
 
 
 class _Keep(logging.Handler):

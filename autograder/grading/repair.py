@@ -10,6 +10,7 @@ import difflib
 import re
 
 from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
 
 from autograder.catalog import ExerciseSet
 from autograder.exercise import Part
@@ -17,6 +18,8 @@ from autograder.grading.submission import Submission
 from autograder.i18n import _
 from autograder.notebooks import check_cell, nbgrader_metadata
 from autograder.source import find_definition
+
+MOST_NAMES = 1000
 
 
 def repair(submission: Submission, exercise_set: ExerciseSet) -> Submission:
@@ -86,8 +89,6 @@ def _mend_check(cells: list[NotebookNode], part: Part, problems: list[str]) -> b
     found = found or [c for c in cells if c.source.strip() == fresh.source and not _is_labelled(c)]
     for extra in found[:-1]:
         extra.metadata.pop("nbgrader", None)
-        if extra.id == part.grade_id:
-            extra.id = f"{part.grade_id}-copy"
     if len(found) > 1:
         problems.append(
             _("The check of {name} is there more than once; the last one counts.").format(
@@ -96,10 +97,11 @@ def _mend_check(cells: list[NotebookNode], part: Part, problems: list[str]) -> b
         )
     if found:
         cells[_place(cells, found[-1])] = fresh
-        return False
     for cell in cells:
-        if cell.id == fresh.id:
-            cell.id = f"{cell.id}-old"
+        if cell.id == fresh.id and cell is not fresh:
+            cell.id = new_code_cell().id
+    if found:
+        return False
     homes = [i for i, cell in enumerate(cells) if grade_id_of(cell) == part.exercise]
     cells.insert(homes[-1] + 1 if homes else len(cells), fresh)
     return True
@@ -113,12 +115,14 @@ def _place(cells: list[NotebookNode], wanted: NotebookNode) -> int:
 def _renamed(cells: list[NotebookNode], names: list[str]) -> list[str]:
     """Functions that are defined nowhere, where a cell defines one of a similar name."""
     code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
-    defined = re.findall(r"^\s*(?:def|class)\s+(\w+)", code, re.MULTILINE)
+    # Only blanks of the same line: \s would go over an empty cell's million lines again and again.
+    defined = re.findall(r"^[ \t]*(?:def|class)[ \t]+(\w+)", code, re.MULTILINE)
+    others = [name for name in dict.fromkeys(defined) if name not in names]
     told = []
     for name in names:
-        if name in defined or re.search(rf"^\s*{name}\s*=", code, re.MULTILINE):
+        if name in defined or re.search(rf"^[ \t]*{name}[ \t]*=", code, re.MULTILINE):
             continue
-        near = difflib.get_close_matches(name, set(defined) - set(names), 1, 0.75)
+        near = difflib.get_close_matches(name, others[:MOST_NAMES], 1, 0.75)
         if near:
             told.append(
                 _("{name} is defined nowhere, but {near} is: was it renamed?").format(

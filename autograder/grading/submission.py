@@ -17,6 +17,7 @@ from autograder.notebooks import METADATA
 
 MAX_FILE = 50 * 2**20
 MAX_CELLS = 2000
+MAX_SOURCE = 500_000
 
 
 @dataclass
@@ -72,7 +73,9 @@ def _from_json(tree: Any) -> Submission:
         problems.append(_("The notebook is of an old format and was converted."))
     cells, dropped = _cells(tree.get("cells"))
     if dropped:
-        problems.append(_("{count} cells were malformed and left out.").format(count=dropped))
+        problems.append(
+            _("{count} cells were malformed or too long and were left out.").format(count=dropped)
+        )
     return Submission(_notebook(cells), problems)
 
 
@@ -104,7 +107,7 @@ def _cell(cell: Any) -> NotebookNode | None:
     source = cell.get("source", "")
     if isinstance(source, list):
         source = "".join(str(line) for line in source)
-    if not isinstance(source, str):
+    if not isinstance(source, str) or len(source) > MAX_SOURCE:
         return None
     # A half of a surrogate pair is text that no file can hold.
     source = source.encode("utf-8", errors="replace").decode("utf-8")
@@ -117,8 +120,8 @@ def _cell(cell: Any) -> NotebookNode | None:
     # The rest of a cell's metadata is for editors, and may be anything.
     metadata = cell.get("metadata")
     label = metadata.get("nbgrader") if isinstance(metadata, dict) else None
-    if isinstance(label, dict):
-        made.metadata["nbgrader"] = nbformat.from_dict(label)
+    if isinstance(label, dict) and isinstance(label.get("grade_id"), str):
+        made.metadata["nbgrader"] = NotebookNode(grade_id=label["grade_id"])
     return made
 
 
@@ -127,9 +130,8 @@ def _text_cell(source: str, attachments: Any) -> NotebookNode:
     kept = {}
     if isinstance(attachments, dict):
         kept = {name: data for name, data in attachments.items() if _is_picture(data)}
-    for name in set(re.findall(r"attachment:([^\s)\"'>]+)", source)) - set(kept):
-        source = source.replace(f"attachment:{name}", name)
-    made = new_markdown_cell(source)
+    lost = re.compile(r"attachment:([^\s)\"'>]+)")
+    made = new_markdown_cell(lost.sub(lambda m: m[m[1] not in kept], source))
     if kept:
         made.attachments = nbformat.from_dict(kept)
     return made

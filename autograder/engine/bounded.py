@@ -1,0 +1,70 @@
+"""Bounds on what the judge's own functions take where a learner's code chooses their arguments."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from autograder.engine.wire import TooSlow
+
+AGAIN_SECONDS = 1.0
+
+
+@contextlib.contextmanager
+def bounded(seconds: float, memory_bytes: int) -> Iterator[None]:
+    """Run a block with so much processor time, and memory on top of what is taken already.
+
+    Only the main thread hears signals; elsewhere the memory alone is bounded.
+
+    Raises
+    ------
+    TooSlow, from within the block; a MemoryError there comes from what asked for the memory.
+    """
+    if seconds <= 0:
+        raise TooSlow
+    with _memory(memory_bytes), _time(seconds):
+        yield
+
+
+@contextlib.contextmanager
+def _memory(more: int) -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    wanted = own_size() + more
+    limit = wanted if soft == resource.RLIM_INFINITY else min(wanted, soft)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+@contextlib.contextmanager
+def _time(seconds: float) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(_number: int, _frame: Any) -> NoReturn:
+        raise TooSlow
+
+    before = signal.signal(signal.SIGPROF, stop)
+    try:
+        # Processor time: a timer of the wall clock would be somebody else's.
+        signal.setitimer(signal.ITIMER_PROF, seconds, AGAIN_SECONDS)
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
+def own_size() -> int:
+    """The address space that this process has taken."""
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[0]) * resource.getpagesize()
+    except OSError:
+        return 2**30

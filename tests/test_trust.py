@@ -1,0 +1,329 @@
+"""Marks without right answers, and submissions that would take the judge down: both in vain.
+
+What stands here was found by attacking the judge; the honest cases are in `test_grading`.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+import resource
+from collections.abc import Callable
+from typing import Any
+
+import nbformat
+import numpy as np
+import pytest
+from nbconvert import HTMLExporter
+from nbformat import v4
+
+from autograder.calling import call
+from autograder.catalog import find_set
+from autograder.compare import difference
+from autograder.engine.asking import consult
+from autograder.engine.bounded import bounded
+from autograder.engine.interface import Limits
+from autograder.engine.outputs import Collector
+from autograder.engine.plain import PlainRunner
+from autograder.engine.wire import TooSlow
+from autograder.grading.grade import Graded, grade
+from autograder.grading.repair import repair
+from autograder.grading.submission import Submission, read_text
+from autograder.judge import MAX_WEIGHT, Oracle, local_caller, run_trials
+from autograder.notebooks import instructor_notebook
+from autograder.values import MalformedValue, Opaque, Raised, decode, encode
+from autograder.verdict import decide
+
+pytestmark = pytest.mark.timeout(120)
+
+GRADIENT = find_set("gradient")
+SEEDS = ["trust", "distrust", "mistrust"]
+
+
+def handed_in(**cells: str) -> Submission:
+    """The solved notebook with other contents in some solution cells."""
+    notebook = instructor_notebook(GRADIENT)
+    for cell in notebook.cells:
+        name = cell.id.removeprefix("solution-")
+        cell.source = cells.get(name, cell.source)
+    return Submission(notebook)
+
+
+def graded(**cells: str) -> Graded:
+    return grade(handed_in(**cells), GRADIENT, "trust", PlainRunner())
+
+
+# Values.
+
+
+def test_keys_of_one_hash_do_not_hang_the_judge() -> None:
+    """All multiples of 2**61 - 1 have the hash 0: a dict of them takes its size squared."""
+    items = [[k * (2**61 - 1), k] for k in range(1, 150_000)]
+    assert len(decode({"$": "dict", "items": items})) < 20
+    assert decode({"$": "dict", "items": [[[1], 2], [{"$": "x"}, 3]]}) == {"?": 3}
+
+
+@pytest.mark.parametrize("number", [2**64, -(2**63) - 1, -(2**64) + 1, 10**4000])
+def test_an_integer_that_no_array_holds_is_wrong_and_no_failure_of_ours(number: int) -> None:
+    for tree in (number, encode(number), [number]):
+        got = decode(json.loads(json.dumps(tree)))
+        assert isinstance(got[0] if isinstance(got, list) else got, Opaque)
+        assert difference(got, 1.0, rtol=1e-7, atol=1e-9) is not None
+
+
+@pytest.mark.parametrize("dtype", ["quint8", "qint32", "Tensor", "float128", ""])
+def test_a_tensor_that_torch_refuses_is_malformed(dtype: str) -> None:
+    tree = {"$": "tensor", "dtype": "<f8", "shape": [1], "data": [1.0], "torch_dtype": dtype}
+    with pytest.raises(MalformedValue):
+        decode(tree)
+
+
+# The judge's own functions, at arguments that a learner chose.
+
+
+def test_an_oracles_memory_is_bounded() -> None:
+    oracle = Oracle(lambda x: 0.0)
+    big = np.zeros(MAX_WEIGHT // 80)
+    answers = [call(lambda: oracle(big), {}).value for _again in range(12)]
+    assert answers[0] == 0.0
+    assert isinstance(answers[-1], Raised)
+    assert answers[-1].name == "TooManyCalls"
+    assert len(oracle.calls) < 11
+
+
+def test_calls_that_fail_or_pass_functions_count_too() -> None:
+    oracle = Oracle(lambda *args: 1 / 0, limit=3)
+    asked = {"oracle": "argument f", "args": [None], "functions": {"0": "argument f"}}
+    names = []
+    for _again in range(4):
+        tree, blobs = consult({"argument f": oracle}, asked, [])
+        names.append(decode(tree, blobs).name)
+    assert names == ["ZeroDivisionError"] * 3 + ["TooManyCalls"]
+
+
+def test_time_and_memory_are_bounded_and_given_back() -> None:
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    with pytest.raises(MemoryError), bounded(60, 2**28):
+        np.ones(2**27)
+    with pytest.raises(TooSlow), bounded(0.1, 2**30):
+        sum(number for number in itertools.count())
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
+
+
+def test_a_reference_that_stands_in_takes_no_more_than_its_memory() -> None:
+    """`bfgs_update` of a long step makes a matrix of 1.6 GB, on the judge's side."""
+    done = graded(
+        bfgs_update="def bfgs_update(H, s, y):\n    return H",
+        newton_step=(
+            "def newton_step(grad, hessian, theta):\n"
+            "    try:\n"
+            "        bfgs_update(np.eye(1), np.ones(14_000), np.ones(14_000))\n"
+            "    except MemoryError:\n"
+            "        return theta - np.linalg.solve(hessian(theta), grad(theta))\n"
+        ),
+    )
+    assert done.verdicts["newton_step"].points == 0
+    assert done.verdicts["newton_step"].mend_first == "bfgs_update"
+    assert done.points == 16
+    assert not [v for v in done.verdicts.values() if v.flagged]
+
+
+def test_the_right_answer_of_a_stand_in_is_no_way_to_points() -> None:
+    """When the reference stands in for a failed function, all marks are made already."""
+    done = graded(
+        gabor="def gabor(theta, x):\n    return x",
+        gabor_gradient=(
+            "def gabor_gradient(theta, x, y):\n"
+            "    def loss(t):\n        return np.sum((gabor(t, x) - y) ** 2)\n"
+            "    return numerical_gradient(loss, theta)\n"
+        ),
+    )
+    told = done.verdicts["gabor_gradient"]
+    assert (told.points, told.mend_first, done.points) == (0, "gabor", 16)
+
+
+# The notebook.
+
+
+def test_a_million_empty_lines_do_not_hang_the_repair() -> None:
+    told = repair(handed_in(gabor="\n" * 1_000_000), GRADIENT)
+    assert told.problems == []
+
+
+def test_a_hundred_thousand_names_do_not_hang_the_repair() -> None:
+    names = "".join(f"def gabo{i}():\n    pass\n" for i in range(100_000))
+    told = repair(handed_in(gabor="def gabor_():\n    pass\n" + names), GRADIENT)
+    assert "gabor is defined nowhere, but gabor_ is: was it renamed?" in told.problems
+
+
+def as_text(cell: dict[str, Any]) -> str:
+    return json.dumps({"cells": [{"source": "", "cell_type": "code", **cell}], "nbformat": 4})
+
+
+def test_pictures_without_end_do_not_hang_the_reading() -> None:
+    many = " ".join(f"attachment:a{i}.png" for i in range(20_000))
+    pictures = {"a1.png": {"image/png": "aaaa"}}
+    read = read_text(as_text({"cell_type": "markdown", "source": many, "attachments": pictures}))
+    (cell,) = read.notebook.cells
+    assert cell.source.count("attachment:") == 1
+    assert cell.source.startswith("a0.png attachment:a1.png a2.png")
+
+
+@pytest.mark.parametrize("depth", [300, 600, 900])
+def test_deep_metadata_is_no_failure(depth: int) -> None:
+    label = '{"grade_id": "gabor", "x": ' + '{"a":' * depth + "0" + "}" * depth + "}"
+    text = as_text({"metadata": {"nbgrader": "LABEL"}}).replace('"LABEL"', label)
+    assert read_text(text).notebook is not None
+
+
+def test_ids_stay_unique_whatever_was_copied() -> None:
+    notebook = handed_in().notebook
+    at = {cell.id: i for i, cell in enumerate(notebook.cells)}
+    twin = copy.deepcopy(notebook.cells[at["check-gabor"]])
+    notebook.cells[at["check-bfgs_update"]].id = "mine"
+    extra = [v4.new_code_cell("1", id=i) for i in ("check-gabor-copy", "check-bfgs_update")]
+    notebook.cells = [*extra, *notebook.cells, twin]
+    mended = repair(read_text(json.dumps(notebook)), GRADIENT).notebook
+    ids = [cell.id for cell in mended.cells]
+    assert len(ids) == len(set(ids))
+    assert {part.grade_id for part in GRADIENT.parts} <= set(ids)
+
+
+@pytest.mark.parametrize(
+    ("data", "metadata"),
+    [
+        ({"image/png": "aaaa"}, {"image/png": 5}),
+        ({"image/png": "aaaa"}, {"image/png": [1]}),
+        ({"image/json": {"a": 1}}, {}),
+        ({"image/png": "aaaa"}, {"image/png": {"width": 7}, "isolated": True}),
+    ],
+)
+def test_a_display_cannot_keep_the_feedback_from_being_made(
+    data: dict[str, Any], metadata: dict[str, Any]
+) -> None:
+    collector = Collector(Limits(), 1)
+    collector.take({"out": "display", "data": data, "metadata": metadata}, 100)
+    outputs = [nbformat.from_dict(output) for output in collector.outputs]
+    notebook = v4.new_notebook(cells=[v4.new_code_cell("x", outputs=outputs)])
+    nbformat.validate(notebook)
+    HTMLExporter().from_notebook_node(notebook)
+    if "isolated" in metadata:
+        assert outputs[0].metadata == metadata
+
+
+# Marks without understanding.
+
+
+def points(name: str, function: Callable[..., Any]) -> float:
+    """The most that a function gets in any of a few rounds, as a share of the full marks."""
+    part = GRADIENT.part(name)
+    found = [
+        decide(part, run_trials(part, seed, local_caller(function), mistaken=False), reveal=False)
+        for seed in SEEDS
+    ]
+    return max(verdict.points / verdict.max_points for verdict in found)
+
+
+CONSTANTS: list[Any] = [
+    None,
+    0.0,
+    1.0,
+    True,
+    False,
+    float("nan"),
+    np.zeros(2),
+    np.zeros(3),
+    {},
+    "x",
+    [],
+    (),
+]
+
+
+@pytest.mark.parametrize("name", [part.name for part in GRADIENT.parts])
+def test_neither_a_constant_nor_an_argument_nor_an_exception_earns_a_point(name: str) -> None:
+    tried: list[Callable[..., Any]] = [lambda *a, _c=c, **k: _c for c in CONSTANTS]
+    for i in range(len(GRADIENT.part(name).parameters)):
+        tried.append(lambda *a, _i=i, **k: [*a, *k.values()][_i])
+    for error in (ValueError, np.linalg.LinAlgError, NotImplementedError, ZeroDivisionError):
+        tried.append(lambda *a, _e=error, **k: (_ for _ in ()).throw(_e))
+    assert [points(name, function) for function in tried] == [0.0] * len(tried)
+
+
+def numerical(h: float) -> Callable[..., Any]:
+    def gradient(f: Any, theta: Any, h: float = h) -> Any:
+        units = np.eye(len(theta))
+        return np.array([(f(theta + 1e-5 * e) - f(theta - 1e-5 * e)) / 2e-5 for e in units])
+
+    return gradient
+
+
+def grid(phi: Any, a: float, b: float, tol: float) -> float:
+    t = np.linspace(a, b, 501)
+    return t[np.argmin([phi(x) for x in t])]
+
+
+def one_step(grad: Any, theta0: Any, lr: float, steps: int) -> Any:
+    return np.array([theta0, theta0 - lr * grad(theta0)][: steps + 1])
+
+
+def descent_for_newton(grad: Any, hessian: Any, theta: Any) -> Any:
+    for _step in range(300):
+        theta = theta - 0.2 * grad(theta)
+    return theta
+
+
+def both_tests(H: Any, tol: float = 1e-10) -> bool:
+    return bool((np.diag(H) >= -tol).all() and np.linalg.det(H) >= -tol)
+
+
+def trace_and_determinant(H: Any, tol: float = 1e-10) -> bool:
+    return bool(np.trace(H) >= -tol and np.linalg.det(H) >= -tol)
+
+
+def corner(H: Any, tol: float = 1e-10) -> bool:
+    return bool(H[0, 0] >= -tol)
+
+
+def from_the_identity(H: Any, s: Any, y: Any) -> Any:
+    return GRADIENT.part("bfgs_update").reference(np.eye(len(s)), s, y)
+
+
+CHEAP: list[tuple[str, Callable[..., Any], float]] = [
+    ("numerical_gradient", numerical(1e-5), 1 / 3),
+    ("numerical_gradient", lambda f, theta, h=0: np.zeros(len(theta)), 0),
+    ("linear_gradient", lambda theta, X, y: np.zeros(len(theta)), 0),
+    ("gradient_descent", lambda grad, t, lr, steps: np.array([t]), 0),
+    ("gradient_descent", lambda grad, t, lr, steps: np.tile(t, (steps + 1, 1)), 0),
+    ("gradient_descent", one_step, 1 / 3),
+    ("bracketing_line_search", lambda phi, a, b, tol: (a + b) / 2, 0),
+    ("bracketing_line_search", grid, 1 / 4),
+    ("gabor", lambda theta, x: np.zeros(len(x)), 0),
+    ("gabor_gradient", lambda theta, x, y: np.zeros(2), 0),
+    ("newton_step", lambda grad, hessian, theta: theta - grad(theta), 0),
+    ("newton_step", descent_for_newton, 1 / 3),
+    ("bfgs_update", lambda H, s, y: np.eye(len(s)), 0),
+    ("bfgs_update", from_the_identity, 1 / 2),
+    ("is_convex_hessian", corner, 1 / 5),
+    ("is_convex_hessian", trace_and_determinant, 3 / 5),
+    ("is_convex_hessian", both_tests, 4 / 5),
+]
+
+
+@pytest.mark.parametrize(("name", "function", "most"), CHEAP)
+def test_a_cheap_answer_earns_no_more_than_its_easy_cases(
+    name: str, function: Callable[..., Any], most: float
+) -> None:
+    assert points(name, function) <= most + 0.006
+
+
+@pytest.mark.parametrize("byte", range(0, 256, 51))
+def test_no_byte_is_both_true_and_false(byte: int) -> None:
+    for shape in ((), (3,), (64,)):
+        got = np.frombuffer(bytes([byte]) * int(np.prod(shape)), dtype=bool).reshape(shape)
+        agrees = [
+            difference(got, np.full(shape, b) if shape else b, rtol=0, atol=0) is None
+            for b in (True, False)
+        ]
+        assert sum(agrees) == 1
