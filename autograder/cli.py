@@ -6,8 +6,10 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from autograder import __version__
 
@@ -151,6 +153,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _busy(text: str) -> AbstractContextManager[Any]:
+    """A sign of life on standard error while something takes seconds."""
+    from rich.console import Console
+
+    return Console(stderr=True).status(text)
+
+
 def _build(arguments: argparse.Namespace) -> int:
     from rich.progress import track
 
@@ -159,7 +168,8 @@ def _build(arguments: argparse.Namespace) -> int:
 
     project = find_project()
     if arguments.check:
-        stale = out_of_step(project, arguments.sets)
+        with _busy("Building a second time, to compare"):
+            stale = out_of_step(project, arguments.sets)
         if stale:
             print("exercises/ is out of step with solutions/; run `autograder build`:")
             print("\n".join(f"  {name}" for name in stale))
@@ -197,7 +207,9 @@ def _lint(arguments: argparse.Namespace) -> int:
 def _bundle(arguments: argparse.Namespace) -> int:
     from autograder.bundle import write_bundles
 
-    for path in write_bundles(arguments.folder):
+    with _busy("Building the wheel and the archives"):
+        paths = write_bundles(arguments.folder)
+    for path in paths:
         print(f"wrote {path}")
     return 0
 
@@ -270,7 +282,8 @@ def _sample_class(arguments: argparse.Namespace) -> int:
 
     project = find_project()
     names = arguments.sets or project.sets
-    written = make_class(project, names, arguments.students, arguments.seed)
+    with _busy("Making up the class"):
+        written = make_class(project, names, arguments.students, arguments.seed)
     print(f"{len(written)} submissions in {project.grading / 'submitted'};")
     print(f"the marks that they must get in {project.grading / 'expected'}.")
     return 0
@@ -294,7 +307,9 @@ def _report(arguments: argparse.Namespace) -> int:
     project = find_project()
     predicted = project.grading / "expected" / f"{arguments.assignment}.json"
     expected = predicted if predicted.is_file() else None
-    print(write_report(project, arguments.assignment, expected=expected))
+    with _busy("Writing the report"):
+        path = write_report(project, arguments.assignment, expected=expected)
+    print(path)
     return 0
 
 

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from autograder import source
+from autograder.calling import plain
 from autograder.catalog import ExerciseSet
 from autograder.compare import same
 from autograder.exercise import AuthorError, Case, FreshRng, Part
 from autograder.freeze import public_source, visible_data
 from autograder.judge import case_rng, judge_all_known, local_caller, run_trials
 from autograder.notebooks import instructor_notebook
-from autograder.values import Raised, decode, encode
+from autograder.values import Raised
 from autograder.verdict import Trial, decide
 from autograder.visible import load_public
 
@@ -129,18 +130,13 @@ def _about_arguments(part: Part, family: Any, case: Case) -> Iterator[Complaint]
     for name, value in case.args.items():
         if callable(value) or isinstance(value, FreshRng):
             continue
-        if not same(_there_and_back(value), value, rtol=0.0, atol=0.0):
+        if not same(plain(value), value, rtol=0.0, atol=0.0):
             yield Complaint(
                 part.name,
                 f"the argument {name} of {family.name} is a {type(value).__name__}, which cannot "
                 "be sent to the learner's process. Use plain numbers, text, lists, dicts, arrays, "
                 "or build the object in a probe.",
             )
-
-
-def _there_and_back(value: Any) -> Any:
-    blobs: list[bytes] = []
-    return decode(encode(value, blobs), blobs)
 
 
 def _about_answers(part: Part, seeds: list[str]) -> Iterator[Complaint]:
