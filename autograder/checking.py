@@ -12,6 +12,7 @@ import html
 import inspect
 import os
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -162,7 +163,7 @@ def _mend_first(part: VisiblePart, function: Any) -> str | None:
 
 def _source_of(function: Any) -> str:
     try:
-        return inspect.cleandoc(inspect.getsource(function))
+        return textwrap.dedent(inspect.getsource(function))
     except (OSError, TypeError):
         return ""
 
