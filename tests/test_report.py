@@ -7,6 +7,7 @@ import html
 import json
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -174,6 +175,12 @@ def test_every_score_is_in_one_bin():
 
 @pytest.mark.browser
 def test_in_a_browser_wide_narrow_and_dark(page):
+    # In a thread: the browser tests' own Playwright may be at work in this one.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(look, page).result()
+
+
+def look(page):
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         for width, scheme in ((1280, "light"), (390, "light"), (1280, "dark")):
