@@ -7,6 +7,7 @@ function wherever that lives, and returns plain values.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from autograder.calling import Answer, call, plain
+from autograder.calling import Answer, by_position, call, plain
 from autograder.exercise import Case, Family, FreshRng, Part
 from autograder.values import MalformedValue, Raised, decode, encode, weight
 from autograder.verdict import Trial, Verdict, decide
@@ -41,7 +42,18 @@ class Oracle:
     asked: int = 0
     weight: int = 0
 
-    def __call__(self, *args: Any) -> Any:
+    @property
+    def parameters(self) -> list[str] | None:
+        """The names of its arguments, for a learner who passes them by name; None if unknown."""
+        target = getattr(self.function, "function", self.function)
+        try:
+            return list(inspect.signature(target).parameters)
+        except (TypeError, ValueError):
+            return None
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        if named:
+            args = by_position(self.parameters, args, named)
         # Counted before it is known whether the function can do anything with the arguments.
         self.asked += 1
         self.weight += sum(map(weight, args))
@@ -64,6 +76,10 @@ class Oracle:
         reply = call(lambda: self(*args), {})
         out: list[bytes] = []
         return encode(reply.value, out), out
+
+
+# A learner who takes one for an array reads this name: "'float' and 'function'".
+Oracle.__name__ = "function"
 
 
 def _copied(argument: Any) -> Any:

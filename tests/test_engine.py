@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import signal
@@ -20,17 +21,20 @@ from nbclient import NotebookClient
 from autograder.calling import Answer
 from autograder.engine.asking import AskedSnapshot, Budget
 from autograder.engine.hearsay import Known
-from autograder.engine.interface import Call, CellResult, Limits
+from autograder.engine.interface import Call, CellResult, Limits, Runner
 from autograder.engine.outputs import Collector
-from autograder.engine.plain import PlainRunner, PlainSession
+from autograder.engine.plain import PlainRunner
+from autograder.engine.session import NotebookSession
 from autograder.engine.shell import Sink
+from autograder.engine.warm import WarmRunner
 from autograder.engine.wire import MAX_HEADER, Channel, Closed, TooSlow
 from autograder.exercise import FRESH_RNG
 from autograder.judge import Oracle
 from autograder.values import MalformedValue, Opaque, Raised
 from autograder.verdict import Died, TimedOut
 
-RUNNER = PlainRunner()
+RUNNERS = {runner.name: runner for runner in (PlainRunner(), WarmRunner())}
+RUNNER: Runner = RUNNERS["warm"]
 CORPUS = [
     "print('one'); print('two')",
     "1 + 1",
@@ -60,9 +64,17 @@ CORPUS = [
 ]
 
 
-def session(**limits: Any) -> PlainSession:
+@pytest.fixture(autouse=True, params=RUNNERS)
+def runner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything here is asked of every runner."""
+    monkeypatch.setitem(globals(), "RUNNER", RUNNERS[request.param])
+
+
+def session(**limits: Any) -> NotebookSession:
     """A session without files, with patience for a machine that is busy."""
-    return RUNNER.open(None, Limits(**limits))
+    running = RUNNER.open(None, Limits(**limits))
+    assert isinstance(running, NotebookSession)
+    return running
 
 
 def text(result: CellResult) -> str:
@@ -70,7 +82,7 @@ def text(result: CellResult) -> str:
     return "".join(o["text"] for o in result.outputs if o["output_type"] == "stream")
 
 
-def ask(session: PlainSession, source: str, *calls: Call) -> tuple[list[Answer], AskedSnapshot]:
+def ask(session: NotebookSession, source: str, *calls: Call) -> tuple[list[Answer], AskedSnapshot]:
     """Run a cell, snapshot, close, call."""
     assert session.execute(source).status == "ok"
     snapshot = session.snapshot()
@@ -299,6 +311,7 @@ def test_the_scratch_folder_and_what_is_in_reach(tmp_path: Path) -> None:
     os.environ["SECRET_OF_OURS"] = "x"
     try:
         with RUNNER.open(tmp_path, Limits()) as running:
+            assert isinstance(running, NotebookSession)
             scratch = running.scratch
             found = running.execute(
                 "import os; files = sorted(os.listdir())\n"
@@ -356,11 +369,60 @@ def test_only_processes_of_the_session_are_killed() -> None:
         with session() as running:
             running.execute("pass")
             for pid in (bystander.pid, os.getpid(), 1, 0, -1, 2**40):
-                running._kill(pid)
+                running._host.kill(pid)
         assert bystander.poll() is None
     finally:
         bystander.kill()
         bystander.wait()
+
+
+def above(running: NotebookSession) -> tuple[list[int], psutil.Process]:
+    """The numbers of a notebook's process and of a daemon that it starts; the process above."""
+    shown = running.execute(
+        "import os, subprocess\n"
+        "far = subprocess.Popen(['sleep', '1000'], start_new_session=True)\n"
+        "print(os.getpid(), far.pid)"
+    )
+    pids = [int(word) for word in text(shown).split()]
+    keeper = psutil.Process(pids[0]).parent()
+    assert keeper is not None
+    return pids, keeper
+
+
+def gone(pids: list[int]) -> bool:
+    """Whether all of them end within a while."""
+    alive = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
+    return not psutil.wait_procs(alive, timeout=20)[1]
+
+
+def test_a_session_whose_keeper_was_killed_leaves_nothing_behind() -> None:
+    with WarmRunner().open(None, Limits()) as running:
+        pids, keeper = above(running)
+        snapshot = running.snapshot()
+        keeper.kill()
+        assert running.execute("1 + 1").status in ("ok", "died")
+        snapshot.call(Call("far", {}, []))
+    assert gone(pids)
+
+
+def test_a_new_warm_process_takes_the_place_of_a_lost_one() -> None:
+    runner = WarmRunner()
+    with runner.open(None, Limits()) as running:
+        pids, keeper = above(running)
+        zygote = keeper.parent()
+        assert zygote is not None
+        zygote.kill()
+        zygote.wait(20)
+    assert gone(pids)
+    with runner.open(None, Limits()) as running:
+        assert text(running.execute("print(1 + 1)")) == "2\n"
+        found = above(running)[1].parent()
+        assert found is not None
+        folder = Path(found.cwd())
+    del runner, running
+    gc.collect()
+    assert gone([found.pid])
+    assert not folder.exists()
 
 
 # ------------------------------------------------------------------ snapshots
@@ -396,6 +458,25 @@ def test_random_numbers_are_fresh_in_every_fork() -> None:
         running.close()
         drawn = [s.call(Call("draw", {}, [])).value for s in snapshots]
         assert len({a for a, _ in drawn}) == len({b for _, b in drawn}) == 3
+
+
+def test_a_function_argument_takes_its_arguments_by_name_too() -> None:
+    def weighed(theta: Any, X: Any, y: Any) -> float:
+        return float(theta + 10 * X + 100 * y)
+
+    source = (
+        "def mixed(f): return f(1.0, y=3.0, X=2.0)\n"
+        "def misnamed(f): return f(1.0, z=3.0, X=2.0)\n"
+        "def gap(f): return f(1.0, y=3.0)\n"
+        "def twice(f): return f(1.0, theta=3.0)\n"
+    )
+    names = ["mixed", "misnamed", "gap", "twice"]
+    with session() as running:
+        answers, _ = ask(running, source, *(Call(n, {"f": Oracle(weighed)}, ["f"]) for n in names))
+    assert answers[0].value == 321.0
+    for answer in answers[1:]:
+        assert isinstance(answer.value, Raised) and answer.value.name == "TypeError"
+    assert Oracle(weighed)(1.0, y=3.0, X=2.0) == 321.0
 
 
 def test_calls() -> None:

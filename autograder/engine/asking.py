@@ -231,7 +231,7 @@ def _request(question: Call, blobs: list[bytes]) -> dict[str, Any]:
 
 def _argument(value: Any, blobs: list[bytes]) -> dict[str, Any]:
     if isinstance(value, Oracle):
-        return {"oracle": True}
+        return {"oracle": value.parameters}
     if isinstance(value, FreshRng):
         return {"rng": secrets.randbits(64)}
     return {"value": encode(value, blobs)}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import json
 import os
 import resource
 import signal
@@ -15,7 +16,7 @@ import socket
 import stat
 import sys
 import traceback
-from typing import Any
+from typing import Any, NoReturn
 
 import autograder
 from autograder.engine.bounded import own_size
@@ -26,19 +27,24 @@ from autograder.engine.wire import Channel, Closed
 
 def main() -> None:
     """Serve the socket whose descriptor is the first argument, under the limits in the second."""
-    channel = Channel(socket.socket(fileno=int(sys.argv[1])), takes_fds=True)
+    forget_the_way_here()
+    serve_notebook(int(sys.argv[1]), json.loads(sys.argv[2]))
+
+
+def serve_notebook(fd: int, limits: dict[str, Any]) -> NoReturn:
+    """Be the notebook's process until the socket ends."""
+    channel = Channel(socket.socket(fileno=fd), takes_fds=True)
     try:
-        _forget_the_way_here()
-        child = Child(channel, sys.argv[2])
+        child = Child(channel, limits)
     except Exception:  # whatever it is, the judge's side must hear of it
         channel.send({"failed": traceback.format_exc()})
-        return
+        os._exit(1)
     with contextlib.suppress(Closed):
         child.run()
     os._exit(0)
 
 
-def _forget_the_way_here() -> None:
+def forget_the_way_here() -> None:
     """Leave `autograder` importable, and nothing that lies beside it in a checkout."""
     root = os.path.dirname(os.path.dirname(os.path.abspath(autograder.__file__)))
     if os.path.exists(os.path.join(root, "pyproject.toml")):
@@ -48,11 +54,9 @@ def _forget_the_way_here() -> None:
 class Child:
     """The notebook's process: executes cells, forks snapshots."""
 
-    def __init__(self, channel: Channel, limits: str) -> None:
-        import json
-
+    def __init__(self, channel: Channel, limits: dict[str, Any]) -> None:
         self.channel = channel
-        self.limits = json.loads(limits)
+        self.limits = limits
         self.sink = Sink(channel)
         self.shell: NotebookShell = NotebookShell.instance()
         self.shell.begin(self.sink)

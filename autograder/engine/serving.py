@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from autograder.calling import Answer, call, raised
+from autograder.calling import Answer, by_position, call, raised
 from autograder.engine.wire import Channel, Closed, fits
 from autograder.values import Opaque, Raised, decode, encode
 
@@ -82,7 +82,11 @@ class Server:
         self.channel.send({"replaced": name})
 
     def _proxy(
-        self, key: str, name: str, signature: inspect.Signature | None = None
+        self,
+        key: str,
+        name: str,
+        signature: inspect.Signature | None = None,
+        parameters: list[str] | None = None,
     ) -> Callable[..., Any]:
         def oracle(*args: Any, **options: Any) -> Any:
             if signature is not None:
@@ -90,7 +94,7 @@ class Server:
                 bound.apply_defaults()
                 args, options = bound.args, bound.kwargs
             if options:
-                raise TypeError(f"{name}() takes its arguments by position")
+                args = by_position(parameters, args, options)
             return self._ask(key, list(args))
 
         oracle.__name__ = oracle.__qualname__ = name
@@ -129,7 +133,7 @@ class Server:
         if "rng" in spec:
             return np.random.default_rng(spec["rng"])
         if "oracle" in spec:
-            return self._proxy(f"argument {name}", name)
+            return self._proxy(f"argument {name}", name, parameters=spec["oracle"])
         return decode(spec["value"], blobs)
 
     def _ready(self, request: dict[str, Any], args: dict[str, Any]) -> Callable[[], Any]:

@@ -1,0 +1,322 @@
+"""One notebook's run, on the judge's side: cells in order, replay after a death, snapshots, end.
+
+How its processes are started, stopped and found again is a host's business: `plain` starts an
+interpreter for each notebook, `warm` forks one that is ready.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+import psutil
+
+from autograder.engine.asking import AskedSnapshot, Budget, fork
+from autograder.engine.hearsay import Known
+from autograder.engine.interface import CellResult, Limits, Status
+from autograder.engine.outputs import Collector
+from autograder.engine.wire import Channel, Closed, TooSlow
+from autograder.i18n import _
+from autograder.values import MalformedValue
+
+START_SECONDS = 60.0
+GRACE_SECONDS = 2.0
+MAX_DEATHS = 3
+
+
+class StartError(RuntimeError):
+    """The runner's process did not come up: this is the installation's fault, not a learner's."""
+
+
+class Host(Protocol):
+    """The processes of one session."""
+
+    def start(self) -> Channel:
+        """A new process for the notebook; its first frame says that it is ready. The one before
+        is gone."""
+        ...
+
+    def interrupt(self) -> None:
+        """A KeyboardInterrupt in the notebook's process."""
+        ...
+
+    def kill_main(self) -> None:
+        """End the notebook's process. What was forked from it lives on."""
+        ...
+
+    def kill(self, pid: int) -> None:
+        """End a process of this session. The number is the learner's word: verify it."""
+        ...
+
+    def how(self) -> str:
+        """How the notebook's process ended: "exit code 3", "signal SIGKILL"; or nothing."""
+        ...
+
+    def finish(self) -> None:
+        """Kill every process of the session."""
+        ...
+
+
+class NotebookSession:
+    """One notebook in a scratch folder."""
+
+    def __init__(
+        self,
+        files: Path | None,
+        limits: Limits,
+        fonts: list[Path],
+        make_host: Callable[[Path, Limits], Host],
+    ) -> None:
+        self.limits = limits
+        self.scratch = Path(tempfile.mkdtemp(prefix="autograder-"))
+        self._budget = Budget(limits.notebook_seconds)
+        self._channel: Channel | None = None
+        self._worked: list[str] = []
+        self._seen: list[str] = []
+        self._snapshots: list[AskedSnapshot] = []
+        self._count = 0
+        self._deaths = 0
+        self._closed = False
+        try:
+            self._furnish(files, fonts)
+            self._host = make_host(self.scratch, limits)
+        except BaseException:
+            shutil.rmtree(self.scratch, ignore_errors=True)
+            raise
+        try:
+            self._start()
+        except BaseException:
+            self.finish()
+            raise
+
+    def __enter__(self) -> NotebookSession:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.finish()
+
+    def execute(self, source: str) -> CellResult:
+        """Run a cell. Where the interpreter was lost, a new one first replays what had worked."""
+        if self._closed:
+            raise RuntimeError("the session is closed: no cell can be run any more")
+        self._count += 1
+        collector = Collector(self.limits, self._count)
+        lost = self._lost()
+        if lost:
+            collector.error("NotRun", lost, [lost])
+            status: Status = "died" if self._channel is None else "timeout"
+            return CellResult(collector.outputs, status, lost, self._count)
+        self._seen.append(source)
+        result = self._run(source, collector)
+        if result.status in ("ok", "error"):
+            self._worked.append(source)
+        return result
+
+    def snapshot(self) -> AskedSnapshot:
+        """Keep the state as it now is."""
+        if self._closed:
+            raise RuntimeError("the session is closed: take snapshots before")
+        known = Known(self._seen)
+        lost = self._lost()
+        base, pid = None, 0
+        if self._channel is not None:
+            try:
+                # Where no cell ran before, nobody has waited for it yet.
+                self._await_ready(self._channel)
+                deadline = time.monotonic() + START_SECONDS
+                base, pid = fork(self._channel, deadline, {"do": "snapshot"})
+            except (Closed, TooSlow, MalformedValue) as error:
+                lost = _("no snapshot could be taken: {error}").format(error=error)
+                self._bury()
+        made = AskedSnapshot(base, pid, self.limits, known, self._host.kill, self._budget, lost)
+        self._snapshots.append(made)
+        return made
+
+    def close(self) -> None:
+        """No more cells: end the notebook. Snapshots live on."""
+        self._closed = True
+        self._end_main()
+
+    def finish(self) -> None:
+        """Kill everything that is left and remove the files."""
+        self.close()
+        for snapshot in self._snapshots:
+            snapshot.close()
+        self._host.finish()
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def _furnish(self, files: Path | None, fonts: list[Path]) -> None:
+        for name in ("home", "tmp", "matplotlib"):
+            (self.scratch / name).mkdir()
+        for font_list in fonts:
+            shutil.copy(font_list, self.scratch / "matplotlib")
+        work = self.scratch / "work"
+        if files is None:
+            work.mkdir()
+        else:
+            shutil.copytree(files, work, ignore=_unsafe, symlinks=True)
+
+    def _start(self) -> None:
+        """Start the process; it is not waited for until there is something to ask."""
+        self._channel = self._host.start()
+        self._ready = False
+
+    def _await_ready(self, channel: Channel) -> None:
+        if self._ready:
+            return
+        try:
+            reply, _blobs = channel.receive(time.monotonic() + START_SECONDS)
+        except (Closed, TooSlow, MalformedValue) as error:
+            raise StartError(f"the runner's process did not start: {error!r}") from error
+        if "ready" not in reply:
+            raise StartError(f"the runner's process did not start:\n{reply.get('failed')}")
+        self._ready = True
+
+    def _lost(self) -> str:
+        """Bring the interpreter back where it was lost; says why where that cannot be done."""
+        while self._channel is None:
+            if self._deaths >= MAX_DEATHS:
+                return _("Not run: this notebook took Python down {n} times.").format(n=MAX_DEATHS)
+            self._start()
+            for source in list(self._worked):
+                self._run(source, Collector(self.limits, self._count))
+                if self._channel is None:
+                    self._worked.remove(source)
+                    break
+        if self._budget.left <= 0:
+            return _("Not run: the notebook had used up its {n:g} seconds.").format(
+                n=self.limits.notebook_seconds
+            )
+        return ""
+
+    def _run(self, source: str, collector: Collector) -> CellResult:
+        """Run a cell in the process as it is. A death leaves no channel."""
+        assert self._channel is not None
+        self._await_ready(self._channel)
+        start = time.monotonic()
+        seconds = min(self.limits.cell_seconds, max(self._budget.left, 0.1))
+        stopped = False
+        status: Status = "ok"
+        reason = ""
+        deadline = start + seconds
+        try:
+            self._channel.send(
+                {"do": "execute", "source": source, "count": collector.count}, deadline=deadline
+            )
+            while True:
+                try:
+                    frame, _blobs = self._channel.receive(deadline)
+                except TooSlow:
+                    if stopped:
+                        raise
+                    stopped = True
+                    deadline = time.monotonic() + GRACE_SECONDS
+                    self._host.interrupt()
+                    continue
+                if "done" in frame:
+                    status = "ok" if frame["done"] is True else "error"
+                    break
+                collector.take(frame, self._channel.received)
+        except TooSlow:
+            self._bury()
+        except (Closed, MalformedValue) as error:
+            status = "died"
+            reason = _("Python itself stopped: {how}.").format(how=self._how(error))
+            collector.error("KernelDied", reason, [reason])
+            self._bury()
+        finally:
+            self._budget.spend(time.monotonic() - start)
+        if stopped and status != "died":
+            status = "timeout"
+            reason = _("Stopped: still running after {n:g} seconds. An endless loop?").format(
+                n=seconds
+            )
+            collector.timed_out(reason)
+        collector.settle(failed=status == "error")
+        return CellResult(collector.outputs, status, reason, collector.count)
+
+    def _how(self, error: Exception) -> str:
+        if isinstance(error, MalformedValue):
+            return _("it sent what no cell says")
+        return self._host.how() or _("it closed its connection")
+
+    def _bury(self) -> None:
+        """The interpreter is lost."""
+        self._deaths += 1
+        self._end_main()
+
+    def _end_main(self) -> None:
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+            self._host.kill_main()
+
+
+def environment(scratch: Path) -> dict[str, str]:
+    """What a submission sees of the environment: nothing of ours."""
+    return {
+        "PATH": os.path.dirname(sys.executable) + os.pathsep + os.defpath,
+        "HOME": str(scratch / "home"),
+        "TMPDIR": str(scratch / "tmp"),
+        "IPYTHONDIR": str(scratch / "home" / ".ipython"),
+        "MPLCONFIGDIR": str(scratch / "matplotlib"),
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "LANG": "C.UTF-8",
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+    }
+
+
+def kernel_limits(limits: Limits) -> dict[str, Any]:
+    """The limits as the notebook's process sets them: those on processes count what there is."""
+    return {**asdict(limits), "processes": _own_tasks() + limits.processes}
+
+
+def _own_tasks() -> int:
+    """How many processes and threads the user has: the kernel's limit counts them all."""
+    if os.getuid() == 0:
+        return 0
+    count = 0
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error), process.oneshot():
+            if process.uids().real == os.getuid():
+                count += process.num_threads()
+    return count
+
+
+def _unsafe(folder: str, names: list[str]) -> list[str]:
+    """What of a folder is not copied: links, sockets, devices."""
+    kinds = {name: os.lstat(os.path.join(folder, name)).st_mode for name in names}
+    return [n for n, mode in kinds.items() if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)]
+
+
+def font_lists() -> list[Path]:
+    """Where matplotlib's list of fonts is, made by a trusted process where there is none."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = cache / "autograder" / "matplotlib"
+    if not list(folder.glob("fontlist-*.json")):
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run(
+            [sys.executable, "-I", "-c", "import matplotlib.font_manager"],
+            env={**os.environ, "MPLCONFIGDIR": str(folder), "MPLBACKEND": "agg"},
+            check=False,
+            capture_output=True,
+        )
+    return list(folder.glob("fontlist-*.json"))

@@ -1,0 +1,93 @@
+"""The warm process: everything is imported, and each session is a fork of it.
+
+Started as `python -I -c "...main()" FD FOLDER`; it runs no learner's code, stays single-threaded,
+and ends when the judge's side closes the socket.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import os
+import shutil
+import signal
+import socket
+import sys
+import traceback
+
+import psutil
+
+from autograder.engine.child import forget_the_way_here
+from autograder.engine.keeper import SWEEPS, adopt_orphans, keep
+from autograder.engine.shell import NotebookShell
+from autograder.engine.wire import Channel, Closed
+
+# What most notebooks import. The shell comes first: pyplot draws nothing inline without one.
+MODULES = (
+    "numpy",
+    "scipy.linalg",
+    "scipy.optimize",
+    "scipy.special",
+    "matplotlib.pyplot",
+    "matplotlib_inline.backend_inline",
+    "autograder.checking",
+    "autograder.datasets",
+    "autograder.figures",
+)
+
+
+def main() -> None:
+    """Fork a keeper for each descriptor that comes along with a request."""
+    control = Channel(socket.socket(fileno=int(sys.argv[1])), takes_fds=True)
+    try:
+        forget_the_way_here()
+        warm_up()
+    except Exception:  # whatever it is, the judge's side must hear of it
+        control.send({"failed": traceback.format_exc()})
+        return
+    adopt_orphans()
+    # Nobody waits for keepers: the kernel takes them away.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    keepers: set[int] = set()
+    with contextlib.suppress(Closed):
+        control.send({"ready": os.getpid()})
+        while True:
+            request, _ = control.receive()
+            if request["do"] == "sweep":
+                kill_strays(keepers)
+                continue
+            fd = control.fds.pop()
+            with contextlib.suppress(OSError):  # no fork: the closed socket tells
+                pid = os.fork()
+                if pid == 0:
+                    control.close()
+                    keep(fd, request)
+                keepers.add(pid)
+            os.close(fd)
+    shutil.rmtree(sys.argv[2], ignore_errors=True)
+
+
+def kill_strays(keepers: set[int]) -> None:
+    """Kill what a session left behind whose keeper is gone: it was adopted by this process."""
+    nobody = 0
+    for _again in range(SWEEPS):
+        children = psutil.Process().children()
+        keepers &= {process.pid for process in children}
+        strays = [process for process in children if process.pid not in keepers]
+        # A process that dies while the list is made hides its children once, not twice.
+        nobody = 0 if strays else nobody + 1
+        if nobody == 2:
+            return
+        for process in strays:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+
+
+def warm_up() -> None:
+    """Import, make a shell, and put all of it out of the garbage collector's sight."""
+    NotebookShell.instance()
+    for name in MODULES:
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
