@@ -132,11 +132,11 @@ else
 endif
 	@touch $@
 
-# Jupyter Book's execution cache does not see a change in the code that pages import.
+# Neither the execution cache nor Sphinx sees a change in the code that pages import.
 $(SITE): $(SET_UP) $(PAGES) $(CODE) pyproject.toml $(call files,exercises) \
     $(if $(CLEAN),FORCE) $(call unless,_build/html/index.html) | $(DONE)
 	@$(call say,'Site')
-	@rm -rf _build/html $(if $(CLEAN),_build,$(if $(filter $(CODE) $(SET_UP),$?),_build/.jupyter_cache))
+	@rm -rf _build/html $(if $(CLEAN),_build,$(if $(filter $(CODE) $(SET_UP),$?),$(addprefix _build/.,jupyter_cache doctrees)))
 	@PYTHONPATH=$(CURDIR) jupyter-book build . -W -n --keep-going
 	@touch $@
 

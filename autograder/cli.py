@@ -229,7 +229,7 @@ def _grade_notebook(arguments: argparse.Namespace) -> int:
     from rich.progress import track
 
     from autograder.catalog import find_set
-    from autograder.engine.plain import PlainRunner
+    from autograder.engine.warm import default_runner
     from autograder.grading.grade import grade
     from autograder.grading.rounds import new_seed
     from autograder.grading.submission import read_submission
@@ -242,7 +242,7 @@ def _grade_notebook(arguments: argparse.Namespace) -> int:
     project = find_project()
     exercise_set = find_set(arguments.assignment, project)
     seed = new_seed() if arguments.seed is None else str(arguments.seed)
-    runner = PlainRunner()
+    runner = default_runner()
     # Standard output is for the marks alone: the rest goes where people look.
     console = Console(stderr=True, highlight=False)
     console.print(runner.protects)

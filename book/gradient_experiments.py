@@ -5,20 +5,17 @@ Everything runs on the reference functions, so a mended reference mends the page
 
 from __future__ import annotations
 
-import json
-import os
-import platform
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy
 from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
 from autograder.datasets import gabor_data, line_data, with_ones
+from book.page import live_figure
 from solutions.gradient import (
     bfgs_update,
     bracketing_line_search,
@@ -94,7 +91,7 @@ SLIDER_LRS = np.round(np.arange(0.005, 0.2301, 0.005), 3)
 SLIDER_STEPS = 24
 
 
-def slider_data() -> dict[str, Any]:
+def live_data() -> dict[str, Any]:
     """What the interactive figure shows: the ravine's walk for each learning rate of a grid."""
     walks = [gradient_descent(ravine_gradient, RAVINE_START, lr, SLIDER_STEPS) for lr in SLIDER_LRS]
     return {
@@ -131,17 +128,15 @@ def ravine_state(lr: float) -> str:
     return f"Learning rate {lr:.3f}: {tale}{end}"
 
 
-def slider_html() -> str:
-    """The interactive figure: a sentence until its script runs, and nothing on paper."""
-    data = json.dumps(slider_data(), separators=(",", ":"))
-    return (
-        '<link rel="stylesheet" href="../_static/figures-gradient.css">'
-        '<div class="gd-slider" role="group" '
-        'aria-label="Interactive figure: the learning rate on a ravine">'
-        '<p class="gd-still">Here is a slider that needs JavaScript. The four maps above show four '
-        "of its positions, and the curve below what it finds.</p>"
-        f'<script type="application/json">{data}</script></div>'
-        '<script src="../_static/figures-gradient.js" defer></script>'
+def live_html() -> str:
+    """The interactive figure: a sentence until its script runs, and on paper."""
+    return live_figure(
+        "learning-rate",
+        script="gradient",
+        label="the learning rate on a ravine",
+        still="<p>Here is a slider that needs JavaScript and a screen. The four maps above show "
+        "four of its positions, and the curve below what it finds.</p>",
+        data=live_data(),
     )
 
 
@@ -602,16 +597,16 @@ def crossing_in_words(slow: dict[int, Finish], fast: dict[int, Finish]) -> str:
     return f"from {crossing:,} parameters on"
 
 
-def this_machine() -> str:
-    """The device and the versions that a timing was made with."""
-    name = platform.processor() or platform.machine()
-    try:
-        with open("/proc/cpuinfo", encoding="utf8") as lines:
-            name = next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
-    except (OSError, StopIteration):
-        pass
-    return (
-        f"{name}, {os.cpu_count()} logical cores of which one thread was used, "
-        f"average load {os.getloadavg()[0]:.1f}, {platform.system()}, "
-        f"Python {platform.python_version()}, NumPy {np.__version__}, SciPy {scipy.__version__}"
-    )
+def small_problem_verdict(times: dict[str, dict[int, Finish]], d: int) -> str:
+    """What the clock and the count of steps say of second order at dimension d, as a sentence.
+
+    Gradient descent stands for first order; Newton and L-BFGS for second order.
+    """
+    second, first = [times["Newton"][d], times["L-BFGS"][d]], times["gradient descent"][d]
+    steps = all(run.steps < first.steps for run in second)
+    clock = all(run.seconds < first.seconds for run in second)
+    if steps and clock:
+        return "So on small problems second order wins both ways, by steps and by the clock"
+    if steps:
+        return "So on small problems second order wins by steps; by the clock not in this run"
+    return "In this run second order did not win on the smallest problem"

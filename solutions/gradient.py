@@ -5,38 +5,9 @@ from collections.abc import Callable
 import numpy as np
 
 from autograder.exercise import Case, exercise, public
+from autograder.problems import bowl, bowl_slope, constant, rotated, spd_matrix
 
 Array = np.ndarray
-
-
-@public
-def bowl(A, b):
-    """The value of the quadratic 1/2 theta.A.theta - b.theta, as a function of theta."""
-
-    def value(theta):
-        return 0.5 * theta @ A @ theta - b @ theta
-
-    return value
-
-
-@public
-def bowl_slope(A, b):
-    """The gradient of `bowl(A, b)`, as a function of theta."""
-
-    def slope(theta):
-        return A @ theta - b
-
-    return slope
-
-
-@public
-def constant(value):
-    """A function of theta that is the same everywhere."""
-
-    def same(theta):
-        return value
-
-    return same
 
 
 @public
@@ -68,18 +39,6 @@ def valley(minimum, power, tilt):
         return np.where(distance > 0, tilt, 1.0) * np.abs(distance) ** power
 
     return height
-
-
-def spd_matrix(rng: np.random.Generator, d: int, low: float = 0.5, high: float = 4.0) -> Array:
-    """A symmetric (d, d) matrix with eigenvalues between `low` and `high`."""
-    return rotated(rng, rng.uniform(low, high, d))
-
-
-def rotated(rng: np.random.Generator, eigenvalues: Array) -> Array:
-    """A symmetric matrix with the given eigenvalues and random eigenvectors."""
-    q, _ = np.linalg.qr(rng.normal(size=(len(eigenvalues), len(eigenvalues))))
-    H = q @ np.diag(eigenvalues) @ q.T
-    return (H + H.T) / 2
 
 
 @exercise(
@@ -123,7 +82,9 @@ def numerical_gradient(f: Callable, theta: Array, h: float = 1e-5) -> Array:
 def quadratic(rng):
     """A quadratic bowl in a few dimensions, the default h."""
     d = int(rng.integers(2, 5))
-    return dict(f=bowl(spd_matrix(rng, d), rng.normal(size=d)), theta=rng.normal(size=d))
+    # Coupled on every draw: a component that is not put back then shows in the next slope.
+    A = spd_matrix(rng, d) + 3 * np.ones((d, d))
+    return dict(f=bowl(A, rng.normal(size=d)), theta=rng.normal(size=d))
 
 
 @numerical_gradient.cases
@@ -561,7 +522,8 @@ def two_negative(rng):
     """Curved downwards in two directions: the determinant is positive all the same."""
     yield dict(H=rotated(rng, rng.uniform(1, 3, 2)))
     yield dict(H=rotated(rng, -rng.uniform(1, 3, 2)))
-    yield dict(H=rotated(rng, np.append(rng.uniform(1, 3, 2), -rng.uniform(1, 3, 2))))
+    # A negative trace: at least one entry of the diagonal is negative, on every draw.
+    yield dict(H=rotated(rng, np.append(rng.uniform(1, 2, 2), -rng.uniform(2.1, 3, 2))))
 
 
 @is_convex_hessian.cases

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from nbformat import NotebookNode
 from autograder import source
 from autograder.build import build
 from autograder.catalog import ExerciseSet, find_set
-from autograder.project import Project
+from autograder.project import Project, find_project
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 800
@@ -106,12 +106,14 @@ class Person:
 
 @dataclass
 class Course(Person):
-    """A copy of the course's folder, and its instructor."""
+    """A copy of the course's folder, and its instructor, at work on one assignment."""
+
+    assignment: str = "gradient"
 
     @property
     def project(self) -> Project:
         """The course as our own code sees it."""
-        return Project(self.folder, ("gradient",))
+        return find_project(self.folder)
 
     @property
     def grading(self) -> Path:
@@ -121,7 +123,7 @@ class Course(Person):
     @property
     def exercises(self) -> ExerciseSet:
         """The references, for a test's eyes."""
-        return find_set("gradient", self.project)
+        return find_set(self.assignment, self.project)
 
     def learner(self, name: str) -> Person:
         """Somebody with an account of their own."""
@@ -132,7 +134,11 @@ class Course(Person):
     def copy(self, folder: Path) -> Course:
         """The course as it is now, for a test that changes it."""
         shutil.copytree(self.home.parent, folder, symlinks=True)
-        return Course(folder / "instructor", folder / "course")
+        return Course(folder / "instructor", folder / "course", self.assignment)
+
+    def on(self, assignment: str) -> Course:
+        """The same folder and people, at work on another assignment."""
+        return replace(self, assignment=assignment)
 
     def configure(self, *lines: str) -> None:
         """Add lines to nbgrader_config.py."""
@@ -143,7 +149,12 @@ class Course(Person):
 
     def stub(self) -> NotebookNode:
         """The notebook as it is released."""
-        return nbformat.read(self.project.exercises / "gradient" / "gradient.ipynb", 4)
+        return nbformat.read(self.project.exercises / self.assignment / self.file, 4)
+
+    @property
+    def file(self) -> str:
+        """The name of the notebook."""
+        return f"{self.assignment}.ipynb"
 
     def solved(self) -> NotebookNode:
         """The released notebook with every reference filled in."""
@@ -175,7 +186,7 @@ class Course(Person):
 
     def hand_in(self, student: str, notebook: NotebookNode | str | bytes, name: str = "") -> Path:
         """Put a submission where nbgrader collects them."""
-        path = self.grading / "submitted" / student / "gradient" / (name or "gradient.ipynb")
+        path = self.grading / "submitted" / student / self.assignment / (name or self.file)
         write(path, notebook)
         return path
 
@@ -200,7 +211,7 @@ class Course(Person):
     def rows(self, student: str) -> dict[str, tuple[float | None, bool]]:
         """The automatic mark of every function, and whether it needs a look."""
         with self.gradebook() as book:
-            notebook = book.find_submission_notebook("gradient", "gradient", student)
+            notebook = book.find_submission_notebook(self.assignment, self.assignment, student)
             return {
                 grade.name.removeprefix("check-"): (grade.auto_score, grade.needs_manual_grade)
                 for grade in notebook.grades
@@ -209,17 +220,17 @@ class Course(Person):
     def score(self, student: str) -> float:
         """The score of a submission, manual marks included."""
         with self.gradebook() as book:
-            return float(book.find_submission("gradient", student).score)
+            return float(book.find_submission(self.assignment, student).score)
 
     def graded(self, student: str) -> NotebookNode:
         """The autograded notebook."""
-        folder = self.grading / "autograded" / student / "gradient"
-        return nbformat.read(folder / "gradient.ipynb", 4)
+        folder = self.grading / "autograded" / student / self.assignment
+        return nbformat.read(folder / self.file, 4)
 
     def page(self, student: str) -> str:
         """The feedback page."""
-        folder = self.grading / "feedback" / student / "gradient"
-        return (folder / "gradient.html").read_text("utf-8")
+        folder = self.grading / "feedback" / student / self.assignment
+        return (folder / f"{self.assignment}.html").read_text("utf-8")
 
 
 def solution_cell(notebook: NotebookNode, name: str) -> NotebookNode:

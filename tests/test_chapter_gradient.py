@@ -363,6 +363,17 @@ def test_the_crossing_is_where_the_slower_stays_slower():
     assert "3" in lab.crossing_in_words(finishes({1: 0.5, 2: 0.5, 3: 2.0, 4: 2.0}), fast)
 
 
+def test_the_verdict_on_small_problems_follows_the_numbers():
+    def run(newton, lbfgs, descent):
+        runs = {"Newton": newton, "L-BFGS": lbfgs, "gradient descent": descent}
+        return lab.small_problem_verdict({k: {2: lab.Finish(*v)} for k, v in runs.items()}, 2)
+
+    quick, slow = (5, 0.1, 1e-7), (900, 0.9, 1e-7)
+    assert "both ways" in run(quick, quick, slow)
+    assert "not in this run" in run(quick, (6, 1.0, 1e-7), slow)
+    assert "did not win" in run(quick, (901, 0.1, 1e-7), slow)
+
+
 def test_newtons_step_in_the_figure_goes_to_the_parabolas_lowest_point():
     t = newton_step(lambda t: np.exp(t) - 2, lambda t: np.array([[np.exp(t[0])]]), np.array([1.7]))
     assert t[0] == pytest.approx(1.7 - (np.exp(1.7) - 2) / np.exp(1.7))
@@ -372,7 +383,7 @@ def test_newtons_step_in_the_figure_goes_to_the_parabolas_lowest_point():
 
 
 def test_the_slider_shows_what_the_reference_walks():
-    data = lab.slider_data()
+    data = lab.live_data()
     assert len(data["lr"]) == len(data["walk"]) == len(data["state"]) == len(data["diverges"])
     for lr, walk, loss in zip(data["lr"], data["walk"], data["loss"], strict=True):
         right = gradient_descent(lab.ravine_gradient, lab.RAVINE_START, lr, lab.SLIDER_STEPS)
@@ -381,7 +392,7 @@ def test_the_slider_shows_what_the_reference_walks():
 
 
 def test_the_sliders_words_follow_the_walk():
-    data = lab.slider_data()
+    data = lab.live_data()
     words = dict(zip(data["lr"], data["state"], strict=True))
     assert "creeps" in words[0.05]
     assert "1/L" in words[0.1]
@@ -393,9 +404,9 @@ def test_the_sliders_words_follow_the_walk():
 
 
 def test_the_sliders_markup_carries_the_data_and_asks_no_other_host():
-    markup = lab.slider_html()
+    markup = lab.live_html()
     embedded = re.search(r'<script type="application/json">(.*?)</script>', markup)
-    assert embedded and json.loads(embedded[1]) == lab.slider_data()
+    assert embedded and json.loads(embedded[1]) == lab.live_data()
     assert "//" not in markup
     for name in re.findall(r'"\.\./_static/([^"]+)"', markup):
         assert (ROOT / "book" / "_static" / name).is_file()
@@ -468,35 +479,3 @@ def test_drawing_leaves_the_learners_own_settings_alone(pyplot):
     before = dict(pyplot.rcParams)
     figures.curves({"a": [1, 2]})
     assert dict(pyplot.rcParams) == before
-
-
-# The page itself.
-
-
-def page_cells():
-    text = (ROOT / "book" / "gradient.md").read_text("utf8")
-    return re.findall(r"^```\{code-cell\} python\n(.*?)^```", text, re.M | re.S), text
-
-
-def test_every_code_cell_is_folded_and_every_figure_has_a_caption_and_an_alternative():
-    cells, _ = page_cells()
-    assert len(cells) > 15
-    for cell in cells:
-        assert re.search(r"tags: \[(hide|remove)-input\]", cell), cell[:200]
-        if "figure:" in cell:
-            for wanted in ("alt:", "caption:", "name:"):
-                assert wanted in cell, cell[:200]
-
-
-def test_every_number_in_the_text_is_made_by_a_cell():
-    cells, text = page_cells()
-    made = set(re.findall(r"(\w+)=", "\n".join(cells)))
-    used = set(re.findall(r"\{glue:text\}`(\w+)`", text))
-    assert used and used <= made
-
-
-def test_nothing_unfolded_defines_a_function():
-    _, text = page_cells()
-    shown = re.findall(r"^```(?:python|text)\n(.*?)^```", text, re.M | re.S)
-    assert shown
-    assert not any(re.search(r"^\s*(def|class) ", block, re.M) for block in shown)

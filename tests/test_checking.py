@@ -26,12 +26,16 @@ def gabor_gradient(theta, x, y):
 
 
 def newton_step(grad, hessian, theta):
-    return theta - np.linalg.inv(hessian(theta)) @ grad(theta)
+    return theta - np.linalg.inv(hessian(theta=theta)) @ grad(theta=theta)
 
 
 def linear_gradient(theta, X, y):
     theta *= 1.0000001
     return X.T @ (X @ theta - y)
+
+
+def gradient_descent(grad, theta0, lr, steps):
+    return theta0 - lr * grad
 
 
 def bfgs_update(H, s, y):
@@ -105,3 +109,10 @@ def test_a_notebook_in_another_folder_is_told(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError, match="Open the notebook in the folder"):
         check(answers.gabor)
+
+
+def test_a_function_that_is_taken_for_an_array_is_called_a_function(
+    answers: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check(answers.gradient_descent)
+    assert "'float' and 'function'" in capsys.readouterr().out

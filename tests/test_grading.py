@@ -9,7 +9,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
 from autograder.catalog import find_set
-from autograder.engine.plain import PlainRunner
+from autograder.engine.warm import default_runner
 from autograder.exercise import Part
 from autograder.grading.grade import Graded, grade
 from autograder.grading.outputs import write_outputs
@@ -20,7 +20,7 @@ from autograder.verdict import Verdict
 
 GRADIENT = find_set("gradient")
 SEED = "grading"
-RUNNER = PlainRunner()
+RUNNER = default_runner()
 
 GABOR = (
     "def gabor(theta, x):\n    u = theta[0] + 0.06 * theta[1] * x\n"

@@ -9,7 +9,7 @@ import pytest
 from autograder import check
 from autograder.build import write_source
 from autograder.catalog import ExerciseSet, load_set
-from autograder.engine.plain import PlainRunner
+from autograder.engine.warm import default_runner
 from autograder.grading.grade import Graded, grade
 from autograder.grading.submission import Submission
 from autograder.judge import judge, judge_all_known, local_caller
@@ -39,7 +39,7 @@ def run(shapes: ExerciseSet, **cells: str) -> Graded:
     for cell in notebook.cells:
         name = cell.metadata.get("nbgrader", {}).get("grade_id", "")
         cell.source = cells.get(name, cell.source)
-    return grade(Submission(notebook), shapes, SEED, PlainRunner())
+    return grade(Submission(notebook), shapes, SEED, default_runner())
 
 
 def test_lint_has_nothing_to_say(shapes: ExerciseSet) -> None:

@@ -25,7 +25,7 @@ from autograder.engine.asking import consult
 from autograder.engine.bounded import bounded
 from autograder.engine.interface import Limits
 from autograder.engine.outputs import Collector
-from autograder.engine.plain import PlainRunner
+from autograder.engine.warm import default_runner
 from autograder.engine.wire import TooSlow
 from autograder.grading.grade import Graded, grade
 from autograder.grading.repair import repair
@@ -51,7 +51,7 @@ def handed_in(**cells: str) -> Submission:
 
 
 def graded(**cells: str) -> Graded:
-    return grade(handed_in(**cells), GRADIENT, "trust", PlainRunner())
+    return grade(handed_in(**cells), GRADIENT, "trust", default_runner())
 
 
 # Values.

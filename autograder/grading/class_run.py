@@ -22,7 +22,7 @@ from nbgrader.coursedir import CourseDirectory
 from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
-from autograder.engine.plain import PlainRunner
+from autograder.engine.warm import default_runner
 from autograder.exercise import AuthorError
 from autograder.grading.intake import take_in
 from autograder.grading.record import Record, read_records
@@ -125,7 +125,7 @@ def grade_class(
     """
     config = course_config(project.root)
     must_be_known(config, assignment)
-    summary = Summary(assignment, PlainRunner.protects, project.grading / "logs" / assignment)
+    summary = Summary(assignment, default_runner().protects, project.grading / "logs" / assignment)
     chosen = _submitted(project, assignment, students)
     say(summary.protects)
     processed: set[str] = set()

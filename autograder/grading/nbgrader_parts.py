@@ -19,7 +19,7 @@ from traitlets import Float, Integer, Unicode
 
 from autograder.catalog import ExerciseSet, find_set
 from autograder.engine.interface import Limits
-from autograder.engine.plain import PlainRunner
+from autograder.engine.warm import default_runner
 from autograder.grading.grade import Graded, grade
 from autograder.grading.outputs import write_outputs
 from autograder.grading.record import RECORD, record_of
@@ -129,7 +129,7 @@ class GradeSubmission(NbGraderPreprocessor):
         project: Project,
         seed: str,
     ) -> Graded:
-        runner = PlainRunner()
+        runner = default_runner()
         self.log.warning("%s", runner.protects)
         limits = Limits(
             cell_seconds=self.cell_seconds,

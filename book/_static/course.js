@@ -13,8 +13,11 @@ function name(box) {
   return box.closest(".math") ? "Formula, scrolls sideways" : "Scrolls sideways";
 }
 
+// A hat may stick out of its letter by a pixel or two: that is nothing to scroll to.
+const OVERHANG = 4;
+
 function mark(box) {
-  if (box.scrollWidth > box.clientWidth + 1) {
+  if (box.scrollWidth > box.clientWidth + OVERHANG) {
     box.tabIndex = 0;
     box.setAttribute("role", "group");
     box.setAttribute("aria-label", name(box));

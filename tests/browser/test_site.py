@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import json
+import re
 import textwrap
 import tomllib
 import zipfile
@@ -253,11 +254,36 @@ def test_a_line_begins_with_no_comma(browser: Browser, site: Site) -> None:
 
 def test_a_page_with_its_pictures_is_light(site: Site) -> None:
     for path in PAGES:
-        pictures = {
-            (site.folder / path).parent / attribute(image, "src")
-            for image in soup(site.folder / path).select("article img")
-        }
-        assert sum(file.stat().st_size for file in pictures) < 1_500_000, path
+        page = site.folder / path
+        sources = {attribute(image, "src") for image in soup(page).select("article img")}
+        files = [page.parent / s for s in sources if urlsplit(s).scheme != "data"]
+        assert page.stat().st_size < 600_000, path
+        assert sum(file.stat().st_size for file in files) < 1_500_000, path
+
+
+@every_page
+def test_a_live_figure_leaves_something_on_paper(page: Page, site: Site, path: str) -> None:
+    """Its still stands on paper, its controls and drawings on the screen."""
+    visit(page, site, path)
+    boxes = page.locator(".live-figure")
+    for number in range(boxes.count()):
+        box = boxes.nth(number)
+        still, controls = box.locator(".live-still"), box.locator("input, .live-panels")
+        for medium in ("screen", "print"):
+            page.emulate_media(media=medium)
+            assert still.is_visible() is (medium == "print")
+            for shown in controls.all():
+                assert shown.is_visible() is (medium == "screen")
+        page.emulate_media(media="screen")
+
+
+@every_page
+def test_every_folded_answer_is_there(site: Site, path: str) -> None:
+    """A backtick in a title would close the fence, and swallow what follows it."""
+    source = (ROOT / path).with_suffix(".md").read_text("utf-8")
+    shown = re.compile(r"^````.*?^````$", re.MULTILINE | re.DOTALL)  # an example of the source
+    folded = soup(site.folder / path).select("article details.sd-dropdown")
+    assert len(folded) == len(re.findall(r"^ *`{3,}\{dropdown\}", shown.sub("", source), re.M))
 
 
 @every_page

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -45,18 +44,8 @@ def open_slider(page: Page, site: Site) -> Slider:
     page.goto(f"{site.url}/{PAGE}", wait_until="load")
     box = page.get_by_role("group", name="Interactive figure: the learning rate")
     box.scroll_into_view_if_needed()
-    expect(box).not_to_contain_text("needs JavaScript")
+    expect(box.locator(".live-still")).to_be_hidden()
     return Slider(page, box, box.get_by_role("slider", name="Learning rate"))
-
-
-@pytest.fixture
-def phone(browser: Browser) -> Iterator[Page]:
-    """A page on a narrow screen that is touched."""
-    context = browser.new_context(
-        viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True
-    )
-    yield context.new_page()
-    context.close()
 
 
 def test_the_slider_moves_by_keyboard(page: Page, site: Site) -> None:
@@ -87,7 +76,7 @@ def test_the_slider_says_where_the_walk_begins_to_diverge(page: Page, site: Site
     diverged: dict[float, bool] = {}
     while slider.lr not in diverged:
         words = "diverges" in slider.state.inner_text()
-        colour = "gd-diverges" in (slider.box.get_attribute("class") or "")
+        colour = "diverges" in (slider.box.get_attribute("class") or "")
         assert words == colour, f"at {slider.lr} the words and the colour disagree"
         diverged[slider.lr] = words
         page.keyboard.press("ArrowRight")
@@ -111,7 +100,7 @@ def test_without_javascript_the_still_pictures_remain(browser: Browser, site: Si
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{site.url}/{PAGE}", wait_until="load")
-    slider = page.locator(".gd-slider")
+    slider = page.locator(".live-figure")
     expect(slider).to_contain_text("a slider that needs JavaScript")
     assert slider.locator("input, svg").count() == 0
     for name in ("fig-ravine", "fig-steps"):

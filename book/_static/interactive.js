@@ -1,0 +1,205 @@
+// What every interactive figure needs: a box that wakes up, controls that a keyboard and a thumb can
+// use, panels with axes, and a sentence that is read out. A chapter's own script uses it through
+// `course`, and draws; the numbers come from the page (JSON in the box) or from its own arithmetic.
+globalThis.course = (() => {
+  const SVG = "http://www.w3.org/2000/svg";
+
+  function dress(element, attributes, text) {
+    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+    element.textContent = text;
+    return element;
+  }
+
+  /** Append an SVG element. */
+  const svg = (parent, name, attributes = {}, text = "") =>
+    parent.appendChild(dress(document.createElementNS(SVG, name), attributes, text));
+
+  /** Append an HTML element. */
+  const html = (parent, name, attributes = {}, text = "") =>
+    parent.appendChild(dress(document.createElement(name), attributes, text));
+
+  const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
+
+  /** A number with a real minus sign. */
+  const minus = (text) => String(text).replace("-", "\u2212");
+
+  /**
+   * Wake every figure of a kind: build(root, data) gets the box and its JSON. What stood there
+   * before stays for paper.
+   */
+  function figure(name, build) {
+    for (const root of document.querySelectorAll(`.live-figure[data-figure="${name}"]`)) {
+      if (root.classList.contains("live")) continue; // a page with two figures loads a script twice
+      const text = root.querySelector('script[type="application/json"]').textContent;
+      build(root, JSON.parse(text));
+      root.classList.add("live");
+    }
+  }
+
+  /**
+   * A slider over a list of values. Its words go to the label and to a screen reader.
+   * Returns { value, index, input }; calls `change` whenever it is moved.
+   */
+  function slider(parent, { id, label, values, start = 0, format = String, change }) {
+    const box = html(parent, "div", { class: "live-control" });
+    const name = html(box, "label", { for: id }, `${label}: `);
+    const shown = html(name, "output", { for: id });
+    const input = html(box, "input", { id, type: "range", min: 0, max: values.length - 1, step: 1 });
+    input.value = start;
+    const control = {
+      input,
+      get index() {
+        return Number(input.value);
+      },
+      get value() {
+        return values[control.index];
+      },
+    };
+    const tell = () => {
+      const words = minus(format(control.value));
+      shown.textContent = words;
+      input.setAttribute("aria-valuetext", words);
+    };
+    tell();
+    input.addEventListener("input", () => {
+      tell();
+      change();
+    });
+    return control;
+  }
+
+  /**
+   * Radio buttons or checkboxes: options is a list of { value, label, colour?, dash? }, the last
+   * two as the lines of this option are drawn.
+   * Returns { values, value }; calls `change` whenever one is switched.
+   */
+  function choice(parent, { name, legend, options, chosen, many = false, change }) {
+    const box = html(parent, "fieldset", { class: "live-control live-choice" });
+    html(box, "legend", {}, legend);
+    const inputs = options.map((option) => {
+      const label = html(box, "label");
+      const input = html(label, "input", { type: many ? "checkbox" : "radio", name, value: option.value });
+      input.checked = chosen.includes(option.value);
+      input.addEventListener("change", change);
+      if (option.colour) {
+        const key = svg(label, "svg", { class: `live-key live-c${option.colour}`, viewBox: "0 0 26 4", "aria-hidden": "true" });
+        svg(key, "line", { class: "live-line", x1: 0, x2: 26, y1: 2, y2: 2, "stroke-dasharray": option.dash ?? "none" });
+      }
+      html(label, "span", {}, option.label);
+      return input;
+    });
+    return {
+      inputs,
+      get values() {
+        return inputs.filter((input) => input.checked).map((input) => input.value);
+      },
+      get value() {
+        return this.values[0];
+      },
+    };
+  }
+
+  /** A button; `press` is called when it is used. */
+  function button(parent, label, press) {
+    const element = html(parent, "button", { type: "button", class: "live-button" }, label);
+    element.addEventListener("click", press);
+    return element;
+  }
+
+  /** The place for panels: side by side where there is room. */
+  const panels = (root) => html(root, "div", { class: "live-panels" });
+
+  /**
+   * A drawing with axes. x and y are { range: [low, high], ticks, label, log, format }; where
+   * `ticks` is left out there are none. Places far outside are drawn at the edge of a wide margin:
+   * a huge coordinate upsets the renderer.
+   * Returns { svg, x(v), y(v), layer(), line(values, attributes), dots(values, attributes) }.
+   */
+  function panel(parent, { title, width = 320, height = 220, x, y, equal = false }) {
+    const box = html(parent, "div", { class: "live-panel" });
+    html(box, "p", { class: "live-title" }, title);
+    const drawing = svg(box, "svg", { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
+    const left = y.ticks ? 48 : 8;
+    const bottom = x.ticks ? (x.label ? 40 : 24) : 8;
+    const inside = { left, right: width - 10, top: 10, bottom: height - bottom };
+    const clip = `clip-${Math.random().toString(36).slice(2)}`;
+    const hole = svg(svg(drawing, "defs"), "clipPath", { id: clip });
+    svg(hole, "rect", {
+      x: inside.left, y: inside.top, width: inside.right - inside.left, height: inside.bottom - inside.top,
+    });
+
+    function scale({ range: [low, high], log }, from, to) {
+      const at = log ? (v) => Math.log10(Math.max(v, 1e-300)) : (v) => v;
+      return (v) => {
+        const share = (at(v) - at(low)) / (at(high) - at(low));
+        return from + clamp(Number.isFinite(share) ? share : 20, -20, 20) * (to - from);
+      };
+    }
+    const px = scale(x, inside.left, inside.right);
+    const py = scale(y, inside.bottom, inside.top);
+
+    const grid = svg(drawing, "g");
+    const tell = (axis) => axis.format ?? ((v) => minus(v));
+    for (const v of y.ticks ?? []) {
+      svg(grid, "line", { class: "live-grid", x1: inside.left, x2: inside.right, y1: py(v), y2: py(v) });
+      label(grid, tell(y)(v), { x: inside.left - 6, y: py(v) + 4, "text-anchor": "end" });
+    }
+    for (const v of x.ticks ?? []) {
+      svg(grid, "line", { class: "live-tick", x1: px(v), x2: px(v), y1: inside.bottom, y2: inside.bottom + 5 });
+      // At the right edge a number in the middle of its tick would be cut off.
+      const room = width - px(v) > 4 * String(tell(x)(v)).length;
+      const place = room ? { x: px(v), "text-anchor": "middle" } : { x: width, "text-anchor": "end" };
+      label(grid, tell(x)(v), { ...place, y: inside.bottom + 18 });
+    }
+    if (x.label) {
+      label(grid, x.label, { x: (inside.left + inside.right) / 2, y: height - 4, "text-anchor": "middle" });
+    }
+    if (y.ticks || x.ticks) {
+      svg(grid, "line", { class: "live-axis", x1: inside.left, x2: inside.left, y1: inside.top, y2: inside.bottom });
+      svg(grid, "line", { class: "live-axis", x1: inside.left, x2: inside.right, y1: inside.bottom, y2: inside.bottom });
+    }
+
+    const layer = () => svg(drawing, "g", { "clip-path": `url(#${clip})` });
+    const place = ([a, b]) => `${px(a).toFixed(1)},${py(b).toFixed(1)}`;
+    return {
+      svg: drawing,
+      inside,
+      x: px,
+      y: py,
+      layer,
+      /** A line through points [[x, y], ...]. */
+      line: (parent, points, attributes = {}) =>
+        svg(parent, "polyline", { class: "live-line", points: points.map(place).join(" "), ...attributes }),
+      /** Dots at points [[x, y], ...]. */
+      dots: (parent, points, attributes = {}) =>
+        points.map(([a, b]) =>
+          svg(parent, "circle", { class: "live-dot", cx: px(a).toFixed(1), cy: py(b).toFixed(1), r: 2.6, ...attributes }),
+        ),
+    };
+  }
+
+  /** Text in a drawing; "10^-3" gets a raised exponent. */
+  function label(parent, text, attributes) {
+    const [base, exponent] = String(text).split("^");
+    const element = svg(parent, "text", attributes, minus(base));
+    if (exponent !== undefined) svg(element, "tspan", { dy: -5, "font-size": "9px" }, minus(exponent));
+    return element;
+  }
+
+  /** The height lines of 1/2 (a u^2 + b v^2), as ellipses of a panel. */
+  function rings(panel, parent, [a, b], levels) {
+    for (const level of levels) {
+      svg(parent, "ellipse", {
+        class: "live-ring",
+        cx: panel.x(0), cy: panel.y(0),
+        rx: panel.x(Math.sqrt((2 * level) / a)) - panel.x(0),
+        ry: panel.y(0) - panel.y(Math.sqrt((2 * level) / b)),
+      });
+    }
+  }
+
+  /** The sentence that says what is to be seen; a screen reader reads it out when it changes. */
+  const state = (root) => html(root, "p", { class: "live-state", "aria-live": "polite" });
+
+  return { svg, html, clamp, minus, figure, slider, choice, button, panels, panel, label, rings, state };
+})();

@@ -1,0 +1,1208 @@
+"""Chapter 5, adaptive step sizes and Adam: references, cases and known mistakes."""
+
+import numpy as np
+
+from autograder.exercise import Case, exercise
+
+Array = np.ndarray
+
+
+def _signed(rng, d: int, low: float = 0.5, high: float = 3.0) -> Array:
+    """Numbers of either sign, none of them near zero."""
+    return rng.choice([-1.0, 1.0], d) * rng.uniform(low, high, d)
+
+
+def _averages(rng, d: int, t: int, beta1: float, beta2: float, size: float = 1.0) -> dict:
+    """m and v as Adam has them before step t, when gradients are about `size`."""
+    shares = 1 - beta1 ** (t - 1), 1 - beta2 ** (t - 1)
+    return dict(
+        m=shares[0] * size * rng.normal(size=d), v=shares[1] * (size * _signed(rng, d)) ** 2
+    )
+
+
+def _betas(rng) -> dict:
+    """Averaging factors that are not the defaults, and that differ."""
+    return dict(beta1=float(rng.uniform(0.5, 0.85)), beta2=float(rng.uniform(0.9, 0.99)))
+
+
+def _adam_case(rng, t: int, *, size: float = 1.0, eps: float | None = None) -> dict:
+    """Step t of Adam, with hyperparameters of its own."""
+    d, betas = int(rng.integers(2, 5)), _betas(rng)
+    case = dict(
+        theta=rng.normal(size=d),
+        grad=size * _signed(rng, d),
+        **_averages(rng, d, t, **betas, size=size),
+        t=t,
+        lr=float(rng.uniform(0.05, 0.5)),
+        **betas,
+    )
+    return case if eps is None else {**case, "eps": eps}
+
+
+def _tiny(args: dict) -> Case:
+    """Squares of tiny slopes lie far below the usual tolerance: here it is relative alone."""
+    return Case(args, atol=1e-25)
+
+
+def _large_eps(rng) -> float:
+    """So large that it matters where it stands."""
+    return float(rng.uniform(0.1, 1.0))
+
+
+@exercise(
+    points=2,
+    atol=1e-7,
+    hints=(
+        "How large is a number divided by its own size? What is left of it?",
+        "The size of each component is np.abs(grad); eps is added to the size, outside of it.",
+        "Divide grad by (its size + eps), component by component, and step against that.",
+    ),
+)
+def normalized_step(theta: Array, grad: Array, lr: float, eps: float = 1e-8) -> Array:
+    """One step of normalised gradient descent: every component moves by about lr.
+
+    Each component of the gradient is divided by its own size, g / (|g| + eps); then
+    theta <- theta - lr * that.
+
+    Parameters
+    ----------
+    theta : array of shape (d,)
+    grad : array of shape (d,), the gradient at theta
+    lr : step size, in the units of theta
+    eps : what keeps a component that is zero from dividing by zero
+
+    Returns
+    -------
+    array of shape (d,): the new theta. The arguments are left as they were.
+
+    Source: lecture D.
+    """
+    return theta - lr * grad / (np.abs(grad) + eps)
+
+
+@normalized_step.cases
+def slopes_of_many_sizes(rng):
+    """Components of very different sizes."""
+    d = int(rng.integers(3, 6))
+    grad = _signed(rng, d) * 10.0 ** rng.integers(0, 5, d)
+    return dict(theta=rng.normal(size=d), grad=grad, lr=float(rng.uniform(0.05, 0.5)))
+
+
+@normalized_step.cases
+def normalized_large_eps(rng):
+    """An eps as large as the gradient: small components move less than lr."""
+    d = int(rng.integers(2, 5))
+    lr = float(rng.uniform(0.05, 0.5))
+    return dict(theta=rng.normal(size=d), grad=_signed(rng, d), lr=lr, eps=_large_eps(rng))
+
+
+@normalized_step.cases
+def flat_component(rng):
+    """One component of the gradient is zero."""
+    grad = _signed(rng, 4)
+    grad[rng.integers(4)] = 0.0
+    return dict(theta=rng.normal(size=4), grad=grad, lr=float(rng.uniform(0.05, 0.5)))
+
+
+@normalized_step.mistake(
+    "The gradient is divided by its length as a whole, not component by component.",
+    hint="np.linalg.norm is one number for all; here each component is divided by its own size.",
+)
+def whole_length(theta, grad, lr, eps=1e-8):
+    return theta - lr * grad / (np.linalg.norm(grad) + eps)
+
+
+@normalized_step.mistake(
+    "The gradient is divided by its length as a whole, and eps is left out.",
+    hint="np.linalg.norm is one number for all; here each component has a size, and an eps, of "
+    "its own.",
+)
+def whole_length_alone(theta, grad, lr, eps=1e-8):
+    return theta - lr * grad / np.linalg.norm(grad)
+
+
+@normalized_step.mistake(
+    "The step goes uphill: the normalised gradient is added to theta.",
+    hint="Dividing by the size keeps the sign, and the gradient points up.",
+)
+def normalized_uphill(theta, grad, lr, eps=1e-8):
+    return theta + lr * grad / (np.abs(grad) + eps)
+
+
+@normalized_step.mistake(
+    "The gradient is divided by its square: the steeper the slope, the smaller the step.",
+    hint="A number divided by its own size is +1 or -1. Is 3 / 3 ** 2?",
+)
+def divided_by_square(theta, grad, lr, eps=1e-8):
+    return theta - lr * grad / (grad**2 + eps)
+
+
+@normalized_step.mistake(
+    "The sign is lost: every component moves the same way.",
+    hint="Only what you divide by is a size; above it stands grad with its sign.",
+)
+def sign_lost(theta, grad, lr, eps=1e-8):
+    return theta - lr * np.abs(grad) / (np.abs(grad) + eps)
+
+
+@normalized_step.mistake(
+    "eps is left out of the division.",
+    hint="Zero divided by zero is nan. What does eps do to the sum below the fraction?",
+)
+def normalized_eps_left_out(theta, grad, lr, eps=1e-8):
+    return theta - lr * grad / np.abs(grad)
+
+
+@normalized_step.mistake(
+    "This is the sign of the gradient: eps has no say in it.",
+    hint="With a large eps a small component moves by less than lr; np.sign cannot know that.",
+)
+def sign_alone(theta, grad, lr, eps=1e-8):
+    return theta - lr * np.sign(grad)
+
+
+@normalized_step.mistake(
+    "eps is added inside the size: |g + eps| in place of |g| + eps.",
+    hint="Take the size first, then add eps to it.",
+)
+def eps_inside_size(theta, grad, lr, eps=1e-8):
+    return theta - lr * grad / np.abs(grad + eps)
+
+
+@normalized_step.mistake(
+    "eps is under a root with the square; it belongs beside the size: |g| + eps.",
+    hint="sqrt(g ** 2 + eps) and |g| + eps differ once eps is no longer tiny.",
+)
+def normalized_eps_inside_root(theta, grad, lr, eps=1e-8):
+    return theta - lr * grad / np.sqrt(grad**2 + eps)
+
+
+@exercise(
+    points=2,
+    atol=1e-6,
+    hints=(
+        "What has to be remembered from one step to the next?",
+        "First add grad ** 2 to the accumulator; then step, with the new accumulator.",
+        "Each component's step is lr * grad / (square root of the new accumulator, plus eps).",
+    ),
+)
+def adagrad_step(
+    theta: Array, grad: Array, accumulator: Array, lr: float, eps: float = 1e-8
+) -> tuple[Array, Array]:
+    """One step of AdaGrad: the more slope a component has seen, the smaller its steps.
+
+    The squared gradients of all steps are summed, component by component; the step is
+    lr * g / (sqrt(sum) + eps), with this step's gradient already in the sum.
+
+    Parameters
+    ----------
+    theta : array of shape (d,)
+    grad : array of shape (d,), the gradient at theta
+    accumulator : array of shape (d,), the sum of squared gradients before this step
+    lr : step size
+    eps : added to the root
+
+    Returns
+    -------
+    (theta, accumulator): two new arrays of shape (d,). The arguments are left as they were.
+
+    Source: lecture C; Duchi, Hazan and Singer (2011).
+    """
+    accumulator = accumulator + grad**2
+    return theta - lr * grad / (np.sqrt(accumulator) + eps), accumulator
+
+
+@adagrad_step.cases
+def accumulated(rng):
+    """A step in mid run: the accumulator holds the squares of many steps."""
+    d = int(rng.integers(2, 5))
+    accumulator = rng.uniform(2, 20, d)
+    lr = float(rng.uniform(0.2, 1.0))
+    return dict(theta=rng.normal(size=d), grad=_signed(rng, d), accumulator=accumulator, lr=lr)
+
+
+@adagrad_step.cases
+def adagrad_first_and_second_step(rng):
+    """The first step, from an accumulator of zeros, and one soon after it."""
+    for accumulator in (np.zeros(3), rng.uniform(0.5, 2, 3)):
+        lr = float(rng.uniform(0.2, 1.0))
+        yield dict(theta=rng.normal(size=3), grad=_signed(rng, 3), accumulator=accumulator, lr=lr)
+
+
+@adagrad_step.cases
+def adagrad_large_eps(rng):
+    """An eps that is no longer tiny beside the root."""
+    d = int(rng.integers(2, 5))
+    return dict(
+        theta=rng.normal(size=d),
+        grad=_signed(rng, d),
+        accumulator=rng.uniform(0.5, 4, d),
+        lr=float(rng.uniform(0.2, 1.0)),
+        eps=_large_eps(rng),
+    )
+
+
+@adagrad_step.cases
+def adagrad_tiny_slopes(rng):
+    """Gradients about as small as the default eps, and one component that has seen none."""
+    grad = 1e-8 * np.append(_signed(rng, 3), 0.0)
+    accumulator = (1e-8 * np.append(_signed(rng, 3), 0.0)) ** 2
+    lr = float(rng.uniform(0.2, 1.0))
+    return _tiny(dict(theta=rng.normal(size=4), grad=grad, accumulator=accumulator, lr=lr))
+
+
+@adagrad_step.mistake(
+    "theta moves before this step's gradient is in the sum.",
+    hint="From an accumulator of zeros that divides by eps alone. Update the sum first.",
+)
+def old_sum_used(theta, grad, accumulator, lr, eps=1e-8):
+    return theta - lr * grad / (np.sqrt(accumulator) + eps), accumulator + grad**2
+
+
+@adagrad_step.mistake(
+    "The step is right, but the accumulator that comes back is the old one.",
+    hint="The next step needs the sum that has this gradient in it.",
+)
+def old_sum_returned(theta, grad, accumulator, lr, eps=1e-8):
+    return theta - lr * grad / (np.sqrt(accumulator + grad**2) + eps), accumulator
+
+
+@adagrad_step.mistake(
+    "The accumulator is replaced by this step's square; AdaGrad adds it to the old sum.",
+    hint="Without the sum every step is about lr, as in normalized_step.",
+)
+def sum_replaced(theta, grad, accumulator, lr, eps=1e-8):
+    accumulator = grad**2
+    return theta - lr * grad / (np.sqrt(accumulator) + eps), accumulator
+
+
+@adagrad_step.mistake(
+    "The gradient is summed without being squared.",
+    hint="Slopes of opposite sign must not cancel: what is summed is grad ** 2.",
+)
+def adagrad_not_squared(theta, grad, accumulator, lr, eps=1e-8):
+    accumulator = accumulator + grad
+    return theta - lr * grad / (np.sqrt(accumulator) + eps), accumulator
+
+
+@adagrad_step.mistake(
+    "The root is missing: the gradient is divided by a sum of squares.",
+    hint="grad has units, grad ** 2 their square; the root brings them back together.",
+)
+def adagrad_root_missing(theta, grad, accumulator, lr, eps=1e-8):
+    accumulator = accumulator + grad**2
+    return theta - lr * grad / (accumulator + eps), accumulator
+
+
+@adagrad_step.mistake(
+    "eps is inside the root; it belongs beside it: sqrt(sum) + eps.",
+    hint="Inside, an eps of 1e-8 counts as 1e-4 where the sum is tiny.",
+)
+def adagrad_eps_inside_root(theta, grad, accumulator, lr, eps=1e-8):
+    accumulator = accumulator + grad**2
+    return theta - lr * grad / np.sqrt(accumulator + eps), accumulator
+
+
+@adagrad_step.mistake(
+    "eps is left out: a component that has seen no slope gives 0 / 0.",
+    hint="Add eps to the root before you divide.",
+)
+def adagrad_eps_left_out(theta, grad, accumulator, lr, eps=1e-8):
+    accumulator = accumulator + grad**2
+    return theta - lr * grad / np.sqrt(accumulator), accumulator
+
+
+@adagrad_step.mistake(
+    "One sum is kept for all components; each needs its own.",
+    hint="grad @ grad is one number. What you accumulate has the shape of theta.",
+)
+def one_sum_for_all(theta, grad, accumulator, lr, eps=1e-8):
+    accumulator = accumulator + grad @ grad
+    return theta - lr * grad / (np.sqrt(accumulator) + eps), accumulator
+
+
+@adagrad_step.mistake(
+    "The step goes uphill: it is added to theta.",
+    hint="The gradient points where the loss rises, however it is scaled.",
+)
+def adagrad_uphill(theta, grad, accumulator, lr, eps=1e-8):
+    accumulator = accumulator + grad**2
+    return theta + lr * grad / (np.sqrt(accumulator) + eps), accumulator
+
+
+adagrad_step.remark(
+    "torch's own Adagrad gives the numbers; writing it yourself shows where they come from.",
+    uses="Adagrad",
+)
+
+
+@exercise(
+    points=3,
+    atol=1e-6,
+    hints=(
+        "AdaGrad's sum only grows. What would forget old slopes, and keep recent ones?",
+        "v is an exponential average of grad ** 2: beta times the old, (1 - beta) times the new.",
+        "Divide by np.sqrt(new v) + eps, and return the new theta first, the new v second.",
+    ),
+)
+def rmsprop_step(
+    theta: Array, grad: Array, v: Array, lr: float, beta: float, eps: float = 1e-8
+) -> tuple[Array, Array]:
+    """One step of RMSprop: each component is divided by its own recent size.
+
+    v <- beta * v + (1 - beta) * g ** 2, then theta <- theta - lr * g / (sqrt(v) + eps),
+    with the new v.
+
+    Parameters
+    ----------
+    theta : array of shape (d,)
+    grad : array of shape (d,), the gradient at theta
+    v : array of shape (d,), the average of squared gradients before this step
+    lr : step size, in the units of theta
+    beta : averaging factor, 0 <= beta < 1
+    eps : added to the root
+
+    Returns
+    -------
+    (theta, v): two new arrays of shape (d,). The arguments are left as they were.
+
+    Source: lecture B; Tieleman and Hinton (2012).
+    """
+    v = beta * v + (1 - beta) * grad**2
+    return theta - lr * grad / (np.sqrt(v) + eps), v
+
+
+@rmsprop_step.cases
+def rmsprop_mid_run(rng):
+    """A step in mid run: v holds an average already."""
+    d = int(rng.integers(2, 5))
+    return dict(
+        theta=rng.normal(size=d),
+        grad=_signed(rng, d),
+        v=rng.uniform(0.3, 4, d),
+        lr=float(rng.uniform(0.1, 0.5)),
+        beta=float(rng.uniform(0.6, 0.9)),
+    )
+
+
+@rmsprop_step.cases
+def from_zeros_on(rng):
+    """The first step, from zeros, and a later one with the same beta."""
+    beta = float(rng.uniform(0.6, 0.9))
+    for v in (np.zeros(3), rng.uniform(0.3, 2, 3)):
+        lr = float(rng.uniform(0.1, 0.5))
+        yield dict(theta=rng.normal(size=3), grad=_signed(rng, 3), v=v, lr=lr, beta=beta)
+
+
+@rmsprop_step.cases
+def rmsprop_large_eps(rng):
+    """An eps that is no longer tiny beside the root."""
+    d = int(rng.integers(2, 5))
+    return dict(
+        theta=rng.normal(size=d),
+        grad=_signed(rng, d),
+        v=rng.uniform(0.3, 4, d),
+        lr=float(rng.uniform(0.1, 0.5)),
+        beta=float(rng.uniform(0.6, 0.9)),
+        eps=_large_eps(rng),
+    )
+
+
+@rmsprop_step.cases
+def rmsprop_tiny_slopes(rng):
+    """Gradients about as small as the default eps, and one component that has seen none."""
+    grad = 1e-8 * np.append(_signed(rng, 3), 0.0)
+    v = (1e-8 * np.append(_signed(rng, 3), 0.0)) ** 2
+    lr, beta = float(rng.uniform(0.1, 0.5)), float(rng.uniform(0.6, 0.9))
+    return _tiny(dict(theta=rng.normal(size=4), grad=grad, v=v, lr=lr, beta=beta))
+
+
+@rmsprop_step.mistake(
+    "The new square is not scaled by (1 - beta).",
+    hint="An average has weights that add up to 1.",
+)
+def unscaled_square(theta, grad, v, lr, beta, eps=1e-8):
+    v = beta * v + grad**2
+    return theta - lr * grad / (np.sqrt(v) + eps), v
+
+
+@rmsprop_step.mistake(
+    "The two weights are swapped: beta belongs to the old average.",
+    hint="A beta near 1 should remember much and change little with one new gradient.",
+)
+def weights_swapped(theta, grad, v, lr, beta, eps=1e-8):
+    v = (1 - beta) * v + beta * grad**2
+    return theta - lr * grad / (np.sqrt(v) + eps), v
+
+
+@rmsprop_step.mistake(
+    "The squares are summed: this is AdaGrad, which never forgets.",
+    hint="Where does the old average fade? beta is there to say how fast.",
+)
+def summed(theta, grad, v, lr, beta, eps=1e-8):
+    v = v + grad**2
+    return theta - lr * grad / (np.sqrt(v) + eps), v
+
+
+@rmsprop_step.mistake(
+    "The average is of the gradient, not of its square.",
+    hint="Slopes of opposite sign would cancel: the name says mean *square*.",
+)
+def rmsprop_not_squared(theta, grad, v, lr, beta, eps=1e-8):
+    v = beta * v + (1 - beta) * grad
+    return theta - lr * grad / (np.sqrt(v) + eps), v
+
+
+@rmsprop_step.mistake(
+    "The root is missing: the gradient is divided by an average of squares.",
+    hint="The R in the name: root mean square.",
+)
+def rmsprop_root_missing(theta, grad, v, lr, beta, eps=1e-8):
+    v = beta * v + (1 - beta) * grad**2
+    return theta - lr * grad / (v + eps), v
+
+
+@rmsprop_step.mistake(
+    "eps is inside the root; it belongs beside it: sqrt(v) + eps.",
+    hint="Inside, an eps of 1e-8 counts as 1e-4 where v is tiny.",
+)
+def rmsprop_eps_inside_root(theta, grad, v, lr, beta, eps=1e-8):
+    v = beta * v + (1 - beta) * grad**2
+    return theta - lr * grad / np.sqrt(v + eps), v
+
+
+@rmsprop_step.mistake(
+    "eps is left out: a component that has seen no slope gives 0 / 0.",
+    hint="Add eps to the root before you divide.",
+)
+def rmsprop_eps_left_out(theta, grad, v, lr, beta, eps=1e-8):
+    v = beta * v + (1 - beta) * grad**2
+    return theta - lr * grad / np.sqrt(v), v
+
+
+@rmsprop_step.mistake(
+    "theta moves with the old average: v is updated after the step.",
+    hint="First let v take in this gradient, then divide by its root.",
+)
+def old_average_used(theta, grad, v, lr, beta, eps=1e-8):
+    return theta - lr * grad / (np.sqrt(v) + eps), beta * v + (1 - beta) * grad**2
+
+
+@rmsprop_step.mistake(
+    "The step is right, but the v that comes back is the old one.",
+    hint="The next step needs the average that has this gradient in it.",
+)
+def old_average_returned(theta, grad, v, lr, beta, eps=1e-8):
+    return theta - lr * grad / (np.sqrt(beta * v + (1 - beta) * grad**2) + eps), v
+
+
+@rmsprop_step.mistake(
+    "The step goes uphill: it is added to theta.",
+    hint="The gradient points where the loss rises, however it is scaled.",
+)
+def rmsprop_uphill(theta, grad, v, lr, beta, eps=1e-8):
+    v = beta * v + (1 - beta) * grad**2
+    return theta + lr * grad / (np.sqrt(v) + eps), v
+
+
+rmsprop_step.remark(
+    "torch's own RMSprop gives the numbers; writing it yourself shows where they come from.",
+    uses="RMSprop",
+)
+
+
+@exercise(
+    points=4,
+    atol=1e-7,
+    hints=(
+        "Which two averages does Adam keep, and what is averaged in each?",
+        "Update m with grad and v with grad ** 2 first. Both started at zero: which factor "
+        "undoes that after t steps?",
+        "m_hat = m / (1 - beta1 ** t), and v_hat likewise with beta2.",
+        "Step by lr * m_hat / (np.sqrt(v_hat) + eps), but return m and v without their hats.",
+    ),
+)
+def adam_step(
+    theta: Array,
+    grad: Array,
+    m: Array,
+    v: Array,
+    t: int,
+    lr: float = 1e-3,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    eps: float = 1e-8,
+) -> tuple[Array, Array, Array]:
+    """One step of Adam: momentum's direction, divided by RMSprop's size, both bias-corrected.
+
+    m <- beta1 * m + (1 - beta1) * g and v <- beta2 * v + (1 - beta2) * g ** 2 are averages that
+    start at zero; m_hat = m / (1 - beta1 ** t) and v_hat = v / (1 - beta2 ** t) put that right.
+    Then theta <- theta - lr * m_hat / (sqrt(v_hat) + eps).
+
+    Parameters
+    ----------
+    theta : array of shape (d,)
+    grad : array of shape (d,), the gradient at theta
+    m, v : arrays of shape (d,), the averages before this step, as the step before returned them
+    t : number of the step being taken; the first is 1
+    lr : step size, in the units of theta
+    beta1, beta2 : averaging factors of m and v, 0 <= beta < 1
+    eps : added to the root
+
+    Returns
+    -------
+    (theta, m, v): three new arrays of shape (d,); m and v are not bias-corrected. The arguments
+    are left as they were.
+
+    Source: Kingma and Ba (2015), algorithm 1; lectures B and D.
+    """
+    m = beta1 * m + (1 - beta1) * grad
+    v = beta2 * v + (1 - beta2) * grad**2
+    m_hat = m / (1 - beta1**t)
+    v_hat = v / (1 - beta2**t)
+    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
+
+
+@adam_step.cases
+def adam_mid_run(rng):
+    """A step in mid run: both averages hold something already."""
+    return _adam_case(rng, int(rng.integers(3, 12)))
+
+
+@adam_step.cases
+def adam_first_and_second_step(rng):
+    """The first step, from zeros, one component flat; and a second step."""
+    first = _adam_case(rng, 1)
+    first["grad"][0] = 0.0
+    yield first
+    yield _adam_case(rng, 2)
+
+
+@adam_step.cases
+def default_settings(rng):
+    """The default hyperparameters, some dozens of steps into a run."""
+    d, t = int(rng.integers(2, 5)), int(rng.integers(20, 50))
+    averages = _averages(rng, d, t, 0.9, 0.999)
+    return dict(theta=rng.normal(size=d), grad=_signed(rng, d), **averages, t=t)
+
+
+@adam_step.cases
+def adam_large_eps(rng):
+    """An eps that is no longer tiny beside the root."""
+    return _adam_case(rng, int(rng.integers(2, 8)), eps=_large_eps(rng))
+
+
+@adam_step.cases
+def adam_tiny_slopes(rng):
+    """Gradients about as small as the default eps."""
+    return _tiny(_adam_case(rng, int(rng.integers(2, 8)), size=1e-8))
+
+
+@adam_step.mistake(
+    "The averages are not bias-corrected.",
+    hint="m and v start at zero, so that young averages are too small. By how much after t steps?",
+)
+def adam_no_bias_correction(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    m = beta1 * m + (1 - beta1) * grad
+    v = beta2 * v + (1 - beta2) * grad**2
+    return theta - lr * m / (np.sqrt(v) + eps), m, v
+
+
+@adam_step.mistake(
+    "The correction counts steps from 0; here the first step is t = 1.",
+    hint="At the first step the correction must undo a factor 1 - beta. What is 1 - beta ** 0?",
+)
+def adam_t_from_0(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    m = beta1 * m + (1 - beta1) * grad
+    v = beta2 * v + (1 - beta2) * grad**2
+    m_hat = m / (1 - beta1 ** (t - 1))
+    v_hat = v / (1 - beta2 ** (t - 1))
+    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
+
+
+@adam_step.mistake(
+    "The correction uses t + 1; t is already the number of this step.",
+    hint="At the first step 1 - beta ** t must be the weight 1 - beta of the one gradient so far.",
+)
+def adam_t_one_too_far(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    m = beta1 * m + (1 - beta1) * grad
+    v = beta2 * v + (1 - beta2) * grad**2
+    m_hat = m / (1 - beta1 ** (t + 1))
+    v_hat = v / (1 - beta2 ** (t + 1))
+    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
+
+
+@adam_step.mistake(
+    "m is not corrected, v is: the first form on lecture B's slide, where the hat of m is lost.",
+    hint="Both averages start at zero, so both need their correction.",
+)
+def first_moment_uncorrected(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    m = beta1 * m + (1 - beta1) * grad
+    v = beta2 * v + (1 - beta2) * grad**2
+    v_hat = v / (1 - beta2**t)
+    return theta - lr * m / (np.sqrt(v_hat) + eps), m, v
+
+
+@adam_step.mistake(
+    "v is not corrected, m is.",
+    hint="Both averages start at zero, so both need their correction.",
+)
+def second_moment_uncorrected(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    m = beta1 * m + (1 - beta1) * grad
+    v = beta2 * v + (1 - beta2) * grad**2
+    m_hat = m / (1 - beta1**t)
+    return theta - lr * m_hat / (np.sqrt(v) + eps), m, v
+
+
+@adam_step.mistake(
+    "eps is inside the root; it belongs beside it: sqrt(v_hat) + eps.",
+    hint="Inside, an eps of 1e-8 counts as 1e-4 where v is tiny.",
+)
+def adam_eps_inside_root(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    m = beta1 * m + (1 - beta1) * grad
+    v = beta2 * v + (1 - beta2) * grad**2
+    m_hat = m / (1 - beta1**t)
+    v_hat = v / (1 - beta2**t)
+    return theta - lr * m_hat / np.sqrt(v_hat + eps), m, v
+
+
+@adam_step.mistake(
+    "eps is added to the root of the raw v, and the correction scales eps too.",
+    hint="First make v_hat, then take its root, then add eps.",
+)
+def adam_eps_before_correction(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    m = beta1 * m + (1 - beta1) * grad
+    v = beta2 * v + (1 - beta2) * grad**2
+    m_hat = m / (1 - beta1**t)
+    return theta - lr * m_hat * np.sqrt(1 - beta2**t) / (np.sqrt(v) + eps), m, v
+
+
+@adam_step.mistake(
+    "eps is left out: a component that has seen no slope gives 0 / 0.",
+    hint="Add eps to the root before you divide.",
+)
+def adam_eps_left_out(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    m = beta1 * m + (1 - beta1) * grad
+    v = beta2 * v + (1 - beta2) * grad**2
+    m_hat = m / (1 - beta1**t)
+    v_hat = v / (1 - beta2**t)
+    return theta - lr * m_hat / np.sqrt(v_hat), m, v
+
+
+@adam_step.mistake(
+    "beta1 and beta2 are swapped: beta1 belongs to m, beta2 to v.",
+    hint="The direction should forget sooner than the size: which of 0.9 and 0.999 forgets sooner?",
+)
+def betas_swapped(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    m = beta2 * m + (1 - beta2) * grad
+    v = beta1 * v + (1 - beta1) * grad**2
+    m_hat = m / (1 - beta2**t)
+    v_hat = v / (1 - beta1**t)
+    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
+
+
+@adam_step.mistake(
+    "m averages the square of the gradient; the square belongs to v alone.",
+    hint="m gives the direction, so it must keep the sign.",
+)
+def squared_first_moment(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    m = beta1 * m + (1 - beta1) * grad**2
+    v = beta2 * v + (1 - beta2) * grad**2
+    m_hat = m / (1 - beta1**t)
+    v_hat = v / (1 - beta2**t)
+    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
+
+
+@adam_step.mistake(
+    "v averages the gradient itself; it must average grad ** 2.",
+    hint="v measures size, and sizes of opposite slopes must not cancel.",
+)
+def second_moment_not_squared(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    m = beta1 * m + (1 - beta1) * grad
+    v = beta2 * v + (1 - beta2) * grad
+    m_hat = m / (1 - beta1**t)
+    v_hat = v / (1 - beta2**t)
+    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
+
+
+@adam_step.mistake(
+    "The root is missing: m_hat is divided by an average of squares.",
+    hint="m_hat has the units of a slope, v_hat their square: what brings them together?",
+)
+def adam_root_missing(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    m = beta1 * m + (1 - beta1) * grad
+    v = beta2 * v + (1 - beta2) * grad**2
+    m_hat = m / (1 - beta1**t)
+    v_hat = v / (1 - beta2**t)
+    return theta - lr * m_hat / (v_hat + eps), m, v
+
+
+@adam_step.mistake(
+    "The new gradient is not scaled by (1 - beta) in the averages.",
+    hint="An average has weights that add up to 1; the correction counts on it.",
+)
+def averages_not_weighted(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    m = beta1 * m + grad
+    v = beta2 * v + grad**2
+    m_hat = m / (1 - beta1**t)
+    v_hat = v / (1 - beta2**t)
+    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
+
+
+@adam_step.mistake(
+    "theta moves by the gradient of this step; m is kept, but not used.",
+    hint="Without m this is RMSprop with a correction. What stands above the fraction in Adam?",
+)
+def gradient_not_averaged(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    m = beta1 * m + (1 - beta1) * grad
+    v = beta2 * v + (1 - beta2) * grad**2
+    v_hat = v / (1 - beta2**t)
+    return theta - lr * grad / (np.sqrt(v_hat) + eps), m, v
+
+
+@adam_step.mistake(
+    "The step is right, but the averages that come back are the old ones.",
+    hint="The next step needs the averages that have this gradient in them.",
+)
+def adam_old_averages_returned(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    m_hat = (beta1 * m + (1 - beta1) * grad) / (1 - beta1**t)
+    v_hat = (beta2 * v + (1 - beta2) * grad**2) / (1 - beta2**t)
+    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
+
+
+@adam_step.mistake(
+    "theta moves with the old averages: m and v are updated after the step.",
+    hint="First let both averages take in this gradient, then correct and step.",
+)
+def old_averages_used(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    m_hat = m / (1 - beta1**t)
+    v_hat = v / (1 - beta2**t)
+    return (
+        theta - lr * m_hat / (np.sqrt(v_hat) + eps),
+        beta1 * m + (1 - beta1) * grad,
+        beta2 * v + (1 - beta2) * grad**2,
+    )
+
+
+@adam_step.mistake(
+    "The averages come back with their hats on: the next step would correct them again.",
+    hint="Return the raw m and v; m_hat and v_hat are for this step alone.",
+)
+def corrected_averages_returned(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    m = beta1 * m + (1 - beta1) * grad
+    v = beta2 * v + (1 - beta2) * grad**2
+    m_hat = m / (1 - beta1**t)
+    v_hat = v / (1 - beta2**t)
+    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), m_hat, v_hat
+
+
+@adam_step.mistake(
+    "The averages come back in the wrong order: theta, m, v is wanted.",
+    hint="Compare the order of what you return with the docstring.",
+)
+def averages_in_the_wrong_order(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    m = beta1 * m + (1 - beta1) * grad
+    v = beta2 * v + (1 - beta2) * grad**2
+    m_hat = m / (1 - beta1**t)
+    v_hat = v / (1 - beta2**t)
+    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), v, m
+
+
+@adam_step.mistake(
+    "beta1 and beta2 are written as 0.9 and 0.999 in the body; the arguments are not used.",
+    hint="Those are defaults. Somebody may call the function with others.",
+)
+def settings_ignored(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    m = 0.9 * m + 0.1 * grad
+    v = 0.999 * v + 0.001 * grad**2
+    m_hat = m / (1 - 0.9**t)
+    v_hat = v / (1 - 0.999**t)
+    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
+
+
+@adam_step.mistake(
+    "The correction has beta * t; it is beta to the power of t.",
+    hint="After t steps the zero that m began with still has the weight beta * beta * ... * beta.",
+)
+def beta_times_t(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    m = beta1 * m + (1 - beta1) * grad
+    v = beta2 * v + (1 - beta2) * grad**2
+    m_hat = m / (1 - beta1 * t)
+    v_hat = v / (1 - beta2 * t)
+    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
+
+
+@adam_step.mistake(
+    "The step goes uphill: it is added to theta.",
+    hint="m_hat is an average of gradients, and a gradient points up.",
+)
+def adam_uphill(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    m = beta1 * m + (1 - beta1) * grad
+    v = beta2 * v + (1 - beta2) * grad**2
+    m_hat = m / (1 - beta1**t)
+    v_hat = v / (1 - beta2**t)
+    return theta + lr * m_hat / (np.sqrt(v_hat) + eps), m, v
+
+
+adam_step.remark(
+    "torch's own Adam gives the numbers; writing it yourself shows where they come from.",
+    uses="Adam",
+)
+
+
+@exercise(
+    points=2,
+    rtol=1e-6,
+    hints=(
+        "In Adam's step, m_hat is multiplied by something. By what?",
+        "v comes raw: correct it as Adam does, with 1 - beta2 ** t.",
+        "lr divided by (the root of v_hat, plus eps): one number for each component.",
+    ),
+)
+def effective_learning_rate(v: Array, t: int, lr: float, beta2: float, eps: float = 1e-8) -> Array:
+    """What Adam multiplies m_hat by: a learning rate of its own for every component.
+
+    lr / (sqrt(v_hat) + eps), where v_hat = v / (1 - beta2 ** t).
+
+    Parameters
+    ----------
+    v : array of any shape, the raw average of squared gradients after step t
+    t : number of the step that was taken last, 1 or more
+    lr : step size
+    beta2 : averaging factor of v, 0 <= beta2 < 1
+    eps : added to the root
+
+    Returns
+    -------
+    array of the shape of v.
+
+    Source: lectures B and D; Kingma and Ba (2015), section 2.1.
+    """
+    v_hat = v / (1 - beta2**t)
+    return lr / (np.sqrt(v_hat) + eps)
+
+
+def _rate_case(rng, t: int, shape: tuple[int, ...], size: float = 1.0) -> dict:
+    """v as it is after step t, when gradients are about `size`."""
+    beta2 = float(rng.uniform(0.9, 0.99))
+    v = (1 - beta2**t) * (size * rng.uniform(0.3, 3.0, shape)) ** 2
+    return dict(v=v, t=t, lr=float(rng.uniform(0.05, 0.5)), beta2=beta2)
+
+
+@effective_learning_rate.cases
+def early(rng):
+    """Early in a run, when the correction is large."""
+    return _rate_case(rng, int(rng.integers(2, 10)), (int(rng.integers(2, 5)),))
+
+
+@effective_learning_rate.cases
+def first_step(rng):
+    """After the first step: v holds one gradient."""
+    return _rate_case(rng, 1, (int(rng.integers(2, 5)),))
+
+
+@effective_learning_rate.cases
+def table(rng):
+    """v is a table of numbers, and some dozens of steps have been taken."""
+    case = _rate_case(rng, int(rng.integers(20, 60)), (2, 3))
+    return {**case, "beta2": 0.999}
+
+
+@effective_learning_rate.cases
+def rate_large_eps(rng):
+    """An eps that is no longer tiny beside the root."""
+    return {**_rate_case(rng, int(rng.integers(2, 6)), (3,)), "eps": _large_eps(rng)}
+
+
+@effective_learning_rate.cases
+def rate_tiny_slopes(rng):
+    """Gradients about as small as the default eps, and one component that has seen none."""
+    case = _rate_case(rng, int(rng.integers(2, 6)), (4,), size=1e-8)
+    case["v"][rng.integers(4)] = 0.0
+    return case
+
+
+@effective_learning_rate.mistake(
+    "v is used raw: the bias correction is missing.",
+    hint="Early on v is still too small. Adam divides it by 1 - beta2 ** t first.",
+)
+def rate_no_bias_correction(v, t, lr, beta2, eps=1e-8):
+    return lr / (np.sqrt(v) + eps)
+
+
+@effective_learning_rate.mistake(
+    "The correction counts steps from 0; t is the number of the step that was taken.",
+    hint="After the first step t is 1, and 1 - beta2 is the share that v holds.",
+)
+def rate_t_from_0(v, t, lr, beta2, eps=1e-8):
+    v_hat = v / (1 - beta2 ** (t - 1))
+    return lr / (np.sqrt(v_hat) + eps)
+
+
+@effective_learning_rate.mistake(
+    "The correction uses t + 1; v is the average after step t.",
+    hint="t is the number of the step whose gradient went into v last.",
+)
+def rate_t_one_too_far(v, t, lr, beta2, eps=1e-8):
+    v_hat = v / (1 - beta2 ** (t + 1))
+    return lr / (np.sqrt(v_hat) + eps)
+
+
+@effective_learning_rate.mistake(
+    "v is multiplied by 1 - beta2 ** t; the correction divides by it.",
+    hint="A young average is too small. Should its correction make it smaller?",
+)
+def corrected_the_wrong_way(v, t, lr, beta2, eps=1e-8):
+    v_hat = v * (1 - beta2**t)
+    return lr / (np.sqrt(v_hat) + eps)
+
+
+@effective_learning_rate.mistake(
+    "The root is missing: lr is divided by an average of squares.",
+    hint="Adam divides by the root of v_hat.",
+)
+def rate_root_missing(v, t, lr, beta2, eps=1e-8):
+    return lr / (v / (1 - beta2**t) + eps)
+
+
+@effective_learning_rate.mistake(
+    "eps is inside the root; it belongs beside it: sqrt(v_hat) + eps.",
+    hint="Inside, an eps of 1e-8 counts as 1e-4 where v is tiny.",
+)
+def rate_eps_inside_root(v, t, lr, beta2, eps=1e-8):
+    return lr / np.sqrt(v / (1 - beta2**t) + eps)
+
+
+@effective_learning_rate.mistake(
+    "eps is added to the root of the raw v, and the correction scales eps too.",
+    hint="First make v_hat, then take its root, then add eps.",
+)
+def rate_eps_before_correction(v, t, lr, beta2, eps=1e-8):
+    return lr * np.sqrt(1 - beta2**t) / (np.sqrt(v) + eps)
+
+
+@effective_learning_rate.mistake(
+    "eps is left out: a component that has seen no slope gets an infinite rate.",
+    hint="Add eps to the root before you divide.",
+)
+def rate_eps_left_out(v, t, lr, beta2, eps=1e-8):
+    return lr / np.sqrt(v / (1 - beta2**t))
+
+
+@effective_learning_rate.mistake(
+    "This is one rate for all components; each has its own.",
+    hint="What comes back has the shape of v: take no mean over it.",
+)
+def one_rate_for_all(v, t, lr, beta2, eps=1e-8):
+    return np.mean(lr / (np.sqrt(v / (1 - beta2**t)) + eps))
+
+
+@effective_learning_rate.mistake(
+    "The root of v is corrected by 1 - beta2 ** t itself; it is v that is divided by it.",
+    hint="Correct first, take the root after.",
+)
+def corrected_after_the_root(v, t, lr, beta2, eps=1e-8):
+    return lr / (np.sqrt(v) / (1 - beta2**t) + eps)
+
+
+@exercise(
+    points=3,
+    atol=1e-7,
+    hints=(
+        "Two things happen to theta here. Which of them looks at the gradient?",
+        "First pull theta towards zero: by which factor, if lr and weight_decay are small?",
+        "Scale theta by 1 - lr * weight_decay, then give it to the adam_step that you have.",
+    ),
+)
+def adamw_step(
+    theta: Array,
+    grad: Array,
+    m: Array,
+    v: Array,
+    t: int,
+    lr: float = 1e-3,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    eps: float = 1e-8,
+    weight_decay: float = 1e-2,
+) -> tuple[Array, Array, Array]:
+    """One step of AdamW: theta shrinks by 1 - lr * weight_decay, then Adam's step is taken.
+
+    The decay is decoupled: it enters neither the gradient nor m nor v.
+
+    Parameters
+    ----------
+    theta : array of shape (d,)
+    grad : array of shape (d,), the gradient at theta, without any penalty
+    m, v : arrays of shape (d,), the averages before this step, as the step before returned them
+    t : number of the step being taken; the first is 1
+    lr : step size, in the units of theta
+    beta1, beta2 : averaging factors of m and v, 0 <= beta < 1
+    eps : added to the root
+    weight_decay : how strongly theta is pulled towards zero
+
+    Returns
+    -------
+    (theta, m, v): three new arrays of shape (d,); m and v are not bias-corrected. The arguments
+    are left as they were.
+
+    Source: Loshchilov and Hutter (2019), in the form of torch.optim.AdamW.
+    """
+    return adam_step(theta * (1 - lr * weight_decay), grad, m, v, t, lr, beta1, beta2, eps)
+
+
+def _decayed(rng, case: dict) -> dict:
+    """A case of Adam's with a weight decay that shows."""
+    theta = _signed(rng, len(case["theta"]), 0.5, 3.0)
+    return {**case, "theta": theta, "weight_decay": float(rng.uniform(0.1, 0.6))}
+
+
+@adamw_step.cases
+def adamw_mid_run(rng):
+    """A step in mid run, with a strong decay."""
+    return _decayed(rng, _adam_case(rng, int(rng.integers(3, 12))))
+
+
+@adamw_step.cases
+def adamw_first_and_second_step(rng):
+    """The first step, from zeros, and a second one."""
+    for t in (1, 2):
+        yield _decayed(rng, _adam_case(rng, t))
+
+
+@adamw_step.cases
+def default_decay(rng):
+    """The default weight_decay, on large parameters."""
+    case = _adam_case(rng, int(rng.integers(3, 12)))
+    return {**case, "theta": _signed(rng, len(case["theta"]), 3.0, 9.0)}
+
+
+@adamw_step.cases
+def adamw_large_eps(rng):
+    """An eps that is no longer tiny beside the root."""
+    return _decayed(rng, _adam_case(rng, int(rng.integers(2, 8)), eps=_large_eps(rng)))
+
+
+@adamw_step.mistake(
+    "The decay is put into the gradient (L2); there v divides it out again.",
+    hint="AdamW keeps it apart: leave grad alone, and shrink theta itself.",
+)
+def l2_in_the_gradient(
+    theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2
+):
+    grad = grad + weight_decay * theta
+    return adam_step.reference(theta, grad, m, v, t, lr, beta1, beta2, eps)
+
+
+@adamw_step.mistake(
+    "There is no decay: this is Adam's step.",
+    hint="What is weight_decay there for? theta shrinks before it moves.",
+)
+def no_decay(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2):
+    return adam_step.reference(theta, grad, m, v, t, lr, beta1, beta2, eps)
+
+
+@adamw_step.mistake(
+    "theta is scaled by 1 - weight_decay; lr is missing from the factor.",
+    hint="The decay is a step as well, so the learning rate scales it.",
+)
+def decay_without_lr(
+    theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2
+):
+    theta = theta * (1 - weight_decay)
+    return adam_step.reference(theta, grad, m, v, t, lr, beta1, beta2, eps)
+
+
+@adamw_step.mistake(
+    "The decay comes after Adam's step, and shrinks the step as well.",
+    hint="Scale the theta that you were given; then take the step from there.",
+)
+def decay_after_the_step(
+    theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2
+):
+    theta, m, v = adam_step.reference(theta, grad, m, v, t, lr, beta1, beta2, eps)
+    return theta * (1 - lr * weight_decay), m, v
+
+
+@adamw_step.mistake(
+    "The parameters grow: the factor is 1 + lr * weight_decay.",
+    hint="A decay makes numbers smaller.",
+)
+def weights_grow(
+    theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2
+):
+    theta = theta * (1 + lr * weight_decay)
+    return adam_step.reference(theta, grad, m, v, t, lr, beta1, beta2, eps)
+
+
+@adamw_step.mistake(
+    "The factor scales the step, not theta.",
+    hint="What decays are the weights: theta itself.",
+)
+def step_scaled_not_theta(
+    theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2
+):
+    moved, m, v = adam_step.reference(theta, grad, m, v, t, lr, beta1, beta2, eps)
+    return theta + (1 - lr * weight_decay) * (moved - theta), m, v
+
+
+@adamw_step.mistake(
+    "Adam's step is taken with its default settings: lr, beta1, beta2 and eps are not passed on.",
+    hint="adam_step knows only what you give it; its own defaults fill in the rest.",
+)
+def settings_not_passed_on(
+    theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2
+):
+    return adam_step.reference(theta * (1 - lr * weight_decay), grad, m, v, t)
+
+
+@adamw_step.mistake(
+    "The decay is 0.01 whatever weight_decay says.",
+    hint="0.01 is the default; use the argument.",
+)
+def default_decay_used(
+    theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2
+):
+    return adam_step.reference(theta * (1 - lr * 0.01), grad, m, v, t, lr, beta1, beta2, eps)
+
+
+@adamw_step.mistake(
+    "Adam's averages are not bias-corrected.",
+    hint="m and v start at zero; divide by 1 - beta ** t, or call your adam_step.",
+)
+def adamw_no_bias_correction(
+    theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2
+):
+    m = beta1 * m + (1 - beta1) * grad
+    v = beta2 * v + (1 - beta2) * grad**2
+    return theta * (1 - lr * weight_decay) - lr * m / (np.sqrt(v) + eps), m, v
+
+
+@adamw_step.mistake(
+    "eps is inside the root; it belongs beside it: sqrt(v_hat) + eps.",
+    hint="Take the root first, or call your adam_step.",
+)
+def adamw_eps_inside_root(
+    theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2
+):
+    m = beta1 * m + (1 - beta1) * grad
+    v = beta2 * v + (1 - beta2) * grad**2
+    size = np.sqrt(v / (1 - beta2**t) + eps)
+    return theta * (1 - lr * weight_decay) - lr * m / (1 - beta1**t) / size, m, v
+
+
+@adamw_step.mistake(
+    "The step is right, but the averages that come back are the old ones.",
+    hint="The next step needs the averages that have this gradient in them.",
+)
+def adamw_old_averages_returned(
+    theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2
+):
+    theta = theta * (1 - lr * weight_decay)
+    return adam_step.reference(theta, grad, m, v, t, lr, beta1, beta2, eps)[0], m, v
+
+
+adamw_step.remark(
+    "torch's own AdamW gives the numbers; writing it yourself shows where they come from.",
+    uses="AdamW",
+)

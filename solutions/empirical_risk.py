@@ -1,0 +1,1260 @@
+"""Chapter 1, empirical risk: references, cases and known mistakes."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from autograder.exercise import FRESH_RNG, Case, exercise, public
+
+Array = np.ndarray
+
+
+def _targets(rng: np.random.Generator, n: int, noise: float) -> dict:
+    """n true values and predictions that are `noise` off, more of them too low than too high."""
+    y = rng.normal(size=n)
+    return dict(y=y, y_hat=y - noise * (0.3 + rng.normal(size=n)))
+
+
+def _too_low_and_too_high(rng: np.random.Generator) -> list[dict[str, Array]]:
+    """Predictions that are off by 0.5 to 2 each, and low (or high) on the whole, not each."""
+    made = []
+    for side in (1, -1):
+        n = int(rng.integers(5, 9))
+        error = rng.uniform(0.5, 2, n)
+        error[0] *= -0.5
+        y = rng.normal(size=n)
+        made.append(dict(y=y, y_hat=y - side * error))
+    return made
+
+
+@exercise(
+    points=1,
+    hints=(
+        "How far off is one prediction? Every example has its own error: y - y_hat.",
+        "Square each error first, then take one mean over all of them.",
+    ),
+)
+def mse(y: Array, y_hat: Array) -> float:
+    """Mean squared error: the mean of (y - y_hat) ** 2 over the examples.
+
+    Parameters
+    ----------
+    y : array of shape (n,), the true values; they may be whole numbers
+    y_hat : array of shape (n,), the predictions
+
+    Returns
+    -------
+    float, in the units of y squared.
+
+    Source: lecture B.
+    """
+    return float(np.mean((y - y_hat) ** 2))
+
+
+@mse.cases
+def a_few_examples(rng):
+    """A few examples, predicted too low on the whole, then too high."""
+    yield from _too_low_and_too_high(rng)
+
+
+@mse.cases
+def labels_as_targets(rng):
+    """The true values are whole numbers."""
+    y = rng.integers(-3, 10, int(rng.integers(5, 9)))
+    return dict(y=y, y_hat=y + rng.normal(size=len(y)))
+
+
+@mse.cases
+def one_example_or_many(rng):
+    """One example alone; then many."""
+    for n in (1, 40):
+        yield _targets(rng, n, 3.0)
+
+
+@mse.mistake(
+    "The squared errors are summed; the loss is their mean.",
+    hint="A data set of twice the size must not be twice as bad: divide by n.",
+)
+def squares_summed(y, y_hat):
+    return np.sum((y - y_hat) ** 2)
+
+
+@mse.mistake(
+    "Every true value is compared with every prediction: a column against a row makes (n, n).",
+    hint="Print (y - y_hat).shape inside your function. It must be (n,): leave the shapes alone.",
+)
+def squares_of_all_pairs(y, y_hat):
+    return np.mean((y.reshape(-1, 1) - y_hat) ** 2)
+
+
+@mse.mistake(
+    "This is the root of the mean squared error.",
+    hint="The root brings back the units of y. It is a good number to report, but not the MSE.",
+)
+def root_taken(y, y_hat):
+    return np.sqrt(np.mean((y - y_hat) ** 2))
+
+
+@mse.mistake(
+    "The errors are averaged before they are squared, so they cancel.",
+    hint="One prediction that is 1 too high and one that is 1 too low are not a perfect pair.",
+)
+def mean_before_square(y, y_hat):
+    return np.mean(y - y_hat) ** 2
+
+
+@mse.mistake(
+    "This is half of the mean squared error.",
+    hint="The half is handy in a derivative, and chapter 2 uses it; the MSE is without.",
+)
+def half_of_it(y, y_hat):
+    return np.mean((y - y_hat) ** 2) / 2
+
+
+@mse.mistake(
+    "These are absolute errors, not squared ones.",
+    hint="In the MSE an error of 2 weighs four times as much as an error of 1.",
+)
+def absolute_errors(y, y_hat):
+    return np.mean(np.abs(y - y_hat))
+
+
+mse.remark(
+    "scikit-learn's mean_squared_error gives the number; the formula is one line of NumPy.",
+    uses="mean_squared_error",
+)
+
+
+@exercise(
+    points=1,
+    hints=(
+        "An error of 3 counts three times as much as an error of 1, whatever its sign.",
+        "Take the absolute value of each error before you take the mean.",
+    ),
+)
+def mae(y: Array, y_hat: Array) -> float:
+    """Mean absolute error: the mean of |y - y_hat| over the examples.
+
+    Parameters
+    ----------
+    y : array of shape (n,), the true values; they may be whole numbers
+    y_hat : array of shape (n,), the predictions
+
+    Returns
+    -------
+    float, in the units of y.
+
+    Source: lecture B.
+    """
+    return float(np.mean(np.abs(y - y_hat)))
+
+
+@mae.cases
+def low_and_high(rng):
+    """A few examples, predicted too low on the whole, then too high."""
+    yield from _too_low_and_too_high(rng)
+
+
+@mae.cases
+def counts_as_targets(rng):
+    """The true values are whole numbers."""
+    y = rng.integers(0, 20, int(rng.integers(5, 9)))
+    return dict(y=y, y_hat=y + rng.normal(size=len(y)))
+
+
+@mae.cases
+def one_or_many(rng):
+    """One example alone; then many."""
+    for n in (1, 40):
+        yield _targets(rng, n, 3.0)
+
+
+@mae.mistake(
+    "The absolute errors are summed; the loss is their mean.",
+    hint="A data set of twice the size must not be twice as bad: divide by n.",
+)
+def absolutes_summed(y, y_hat):
+    return np.sum(np.abs(y - y_hat))
+
+
+@mae.mistake(
+    "Every true value is compared with every prediction: a column against a row makes (n, n).",
+    hint="Print (y - y_hat).shape inside your function. It must be (n,): leave the shapes alone.",
+)
+def absolutes_of_all_pairs(y, y_hat):
+    return np.mean(np.abs(y.reshape(-1, 1) - y_hat))
+
+
+@mae.mistake(
+    "The errors keep their signs, so they cancel.",
+    hint="A mean absolute error is never below 0. Where does your function lose the signs?",
+)
+def signs_kept(y, y_hat):
+    return np.mean(y - y_hat)
+
+
+@mae.mistake(
+    "The errors are averaged before their absolute value is taken, so they cancel.",
+    hint="Which comes first: the absolute value of each error, or the mean?",
+)
+def mean_before_absolute(y, y_hat):
+    return np.abs(np.mean(y - y_hat))
+
+
+@mae.mistake(
+    "This is the root of the mean squared error.",
+    hint="sqrt(mean(error ** 2)) has the same units, but large errors weigh more in it.",
+)
+def root_mean_square(y, y_hat):
+    return np.sqrt(np.mean((y - y_hat) ** 2))
+
+
+@mae.mistake(
+    "This is the median of the absolute errors, not their mean.",
+    hint="The median ignores how bad the worst half is; the M of MAE stands for the mean.",
+)
+def median_taken(y, y_hat):
+    return np.median(np.abs(y - y_hat))
+
+
+mae.remark(
+    "scikit-learn's mean_absolute_error gives the number; the formula is one line of NumPy.",
+    uses="mean_absolute_error",
+)
+
+
+@public
+def squared_loss(y, y_hat):
+    """The mean of the squared errors."""
+    return np.mean((y - y_hat) ** 2)
+
+
+@public
+def lopsided_loss(share):
+    """A mean loss in which a prediction that is too low costs `share`, too high 1 - share."""
+
+    def loss(y, y_hat):
+        error = y - y_hat
+        return np.mean(np.maximum(share * error, (share - 1) * error))
+
+    return loss
+
+
+@public
+def linear_model(theta, X):
+    """X @ theta."""
+    return X @ theta
+
+
+@public
+def wave_model(theta, X):
+    """sin(X @ theta): not linear in theta."""
+    return np.sin(X @ theta)
+
+
+@exercise(
+    points=2,
+    hints=(
+        "Two things happen to an example: a model predicts, and a loss compares.",
+        "Call the model once for all rows of X; it returns the predictions, one a row.",
+        "The loss already takes the mean. Give it the true values first, then the predictions.",
+    ),
+)
+def empirical_risk(loss: Callable, model: Callable, theta: Array, X: Array, y: Array) -> float:
+    """The mean loss of a model with parameters theta on a data set.
+
+    It estimates the risk, the mean loss over the whole population, from the n examples at hand.
+
+    Parameters
+    ----------
+    loss : function loss(y, y_hat) of two arrays of shape (n,), returns their mean loss, a number
+    model : function model(theta, X), returns the predictions, shape (n,)
+    theta : array of shape (d,), the parameters
+    X : array of shape (n, d), one example a row
+    y : array of shape (n,)
+
+    Returns
+    -------
+    float, in the units of the loss.
+
+    Source: lectures A and C; Vapnik, Principles of risk minimization (1991).
+    """
+    return float(loss(y, model(theta, X)))
+
+
+def _risk_case(rng: np.random.Generator, loss: Callable, model: Callable) -> dict:
+    n, d = int(rng.integers(6, 12)), int(rng.integers(2, 5))
+    X, theta = rng.normal(size=(n, d)), rng.normal(size=d)
+    y = model(theta, X) + rng.choice([-1, 1], n) * rng.uniform(0.3, 1.5, n)
+    return dict(loss=loss, model=model, theta=theta, X=X, y=y)
+
+
+def _share(rng: np.random.Generator) -> float:
+    """A share away from 1/2, where a lopsided loss would be half the absolute error."""
+    return float(rng.uniform(0.75, 0.95))
+
+
+@empirical_risk.cases
+def squared_loss_of_waves(rng):
+    """The squared loss, of a model that is not linear."""
+    return _risk_case(rng, squared_loss, wave_model)
+
+
+@empirical_risk.cases
+def lopsided_loss_of_a_line(rng):
+    """A loss in which a prediction that is too low costs more than one that is too high."""
+    return _risk_case(rng, lopsided_loss(_share(rng)), linear_model)
+
+
+@empirical_risk.cases
+def lopsided_loss_of_waves(rng):
+    """A lopsided loss, of a model that is not linear."""
+    return _risk_case(rng, lopsided_loss(_share(rng)), wave_model)
+
+
+@empirical_risk.mistake(
+    "The mean is taken twice: the loss that is handed in is a mean already.",
+    hint="The docstring says what loss(y, y_hat) returns. What is left to divide?",
+)
+def mean_taken_twice(loss, model, theta, X, y):
+    return loss(y, model(theta, X)) / len(y)
+
+
+@empirical_risk.mistake(
+    "This is the total loss; the empirical risk is the mean loss of an example.",
+    hint="An estimate of an expected value must not grow with the number of examples.",
+)
+def total_loss(loss, model, theta, X, y):
+    return sum(loss(y[i : i + 1], model(theta, X[i : i + 1])) for i in range(len(y)))
+
+
+@empirical_risk.mistake(
+    "The loss is given the predictions first and the true values second.",
+    hint="loss(y, y_hat): a squared loss does not notice the swap, a lopsided one does.",
+)
+def loss_arguments_swapped(loss, model, theta, X, y):
+    return loss(model(theta, X), y)
+
+
+@empirical_risk.mistake(
+    "Every true value is compared with every prediction: a column against a row makes (n, n).",
+    hint="y and the predictions both have the shape (n,); hand them to the loss as they are.",
+)
+def loss_of_all_pairs(loss, model, theta, X, y):
+    return loss(y.reshape(-1, 1), model(theta, X))
+
+
+@empirical_risk.mistake(
+    "The predictions are X @ theta, whatever model was handed in.",
+    hint="The model is an argument: ask it for the predictions.",
+)
+def linear_assumed(loss, model, theta, X, y):
+    return loss(y, X @ theta)
+
+
+@empirical_risk.mistake(
+    "The squared error is used, whatever loss was handed in.",
+    hint="The loss is an argument: ask it how bad the predictions are.",
+)
+def squares_assumed(loss, model, theta, X, y):
+    return np.mean((y - model(theta, X)) ** 2)
+
+
+@public
+def rows_found(part, whole):
+    """For each row of `part` the number of the row of `whole` that is equal to it, else -1."""
+    equal = (part[:, np.newaxis, :] == whole[np.newaxis, :, :]).all(axis=2)
+    return np.where(equal.any(axis=1), equal.argmax(axis=1), -1)
+
+
+@public
+def are_four(split):
+    """Whether a split is four arrays: two tables and two rows of numbers, in that order."""
+    kinds = isinstance(split, tuple | list) and [getattr(part, "ndim", None) for part in split]
+    return kinds == [2, 2, 1, 1]
+
+
+@public
+def split_again_and_again(train_test_split, X, y, test_fraction, rng):
+    """The four arrays of one split, and what shows only when it is done more than once.
+
+    The fifth thing says whether X and y stayed as they were, whether the same state of rng
+    gives the same split, whether a later split differs, and how many test rows there were.
+    """
+    import copy
+
+    twin, own_X, own_y = copy.deepcopy(rng), X.copy(), y.copy()
+    first = train_test_split(own_X, own_y, test_fraction, rng)
+    if not are_four(first):
+        return first
+    kept = np.array_equal(own_X, X) and np.array_equal(own_y, y)
+    first = tuple(np.array(part) for part in first)
+    splits = [
+        train_test_split(X.copy(), y.copy(), test_fraction, source)
+        for source in (twin, rng, rng, rng, rng)
+    ]
+    alike = [are_four(other) and all(map(np.array_equal, first, other)) for other in splits]
+    report = {
+        "kept": bool(kept),
+        "same_again": bool(alike[0]),
+        "moves_on": not all(alike[1:]),
+        "test_rows": [len(other[1]) for other in [first, *splits] if are_four(other)],
+    }
+    return (*first, report)
+
+
+@exercise(
+    points=4,
+    by_value=False,
+    draws=2,
+    probe=split_again_and_again,
+    hints=(
+        "If the rows are sorted by date, what would the last quarter of them be a test of?",
+        "Shuffle the row numbers, not the rows: rng.permutation(n). The first few of them name "
+        "the test rows, the others the training rows.",
+        "An array of row numbers picks rows: X[numbers] and y[numbers] stay together.",
+        "With order the shuffled row numbers and k = round(n * test_fraction), the test rows are "
+        "order[:k], the training rows order[k:].",
+    ),
+)
+def train_test_split(
+    X: Array, y: Array, test_fraction: float, rng: np.random.Generator
+) -> tuple[Array, Array, Array, Array]:
+    """Set some rows, drawn at random, aside for the test.
+
+    Every row goes to one of the two sides, and its x and its y stay together. Within a side any
+    order is right. The same state of rng gives the same split.
+
+    Parameters
+    ----------
+    X : array of shape (n, d), one example a row
+    y : array of shape (n,)
+    test_fraction : share of the rows that is set aside, from 0 to 1
+    rng : numpy.random.Generator, the only source of randomness
+
+    Returns
+    -------
+    X_train, X_test, y_train, y_test: arrays; the test ones have round(n * test_fraction) rows.
+    X and y themselves are left as they were.
+
+    Source: lecture A; the order of the four is scikit-learn's.
+    """
+    order = rng.permutation(len(y))
+    n_test = round(len(y) * test_fraction)
+    test, train = order[:n_test], order[n_test:]
+    return X[train], X[test], y[train], y[test]
+
+
+def _split_case(rng: np.random.Generator, n: int, test_fraction: float, y: Array) -> Case:
+    """Rows that differ from each other; chance must decide if there are enough of them.
+
+    With 41 rows and 16 in the test there are 1e11 ways to choose, and only 37 of them are a block
+    or every k-th row: a right answer is called not shuffled less than once in 1e9 cases. The
+    other sizes here are no worse.
+    """
+    X = np.column_stack([rng.permutation(n), rng.integers(-9, 10, n)]) + 0.5
+    return Case(
+        dict(X=X, y=y, test_fraction=test_fraction, rng=FRESH_RNG),
+        facts={"by_chance": n > 40},
+    )
+
+
+@train_test_split.cases
+def rounded_up(rng):
+    """The share of the rows is no whole number, and the next one is above it."""
+    n = int(rng.choice([42, 44, 47]))
+    return _split_case(rng, n, 0.4, rng.permutation(n).astype(np.float64))
+
+
+@train_test_split.cases
+def rounded_down(rng):
+    """The share of the rows is no whole number, and the next one is below it."""
+    n = int(rng.choice([41, 43, 46]))
+    return _split_case(rng, n, 0.4, rng.permutation(n).astype(np.float64))
+
+
+@train_test_split.cases
+def classes(rng):
+    """y holds classes: the same few whole numbers again and again."""
+    n = int(rng.choice([50, 60, 70]))  # whole numbers of test rows: rounding has its own cases
+    return _split_case(rng, n, 0.3, rng.integers(0, 3, n))
+
+
+@train_test_split.cases
+def all_or_nothing(rng):
+    """No row is set aside; then every row."""
+    for test_fraction in (0.0, 1.0):
+        n = int(rng.integers(6, 10))
+        yield _split_case(rng, n, test_fraction, rng.permutation(n).astype(np.float64))
+
+
+@train_test_split.property(
+    "The four arrays are in another order than X_train, X_test, y_train, y_test.",
+    hint="Both tables first, then both rows of targets: look at the docstring's Returns.",
+    mistake="another_order",
+)
+def in_order(answer, case):
+    kinds = [getattr(part, "ndim", None) for part in answer[:4]]
+    return (kinds.count(1), kinds.count(2)) != (2, 2) or kinds == [2, 2, 1, 1]
+
+
+@train_test_split.property(
+    "It does not return four arrays: X_train, X_test (two dimensions), y_train, y_test (one).",
+    hint="Four arrays with commas between them, without inner brackets; y keeps its one dimension.",
+    mistake="two_pairs",
+)
+def four_arrays(answer, case):
+    return are_four(answer[:4]) and len(answer) == 5
+
+
+@train_test_split.property(
+    "The number of test rows is left to chance.",
+    hint="Draw an order of the rows, and cut it at a place that you compute.",
+    mistake="a_coin_for_each_row",
+)
+def same_number_each_time(answer, case):
+    return len(set(answer[4]["test_rows"])) == 1
+
+
+@train_test_split.property(
+    "With test_fraction = 0 every row is in the test: order[-0:] is the whole order.",
+    hint="-0 is 0, so a slice that counts from the end has no way to say 'none'.",
+    mistake="counted_from_the_end",
+)
+def none_of_them(answer, case):
+    return case.args["test_fraction"] > 0 or len(answer[1]) < len(case.args["X"])
+
+
+@train_test_split.property(
+    "test_fraction is the share of the test rows; here it is that of the training rows.",
+    hint="With test_fraction = 0.25 a quarter of the rows is for the test.",
+    mistake="the_other_share",
+)
+def share_of_the_test(answer, case):
+    n = len(case.args["X"])
+    wanted = round(n * case.args["test_fraction"])
+    others = round(n * (1 - case.args["test_fraction"]))
+    return len(answer[1]) == wanted or abs(len(answer[1]) - others) > 1
+
+
+@train_test_split.property(
+    "Some row comes twice on the same side: rows are drawn with replacement.",
+    hint="A permutation holds every row number once.",
+    mistake="drawn_with_replacement",
+)
+def no_row_twice(answer, case):
+    return all(len(np.unique(part, axis=0)) == len(part) for part in answer[:2])
+
+
+@train_test_split.property(
+    "Some row is in the training set and in the test set.",
+    hint="Whoever has seen the question beforehand passes any test. One shuffle, cut once.",
+    mistake="both_sides_overlap",
+)
+def no_row_on_both_sides(answer, case):
+    X = case.args["X"]
+    train, test = (set(rows_found(part, X).tolist()) - {-1} for part in answer[:2])
+    return not train & test
+
+
+@train_test_split.property(
+    "The rows of X and the numbers in y are shuffled apart: an x has another's y.",
+    hint="Shuffle the row numbers once, and use them for X and for y.",
+    mistake="shuffled_apart",
+)
+def x_and_y_together(answer, case):
+    X, y = case.args["X"], case.args["y"]
+    rows = [rows_found(part, X) for part in answer[:2]]
+    return all(
+        len(found) == len(targets) and np.array_equal(y[found[found >= 0]], targets[found >= 0])
+        for found, targets in zip(rows, answer[2:4], strict=True)
+    )
+
+
+@train_test_split.property(
+    "Some row of X is on neither side.",
+    hint="The training rows are all those that are not in the test.",
+)
+def every_row(answer, case):
+    X = case.args["X"]
+    rows = np.concatenate([rows_found(part, X) for part in answer[:2]])
+    return sorted(rows.tolist()) == list(range(len(X)))
+
+
+@train_test_split.property(
+    "The rows are not shuffled: the test set is a block, or every k-th row.",
+    hint="Data often come sorted; then a block is no sample of the whole.",
+    mistake="never_shuffled",
+)
+def shuffled(answer, case):
+    rows = np.sort(rows_found(answer[1], case.args["X"]))
+    return not case.facts["by_chance"] or len(set(np.diff(rows).tolist())) > 1
+
+
+@train_test_split.property(
+    "The number of test rows is always rounded down.",
+    hint="int() cuts off what is behind the point; round() gives the nearest whole number.",
+    mistake="always_rounded_down",
+)
+def nearest_and_not_below(answer, case):
+    share = len(case.args["X"]) * case.args["test_fraction"]
+    return len(answer[1]) == round(share) or len(answer[1]) != np.floor(share)
+
+
+@train_test_split.property(
+    "The number of test rows is always rounded up.",
+    hint="scikit-learn does so too; here the docstring asks for the nearest whole number.",
+    mistake="always_rounded_up",
+)
+def nearest_and_not_above(answer, case):
+    share = len(case.args["X"]) * case.args["test_fraction"]
+    return len(answer[1]) == round(share) or len(answer[1]) != np.ceil(share)
+
+
+@train_test_split.property(
+    "The number of test rows is not round(n * test_fraction).",
+    hint="Compute that number first, then cut the shuffled row numbers there.",
+)
+def right_number(answer, case):
+    return len(answer[1]) == round(len(case.args["X"]) * case.args["test_fraction"])
+
+
+@train_test_split.property(
+    "X and y themselves are shuffled: the caller's data are changed.",
+    hint="rng.shuffle works in place. rng.permutation(n) gives an order to pick rows by.",
+    mistake="shuffled_in_place",
+)
+def left_as_they_were(answer, case):
+    return answer[4]["kept"]
+
+
+@train_test_split.property(
+    "Every split is the same one: rng is not used, or is made anew from a fixed seed.",
+    hint="Draw from the rng that is handed in; whoever calls you has chosen the seed.",
+    mistake="seed_of_its_own",
+)
+def moves_on(answer, case):
+    return not case.facts["by_chance"] or answer[4]["moves_on"]
+
+
+@train_test_split.property(
+    "The same state of rng gives another split each time: the randomness comes from elsewhere.",
+    hint="np.random.permutation draws from a source that all share; rng.permutation from yours.",
+)
+def same_from_the_same_state(answer, case):
+    return answer[4]["same_again"]
+
+
+@train_test_split.mistake(
+    "The rows are not shuffled: the test set is a block, or every k-th row.",
+    hint="Data often come sorted; then a block is no sample of the whole.",
+)
+def never_shuffled(X, y, test_fraction, rng):
+    cut = len(y) - round(len(y) * test_fraction)
+    return X[:cut], X[cut:], y[:cut], y[cut:]
+
+
+@train_test_split.mistake(
+    "Some row is in the training set and in the test set.",
+    hint="Whoever has seen the question beforehand passes any test. One shuffle, cut once.",
+)
+def both_sides_overlap(X, y, test_fraction, rng):
+    n_test = round(len(y) * test_fraction)
+    test, train = rng.permutation(len(y))[:n_test], rng.permutation(len(y))[n_test:]
+    return X[train], X[test], y[train], y[test]
+
+
+@train_test_split.mistake(
+    "The rows of X and the numbers in y are shuffled apart: an x has another's y.",
+    hint="Shuffle the row numbers once, and use them for X and for y.",
+)
+def shuffled_apart(X, y, test_fraction, rng):
+    n_test = round(len(y) * test_fraction)
+    X, y = rng.permutation(X), rng.permutation(y)
+    return X[n_test:], X[:n_test], y[n_test:], y[:n_test]
+
+
+@train_test_split.mistake(
+    "Some row comes twice on the same side: rows are drawn with replacement.",
+    hint="A permutation holds every row number once.",
+)
+def drawn_with_replacement(X, y, test_fraction, rng):
+    order = rng.integers(0, len(y), len(y))
+    n_test = round(len(y) * test_fraction)
+    test, train = order[:n_test], order[n_test:]
+    return X[train], X[test], y[train], y[test]
+
+
+@train_test_split.mistake(
+    "test_fraction is the share of the test rows; here it is that of the training rows.",
+    hint="With test_fraction = 0.25 a quarter of the rows is for the test.",
+)
+def the_other_share(X, y, test_fraction, rng):
+    order = rng.permutation(len(y))
+    n_train = round(len(y) * test_fraction)
+    train, test = order[:n_train], order[n_train:]
+    return X[train], X[test], y[train], y[test]
+
+
+@train_test_split.mistake(
+    "The number of test rows is always rounded down.",
+    hint="int() cuts off what is behind the point; round() gives the nearest whole number.",
+)
+def always_rounded_down(X, y, test_fraction, rng):
+    order = rng.permutation(len(y))
+    n_test = int(len(y) * test_fraction)
+    return X[order[n_test:]], X[order[:n_test]], y[order[n_test:]], y[order[:n_test]]
+
+
+@train_test_split.mistake(
+    "The number of test rows is always rounded up.",
+    hint="scikit-learn does so too; here the docstring asks for the nearest whole number.",
+)
+def always_rounded_up(X, y, test_fraction, rng):
+    order = rng.permutation(len(y))
+    n_test = int(np.ceil(len(y) * test_fraction))
+    return X[order[n_test:]], X[order[:n_test]], y[order[n_test:]], y[order[:n_test]]
+
+
+@train_test_split.mistake(
+    "The number of test rows is left to chance.",
+    hint="Draw an order of the rows, and cut it at a place that you compute.",
+)
+def a_coin_for_each_row(X, y, test_fraction, rng):
+    test = rng.random(len(y)) < test_fraction
+    return X[~test], X[test], y[~test], y[test]
+
+
+@train_test_split.mistake(
+    "With test_fraction = 0 every row is in the test: order[-0:] is the whole order.",
+    hint="-0 is 0, so a slice that counts from the end has no way to say 'none'.",
+)
+def counted_from_the_end(X, y, test_fraction, rng):
+    order = rng.permutation(len(y))
+    n_test = round(len(y) * test_fraction)
+    test, train = order[-n_test:], order[:-n_test]
+    return X[train], X[test], y[train], y[test]
+
+
+@train_test_split.mistake(
+    "The four arrays are in another order than X_train, X_test, y_train, y_test.",
+    hint="Both tables first, then both rows of targets: look at the docstring's Returns.",
+)
+def another_order(X, y, test_fraction, rng):
+    order = rng.permutation(len(y))
+    n_test = round(len(y) * test_fraction)
+    test, train = order[:n_test], order[n_test:]
+    return X[train], y[train], X[test], y[test]
+
+
+@train_test_split.mistake(
+    "It does not return four arrays: X_train, X_test (two dimensions), y_train, y_test (one).",
+    hint="Four arrays with commas between them, without inner brackets; y keeps its one dimension.",
+)
+def two_pairs(X, y, test_fraction, rng):
+    order = rng.permutation(len(y))
+    n_test = round(len(y) * test_fraction)
+    test, train = order[:n_test], order[n_test:]
+    return (X[train], y[train]), (X[test], y[test])
+
+
+@train_test_split.mistake(
+    "X and y themselves are shuffled: the caller's data are changed.",
+    hint="rng.shuffle works in place. rng.permutation(n) gives an order to pick rows by.",
+)
+def shuffled_in_place(X, y, test_fraction, rng):
+    order = rng.permutation(len(y))
+    X[:], y[:] = X[order], y[order]
+    n_test = round(len(y) * test_fraction)
+    return X[n_test:], X[:n_test], y[n_test:], y[:n_test]
+
+
+@train_test_split.mistake(
+    "Every split is the same one: rng is not used, or is made anew from a fixed seed.",
+    hint="Draw from the rng that is handed in; whoever calls you has chosen the seed.",
+)
+def seed_of_its_own(X, y, test_fraction, rng):
+    order = np.random.default_rng(42).permutation(len(y))
+    n_test = round(len(y) * test_fraction)
+    test, train = order[:n_test], order[n_test:]
+    return X[train], X[test], y[train], y[test]
+
+
+for shortcut in ("train_test_split", "model_selection", "ShuffleSplit"):
+    train_test_split.remark(
+        "scikit-learn splits well, and you may use it in a project; here, shuffle the row numbers "
+        "yourself once, to see how little there is to it.",
+        uses=shortcut,
+    )
+
+
+@exercise(
+    points=2,
+    hints=(
+        "How many columns are there from the power 0 to the power `degree`, both included?",
+        "x as a column, against the exponents 0, 1, ..., degree as a row: NumPy fills the table.",
+        "x[:, np.newaxis] has the shape (n, 1), np.arange(degree + 1) the shape (degree + 1,).",
+    ),
+)
+def polynomial_features(x: Array, degree: int) -> Array:
+    """The powers of x as columns: column k is x ** k, for k = 0 to degree.
+
+    Parameters
+    ----------
+    x : array of shape (n,), float64
+    degree : highest power, 0 or more; x ** 0 is 1, also where x is 0
+
+    Returns
+    -------
+    array of shape (n, degree + 1), float64.
+
+    Source: lecture A (the degree as a hyperparameter); the matrix is called Vandermonde's.
+    """
+    return x[:, np.newaxis] ** np.arange(degree + 1)
+
+
+@polynomial_features.cases
+def a_few_powers(rng):
+    """A few powers of a few numbers, 0 and negative ones among them."""
+    degree = int(rng.integers(2, 5))
+    x = rng.uniform(-2, 2, int(rng.integers(6, 9)))
+    x[:2] = 0.0, -1.5
+    return dict(x=x, degree=degree)
+
+
+@polynomial_features.cases
+def lowest_degrees(rng):
+    """degree = 0 gives a column of ones; degree = 1 adds x."""
+    for degree in (0, 1):
+        yield dict(x=rng.normal(size=int(rng.integers(3, 7))), degree=degree)
+
+
+@polynomial_features.cases
+def one_number(rng):
+    """One number, in a high power."""
+    return dict(x=rng.uniform(1.1, 1.5, 1), degree=int(rng.integers(7, 12)))
+
+
+@polynomial_features.mistake(
+    "The highest power is missing: range(degree) stops before degree.",
+    hint="A parabola, degree 2, has three coefficients. How many columns do you make?",
+)
+def last_power_missing(x, degree):
+    return x[:, np.newaxis] ** np.arange(degree)
+
+
+@polynomial_features.mistake(
+    "The column of ones is missing: the powers start at 0.",
+    hint="Without x ** 0 every polynomial would pass through the origin.",
+)
+def ones_missing(x, degree):
+    return x[:, np.newaxis] ** np.arange(1, degree + 1)
+
+
+@polynomial_features.mistake(
+    "The powers fall from left to right; column k must be x ** k.",
+    hint="np.vander starts with the highest power unless it is told increasing=True.",
+)
+def falling_powers(x, degree):
+    return x[:, np.newaxis] ** np.arange(degree, -1, -1)
+
+
+@polynomial_features.mistake(
+    "The table lies on its side: the powers are its rows.",
+    hint="One example a row: the shape is (n, degree + 1).",
+)
+def on_its_side(x, degree):
+    return x ** np.arange(degree + 1)[:, np.newaxis]
+
+
+@polynomial_features.mistake(
+    "These are multiples of x, not powers.",
+    hint="Column 2 is x ** 2, not 2 * x.",
+)
+def multiples(x, degree):
+    return x[:, np.newaxis] * np.arange(degree + 1)
+
+
+@polynomial_features.mistake(
+    "The powers are added up from column to column: column k is the whole sum up to x ** k.",
+    hint="Each column is a single power; the sum comes later, with the weights theta.",
+)
+def powers_summed(x, degree):
+    return np.cumsum(x[:, np.newaxis] ** np.arange(degree + 1), axis=1)
+
+
+for shortcut in ("vander", "polyvander", "PolynomialFeatures"):
+    polynomial_features.remark(
+        "A library makes the table for you; with x as a column and the exponents as a row, "
+        "broadcasting makes it in one line.",
+        uses=shortcut,
+    )
+
+
+@exercise(
+    points=3,
+    rtol=1e-6,
+    atol=1e-8,
+    hints=(
+        "You may let NumPy do the work: which function of np.linalg is named after the problem?",
+        "The normal equations X.T @ X @ theta = X.T @ y have many solutions where a column is "
+        "repeated, and np.linalg.solve gives up there.",
+        "np.linalg.lstsq(X, y) returns four things; np.linalg.pinv(X) is the other way.",
+    ),
+)
+def fit_least_squares(X: Array, y: Array) -> Array:
+    """The theta that minimises the mean of (X @ theta - y) ** 2.
+
+    No column of ones is added. Where several theta fit equally well (a column that is repeated,
+    more columns than rows), it is the shortest one, that of the smallest norm.
+
+    Parameters
+    ----------
+    X : array of shape (n, d), one example a row
+    y : array of shape (n,)
+
+    Returns
+    -------
+    array of shape (d,).
+
+    Source: Gauss (1809); the shortest one: Penrose (1956).
+    """
+    return np.linalg.lstsq(X, y, rcond=None)[0]
+
+
+def _with_repeats(rng: np.random.Generator, n: int, d: int, repeats: int) -> dict[str, Array]:
+    """A fit of n rows on d columns, some of which stand in X twice.
+
+    n is a power of 2, the d columns are orthogonal and their entries are powers of 2: then
+    X.T @ X is singular to the last bit, and solving the normal equations raises LinAlgError on
+    every machine instead of dividing one rounding error by another.
+    """
+    signs: Array = np.ones((1, 1))
+    while len(signs) < n:
+        signs = np.kron(signs, [[1, 1], [1, -1]])
+    # The constant column is always among them: without it centring would change nothing.
+    chosen = np.append(0, 1 + rng.choice(n - 1, d - 1, replace=False))
+    columns = signs[rng.permutation(n)][:, chosen]
+    columns = columns * 2.0 ** rng.integers(-1, 2, d)
+    again = rng.choice(d, repeats, replace=False)
+    X = columns[:, rng.permutation(np.concatenate([np.arange(d), again]))]
+    return dict(X=X, y=rng.normal(size=n) + 2)
+
+
+@fit_least_squares.cases
+def more_rows_than_columns(rng):
+    """More examples than parameters: no theta fits them all."""
+    n, d = int(rng.integers(7, 12)), int(rng.integers(2, 5))
+    return dict(X=rng.normal(size=(n, d)), y=rng.normal(size=n) + 2)
+
+
+@fit_least_squares.cases
+def a_column_twice(rng):
+    """A column stands in X twice: its weight can be shared out in many ways."""
+    return _with_repeats(rng, 8, int(rng.integers(2, 5)), 1)
+
+
+@fit_least_squares.cases
+def more_columns_than_rows(rng):
+    """More parameters than examples: many theta fit them all."""
+    n = int(rng.choice([2, 4]))
+    return _with_repeats(rng, n, n, 2)
+
+
+@fit_least_squares.mistake(
+    "The normal equations are solved as if X.T @ X always had an inverse.",
+    hint="A repeated column makes it singular. np.linalg.lstsq and np.linalg.pinv can cope.",
+)
+def normal_equations(X, y):
+    return np.linalg.solve(X.T @ X, X.T @ y)
+
+
+@fit_least_squares.mistake(
+    "Everything that np.linalg.lstsq returns is passed on; theta is the first of the four.",
+    hint="It returns the solution, the residuals, the rank and the singular values.",
+)
+def all_four_returned(X, y):
+    return np.linalg.lstsq(X, y, rcond=None)
+
+
+@fit_least_squares.mistake(
+    "A column of ones was added: theta has one number too many.",
+    hint="Whoever wants an intercept puts the ones into X beforehand.",
+)
+def ones_added(X, y):
+    X = np.column_stack([np.ones(len(X)), X])
+    return np.linalg.lstsq(X, y, rcond=None)[0]
+
+
+@fit_least_squares.mistake(
+    "y was made a column, so theta is a column too.",
+    hint="theta must have the shape (d,): leave y as it comes, shape (n,).",
+)
+def theta_as_column(X, y):
+    return np.linalg.lstsq(X, y.reshape(-1, 1), rcond=None)[0]
+
+
+@fit_least_squares.mistake(
+    "Something was added to the diagonal of X.T @ X to make it invertible: theta is shrunk.",
+    hint="That is ridge regression, another problem with another answer.",
+)
+def ridge_added(X, y):
+    return np.linalg.solve(X.T @ X + 1e-3 * np.eye(X.shape[1]), X.T @ y)
+
+
+@fit_least_squares.mistake(
+    "The columns are centred first: that is the slope of a fit with an intercept.",
+    hint="X and y are used as they come; nothing is subtracted from them.",
+)
+def centred_first(X, y):
+    return np.linalg.lstsq(X - X.mean(axis=0), y - y.mean(), rcond=None)[0]
+
+
+fit_least_squares.remark(
+    "scikit-learn's LinearRegression does it; np.linalg.lstsq is the tool underneath.",
+    uses="LinearRegression",
+)
+
+
+@exercise(
+    points=3,
+    hints=(
+        "Take the logarithm of the density on paper first: a product becomes a sum.",
+        "Three terms are left: one with the error, one with sigma alone, and a constant.",
+        "exp and log cancel in the first term: (y - y_hat) ** 2 / (2 sigma ** 2).",
+        "The factor before exp is 1 / (sigma * sqrt(2 pi)); minus its logarithm is the rest.",
+    ),
+)
+def gaussian_nll(y: Array, y_hat: Array, sigma: float) -> float:
+    """Mean negative log likelihood of y under normal noise about the predictions.
+
+    The mean over the examples of -log N(y; y_hat, sigma ** 2), where
+    N(y; m, s ** 2) = exp(-(y - m) ** 2 / (2 s ** 2)) / (s sqrt(2 pi)); log is the natural one.
+
+    Parameters
+    ----------
+    y : array of shape (n,), the true values
+    y_hat : array of shape (n,), the predictions
+    sigma : standard deviation of the noise, above 0, in the units of y
+
+    Returns
+    -------
+    float, finite however far off a prediction is; below 0 where the density is above 1.
+
+    Source: lecture A; Bishop, Pattern Recognition and Machine Learning, section 1.2.5.
+    """
+    return float(0.5 * np.log(2 * np.pi) + np.log(sigma) + mse(y, y_hat) / (2 * sigma**2))
+
+
+@gaussian_nll.cases
+def little_noise(rng):
+    """A small sigma, and predictions that are about as far off as it says."""
+    sigma = float(rng.uniform(0.1, 0.3))
+    return dict(**_targets(rng, int(rng.integers(5, 9)), sigma), sigma=sigma)
+
+
+@gaussian_nll.cases
+def much_noise(rng):
+    """A sigma well above 1."""
+    sigma = float(rng.uniform(2, 5))
+    return dict(**_targets(rng, int(rng.integers(5, 9)), sigma), sigma=sigma)
+
+
+@gaussian_nll.cases
+def far_off(rng):
+    """One prediction is so far off that its density is rounded to 0."""
+    sigma = float(rng.uniform(0.1, 0.3))
+    case = _targets(rng, int(rng.integers(5, 9)), sigma)
+    case["y_hat"][0] = case["y"][0] + rng.uniform(50, 60) * sigma
+    return dict(**case, sigma=sigma)
+
+
+@gaussian_nll.mistake(
+    "The term log(sigma) is missing.",
+    hint="The density's factor 1 / sigma does not go away: a wider bell is a lower one.",
+)
+def sigma_term_missing(y, y_hat, sigma):
+    return 0.5 * np.log(2 * np.pi) + np.mean((y - y_hat) ** 2) / (2 * sigma**2)
+
+
+@gaussian_nll.mistake(
+    "The constant, 1/2 log(2 pi), is missing.",
+    hint="It does not move the minimum, but without it this is no likelihood.",
+)
+def constant_missing(y, y_hat, sigma):
+    return np.log(sigma) + np.mean((y - y_hat) ** 2) / (2 * sigma**2)
+
+
+@gaussian_nll.mistake(
+    "sigma is used as the variance; it is the standard deviation.",
+    hint="The variance is sigma ** 2.",
+)
+def sigma_as_variance(y, y_hat, sigma):
+    return 0.5 * np.log(2 * np.pi * sigma) + np.mean((y - y_hat) ** 2) / (2 * sigma)
+
+
+@gaussian_nll.mistake(
+    "The terms of the examples are summed; losses are means.",
+    hint="Divide by the number of examples, the constant terms too.",
+)
+def likelihood_summed(y, y_hat, sigma):
+    return np.sum(0.5 * np.log(2 * np.pi * sigma**2) + (y - y_hat) ** 2 / (2 * sigma**2))
+
+
+@gaussian_nll.mistake(
+    "The sign is reversed: this is the log likelihood, which grows as the fit gets better.",
+    hint="A loss must fall as the fit gets better: put the minus in front.",
+)
+def minus_missing(y, y_hat, sigma):
+    return -gaussian_nll.reference(y, y_hat, sigma)
+
+
+@gaussian_nll.mistake(
+    "The squared error is divided by sigma squared, but not by 2.",
+    hint="Look at the exponent of the density once more.",
+)
+def half_missing(y, y_hat, sigma):
+    return 0.5 * np.log(2 * np.pi) + np.log(sigma) + np.mean((y - y_hat) ** 2) / sigma**2
+
+
+@gaussian_nll.mistake(
+    "The density of a prediction that is far off is rounded to 0, and log(0) is minus infinity.",
+    hint="Never compute exp to take its log: simplify log(exp(...)) on paper.",
+)
+def log_of_rounded_zero(y, y_hat, sigma):
+    density = np.exp(-((y - y_hat) ** 2) / (2 * sigma**2)) / (sigma * np.sqrt(2 * np.pi))
+    return np.mean(-np.log(density))
+
+
+@gaussian_nll.mistake(
+    "Every true value is compared with every prediction: a column against a row makes (n, n).",
+    hint="Print (y - y_hat).shape inside your function. It must be (n,): leave the shapes alone.",
+)
+def likelihood_of_all_pairs(y, y_hat, sigma):
+    return gaussian_nll.reference(y.reshape(-1, 1), y_hat, sigma)
+
+
+for shortcut in ("logpdf", "GaussianNLLLoss", "gaussian_nll_loss"):
+    gaussian_nll.remark(
+        "The library's density gives the number; the formula shows why least squares and "
+        "maximum likelihood are one.",
+        uses=shortcut,
+    )
+
+
+@public
+def left_alone(project_nonnegative, theta):
+    """What comes back, or, where theta itself was used for it, a sentence that says so."""
+    before = theta.copy()
+    answer = project_nonnegative(theta)
+    if not np.array_equal(theta, before):
+        return "theta itself was changed"
+    if isinstance(answer, np.ndarray) and np.shares_memory(answer, theta):
+        return "theta itself came back"
+    return answer
+
+
+@exercise(
+    points=1,
+    probe=left_alone,
+    hints=(
+        "Which number above or equal to 0 is nearest to 3? Which is nearest to -3?",
+        "Components that are negative become 0, all others stay; np.maximum compares with 0.",
+    ),
+)
+def project_nonnegative(theta: Array) -> Array:
+    """The point nearest to theta that has no negative component.
+
+    Parameters
+    ----------
+    theta : array of shape (d,)
+
+    Returns
+    -------
+    array of shape (d,), always a new one; theta itself is left as it was.
+
+    Source: lecture A (constrained optimisation: non-negative regression weights).
+    """
+    return np.maximum(theta, 0.0)
+
+
+def _some_negative(rng: np.random.Generator) -> Array:
+    return rng.permutation(np.concatenate([-rng.uniform(0.5, 2, 3), rng.uniform(0.5, 2, 4)]))
+
+
+@project_nonnegative.cases
+def both_signs(rng):
+    """Components of both signs."""
+    return dict(theta=_some_negative(rng))
+
+
+@project_nonnegative.cases
+def nothing_to_do(rng):
+    """No component is negative; one is 0."""
+    theta = rng.uniform(0.5, 2, int(rng.integers(3, 7)))
+    theta[1] = 0.0
+    return dict(theta=theta)
+
+
+@project_nonnegative.cases
+def all_negative(rng):
+    """Every component is negative."""
+    for d in (3, 5):
+        yield dict(theta=-rng.uniform(0.5, 2, d))
+
+
+@project_nonnegative.mistake(
+    "theta itself is changed: the array of whoever called the function.",
+    hint="theta[theta < 0] = 0 writes into the caller's array. Work on a new one.",
+)
+def clipped_in_place(theta):
+    theta[theta < 0] = 0.0
+    return theta
+
+
+@project_nonnegative.mistake(
+    "theta itself is changed, and nothing is returned.",
+    hint="Leave theta alone; make a new array and return it.",
+)
+def clipped_and_not_returned(theta):
+    theta[theta < 0] = 0.0
+
+
+@project_nonnegative.mistake(
+    "Where nothing is negative theta itself comes back, not a new array.",
+    hint="Two names for one array: whoever changes the answer later changes theta too.",
+)
+def same_array_back(theta):
+    return theta if np.all(theta >= 0) else np.maximum(theta, 0.0)
+
+
+@project_nonnegative.mistake(
+    "This is the absolute value: -3 becomes 3, but 0 is nearer.",
+    hint="Which allowed point is the nearest?",
+)
+def absolute_value(theta):
+    return np.abs(theta)
+
+
+@project_nonnegative.mistake(
+    "The negative components are thrown out, so the shape has changed.",
+    hint="A weight of 0 is still a weight: the answer has as many components as theta.",
+)
+def negative_ones_dropped(theta):
+    return theta[theta >= 0].copy()
+
+
+@project_nonnegative.mistake(
+    "The wrong side is cut: the positive components are gone.",
+    hint="np.maximum(a, b) keeps the larger of the two, np.minimum the smaller.",
+)
+def wrong_side_cut(theta):
+    return np.minimum(theta, 0.0)
+
+
+@project_nonnegative.mistake(
+    "All components are shifted until none is negative; that moves the good ones too.",
+    hint="A component that is not negative is already the nearest allowed one.",
+)
+def all_shifted(theta):
+    return theta - min(theta.min(), 0.0)

@@ -1,0 +1,1389 @@
+"""Chapter 3, stochastic gradient descent: references, cases and known mistakes."""
+
+import copy
+from collections.abc import Callable, Iterable
+from itertools import islice, pairwise
+
+import numpy as np
+
+from autograder.exercise import FRESH_RNG, exercise, public
+
+Array = np.ndarray
+
+
+# Mean gradients that cases are made of. They look at what they are given, because a NumPy that
+# broadcasts would hide an X and a y that do not fit.
+
+
+@public
+def mean_slope(bend):
+    """The mean gradient of a linear model (bend 0) or of a bent one, of (theta, X, y)."""
+
+    def slope(theta, X, y):
+        if np.ndim(X) != 2 or np.shape(y) != np.shape(X)[:1]:
+            raise AssertionError(
+                f"grad was given X of shape {np.shape(X)} and y of shape {np.shape(y)}; "
+                "it wants (m, d) and (m,)."
+            )
+        reach = X @ theta
+        return np.mean((reach + bend * np.tanh(reach) - y)[:, None] * X, axis=0)
+
+    return slope
+
+
+@public
+def slowing(lr0, brake):
+    """A step size that falls slowly: lr0 / (1 + brake * update), a function of the update."""
+
+    def rate(update):
+        return lr0 / (1 + brake * update)
+
+    return rate
+
+
+# What properties need to know of an epoch.
+
+
+@public
+def batch_lengths(n, batch_size):
+    """How many rows the batches of one epoch have, in their order."""
+    return [min(batch_size, n - done) for done in range(0, n, batch_size)]
+
+
+@public
+def keeps_neighbours(batches):
+    """Whether each batch of several rows is a block of neighbours; single rows: are in order."""
+    if all(len(batch) == 1 for batch in batches):
+        return np.all(np.diff(np.concatenate(batches)) == 1)
+    return all(np.ptp(batch) == len(batch) - 1 for batch in batches)
+
+
+@public
+def same_batches(one, other):
+    """Whether two epochs have the same rows in the same batches; order inside one is no matter."""
+    return len(one) == len(other) and all(
+        np.array_equal(np.sort(a), np.sort(b)) for a, b in zip(one, other, strict=True)
+    )
+
+
+@public
+def three_epochs(minibatches, n, batch_size, rng):
+    """An epoch, the next one from the same rng, and the first again from a twin of that rng.
+
+    Each has the lengths of its batches (-1 where one is no array of one dimension), and the row
+    numbers of all of them, one after the other. An iterator without end is cut off, and its rows
+    are left out.
+    """
+    twin = copy.deepcopy(rng)
+    epochs = []
+    for source in (rng, rng, twin):
+        batches = minibatches(n, batch_size, source)
+        if batches is None:
+            return None
+        batches = [np.array(batch) for batch in islice(batches, 2 * n + 2)]
+        lengths = np.array([len(b) if b.ndim == 1 else -1 for b in batches], dtype=int)
+        rows = [b.ravel() for b in batches if b.size > 0 and len(batches) < 2 * n + 2]
+        rows = np.concatenate(rows) if rows else np.array([], dtype=int)
+        epochs.append({"lengths": lengths, "rows": rows})
+    return epochs
+
+
+@public
+def in_batches(epoch):
+    """The batches of an epoch that `three_epochs` gives, as a list of arrays."""
+    return np.split(epoch["rows"], np.cumsum(epoch["lengths"])[:-1])
+
+
+@exercise(
+    points=3,
+    by_value=False,
+    draws=2,
+    probe=three_epochs,
+    hints=(
+        "You need every row number once, in an order that chance decides. What is such an order "
+        "of 0, 1, ..., n - 1 called, and which method of rng makes one?",
+        "Shuffle first, cut afterwards: batch k starts at position k * batch_size of the order.",
+        "range(0, n, batch_size) gives the starts. A slice that runs over the end is cut short "
+        "by itself, so the last batch needs no extra case.",
+    ),
+)
+def minibatches(n: int, batch_size: int, rng: np.random.Generator) -> Iterable[Array]:
+    """The row numbers of one epoch, shuffled and cut into batches.
+
+    Every one of 0, 1, ..., n - 1 stands in exactly one batch. Each batch has batch_size row
+    numbers; only the last may have fewer. Where batch_size > n there is one batch of n.
+
+    Parameters
+    ----------
+    n : number of examples, at least 1
+    batch_size : rows in a batch, at least 1
+    rng : numpy.random.Generator, the only source of randomness
+
+    Returns
+    -------
+    iterable of arrays of whole numbers, each of shape (batch_size,), the last perhaps shorter.
+    A list of arrays and a generator are both right.
+
+    Source: lecture D (sampling without replacement, epochs).
+    """
+    order = rng.permutation(n)
+    return [order[start : start + batch_size] for start in range(0, n, batch_size)]
+
+
+# At least 24 rows, at most a third of them in a batch: a right answer keeps its rows in blocks of
+# neighbours, or repeats an epoch, with a probability below 1e-10.
+
+
+@minibatches.cases
+def whole_batches(rng):
+    """The batch size divides n."""
+    batch_size, count = int(rng.integers(6, 9)), int(rng.integers(4, 6))
+    return dict(n=batch_size * count, batch_size=batch_size, rng=FRESH_RNG)
+
+
+@minibatches.cases
+def short_last_batch(rng):
+    """The batch size does not divide n."""
+    batch_size, count = int(rng.integers(7, 10)), int(rng.integers(3, 5))
+    n = batch_size * count + int(rng.integers(3, batch_size - 2))
+    return dict(n=n, batch_size=batch_size, rng=FRESH_RNG)
+
+
+@minibatches.cases
+def single_rows(rng):
+    """A batch is one row."""
+    return dict(n=int(rng.integers(24, 30)), batch_size=1, rng=FRESH_RNG)
+
+
+@minibatches.cases
+def all_in_one(rng):
+    """The batch size is n, or larger than n."""
+    n = int(rng.integers(24, 30))
+    yield dict(n=n, batch_size=n, rng=FRESH_RNG)
+    yield dict(n=n, batch_size=n + int(rng.integers(2, 9)), rng=FRESH_RNG)
+
+
+@minibatches.property(
+    "It goes on without end; an epoch ends once every row has had its turn.",
+    mistake="never_ends",
+)
+def comes_to_an_end(answer, case):
+    return all(len(epoch["lengths"]) < 2 * case.args["n"] + 2 for epoch in answer)
+
+
+@minibatches.property(
+    "What comes are not batches: each must be an array of row numbers, of shape (m,).",
+    hint="Cut the shuffled order into slices; each slice is one batch.",
+    mistake="not_cut",
+)
+def arrays_of_row_numbers(answer, case):
+    return all(np.all(e["lengths"] >= 0) and e["rows"].dtype.kind in "iu" for e in answer)
+
+
+@minibatches.property(
+    "A row number lies outside the data.",
+    hint="NumPy counts rows from 0, so the last one is n - 1.",
+    mistake="counted_from_one",
+)
+def rows_of_the_data(answer, case):
+    n = case.args["n"]
+    return all(np.all((epoch["rows"] >= 0) & (epoch["rows"] < n)) for epoch in answer)
+
+
+@minibatches.property(
+    "Some rows come twice in an epoch while others never come.", mistake="with_replacement"
+)
+def drawn_without_replacement(answer, case):
+    seen = [(len(np.unique(epoch["rows"])), len(epoch["rows"])) for epoch in answer]
+    return not any(different < min(given, case.args["n"]) for different, given in seen)
+
+
+@minibatches.property("Some rows never come in an epoch.", mistake="short_batch_dropped")
+def every_row(answer, case):
+    return all(len(np.unique(epoch["rows"])) == case.args["n"] for epoch in answer)
+
+
+@minibatches.property("Some rows come twice in an epoch.", mistake="last_batch_filled_up")
+def no_row_twice(answer, case):
+    return all(len(epoch["rows"]) == case.args["n"] for epoch in answer)
+
+
+@minibatches.property(
+    "The number of batches is wrong: batch_size is how many rows a batch has.",
+    mistake="size_taken_for_count",
+)
+def as_many_batches_as_needed(answer, case):
+    wanted = len(batch_lengths(case.args["n"], case.args["batch_size"]))
+    return all(np.sum(epoch["lengths"] > 0) == wanted for epoch in answer)
+
+
+@minibatches.property("A batch is empty.", mistake="empty_batch")
+def no_empty_batch(answer, case):
+    return all(np.all(epoch["lengths"] > 0) for epoch in answer)
+
+
+@minibatches.property(
+    "A batch that is not the last does not have batch_size rows.", mistake="evened_out"
+)
+def full_but_for_the_last(answer, case):
+    wanted = batch_lengths(case.args["n"], case.args["batch_size"])
+    return all(epoch["lengths"].tolist() == wanted for epoch in answer)
+
+
+@minibatches.property("The rows are not shuffled.", mistake="not_shuffled")
+def not_in_the_old_order(answer, case):
+    n, batch_size = case.args["n"], case.args["batch_size"]
+    old_order = {"lengths": batch_lengths(n, batch_size), "rows": np.arange(n)}
+    return batch_size >= n or not same_batches(in_batches(answer[0]), in_batches(old_order))
+
+
+@minibatches.property(
+    "Rows that are neighbours in the data always come in one batch.", mistake="blocks_shuffled"
+)
+def neighbours_are_parted(answer, case):
+    return len(answer[0]["lengths"]) == 1 or not keeps_neighbours(in_batches(answer[0]))
+
+
+@minibatches.property(
+    "A second epoch has the same batches as the first.", mistake="generator_of_its_own"
+)
+def another_order_next_time(answer, case):
+    first, second, _ = map(in_batches, answer)
+    return len(first) == 1 or not same_batches(first, second)
+
+
+@minibatches.property(
+    "The order does not come from the rng that is passed in.",
+    hint="Given an rng in the same state, the batches must be the same: draw from rng alone, not "
+    "from np.random or the random module.",
+)
+def all_chance_from_rng(answer, case):
+    first, _, again = map(in_batches, answer)
+    return len(first) == 1 or same_batches(first, again)
+
+
+@minibatches.mistake(
+    "The rows are drawn with replacement: some come twice in an epoch, others never.",
+    hint="rng.integers and rng.choice put each row back after drawing it. Shuffle all rows once "
+    "instead, and deal them out.",
+)
+def with_replacement(n, batch_size, rng):
+    starts = range(0, n, batch_size)
+    return [rng.integers(0, n, min(batch_size, n - start)) for start in starts]
+
+
+@minibatches.mistake(
+    "The short last batch is dropped, so some rows never come in an epoch.",
+    hint="Where n is no multiple of batch_size, what is left over is a batch too. Look at the end "
+    "of your range.",
+)
+def short_batch_dropped(n, batch_size, rng):
+    order = rng.permutation(n)
+    return [order[k * batch_size : (k + 1) * batch_size] for k in range(n // batch_size)]
+
+
+@minibatches.mistake(
+    "The rows are not shuffled: they come as they stand in the data.",
+    hint="Data are often sorted; then a batch in order is no sample of the whole. Which method of "
+    "rng gives the numbers 0 to n - 1 in random order?",
+)
+def not_shuffled(n, batch_size, rng):
+    order = np.arange(n)
+    return [order[start : start + batch_size] for start in range(0, n, batch_size)]
+
+
+@minibatches.mistake(
+    "Only the order of the batches is shuffled; inside each the rows are neighbours in the data.",
+    hint="Shuffle the rows before you cut, not the batches after.",
+)
+def blocks_shuffled(n, batch_size, rng):
+    starts = np.arange(0, n, batch_size)
+    # The short block stays last, as the docstring wants it.
+    whole = n // batch_size
+    moved = rng.permutation(starts[:whole])
+    starts[:whole] = moved[::-1] if np.all(np.diff(moved) > 0) else moved
+    return [np.arange(start, min(start + batch_size, n)) for start in starts]
+
+
+@minibatches.mistake(
+    "The last batch is filled up with rows that this epoch has seen already.",
+    hint="The last batch may have fewer than batch_size rows.",
+)
+def last_batch_filled_up(n, batch_size, rng):
+    order = rng.permutation(n)
+    count = -(-n // batch_size)
+    return list(np.resize(order, (count, batch_size)))
+
+
+@minibatches.mistake(
+    "There is an empty batch at the end where batch_size divides n.",
+    hint="n // batch_size + 1 is one batch too many there; the mean gradient over no rows is nan.",
+)
+def empty_batch(n, batch_size, rng):
+    order = rng.permutation(n)
+    return [order[k * batch_size : (k + 1) * batch_size] for k in range(n // batch_size + 1)]
+
+
+@minibatches.mistake(
+    "The rows left over are spread over the batches; each but the last must have batch_size rows.",
+    hint="np.array_split makes pieces of nearly equal length. Cut at multiples of batch_size.",
+)
+def evened_out(n, batch_size, rng):
+    return np.array_split(rng.permutation(n), -(-n // batch_size))
+
+
+@minibatches.mistake(
+    "batch_size is taken for the number of batches; it is the number of rows in a batch.",
+    hint="The second argument of np.array_split is how many pieces to make.",
+)
+def size_taken_for_count(n, batch_size, rng):
+    return np.array_split(rng.permutation(n), batch_size)
+
+
+@minibatches.mistake(
+    "The shuffled order is not cut into batches: single numbers come.",
+    hint="Take slices of length batch_size from it. Even a batch of one row is an array, of shape "
+    "(1,).",
+)
+def not_cut(n, batch_size, rng):
+    return rng.permutation(n)
+
+
+@minibatches.mistake(
+    "The row numbers run from 1 to n; they must run from 0 to n - 1.",
+    hint="X[n] does not exist: NumPy counts from 0.",
+)
+def counted_from_one(n, batch_size, rng):
+    order = rng.permutation(n) + 1
+    return [order[start : start + batch_size] for start in range(0, n, batch_size)]
+
+
+@minibatches.mistake(
+    "A generator with a seed of its own is made inside, so every epoch has the same order.",
+    hint="Use the rng that you are given: it moves on with every draw, so that the next call "
+    "gives another order.",
+)
+def generator_of_its_own(n, batch_size, rng):
+    order = np.random.default_rng(0).permutation(n)
+    return [order[start : start + batch_size] for start in range(0, n, batch_size)]
+
+
+@minibatches.mistake(
+    "The batches never end; one call is one epoch.",
+    hint="Leave out the loop that starts over: sgd asks for the next epoch by calling again.",
+)
+def never_ends(n, batch_size, rng):
+    while True:
+        order = rng.permutation(n)
+        for start in range(0, n, batch_size):
+            yield order[start : start + batch_size]
+
+
+minibatches.remark(
+    "scikit-learn's helper cuts the rows for you; the exercise is to see that slices do it.",
+    uses="gen_batches",
+)
+
+
+@exercise(
+    points=2,
+    hints=(
+        "What would grad(theta, X, y) be the mean over? Which rows should it see instead?",
+        "An array of whole numbers between square brackets picks those rows: X[index].",
+        "X and y must lose the same rows, or an input meets another one's target.",
+    ),
+)
+def minibatch_gradient(grad: Callable, theta: Array, X: Array, y: Array, index: Array) -> Array:
+    """The gradient of the loss on the rows of one batch alone.
+
+    Parameters
+    ----------
+    grad : function of (theta, X, y), returns the mean gradient over the rows given, shape (d,);
+        it wants at least one row, X of shape (m, d) and y of shape (m,)
+    theta : array of shape (d,)
+    X : array of shape (n, d), one example a row
+    y : array of shape (n,)
+    index : array of shape (m,), whole numbers: the rows of the batch
+
+    Returns
+    -------
+    array of shape (d,): the mean gradient over the m rows.
+
+    Source: lectures A and C.
+    """
+    return grad(theta, X[index], y[index])
+
+
+def _data(rng, n: int, d: int) -> dict:
+    return dict(X=rng.normal(size=(n, d)) + 0.3, y=rng.normal(size=n))
+
+
+def _batch_case(rng, n: int, m: int, bend: float) -> dict:
+    d = int(rng.integers(2, 5))
+    # Without row 0, so that the first m rows are never the batch.
+    index = 1 + rng.permutation(n - 1)[:m]
+    return dict(grad=mean_slope(bend), theta=rng.normal(size=d), **_data(rng, n, d), index=index)
+
+
+@minibatch_gradient.cases
+def a_few_rows(rng):
+    """A batch of a few rows of a linear model."""
+    return _batch_case(rng, int(rng.integers(11, 16)), int(rng.integers(3, 7)), 0.0)
+
+
+@minibatch_gradient.cases
+def one_row(rng):
+    """A batch of one row."""
+    return _batch_case(rng, int(rng.integers(8, 12)), 1, 0.0)
+
+
+@minibatch_gradient.cases
+def bent_model(rng):
+    """A model that is not linear."""
+    return _batch_case(rng, int(rng.integers(11, 16)), int(rng.integers(3, 7)), 2.0)
+
+
+@minibatch_gradient.mistake(
+    "This is the gradient over all rows; index is not used.",
+    hint="Hand grad only the rows that index names.",
+)
+def all_rows(grad, theta, X, y, index):
+    return grad(theta, X, y)
+
+
+@minibatch_gradient.mistake(
+    "The gradients of the batch are summed; what is wanted is their mean.",
+    hint="A sum grows with the batch, and the step with it. Divide by the number of rows in the "
+    "batch, or let grad do it.",
+)
+def summed(grad, theta, X, y, index):
+    return len(index) * grad(theta, X[index], y[index])
+
+
+@minibatch_gradient.mistake(
+    "The sum over the batch is divided by n, the rows of the whole data set.",
+    hint="The batch has len(index) rows; the mean is over those.",
+)
+def divided_by_n(grad, theta, X, y, index):
+    return grad(theta, X[index], y[index]) * len(index) / len(X)
+
+
+@minibatch_gradient.mistake(
+    "These are the first rows of the data, as many as the batch has, not the ones index names.",
+    hint="X[:m] cuts a piece off the top. Put index itself between the brackets.",
+)
+def first_rows(grad, theta, X, y, index):
+    return grad(theta, X[: len(index)], y[: len(index)])
+
+
+@minibatch_gradient.mistake(
+    "The inputs and the targets do not belong together: index picks from X, not from y.",
+    hint="Pick from both: row index[k] of X goes with entry index[k] of y.",
+)
+def targets_not_picked(grad, theta, X, y, index):
+    return grad(theta, X[index], y[: len(index)])
+
+
+@minibatch_gradient.mistake(
+    "grad is given an X and a y whose shapes do not fit together.",
+    hint="X must have shape (m, d) and y shape (m,), for one row too: X[i : i + 1] keeps its two "
+    "dimensions, X[i] does not.",
+)
+def shapes_do_not_fit(grad, theta, X, y, index):
+    return grad(theta, X[index], y)
+
+
+# SGD is judged by what grad was asked. A learner may ask it once a batch or several times; what
+# was asked at one place, up to a batch's length, is one update.
+
+
+@public
+def updates(case):
+    """What grad was given, update by update: where, the row numbers (-1: no such row), and the
+    mean gradient over them."""
+    X, y, calls = case.args["X"], case.args["y"], case.calls["grad"]
+    if not calls:
+        return []
+    rows, targets = (np.concatenate([given[k] for given, _ in calls]) for k in (1, 2))
+    by_size = np.argsort(y)
+    index = by_size[np.searchsorted(y[by_size], targets).clip(max=len(y) - 1)]
+    index = np.where((y[index] == targets) & np.all(X[index] == rows, axis=1), index, -1)
+    index = np.split(index, np.cumsum([len(given[2]) for given, _ in calls])[:-1])
+    lengths = batch_lengths(len(y), case.args["batch_size"])
+    found = []
+    for ((theta, _, _), gradient), own in zip(calls, index, strict=True):
+        full = found and len(found[-1][1]) >= lengths[(len(found) - 1) % len(lengths)]
+        if not found or full or not np.array_equal(found[-1][0], theta):
+            found.append((theta, own, gradient))
+        else:
+            _, earlier, mean = found[-1]
+            both = np.concatenate([earlier, own])
+            mean = (len(earlier) * mean + len(own) * gradient) / len(both)
+            found[-1] = (theta, both, mean)
+    return found
+
+
+@public
+def epochs_seen(case):
+    """The batches that grad was given, epoch by epoch, if the lengths are those of whole epochs."""
+    batches = [index for _, index, _ in updates(case)]
+    count = len(batch_lengths(len(case.args["y"]), case.args["batch_size"]))
+    return [batches[k : k + count] for k in range(0, len(batches), count)]
+
+
+@public
+def steps_are(answer, case, factor):
+    """Whether step k of a trajectory is -factor(rate, k, rows in the batch) * mean gradient."""
+    lr = case.args["lr"]
+    rate = lr if callable(lr) else lambda update: lr
+    wanted = [-factor(rate, k, len(i)) * mean for k, (_, i, mean) in enumerate(updates(case))]
+    if np.shape(answer) != (len(wanted) + 1, len(case.args["theta0"])):
+        return False
+    return not wanted or np.allclose(np.diff(answer, axis=0), wanted, rtol=1e-6, atol=1e-10)
+
+
+@public
+def wrong_steps(answer, case, factor):
+    """Whether the steps are those of a wrong factor, and are not right by chance all the same."""
+    return steps_are(answer, case, factor) and not steps_are(
+        answer, case, lambda rate, k, m: rate(k)
+    )
+
+
+@exercise(
+    points=4,
+    by_value=False,
+    draws=2,
+    hints=(
+        "Two loops, one inside the other: what does the outer one count, and what does your "
+        "minibatches give to the inner one?",
+        "Call minibatches once an epoch, with the same rng each time: that makes the new order.",
+        "callable(lr) tells a function from a number. The function wants a count that is not set "
+        "back when an epoch ends: how many rows has the path so far?",
+        "theta = theta - rate * minibatch_gradient(grad, theta, X, y, index) makes a new array "
+        "each time; append it to a list that began with theta0.",
+    ),
+)
+def sgd(
+    grad: Callable,
+    theta0: Array,
+    X: Array,
+    y: Array,
+    lr: float | Callable,
+    batch_size: int,
+    epochs: int,
+    rng: np.random.Generator,
+) -> Array:
+    """Stochastic gradient descent over mini-batches; every position on the way is kept.
+
+    An epoch goes once through all n rows, in a new random order, batch_size rows an update; the
+    last batch of an epoch may be shorter. Where batch_size > n an epoch is one batch of n rows.
+
+    Parameters
+    ----------
+    grad : function of (theta, X, y), returns the mean gradient over the rows given, shape (d,);
+        it wants at least one row, X of shape (m, d) and y of shape (m,)
+    theta0 : array of shape (d,), the start
+    X : array of shape (n, d), one example a row
+    y : array of shape (n,)
+    lr : the step size, or a function that gives it for the number of the update; that number
+        counts from 0 over all epochs and does not start again in a new one
+    batch_size : rows in a batch, at least 1
+    epochs : number of epochs, 0 or more
+    rng : numpy.random.Generator, the only source of randomness
+
+    Returns
+    -------
+    array of shape (updates + 1, d): the start, then theta after each update.
+
+    Source: lectures C and D; Robbins and Monro (1951).
+    """
+    rate = lr if callable(lr) else lambda update: lr
+    path = [np.array(theta0, dtype=np.float64)]
+    for _ in range(epochs):
+        for index in minibatches(len(X), batch_size, rng):
+            gradient = minibatch_gradient(grad, path[-1], X, y, index)
+            path.append(path[-1] - rate(len(path) - 1) * gradient)
+    return np.array(path)
+
+
+def _training(rng, n: int, batch_size: int, epochs: int, lr=None) -> dict:
+    d = int(rng.integers(2, 4))
+    return dict(
+        grad=mean_slope(float(rng.uniform(0.5, 1.5))),
+        theta0=rng.normal(size=d),
+        **_data(rng, n, d),
+        lr=float(rng.uniform(0.03, 0.08)) if lr is None else lr,
+        batch_size=batch_size,
+        epochs=epochs,
+        rng=FRESH_RNG,
+    )
+
+
+# As many rows, and as small a share of them in a batch, as for minibatches, for the same reason.
+
+
+@sgd.cases
+def batches_that_fit(rng):
+    """The batch size divides n; lr is a number."""
+    batch_size = int(rng.integers(6, 9))
+    return _training(rng, 4 * batch_size, batch_size, 2)
+
+
+@sgd.cases
+def with_a_short_batch(rng):
+    """The last batch of each epoch is short; lr is a number."""
+    batch_size = int(rng.integers(7, 10))
+    return _training(rng, 3 * batch_size + int(rng.integers(3, batch_size - 2)), batch_size, 2)
+
+
+@sgd.cases
+def row_by_row(rng):
+    """A batch is one row."""
+    return _training(rng, int(rng.integers(14, 16)), 1, 2)
+
+
+@sgd.cases
+def full_batch(rng):
+    """The batch size is larger than n; and no epoch at all."""
+    n = int(rng.integers(9, 14))
+    yield _training(rng, n, n + int(rng.integers(2, 9)), 3)
+    yield _training(rng, n, n // 2, 0)
+
+
+@sgd.cases
+def a_schedule(rng):
+    """lr is a function of the number of the update."""
+    batch_size = int(rng.integers(7, 10))
+    n = 3 * batch_size + int(rng.integers(3, batch_size - 2))
+    lr = slowing(float(rng.uniform(0.06, 0.1)), float(rng.uniform(0.3, 0.6)))
+    return _training(rng, n, batch_size, 2, lr)
+
+
+# Where a property without a name fails, those after it must not break down: the first name is told.
+
+
+@sgd.property(
+    "What comes back does not have two dimensions: one row an update, the start included.",
+    mistake="only_the_end",
+)
+def a_trajectory(answer, case):
+    return np.ndim(answer) == 2
+
+
+@sgd.property(
+    "grad was given inputs and targets that do not belong together.",
+    mistake="targets_left_behind",
+)
+def rows_keep_their_targets(answer, case):
+    return all(np.all(index >= 0) for _, index, _ in updates(case))
+
+
+@sgd.property("Every row of the trajectory is the same.", mistake="every_row_the_last")
+def rows_differ(answer, case):
+    return case.args["epochs"] == 0 or len(answer) < 2 or not np.all(answer == answer[0])
+
+
+@sgd.property("grad was given more rows than a batch has.", mistake="all_rows_each_time")
+def no_larger_than_a_batch(answer, case):
+    return all(len(index) <= case.args["batch_size"] for _, index, _ in updates(case))
+
+
+@sgd.property(
+    "In an epoch, grad was given some rows twice and others not at all.",
+    mistake="drawn_with_replacement",
+)
+def each_row_once(answer, case):
+    n, size, epochs = len(case.args["y"]), case.args["batch_size"], case.args["epochs"]
+    rows = np.concatenate([[], *(index for _, index, _ in updates(case))])
+    # An epoch may have lost its short batch, which is another mistake.
+    for length in (n, n // size * size):
+        if length and len(rows) == length * epochs:
+            pieces = np.split(rows, epochs) if epochs else []
+            return all(len(np.unique(piece)) == length for piece in pieces)
+    return True
+
+
+@sgd.property("In an epoch, grad was not given all the rows.", mistake="leftover_dropped")
+def no_row_left_over(answer, case):
+    n, size, epochs = len(case.args["y"]), case.args["batch_size"], case.args["epochs"]
+    given = sum(len(index) for _, index, _ in updates(case))
+    dropped = given == n // size * size * epochs and (given > 0 or len(answer) == 1)
+    return n % size == 0 or epochs == 0 or not dropped
+
+
+@sgd.property(
+    "The batches are not those of whole epochs: in each, every row comes once, batch_size rows "
+    "an update, and only the last batch may be shorter.",
+    hint="Try your minibatches alone; sgd should use every batch that it gives, in each epoch.",
+)
+def whole_epochs(answer, case):
+    lengths = batch_lengths(len(case.args["y"]), case.args["batch_size"]) * case.args["epochs"]
+    return [len(index) for _, index, _ in updates(case)] == lengths
+
+
+@sgd.property("The rows are not shuffled.", mistake="rows_in_order")
+def shuffled(answer, case):
+    return all(len(e) == 1 or not keeps_neighbours(e) for e in epochs_seen(case))
+
+
+@sgd.property("Two epochs have the same batches.", mistake="shuffled_once")
+def shuffled_each_epoch(answer, case):
+    epochs = epochs_seen(case)
+    pairs = pairwise(epochs)
+    return not any(len(one) > 1 and same_batches(one, other) for one, other in pairs)
+
+
+@sgd.property("The first row of the trajectory is not theta0.", mistake="start_missing")
+def starts_at_theta0(answer, case):
+    return np.allclose(answer[0], case.args["theta0"], rtol=1e-12, atol=1e-12)
+
+
+@sgd.property("There is one row an epoch, not one an update.", mistake="one_row_an_epoch")
+def not_one_row_an_epoch(answer, case):
+    epochs, count = case.args["epochs"], len(updates(case))
+    return count <= epochs or len(answer) != epochs + 1
+
+
+@sgd.property(
+    "The trajectory does not have one row an update and one for the start.",
+    hint="Keep theta0, and then theta after every single update.",
+)
+def one_row_an_update(answer, case):
+    return np.shape(answer) == (len(updates(case)) + 1, len(case.args["theta0"]))
+
+
+@sgd.property(
+    "A gradient was not taken where the walk stood at that update.", mistake="old_position"
+)
+def asked_where_it_stands(answer, case):
+    return all(
+        np.allclose(theta, row, rtol=1e-9, atol=1e-12)
+        for (theta, _, _), row in zip(updates(case), answer, strict=False)
+    )
+
+
+@sgd.property("The steps go uphill.", mistake="uphill")
+def downhill(answer, case):
+    return not wrong_steps(answer, case, lambda rate, k, m: -rate(k))
+
+
+@sgd.property("The steps grow with the batch.", mistake="sum_over_the_batch")
+def mean_over_the_batch(answer, case):
+    return not wrong_steps(answer, case, lambda rate, k, m: m * rate(k))
+
+
+@sgd.property("The schedule is asked from update 1 on.", mistake="schedule_from_one")
+def schedule_starts_at_zero(answer, case):
+    return not wrong_steps(answer, case, lambda rate, k, m: rate(k + 1))
+
+
+@sgd.property("The schedule starts again in each epoch.", mistake="schedule_starts_again")
+def schedule_goes_on(answer, case):
+    count = len(batch_lengths(len(case.args["y"]), case.args["batch_size"]))
+    return not wrong_steps(answer, case, lambda rate, k, m: rate(k % count))
+
+
+@sgd.property("The schedule is asked for the epoch.", mistake="schedule_by_epoch")
+def schedule_counts_updates(answer, case):
+    count = len(batch_lengths(len(case.args["y"]), case.args["batch_size"]))
+    return not wrong_steps(answer, case, lambda rate, k, m: rate(k // count))
+
+
+@sgd.property(
+    "A step is not minus the step size times the mean gradient of its batch.",
+    hint="theta - rate * minibatch_gradient(...), with the rate of this very update.",
+)
+def steps_of_the_right_length(answer, case):
+    return steps_are(answer, case, lambda rate, k, m: rate(k))
+
+
+def _walk(grad, theta0, X, y, lr, orders, batch_size):
+    """A walk over given orders of the rows, for the mistakes that spoil something else."""
+    rate = lr if callable(lr) else lambda update: lr
+    path = [np.array(theta0, dtype=np.float64)]
+    for order in orders:
+        for start in range(0, len(order), batch_size):
+            index = order[start : start + batch_size]
+            path.append(path[-1] - rate(len(path) - 1) * grad(path[-1], X[index], y[index]))
+    return np.array(path)
+
+
+@sgd.mistake(
+    "The start is missing from the trajectory.",
+    hint="The first row is theta0 itself, so there is one row more than there are updates.",
+)
+def start_missing(grad, theta0, X, y, lr, batch_size, epochs, rng):
+    return sgd.reference(grad, theta0, X, y, lr, batch_size, epochs, rng)[1:]
+
+
+@sgd.mistake(
+    "Only the end of the walk comes back, not every position on the way.",
+    hint="Keep a list, add theta to it after each update, and turn it into an array at the end.",
+)
+def only_the_end(grad, theta0, X, y, lr, batch_size, epochs, rng):
+    return sgd.reference(grad, theta0, X, y, lr, batch_size, epochs, rng)[-1]
+
+
+@sgd.mistake(
+    "The trajectory has one row an epoch; it must have one an update.",
+    hint="Store theta in the inner loop, after each batch.",
+)
+def one_row_an_epoch(grad, theta0, X, y, lr, batch_size, epochs, rng):
+    walk = sgd.reference(grad, theta0, X, y, lr, batch_size, epochs, rng)
+    return walk[:: -(-len(X) // batch_size)]
+
+
+@sgd.mistake(
+    "Every row is the last point: the same array was changed in place and stored again and again.",
+    hint="theta -= ... changes the array that you stored before; theta = theta - ... makes a new "
+    "one.",
+)
+def every_row_the_last(grad, theta0, X, y, lr, batch_size, epochs, rng):
+    walk = sgd.reference(grad, theta0, X, y, lr, batch_size, epochs, rng)
+    return np.tile(walk[-1], (len(walk), 1))
+
+
+@sgd.mistake(
+    "Every update uses all the rows: this is plain gradient descent.",
+    hint="grad should see the rows of one batch, X[index] and y[index]; minibatch_gradient does "
+    "that.",
+)
+def all_rows_each_time(grad, theta0, X, y, lr, batch_size, epochs, rng):
+    def all_rows(theta, rows, targets):
+        return grad(theta, X, y)
+
+    return sgd.reference(all_rows, theta0, X, y, lr, batch_size, epochs, rng)
+
+
+@sgd.mistake(
+    "The rows are drawn anew for each update: in an epoch some come twice, others not at all.",
+    hint="An epoch deals all the rows out once: one call of minibatches, then a loop over what it "
+    "gives.",
+)
+def drawn_with_replacement(grad, theta0, X, y, lr, batch_size, epochs, rng):
+    orders = [rng.integers(0, len(X), len(X)) for _ in range(epochs)]
+    return _walk(grad, theta0, X, y, lr, orders, batch_size)
+
+
+@sgd.mistake(
+    "The short batch at the end of an epoch is dropped, so some rows are not used.",
+    hint="Use every batch that minibatches gives; with batch_size > n the short one is the only "
+    "one.",
+)
+def leftover_dropped(grad, theta0, X, y, lr, batch_size, epochs, rng):
+    kept = len(X) // batch_size * batch_size
+    orders = [rng.permutation(len(X))[:kept] for _ in range(epochs)]
+    return _walk(grad, theta0, X, y, lr, orders, batch_size)
+
+
+@sgd.mistake(
+    "The rows are never shuffled: each epoch takes them as they stand in the data.",
+    hint="Your minibatches shuffles; ask it for the batches, and give it the rng.",
+)
+def rows_in_order(grad, theta0, X, y, lr, batch_size, epochs, rng):
+    return _walk(grad, theta0, X, y, lr, [np.arange(len(X))] * epochs, batch_size)
+
+
+@sgd.mistake(
+    "The rows are shuffled once, and every epoch goes through them in that same order.",
+    hint="Ask minibatches for new batches at the beginning of each epoch, inside the outer loop.",
+)
+def shuffled_once(grad, theta0, X, y, lr, batch_size, epochs, rng):
+    return _walk(grad, theta0, X, y, lr, [rng.permutation(len(X))] * epochs, batch_size)
+
+
+@sgd.mistake(
+    "X is shuffled and y is not: the inputs meet the targets of other rows.",
+    hint="Shuffle row numbers, and pick from X and from y with the same ones.",
+)
+def targets_left_behind(grad, theta0, X, y, lr, batch_size, epochs, rng):
+    mixed = X[np.roll(rng.permutation(len(X) - 1), 1) + 1]
+    mixed = np.concatenate([mixed, X[:1]])
+    return sgd.reference(grad, theta0, mixed, y, lr, batch_size, epochs, rng)
+
+
+@sgd.mistake(
+    "The gradient is taken where the epoch began, not where the walk stands now.",
+    hint="Inside the inner loop, use the theta that the last update made.",
+)
+def old_position(grad, theta0, X, y, lr, batch_size, epochs, rng):
+    rate = lr if callable(lr) else lambda update: lr
+    path = [np.array(theta0, dtype=np.float64)]
+    for _ in range(epochs):
+        began = path[0] if len(path) == 1 else path[-2]
+        for index in minibatches(len(X), batch_size, rng):
+            path.append(path[-1] - rate(len(path) - 1) * grad(began, X[index], y[index]))
+    return np.array(path)
+
+
+@sgd.mistake(
+    "The walk goes uphill: the gradient is added, not subtracted.",
+    hint="The gradient points where the loss rises fastest. Which way do you want to go?",
+)
+def uphill(grad, theta0, X, y, lr, batch_size, epochs, rng):
+    return sgd.reference(lambda *given: -grad(*given), theta0, X, y, lr, batch_size, epochs, rng)
+
+
+@sgd.mistake(
+    "The gradients of a batch are summed, so the steps grow with the batch.",
+    hint="grad gives the mean over its rows already; do not multiply by their number.",
+)
+def sum_over_the_batch(grad, theta0, X, y, lr, batch_size, epochs, rng):
+    def summed(theta, rows, targets):
+        return len(targets) * grad(theta, rows, targets)
+
+    return sgd.reference(summed, theta0, X, y, lr, batch_size, epochs, rng)
+
+
+@sgd.mistake(
+    "lr is used as a number even where it is a function of the update.",
+    hint="callable(lr) says whether it is a function; then the step size is what it returns.",
+)
+def never_asked(grad, theta0, X, y, lr, batch_size, epochs, rng):
+    return sgd.reference(grad, theta0, X, y, 1.0 * lr, batch_size, epochs, rng)
+
+
+@sgd.mistake(
+    "The schedule counts the updates from 1; the first update has number 0.",
+    hint="Ask for the step size before you count the update, or take how many are done so far.",
+)
+def schedule_from_one(grad, theta0, X, y, lr, batch_size, epochs, rng):
+    later = (lambda update: lr(update + 1)) if callable(lr) else lr
+    return sgd.reference(grad, theta0, X, y, later, batch_size, epochs, rng)
+
+
+@sgd.mistake(
+    "The schedule starts again in every epoch; the updates are counted over all epochs.",
+    hint="Set the count to 0 once, before the outer loop.",
+)
+def schedule_starts_again(grad, theta0, X, y, lr, batch_size, epochs, rng):
+    count = -(-len(X) // batch_size)
+    again = (lambda update: lr(update % count)) if callable(lr) else lr
+    return sgd.reference(grad, theta0, X, y, again, batch_size, epochs, rng)
+
+
+@sgd.mistake(
+    "The schedule is given the number of the epoch; it wants the number of the update.",
+    hint="Count in the inner loop.",
+)
+def schedule_by_epoch(grad, theta0, X, y, lr, batch_size, epochs, rng):
+    count = -(-len(X) // batch_size)
+    by_epoch = (lambda update: lr(update // count)) if callable(lr) else lr
+    return sgd.reference(grad, theta0, X, y, by_epoch, batch_size, epochs, rng)
+
+
+@exercise(
+    points=2,
+    hints=(
+        "Two things are multiplied: how much single examples differ, and how much a mean over m "
+        "of them calms that.",
+        "np.std goes over the rows with axis=0. Which ddof makes it the sample's estimate?",
+        "The mean of m independent numbers has a standard deviation that is sqrt(m) times smaller.",
+    ),
+)
+def gradient_standard_error(per_example_gradients: Array, m: int) -> Array:
+    """Standard error of a mini-batch gradient of m examples, component by component.
+
+    It is s / sqrt(m), where s is the sample standard deviation over the n examples, with n - 1
+    in the denominator of the variance. There is no finite-population correction: the m examples
+    are taken as drawn with replacement, or as few beside n.
+
+    Parameters
+    ----------
+    per_example_gradients : array of shape (n, d), the gradient of each example; n at least 2
+    m : number of examples in the mini-batch, at least 1
+
+    Returns
+    -------
+    array of shape (d,)
+
+    Source: lecture A.
+    """
+    return np.std(per_example_gradients, axis=0, ddof=1) / np.sqrt(m)
+
+
+def _gradients(rng, n: int, d: int) -> Array:
+    return rng.normal(size=d) + rng.normal(size=(n, d)) * rng.uniform(0.5, 3, d)
+
+
+@gradient_standard_error.cases
+def small_batch(rng):
+    """A batch that is smaller than the sample."""
+    n, d = int(rng.integers(7, 11)), int(rng.integers(2, 5))
+    return dict(per_example_gradients=_gradients(rng, n, d), m=int(rng.integers(2, 6)))
+
+
+@gradient_standard_error.cases
+def large_batch(rng):
+    """Few examples are known, and the batch is to be larger."""
+    n, d = int(rng.integers(2, 5)), int(rng.integers(5, 7))
+    return dict(per_example_gradients=_gradients(rng, n, d), m=int(rng.integers(20, 200)))
+
+
+@gradient_standard_error.mistake(
+    "This is the population's standard deviation: its variance divides by n, not by n - 1.",
+    hint="The examples are a sample, and the mean is taken from the same sample: ddof=1.",
+)
+def population_variance(per_example_gradients, m):
+    return np.std(per_example_gradients, axis=0) / np.sqrt(m)
+
+
+@gradient_standard_error.mistake(
+    "This is the spread of single examples; the batch's m examples calm it.",
+    hint="The mean of m numbers spreads less than one of them. By which factor?",
+)
+def spread_of_one(per_example_gradients, m):
+    return np.std(per_example_gradients, axis=0, ddof=1) + 0.0 * m
+
+
+@gradient_standard_error.mistake(
+    "The standard deviation is divided by m; it must be divided by the square root of m.",
+    hint="Variances are divided by m. What does that do to their root?",
+)
+def divided_by_m(per_example_gradients, m):
+    return np.std(per_example_gradients, axis=0, ddof=1) / m
+
+
+@gradient_standard_error.mistake(
+    "The root is missing: this is the variance of the mini-batch gradient.",
+    hint="An error has the units of the gradient; a variance has their square.",
+)
+def variance_of_the_mean(per_example_gradients, m):
+    return np.var(per_example_gradients, axis=0, ddof=1) / m
+
+
+@gradient_standard_error.mistake(
+    "The spread is divided by the root of n, the examples at hand, not of m, those in the batch.",
+    hint="The n examples tell how much single gradients differ; the batch has m.",
+)
+def root_of_n(per_example_gradients, m):
+    n = len(per_example_gradients)
+    return np.std(per_example_gradients, axis=0, ddof=1) / np.sqrt(n) + 0.0 * m
+
+
+@gradient_standard_error.mistake(
+    "The spread is taken over the components of each gradient, not over the examples.",
+    hint="Examples are rows; the answer has one number for each of the d columns.",
+)
+def wrong_axis(per_example_gradients, m):
+    return np.std(per_example_gradients, axis=1, ddof=1) / np.sqrt(m)
+
+
+@gradient_standard_error.mistake(
+    "All components are thrown together into a single number.",
+    hint="np.std without axis goes over the whole array. Ask for one number a column.",
+)
+def one_number(per_example_gradients, m):
+    return np.std(per_example_gradients, ddof=1) / np.sqrt(m)
+
+
+@gradient_standard_error.mistake(
+    "Here is a correction for a finite population; the docstring wants none.",
+    hint="Leave the factor sqrt(1 - m / n), or sqrt((n - m) / (n - 1)), away.",
+)
+def finite_population(per_example_gradients, m):
+    n = len(per_example_gradients)
+    shrink = np.sqrt(max(0.0, 1 - m / n))
+    return np.std(per_example_gradients, axis=0, ddof=1) / np.sqrt(m) * shrink
+
+
+gradient_standard_error.remark(
+    "SciPy's sem divides by the root of the number of rows that it is given; to use it here you "
+    "had to turn n back into m.",
+    uses="sem",
+)
+
+
+@exercise(
+    points=1,
+    hints=(
+        "How many times has the step size fallen by update t?",
+        "Whole-number division counts the falls: t // every.",
+    ),
+)
+def step_decay(lr0: float, t: int, drop: float, every: int) -> float:
+    """A step size that falls by steps: lr0 * drop ** (t // every).
+
+    Parameters
+    ----------
+    lr0 : the step size at t = 0
+    t : whole number from 0, the update (or the epoch, if you count those)
+    drop : the factor that is kept at each fall; 0.1 leaves a tenth
+    every : whole number, for how many t the step size stays as it is
+
+    Returns
+    -------
+    float
+
+    Source: lecture A; torch.optim.lr_scheduler.StepLR.
+    """
+    return lr0 * drop ** (t // every)
+
+
+def _falling(rng) -> dict:
+    # Not a half: there what is kept and what is lost are the same.
+    drop = float(rng.choice([0.1, 0.2, 0.3, 0.7, 0.8]))
+    return dict(lr0=float(rng.uniform(0.05, 1)), drop=drop, every=int(rng.integers(5, 12)))
+
+
+@step_decay.cases
+def at_the_fall(rng):
+    """The updates just before, at and just after a fall."""
+    made, k = _falling(rng), int(rng.integers(2, 5))
+    for near in (-1, 0, 1):
+        yield dict(**made, t=k * made["every"] + near)
+
+
+@step_decay.cases
+def between_falls(rng):
+    """Midway between two falls, and before the first."""
+    made = _falling(rng)
+    yield dict(**made, t=0)
+    yield dict(**made, t=int(rng.integers(2, 4)))
+    yield dict(**made, t=int(rng.integers(2, 5)) * made["every"] + int(rng.integers(2, 4)))
+
+
+@step_decay.mistake(
+    "True division makes the step size slide; it must stay level and then fall.",
+    hint="t / every is 0.5 halfway to the fall; t // every is still 0.",
+)
+def slides(lr0, t, drop, every):
+    return lr0 * drop ** (t / every)
+
+
+@step_decay.mistake(
+    "drop is taken for the share that is lost; it is the factor that is kept.",
+    hint="With drop = 0.1 a tenth of the step size is left after a fall.",
+)
+def share_lost(lr0, t, drop, every):
+    return lr0 * (1 - drop) ** (t // every)
+
+
+@step_decay.mistake(
+    "This schedule starts at t = 1: its falls come one update late.",
+    hint="The first update has t = 0, so the first fall comes at t = every.",
+)
+def one_late(lr0, t, drop, every):
+    return lr0 * drop ** (max(t - 1, 0) // every)
+
+
+@step_decay.mistake(
+    "The falls come one update early.",
+    hint="With every = 10 the updates 0 to 9 have the same step size: t // every, not one more.",
+)
+def one_early(lr0, t, drop, every):
+    return lr0 * drop ** ((t + 1) // every)
+
+
+@step_decay.mistake(
+    "The step size falls once and then never again.",
+    hint="After k falls it is drop ** k of the first one; which k belongs to t?",
+)
+def falls_once(lr0, t, drop, every):
+    return lr0 * drop if t >= every else lr0
+
+
+@step_decay.mistake(
+    "% is the remainder: it counts the updates since the last fall, not the falls.",
+    hint="You want how many times `every` goes into t: //, not %.",
+)
+def remainder(lr0, t, drop, every):
+    return lr0 * drop ** (t % every)
+
+
+@exercise(
+    points=1,
+    hints=(
+        "After one update the step size is gamma times what it was. And after two?",
+        "The same factor t times over is a power.",
+    ),
+)
+def exponential_decay(lr0: float, t: int, gamma: float) -> float:
+    """A step size that falls by the same factor each time: lr0 * gamma ** t.
+
+    Parameters
+    ----------
+    lr0 : the step size at t = 0
+    t : whole number from 0, the update (or the epoch, if you count those)
+    gamma : the factor that is kept each time, a little below 1
+
+    Returns
+    -------
+    float
+
+    Source: lecture A; torch.optim.lr_scheduler.ExponentialLR.
+    """
+    return lr0 * gamma**t
+
+
+@exponential_decay.cases
+def in_mid_run(rng):
+    """An update in mid run."""
+    lr0, gamma = float(rng.uniform(0.05, 1)), float(rng.uniform(0.8, 0.98))
+    return dict(lr0=lr0, t=int(rng.integers(3, 40)), gamma=gamma)
+
+
+@exponential_decay.cases
+def the_first_two(rng):
+    """The first update, which has t = 0, and the second."""
+    lr0, gamma = float(rng.uniform(0.05, 1)), float(rng.uniform(0.6, 0.9))
+    yield dict(lr0=lr0, t=0, gamma=gamma)
+    yield dict(lr0=lr0, t=1, gamma=gamma)
+
+
+@exponential_decay.mistake(
+    "This schedule starts at t = 1: it is one factor behind.",
+    hint="At t = 0 the step size is lr0, at t = 1 it has fallen once.",
+)
+def one_behind(lr0, t, gamma):
+    return lr0 * gamma ** (t - 1)
+
+
+@exponential_decay.mistake(
+    "The step size has fallen before the first update already.",
+    hint="At t = 0 it is lr0 itself.",
+)
+def one_ahead(lr0, t, gamma):
+    return lr0 * gamma ** (t + 1)
+
+
+@exponential_decay.mistake(
+    "gamma is taken for a rate, exp(-gamma * t); it is the factor that is kept.",
+    hint="gamma = 0.9 leaves nine tenths each time.",
+)
+def rate_of_decay(lr0, t, gamma):
+    return lr0 * np.exp(-gamma * t)
+
+
+@exponential_decay.mistake(
+    "gamma is taken for the share that is lost; it is the factor that is kept.",
+    hint="gamma = 0.9 leaves nine tenths each time, not one.",
+)
+def gamma_lost(lr0, t, gamma):
+    return lr0 * (1 - gamma) ** t
+
+
+@exponential_decay.mistake(
+    "The factor is multiplied by t; it must be applied t times.",
+    hint="Three falls in a row are gamma * gamma * gamma.",
+)
+def times_t(lr0, t, gamma):
+    return lr0 * gamma * t
+
+
+@exercise(
+    points=2,
+    hints=(
+        "Where in its half wave is the cosine at t? It runs from angle 0 to angle pi.",
+        "1 + cos runs from 2 to 0; half of that is the share of the way down that is left.",
+        "That share is of lr0 - lr_min, and lr_min lies below it.",
+    ),
+)
+def cosine_decay(lr0: float, t: int, t_max: int, lr_min: float = 0.0) -> float:
+    """A step size that falls from lr0 to lr_min along half a wave of the cosine.
+
+    It is lr_min + (lr0 - lr_min) * (1 + cos(pi * t / t_max)) / 2.
+
+    Parameters
+    ----------
+    lr0 : the step size at t = 0
+    t : whole number, 0 <= t <= t_max, the update (or the epoch, if you count those)
+    t_max : whole number, at least 1: where lr_min is reached
+    lr_min : the step size at t = t_max
+
+    Returns
+    -------
+    float
+
+    Source: Loshchilov and Hutter (2017), equation 5; torch.optim.lr_scheduler.CosineAnnealingLR.
+    """
+    return lr_min + (lr0 - lr_min) * (1 + np.cos(np.pi * t / t_max)) / 2
+
+
+@cosine_decay.cases
+def down_to_zero(rng):
+    """lr_min is left at zero."""
+    t_max = int(rng.integers(10, 60))
+    return dict(lr0=float(rng.uniform(0.1, 1)), t=int(rng.integers(2, t_max - 1)), t_max=t_max)
+
+
+@cosine_decay.cases
+def down_to_a_floor(rng):
+    """lr_min is not zero."""
+    t_max = int(rng.integers(10, 60))
+    lr0 = float(rng.uniform(0.2, 1))
+    t = int(rng.integers(2, t_max - 1))
+    return dict(lr0=lr0, t=t, t_max=t_max, lr_min=lr0 * float(rng.uniform(0.05, 0.4)))
+
+
+@cosine_decay.cases
+def both_ends(rng):
+    """The first update and the last."""
+    lr0, t_max = float(rng.uniform(0.2, 1)), int(rng.integers(10, 60))
+    for t in (0, t_max):
+        yield dict(lr0=lr0, t=t, t_max=t_max, lr_min=lr0 / 10)
+
+
+@cosine_decay.mistake(
+    "Whole-number division: t // t_max is 0 all the way to the end, so nothing falls.",
+    hint="The angle must grow with every t: divide with /.",
+)
+def integer_division(lr0, t, t_max, lr_min=0.0):
+    return lr_min + (lr0 - lr_min) * (1 + np.cos(np.pi * (t // t_max))) / 2
+
+
+@cosine_decay.mistake(
+    "lr_min is not used: the step size falls to zero.",
+    hint="At t = t_max the answer is lr_min.",
+)
+def no_floor(lr0, t, t_max, lr_min=0.0):
+    return lr0 * (1 + np.cos(np.pi * t / t_max)) / 2
+
+
+@cosine_decay.mistake(
+    "lr_min is added on top of the whole lr0, so the schedule starts above lr0.",
+    hint="The way down is lr0 - lr_min long, not lr0.",
+)
+def floor_on_top(lr0, t, t_max, lr_min=0.0):
+    return lr_min + lr0 * (1 + np.cos(np.pi * t / t_max)) / 2
+
+
+@cosine_decay.mistake(
+    "The half is missing: 1 + cos runs from 2 to 0.",
+    hint="At t = 0 the answer must be lr0.",
+)
+def no_half(lr0, t, t_max, lr_min=0.0):
+    return lr_min + (lr0 - lr_min) * (1 + np.cos(np.pi * t / t_max))
+
+
+@cosine_decay.mistake(
+    "A whole wave: the step size falls to lr_min halfway, and rises again.",
+    hint="The cosine falls from 1 to -1 between the angles 0 and pi, not 2 pi.",
+)
+def whole_wave(lr0, t, t_max, lr_min=0.0):
+    return lr_min + (lr0 - lr_min) * (1 + np.cos(2 * np.pi * t / t_max)) / 2
+
+
+@cosine_decay.mistake(
+    "pi is missing: the cosine gets t / t_max, which ends at an angle of 1.",
+    hint="At t = t_max the cosine should be -1. At which angle is it?",
+)
+def no_pi(lr0, t, t_max, lr_min=0.0):
+    return lr_min + (lr0 - lr_min) * (1 + np.cos(t / t_max)) / 2
+
+
+@cosine_decay.mistake(
+    "This schedule starts at t = 1: it is one update behind.",
+    hint="At t = 0 the angle is 0, at t = t_max it is pi.",
+)
+def starts_at_one(lr0, t, t_max, lr_min=0.0):
+    return lr_min + (lr0 - lr_min) * (1 + np.cos(np.pi * (t - 1) / t_max)) / 2
+
+
+@cosine_decay.mistake(
+    "The wave is upside down: the step size rises from lr_min to lr0.",
+    hint="1 + cos begins at 2 and ends at 0; 1 - cos does the reverse.",
+)
+def rises(lr0, t, t_max, lr_min=0.0):
+    return lr_min + (lr0 - lr_min) * (1 - np.cos(np.pi * t / t_max)) / 2

@@ -1,0 +1,59 @@
+"""What holds for the source of every chapter's page."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from autograder.project import find_project
+
+BOOK = Path(__file__).resolve().parent.parent / "book"
+PAGES = [name for name in find_project(BOOK).sets if (BOOK / f"{name}.md").is_file()]
+
+every_page = pytest.mark.parametrize(
+    "text", [(BOOK / f"{p}.md").read_text("utf-8") for p in PAGES], ids=PAGES
+)
+
+
+def cells(text: str) -> list[str]:
+    return re.findall(r"^```\{code-cell\} python\n(.*?)^```", text, re.M | re.S)
+
+
+def test_every_set_has_its_page() -> None:
+    assert find_project(BOOK).sets == PAGES
+
+
+@every_page
+def test_code_is_folded_and_figures_have_captions_names_and_alternatives(text: str) -> None:
+    assert len(cells(text)) > 10
+    for cell in cells(text):
+        assert re.search(r"tags: \[(hide|remove)-input\]", cell), cell[:200]
+        if "figure:" in cell:
+            for wanted in ("alt:", "caption:", "name:"):
+                assert wanted in cell, cell[:200]
+
+
+@every_page
+def test_nothing_unfolded_defines_a_function(text: str) -> None:
+    """What is shown may be copied, and a definition would be the answer to an exercise."""
+    shown = re.findall(r"^```(?:python|text)\n(.*?)^```", text, re.M | re.S)
+    assert not any(re.search(r"^\s*(def|class) ", block, re.M) for block in shown)
+
+
+@every_page
+def test_a_page_asks_folds_its_answers_sums_up_and_names_its_sources(text: str) -> None:
+    assert text.count(":class: predict") >= 5
+    assert text.count("```{dropdown}") >= 6
+    for wanted in (
+        "After it you can",
+        "{released-set}",
+        "live_",
+        "## Summary",
+        "### Three questions as in an exam",
+        "### Now write it",
+        "{download-set}",
+        "## Sources",
+    ):
+        assert wanted in text, wanted

@@ -1,0 +1,111 @@
+"""Every set through the instructor's whole path: sample class, marks, feedback, report, export."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from autograder.grading.record import read_records
+from autograder.grading.sample import make_class
+from autograder.project import find_project
+
+if TYPE_CHECKING:
+    from tests.conftest import Course
+
+SETS = find_project(Path(__file__).parent).sets
+FEW, WHOLE_CLASS = 6, 30
+
+
+@pytest.fixture(scope="module", params=SETS)
+def graded(request: pytest.FixtureRequest, module_course: Course) -> Course:
+    """A small class of each set, graded, with feedback, report and export."""
+    return graded_class(module_course.on(request.param), FEW)
+
+
+def graded_class(course: Course, students: int) -> Course:
+    name = course.assignment
+    course.configure("c.GradeSubmission.cell_seconds = 5.0", "c.GradeSubmission.call_seconds = 5.0")
+    make_class(course.project, [name], students, 1)
+    course.run(f"nbgrader autograde {name}")
+    course.run(f"nbgrader generate_feedback {name} && autograder report {name}")
+    course.run("nbgrader export")
+    return course
+
+
+def predicted(course: Course) -> dict:
+    path = course.grading / "expected" / f"{course.assignment}.json"
+    return json.loads(path.read_text("utf-8"))
+
+
+def assert_marks_are_the_predicted_ones(course: Course) -> None:
+    records = {r.student: r for r in read_records(course.project, course.assignment)}
+    assert set(records) == set(predicted(course))
+    for student, mark in predicted(course).items():
+        keys = ("points", "status", "mistake")
+        verdicts = records[student].verdicts
+        assert {n: {k: v[k] for k in keys} for n, v in verdicts.items()} == mark["functions"]
+        assert course.marks(student) == {n: f["points"] for n, f in mark["functions"].items()}
+
+
+def test_every_mark_is_the_predicted_one(graded: Course) -> None:
+    assert_marks_are_the_predicted_ones(graded)
+
+
+def test_every_mistake_is_told_by_name_in_the_feedback(graded: Course) -> None:
+    told = 0
+    for student, mark in predicted(graded).items():
+        page = html.unescape(graded.page(student))
+        for name, function in mark["functions"].items():
+            if function["mistake"]:
+                known = {m.name: m.text for m in graded.exercises.part(name).mistakes}
+                assert known[function["mistake"]] in page, (student, name)
+                told += 1
+    assert told > 0
+
+
+def test_the_report_and_the_export_have_everybody(graded: Course) -> None:
+    report = (graded.grading / "reports" / f"{graded.assignment}.html").read_text("utf-8")
+    rows = csv.DictReader(io.StringIO((graded.folder / "grades.csv").read_text("utf-8")))
+    scores = {
+        r["student_id"]: float(r["score"]) for r in rows if r["assignment"] == graded.assignment
+    }
+    for student, mark in predicted(graded).items():
+        assert student in report
+        assert scores[student] == pytest.approx(mark["points"])
+
+
+@pytest.mark.full
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", SETS)
+def test_a_class_of_thirty_gets_the_predicted_marks(name: str, course: Course) -> None:
+    assert_marks_are_the_predicted_ones(graded_class(course.on(name), WHOLE_CLASS))
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_solved_notebook_runs_from_the_released_folder_alone(
+    name: str, built_course: Course, tmp_path: Path
+) -> None:
+    """In a real kernel: every check says that it is right, and the last cell draws."""
+    course = built_course.on(name)
+    folder = shutil.copytree(course.project.exercises / name, tmp_path / name)
+    notebook = course.solved()
+    client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(folder)}})
+    client.execute()
+    nbformat.validate(notebook)
+    checks = [c for c in notebook.cells if c.cell_type == "code" and c.source.startswith("check(")]
+    assert len(checks) == len(course.exercises.parts)
+    for cell in checks:
+        assert "Correct." in json.dumps(cell.outputs), cell.source
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert any("image/png" in output.get("data", {}) for output in code[-1].outputs)
+    said = [o for cell in code for o in cell.outputs if o.get("name") == "stderr"]
+    assert said == []
