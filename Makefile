@@ -156,7 +156,8 @@ $(CLASS): $(EXERCISES) $(call unless,grading/submitted/*/$(SET)) | $(DONE)
 
 $(GRADES): $(CLASS) $(call unless,grading/autograded/*/$(SET)) | $(DONE)
 	@$(call say,'Marks')
-	@autograder grade $(SET) --force
+# The class is made up by ourselves: it may be graded where there is no sandbox, too.
+	@autograder grade $(SET) --force --no-require-sandbox
 	@touch $@
 
 $(FEEDBACK): $(GRADES) $(call unless,grading/feedback/*/$(SET)) | $(DONE)

@@ -18,13 +18,14 @@ Command = Callable[[argparse.Namespace], int]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code. Expected errors are told in a sentence."""
+    from autograder.engine.interface import NoSandbox
     from autograder.exercise import AuthorError
     from autograder.project import NoProject
 
     arguments = _parser().parse_args(argv)
     try:
         return int(arguments.run(arguments))
-    except (AuthorError, NoProject, FileNotFoundError) as error:
+    except (AuthorError, NoProject, NoSandbox, FileNotFoundError) as error:
         print(f"autograder: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -97,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("assignment", metavar="SET")
     sub.add_argument("--student", action="append", metavar="ID", help="only this one (repeatable)")
     sub.add_argument("--force", action="store_true", help="grade again what is graded already")
+    _sandbox_option(sub)
 
     sub = command(
         "grade-notebook",
@@ -110,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--assignment", required=True, metavar="SET")
     sub.add_argument("--json", action="store_true", help="print JSON instead of text")
     sub.add_argument("--seed", type=int, metavar="N", help="make the hidden cases from this seed")
+    _sandbox_option(sub)
 
     sub = command(
         "regrade",
@@ -120,6 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("assignment", metavar="SET")
     sub.add_argument("--student", action="append", metavar="ID", help="only this one (repeatable)")
+    _sandbox_option(sub)
 
     sub = command(
         "sample-class",
@@ -151,6 +155,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("assignment", metavar="SET")
     return parser
+
+
+def _sandbox_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--require-sandbox",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="refuse where submissions cannot be walled in: the default; for `grade` and `regrade` "
+        "c.GradeSubmission.require_sandbox in nbgrader_config.py can change it",
+    )
 
 
 def _busy(text: str) -> AbstractContextManager[Any]:
@@ -219,7 +233,11 @@ def _grade(arguments: argparse.Namespace) -> int:
     from autograder.project import find_project
 
     summary = grade_class(
-        find_project(), arguments.assignment, arguments.student, force=arguments.force
+        find_project(),
+        arguments.assignment,
+        arguments.student,
+        force=arguments.force,
+        walled_in=arguments.require_sandbox,
     )
     return summary.exit_code
 
@@ -229,7 +247,7 @@ def _grade_notebook(arguments: argparse.Namespace) -> int:
     from rich.progress import track
 
     from autograder.catalog import find_set
-    from autograder.engine.warm import default_runner
+    from autograder.engine.sandbox import default_runner, require_sandbox
     from autograder.grading.grade import grade
     from autograder.grading.rounds import new_seed
     from autograder.grading.submission import read_submission
@@ -243,6 +261,8 @@ def _grade_notebook(arguments: argparse.Namespace) -> int:
     exercise_set = find_set(arguments.assignment, project)
     seed = new_seed() if arguments.seed is None else str(arguments.seed)
     runner = default_runner()
+    if arguments.require_sandbox is not False:
+        require_sandbox(runner)
     # Standard output is for the marks alone: the rest goes where people look.
     console = Console(stderr=True, highlight=False)
     console.print(runner.protects)
@@ -269,7 +289,12 @@ def _regrade(arguments: argparse.Namespace) -> int:
     from autograder.grading.regrade import regrade
     from autograder.project import find_project
 
-    changes = regrade(find_project(), arguments.assignment, arguments.student)
+    changes = regrade(
+        find_project(),
+        arguments.assignment,
+        arguments.student,
+        walled_in=arguments.require_sandbox,
+    )
     for change in changes:
         print(change)
     print(f"{len(changes)} marks changed.")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import gc
 import os
 import re
+import secrets
 import signal
 import socket
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +25,21 @@ from autograder.engine.hearsay import Known
 from autograder.engine.interface import Call, CellResult, Limits, Runner
 from autograder.engine.outputs import Collector
 from autograder.engine.plain import PlainRunner
+from autograder.engine.sandbox import SandboxedRunner
 from autograder.engine.session import NotebookSession
 from autograder.engine.shell import Sink
-from autograder.engine.warm import WarmRunner
 from autograder.engine.wire import MAX_HEADER, Channel, Closed, TooSlow
 from autograder.exercise import FRESH_RNG
 from autograder.judge import Oracle
 from autograder.values import MalformedValue, Opaque, Raised
 from autograder.verdict import Died, TimedOut
 
-RUNNERS = {runner.name: runner for runner in (PlainRunner(), WarmRunner())}
-RUNNER: Runner = RUNNERS["warm"]
+RUNNERS: dict[str, Runner] = {
+    "plain": PlainRunner(),
+    "sandboxed": SandboxedRunner(),
+    "without walls": SandboxedRunner(walls=False),
+}
+RUNNER: Runner = RUNNERS["sandboxed"]
 CORPUS = [
     "print('one'); print('two')",
     "1 + 1",
@@ -103,8 +108,8 @@ def kernel() -> list[list[dict[str, Any]]]:
 
 @pytest.fixture(scope="module")
 def ours() -> list[CellResult]:
-    """What the runner says to the corpus."""
-    with session() as running:
+    """What the runner says to the corpus, where it may start programs."""
+    with session(processes=8) as running:
         return [running.execute(source) for source in CORPUS]
 
 
@@ -334,27 +339,28 @@ def test_the_scratch_folder_and_what_is_in_reach(tmp_path: Path) -> None:
 
 def test_nothing_is_left_running() -> None:
     """Neither a child, nor a daemon in a session of its own, nor a snapshot, nor its worker."""
-    with session() as running:
-        shown = running.execute(
-            "import os, subprocess, sys\n"
+    with session(processes=8) as running:
+        pids, keeper = above(running)
+        running.execute(
+            "import os, sys\n"
             "child = subprocess.Popen(['sleep', '1000'])\n"
-            "far = subprocess.Popen(['sleep', '1000'], start_new_session=True)\n"
             "def f():\n"
             "    if os.fork() == 0:\n"
             "        os.setsid()\n"
             "        while True: pass\n"
             "    return 1\n"
-            "print(child.pid, far.pid, os.getpid())"
         )
-        pids = [int(word) for word in text(shown).split()]
         snapshot = running.snapshot()
         running.close()
         assert snapshot.call(Call("f", {}, [])).value == 1
-        pids += [snapshot._base_pid, snapshot._worker_pid]
+        if keeper.pid != os.getpid():
+            pids += [process.pid for process in keeper.children(recursive=True)]
+            assert len(set(pids)) >= 6
         mark = running.scratch
-    gone = [pid for pid in pids if not psutil.pid_exists(pid)]
-    zombies = [p for p in pids if p not in gone and psutil.Process(p).status() == "zombie"]
-    assert sorted(gone + zombies) == sorted(pids)
+    if keeper.pid != os.getpid():
+        assert gone([keeper.pid])
+    left = [psutil.Process(pid) for pid in set(pids) if psutil.pid_exists(pid)]
+    assert [process for process in left if process.status() != "zombie"] == []
     for process in psutil.process_iter():
         try:
             assert process.environ().get("AUTOGRADER_SESSION") != str(mark)
@@ -377,16 +383,19 @@ def test_only_processes_of_the_session_are_killed() -> None:
 
 
 def above(running: NotebookSession) -> tuple[list[int], psutil.Process]:
-    """The numbers of a notebook's process and of a daemon that it starts; the process above."""
+    """The numbers, as this machine has them, of a notebook's process and of a daemon that it
+    starts; the process above."""
+    mark = f"1000.{secrets.randbelow(10**9)}"
     shown = running.execute(
-        "import os, subprocess\n"
-        "far = subprocess.Popen(['sleep', '1000'], start_new_session=True)\n"
-        "print(os.getpid(), far.pid)"
+        f"import subprocess\nfar = subprocess.Popen(['sleep', '{mark}'], start_new_session=True)"
     )
-    pids = [int(word) for word in text(shown).split()]
-    keeper = psutil.Process(pids[0]).parent()
-    assert keeper is not None
-    return pids, keeper
+    assert shown.status == "ok"
+    everybody = psutil.process_iter(["cmdline"])
+    far = next(p for p in everybody if p.info["cmdline"] == ["sleep", mark])
+    main = far.parent()
+    keeper = main and main.parent()
+    assert main is not None and keeper is not None
+    return [main.pid, far.pid], keeper
 
 
 def gone(pids: list[int]) -> bool:
@@ -395,8 +404,9 @@ def gone(pids: list[int]) -> bool:
     return not psutil.wait_procs(alive, timeout=20)[1]
 
 
-def test_a_session_whose_keeper_was_killed_leaves_nothing_behind() -> None:
-    with WarmRunner().open(None, Limits()) as running:
+@pytest.mark.parametrize("walls", [True, False])
+def test_a_session_whose_keeper_was_killed_leaves_nothing_behind(walls: bool) -> None:
+    with SandboxedRunner(walls=walls).open(None, Limits(processes=8)) as running:
         pids, keeper = above(running)
         snapshot = running.snapshot()
         keeper.kill()
@@ -405,20 +415,23 @@ def test_a_session_whose_keeper_was_killed_leaves_nothing_behind() -> None:
     assert gone(pids)
 
 
-def test_a_new_warm_process_takes_the_place_of_a_lost_one() -> None:
-    runner = WarmRunner()
-    with runner.open(None, Limits()) as running:
+@pytest.mark.parametrize("walls", [True, False])
+def test_a_new_warm_process_takes_the_place_of_a_lost_one(walls: bool) -> None:
+    runner = SandboxedRunner(walls=walls)
+    with runner.open(None, Limits(processes=8)) as running:
         pids, keeper = above(running)
         zygote = keeper.parent()
         assert zygote is not None
         zygote.kill()
         zygote.wait(20)
     assert gone(pids)
-    with runner.open(None, Limits()) as running:
+    with runner.open(None, Limits(processes=8)) as running:
         assert text(running.execute("print(1 + 1)")) == "2\n"
         found = above(running)[1].parent()
         assert found is not None
-        folder = Path(found.cwd())
+        assert runner._zygote is not None
+        folder = runner._zygote.folder
+        assert folder.exists()
     del runner, running
     gc.collect()
     assert gone([found.pid])
@@ -534,7 +547,6 @@ def test_calls() -> None:
             Call("draws", {}, []),
             Call("logs", {}, []),
         )
-        assert running.scratch.exists()
     values = [a.value for a in answers]
     np.testing.assert_allclose(values[0], 2 * theta, atol=1e-6)
     assert len(square.calls) == 6
@@ -612,12 +624,13 @@ def test_replacing_an_earlier_function() -> None:
 def test_forged_frames_of_a_cell_hurt_nobody_else() -> None:
     """A cell that writes to the socket itself: garbage ends it, an early "done" ends the cell."""
     find = (
-        "import gc, json, os, socket\n"
+        "import gc, json, os, socket, stat\n"
         "from autograder.engine.wire import Channel\n"
         "channel = [o for o in gc.get_objects() if isinstance(o, Channel)]\n"
-        "fd = [int(n) for n in os.listdir('/proc/self/fd')\n"
-        "      if os.path.exists('/proc/self/fd/' + n)\n"
-        "      and os.readlink('/proc/self/fd/' + n).startswith('socket')][0]\n"
+        "def is_socket(n):\n"
+        "    try: return stat.S_ISSOCK(os.fstat(n).st_mode)\n"
+        "    except OSError: return False\n"
+        "fd = [n for n in range(3, 256) if is_socket(n)][0]\n"
     )
     with session() as running:
         assert running.execute(find).status == "ok"
@@ -647,6 +660,20 @@ def frame(data: bytes) -> bytes:
     return len(data).to_bytes(4, "big") + data
 
 
+@dataclass
+class Nobody:
+    """In the place of a host: notes who was to be killed."""
+
+    killed: list[int]
+
+    def kill(self, pid: int) -> None:
+        """Note it."""
+        self.killed.append(pid)
+
+    def permit_fork(self) -> None:
+        """There is nobody to fork."""
+
+
 @pytest.mark.parametrize(
     "sent",
     [
@@ -674,7 +701,7 @@ def test_a_malformed_reply_is_a_death(sent: bytes) -> None:
     ours, theirs = socket.socketpair()
     killed: list[int] = []
     snapshot = AskedSnapshot(
-        None, 0, Limits(call_seconds=5), Known([]), killed.append, Budget(100.0)
+        None, 0, Limits(call_seconds=5), Known([]), Nobody(killed), Budget(100.0)
     )
     snapshot._worker, snapshot._worker_pid = Channel(ours), 7
     with theirs:
@@ -687,7 +714,7 @@ def test_a_malformed_reply_is_a_death(sent: bytes) -> None:
 def test_wrong_arguments_to_an_oracle_are_an_exception_over_there() -> None:
     """The reference is not called with what is no value."""
     ours, theirs = socket.socketpair()
-    snapshot = AskedSnapshot(None, 0, Limits(), Known([]), lambda pid: None, Budget(100.0))
+    snapshot = AskedSnapshot(None, 0, Limits(), Known([]), Nobody([]), Budget(100.0))
     snapshot._worker, snapshot._worker_pid = Channel(ours), 7
     with theirs:
         theirs.sendall(frame(b'{"oracle": "argument f", "args": {"$": "tuple"}}'))

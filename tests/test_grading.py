@@ -9,7 +9,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
 from autograder.catalog import find_set
-from autograder.engine.warm import default_runner
+from autograder.engine.sandbox import default_runner
 from autograder.exercise import Part
 from autograder.grading.grade import Graded, grade
 from autograder.grading.outputs import write_outputs

@@ -9,7 +9,7 @@ import pytest
 from autograder import check
 from autograder.build import write_source
 from autograder.catalog import ExerciseSet, load_set
-from autograder.engine.warm import default_runner
+from autograder.engine.sandbox import default_runner
 from autograder.grading.grade import Graded, grade
 from autograder.grading.submission import Submission
 from autograder.judge import judge, judge_all_known, local_caller

@@ -25,7 +25,7 @@ from autograder.engine.asking import consult
 from autograder.engine.bounded import bounded
 from autograder.engine.interface import Limits
 from autograder.engine.outputs import Collector
-from autograder.engine.warm import default_runner
+from autograder.engine.sandbox import default_runner
 from autograder.engine.wire import TooSlow
 from autograder.grading.grade import Graded, grade
 from autograder.grading.repair import repair

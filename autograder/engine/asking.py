@@ -9,8 +9,7 @@ from __future__ import annotations
 import secrets
 import socket
 import time
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from autograder.calling import Answer, call
 from autograder.engine.bounded import bounded
@@ -26,7 +25,17 @@ from autograder.verdict import Died, TimedOut
 CONTROL_SECONDS = 10.0
 ORACLE_BYTES = 2**30
 
-Kill = Callable[[int], None]
+
+class Processes(Protocol):
+    """What a snapshot asks of whoever holds the session's processes."""
+
+    def kill(self, pid: int) -> None:
+        """End a process of this session; the number is not believed."""
+        ...
+
+    def permit_fork(self) -> None:
+        """The next fork in the session is asked for by the judge's side."""
+        ...
 
 
 def fork(channel: Channel, deadline: float, request: dict[str, Any]) -> tuple[Channel, int]:
@@ -57,7 +66,7 @@ def fork(channel: Channel, deadline: float, request: dict[str, Any]) -> tuple[Ch
 class AskedSnapshot:
     """A snapshot whose base answers on a channel.
 
-    kill: ends a process of this session, given its pid; it must not believe the pid.
+    processes: those of this session.
     known: what stands in the cells that ran before the snapshot was taken.
     spend: seconds that the session still has, less those it is given.
     """
@@ -68,7 +77,7 @@ class AskedSnapshot:
         pid: int,
         limits: Limits,
         known: Known,
-        kill: Kill,
+        processes: Processes,
         budget: Budget,
         problem: str = "",
     ) -> None:
@@ -77,7 +86,7 @@ class AskedSnapshot:
         self._base_pid = pid
         self._limits = limits
         self._known = known
-        self._kill = kill
+        self._processes = processes
         self._budget = budget
         self._worker: Channel | None = None
         self._worker_pid = 0
@@ -122,7 +131,7 @@ class AskedSnapshot:
         if self._base is not None:
             self._base.close()
             self._base = None
-            self._kill(self._base_pid)
+            self._processes.kill(self._base_pid)
             self.problem = self.problem or _("the snapshot is closed")
 
     def _converse(self, question: Call, deadline: float) -> Answer:
@@ -147,6 +156,7 @@ class AskedSnapshot:
             if self._base is None:
                 raise Closed
             try:
+                self._processes.permit_fork()
                 self._worker, self._worker_pid = fork(self._base, deadline, {"do": "fork"})
             except (Closed, MalformedValue):
                 self._lose_base()
@@ -157,7 +167,7 @@ class AskedSnapshot:
         if self._worker is not None:
             self._worker.close()
             self._worker = None
-            self._kill(self._worker_pid)
+            self._processes.kill(self._worker_pid)
 
     def _control(self, request: dict[str, Any]) -> dict[str, Any] | None:
         if self._base is None:

@@ -10,7 +10,6 @@ import contextlib
 import gc
 import json
 import os
-import resource
 import signal
 import socket
 import stat
@@ -22,13 +21,16 @@ import autograder
 from autograder.engine.bounded import own_size
 from autograder.engine.serving import serve
 from autograder.engine.shell import NotebookShell, Sink, refuse_input
+from autograder.engine.walls import limit
 from autograder.engine.wire import Channel, Closed
 
 
 def main() -> None:
     """Serve the socket whose descriptor is the first argument, under the limits in the second."""
     forget_the_way_here()
-    serve_notebook(int(sys.argv[1]), json.loads(sys.argv[2]))
+    limits = json.loads(sys.argv[2])
+    limit(limits, own_size())
+    serve_notebook(int(sys.argv[1]), limits)
 
 
 def serve_notebook(fd: int, limits: dict[str, Any]) -> NoReturn:
@@ -65,7 +67,6 @@ class Child:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         sys.argv = [""]
         sys.path.insert(0, os.getcwd())
-        set_limits(self.limits)
         gc.collect()
         gc.freeze()
         channel.send({"ready": os.getpid()})
@@ -121,24 +122,6 @@ class Child:
                 if os.waitpid(pid, os.WNOHANG)[0] == 0:
                     continue
             self.children.remove(pid)
-
-
-def set_limits(limits: dict[str, Any]) -> None:
-    """Put the kernel's limits on this process and all that it starts."""
-    memory = limits["memory_bytes"] + own_size()
-    seconds = int(limits["notebook_seconds"]) + 60
-    wanted = {
-        resource.RLIMIT_AS: memory,
-        resource.RLIMIT_FSIZE: limits["file_bytes"],
-        resource.RLIMIT_CPU: seconds,
-        resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_NPROC: limits["processes"],
-    }
-    for kind, value in wanted.items():
-        hard = resource.getrlimit(kind)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(kind, (value, value))
 
 
 def become_snapshot(fd: int, sink: Sink) -> None:

@@ -35,26 +35,38 @@ Status = Literal["ok", "error", "timeout", "died"]
 
 @dataclass(frozen=True)
 class Limits:
-    """What a submission may use up. Seconds are of the clock on the wall.
+    """What a submission may use up. Seconds are of the clock on the wall, but for `cpu_seconds`.
 
     cell_seconds, call_seconds: one cell, one call of a graded function.
     notebook_seconds: all cells and calls of a session together.
+    cpu_seconds: of the processor, for the notebook's process, and for each that answers calls.
     timeouts: so many calls of a snapshot may time out; the rest are not waited for.
-    memory_bytes: address space on top of what the interpreter itself takes.
+    memory_bytes: address space of a process, on top of what the interpreter itself takes.
     file_bytes: the largest file that may be written.
+    scratch_bytes, scratch_files: what all files together may take, on top of those given.
     output_bytes, outputs: what a cell may print and show.
-    processes: how many more the user may have (the system counts by user; not for root).
+    processes: how many other processes may run; with 0 none can be started. `plain` counts them
+    with the user's others, and stops none.
+    threads: how many threads, in all processes together.
     """
 
     cell_seconds: float = 30.0
     call_seconds: float = 10.0
     notebook_seconds: float = 300.0
+    cpu_seconds: float = 300.0
     timeouts: int = 3
     memory_bytes: int = 2 * 2**30
     file_bytes: int = 100 * 2**20
+    scratch_bytes: int = 256 * 2**20
+    scratch_files: int = 10_000
     output_bytes: int = 1_000_000
     outputs: int = 200
-    processes: int = 256
+    processes: int = 0
+    threads: int = 64
+
+
+class NoSandbox(RuntimeError):
+    """A sandbox was required, and this system refuses some of its walls."""
 
 
 @dataclass
@@ -152,10 +164,14 @@ class Session(Protocol):
 
 
 class Runner(Protocol):
-    """Makes sessions. protects: a sentence for the instructor on what it does not protect."""
+    """Makes sessions."""
 
     name: str
-    protects: str
+
+    @property
+    def protects(self) -> str:
+        """What stands between a submission and this machine, in a sentence for the instructor."""
+        ...
 
     def open(self, files: Path | None, limits: Limits) -> Session:
         """A session in a scratch folder with a copy of `files`; links in there are left out."""

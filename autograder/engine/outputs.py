@@ -69,6 +69,11 @@ class Collector:
         if failed and not any(o["output_type"] == "error" for o in self.outputs):
             self.outputs.append(_error("Error", _("The cell failed."), [_("The cell failed.")]))
 
+    def note(self, sentence: str) -> None:
+        """Add a sentence to the last error."""
+        if self.outputs and self.outputs[-1]["output_type"] == "error":
+            self.outputs[-1]["traceback"].append(sentence)
+
     def timed_out(self, reason: str) -> None:
         """Say that the cell was stopped, in the place of the KeyboardInterrupt that did it."""
         last = self.outputs[-1] if self.outputs else {}

@@ -1,7 +1,6 @@
 """A runner without walls: a subprocess with limits, in a scratch folder, without our environment.
 
-Good for a learner's own machine and for classes whose code the instructor trusts; the sandboxed
-runner takes its place elsewhere.
+For a single user's own work on systems that have no sandbox.
 """
 
 from __future__ import annotations
@@ -9,27 +8,30 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 
 import psutil
 
+from autograder.engine.files import environment, furnish, read_files
 from autograder.engine.interface import Limits
 from autograder.engine.session import (
     GRACE_SECONDS,
     NotebookSession,
-    environment,
     font_lists,
-    kernel_limits,
 )
 from autograder.engine.wire import Channel
 from autograder.i18n import _
 
+SPARE_TASKS = 256
 START = "from autograder.engine.child import main; main()"
 SWEEPS = 10
 TOKEN = "AUTOGRADER_SESSION"
@@ -46,7 +48,7 @@ class PlainRunner:
 
     def open(self, files: Path | None, limits: Limits) -> NotebookSession:
         """A session in a scratch folder with a copy of `files`; links in there are left out."""
-        return NotebookSession(files, limits, self._fonts, SubprocessHost)
+        return NotebookSession(limits, SubprocessHost(files, limits, self._fonts))
 
     @cached_property
     def _fonts(self) -> list[Path]:
@@ -57,13 +59,21 @@ class PlainRunner:
 class SubprocessHost:
     """The processes of a session: interpreters of their own, and what they started."""
 
-    def __init__(self, scratch: Path, limits: Limits) -> None:
-        self._scratch = scratch
+    def __init__(self, files: Path | None, limits: Limits, fonts: list[Path]) -> None:
+        self.scratch = Path(tempfile.mkdtemp(prefix="autograder-"))
         self._limits = limits
         self._processes: list[subprocess.Popen[bytes]] = []
+        try:
+            furnish(self.scratch, read_files(files), -1)
+            for font_list in fonts:
+                shutil.copy(font_list, self.scratch / "matplotlib")
+        except BaseException:
+            shutil.rmtree(self.scratch, ignore_errors=True)
+            raise
 
     def start(self) -> Channel:
         """Start an interpreter."""
+        tasks = _own_tasks() + SPARE_TASKS + self._limits.threads + self._limits.processes
         ours, theirs = socket.socketpair()
         with theirs:
             self._processes.append(
@@ -74,15 +84,15 @@ class SubprocessHost:
                         "-c",
                         START,
                         str(theirs.fileno()),
-                        json.dumps(kernel_limits(self._limits)),
+                        json.dumps({**asdict(self._limits), "tasks": tasks}),
                     ],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
                     pass_fds=[theirs.fileno()],
                     start_new_session=True,
-                    cwd=self._scratch / "work",
-                    env={**environment(self._scratch), TOKEN: str(self._scratch)},
+                    cwd=self.scratch / "work",
+                    env={**environment(self.scratch), TOKEN: str(self.scratch)},
                 )
             )
         return Channel(ours)
@@ -98,6 +108,13 @@ class SubprocessHost:
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._processes[-1].pid, number)
+
+    def permit_fork(self) -> None:
+        """Nobody is kept from forking here."""
+
+    def refused(self) -> int:
+        """Nothing is."""
+        return 0
 
     def how(self) -> str:
         """How the interpreter ended. It stays unreaped, so that its number is nobody else's."""
@@ -123,14 +140,16 @@ class SubprocessHost:
         return os.getsid(pid) in [process.pid for process in self._processes]
 
     def finish(self) -> None:
-        """Kill every process of this session, also one that left it by `setsid`."""
+        """Kill every process of this session, also one that left it by `setsid`, and remove the
+        files."""
         self._sweep()
         for process in self._processes:
             process.wait()
         self._processes.clear()
+        shutil.rmtree(self.scratch, ignore_errors=True)
 
     def _sweep(self) -> None:
-        mark = {TOKEN: str(self._scratch)}.items()
+        mark = {TOKEN: str(self.scratch)}.items()
         for _again in range(SWEEPS):
             found = False
             for pid in psutil.pids():
@@ -142,3 +161,15 @@ class SubprocessHost:
                         found = True
             if not found:
                 return
+
+
+def _own_tasks() -> int:
+    """How many processes and threads the user has: the kernel's limit counts them all."""
+    if os.getuid() == 0:
+        return 0
+    count = 0
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error), process.oneshot():
+            if process.uids().real == os.getuid():
+                count += process.num_threads()
+    return count

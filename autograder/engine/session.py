@@ -1,26 +1,18 @@
 """One notebook's run, on the judge's side: cells in order, replay after a death, snapshots, end.
 
 How its processes are started, stopped and found again is a host's business: `plain` starts an
-interpreter for each notebook, `warm` forks one that is ready.
+interpreter for each notebook, `sandbox` forks one that is ready and walls it in.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
-import stat
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
-
-import psutil
 
 from autograder.engine.asking import AskedSnapshot, Budget, fork
 from autograder.engine.hearsay import Known
@@ -40,7 +32,9 @@ class StartError(RuntimeError):
 
 
 class Host(Protocol):
-    """The processes of one session."""
+    """The processes of one session, and its scratch folder."""
+
+    scratch: Path
 
     def start(self) -> Channel:
         """A new process for the notebook; its first frame says that it is ready. The one before
@@ -59,27 +53,29 @@ class Host(Protocol):
         """End a process of this session. The number is the learner's word: verify it."""
         ...
 
+    def permit_fork(self) -> None:
+        """The next fork in the session is asked for by the judge's side."""
+        ...
+
+    def refused(self) -> int:
+        """How many processes were asked for in vain since this was last asked."""
+        ...
+
     def how(self) -> str:
         """How the notebook's process ended: "exit code 3", "signal SIGKILL"; or nothing."""
         ...
 
     def finish(self) -> None:
-        """Kill every process of the session."""
+        """Kill every process of the session, and remove its files."""
         ...
 
 
 class NotebookSession:
     """One notebook in a scratch folder."""
 
-    def __init__(
-        self,
-        files: Path | None,
-        limits: Limits,
-        fonts: list[Path],
-        make_host: Callable[[Path, Limits], Host],
-    ) -> None:
+    def __init__(self, limits: Limits, host: Host) -> None:
         self.limits = limits
-        self.scratch = Path(tempfile.mkdtemp(prefix="autograder-"))
+        self._host = host
         self._budget = Budget(limits.notebook_seconds)
         self._channel: Channel | None = None
         self._worked: list[str] = []
@@ -89,16 +85,15 @@ class NotebookSession:
         self._deaths = 0
         self._closed = False
         try:
-            self._furnish(files, fonts)
-            self._host = make_host(self.scratch, limits)
-        except BaseException:
-            shutil.rmtree(self.scratch, ignore_errors=True)
-            raise
-        try:
             self._start()
         except BaseException:
             self.finish()
             raise
+
+    @property
+    def scratch(self) -> Path:
+        """The scratch folder, as the session sees it."""
+        return self._host.scratch
 
     def __enter__(self) -> NotebookSession:
         return self
@@ -140,11 +135,12 @@ class NotebookSession:
                 # Where no cell ran before, nobody has waited for it yet.
                 self._await_ready(self._channel)
                 deadline = time.monotonic() + START_SECONDS
+                self._host.permit_fork()
                 base, pid = fork(self._channel, deadline, {"do": "snapshot"})
             except (Closed, TooSlow, MalformedValue) as error:
                 lost = _("no snapshot could be taken: {error}").format(error=error)
                 self._bury()
-        made = AskedSnapshot(base, pid, self.limits, known, self._host.kill, self._budget, lost)
+        made = AskedSnapshot(base, pid, self.limits, known, self._host, self._budget, lost)
         self._snapshots.append(made)
         return made
 
@@ -159,18 +155,6 @@ class NotebookSession:
         for snapshot in self._snapshots:
             snapshot.close()
         self._host.finish()
-        shutil.rmtree(self.scratch, ignore_errors=True)
-
-    def _furnish(self, files: Path | None, fonts: list[Path]) -> None:
-        for name in ("home", "tmp", "matplotlib"):
-            (self.scratch / name).mkdir()
-        for font_list in fonts:
-            shutil.copy(font_list, self.scratch / "matplotlib")
-        work = self.scratch / "work"
-        if files is None:
-            work.mkdir()
-        else:
-            shutil.copytree(files, work, ignore=_unsafe, symlinks=True)
 
     def _start(self) -> None:
         """Start the process; it is not waited for until there is something to ask."""
@@ -249,12 +233,30 @@ class NotebookSession:
             )
             collector.timed_out(reason)
         collector.settle(failed=status == "error")
+        if status == "error":
+            reason = self._limit_met(collector)
         return CellResult(collector.outputs, status, reason, collector.count)
 
     def _how(self, error: Exception) -> str:
         if isinstance(error, MalformedValue):
             return _("it sent what no cell says")
-        return self._host.how() or _("it closed its connection")
+        how = self._host.how()
+        if how.endswith("SIGXCPU"):
+            return _("it had used up its {n:g} seconds of the processor").format(
+                n=self.limits.cpu_seconds
+            )
+        return how or _("it closed its connection")
+
+    def _limit_met(self, collector: Collector) -> str:
+        """What limit a cell that failed seems to have met, for who reads its outputs."""
+        said = limit_named(collector.outputs[-1] if collector.outputs else {}, self.limits)
+        if self._host.refused():
+            said = _("This cell tried to start another process; a submission may have {n}.").format(
+                n=self.limits.processes
+            )
+        if said:
+            collector.note(said)
+        return said
 
     def _bury(self) -> None:
         """The interpreter is lost."""
@@ -268,43 +270,24 @@ class NotebookSession:
             self._host.kill_main()
 
 
-def environment(scratch: Path) -> dict[str, str]:
-    """What a submission sees of the environment: nothing of ours."""
-    return {
-        "PATH": os.path.dirname(sys.executable) + os.pathsep + os.defpath,
-        "HOME": str(scratch / "home"),
-        "TMPDIR": str(scratch / "tmp"),
-        "IPYTHONDIR": str(scratch / "home" / ".ipython"),
-        "MPLCONFIGDIR": str(scratch / "matplotlib"),
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        "LANG": "C.UTF-8",
-        "OPENBLAS_NUM_THREADS": "1",
-        "OMP_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
-    }
-
-
-def kernel_limits(limits: Limits) -> dict[str, Any]:
-    """The limits as the notebook's process sets them: those on processes count what there is."""
-    return {**asdict(limits), "processes": _own_tasks() + limits.processes}
-
-
-def _own_tasks() -> int:
-    """How many processes and threads the user has: the kernel's limit counts them all."""
-    if os.getuid() == 0:
-        return 0
-    count = 0
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error), process.oneshot():
-            if process.uids().real == os.getuid():
-                count += process.num_threads()
-    return count
-
-
-def _unsafe(folder: str, names: list[str]) -> list[str]:
-    """What of a folder is not copied: links, sockets, devices."""
-    kinds = {name: os.lstat(os.path.join(folder, name)).st_mode for name in names}
-    return [n for n, mode in kinds.items() if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)]
+def limit_named(output: dict[str, Any], limits: Limits) -> str:
+    """The limit behind an error output, in a sentence, or nothing. The output is the learner's
+    word: good for a message, not for a mark."""
+    error, text = output.get("ename"), str(output.get("evalue"))
+    mega = 2**20
+    if error == "MemoryError" or "Unable to allocate" in text:
+        return _("A submission may use {n} MB of memory.").format(n=limits.memory_bytes // mega)
+    if "No space left on device" in text:
+        return _("A submission may write {n} MB in {files} files.").format(
+            n=limits.scratch_bytes // mega, files=limits.scratch_files
+        )
+    if "File too large" in text:
+        return _("A submission's file may have {n} MB.").format(n=limits.file_bytes // mega)
+    if "can't start new thread" in text:
+        return _("A submission may have {n} threads.").format(n=limits.threads)
+    if "Network is unreachable" in text or "name resolution" in text:
+        return _("A submission has no network.")
+    return ""
 
 
 def font_lists() -> list[Path]:

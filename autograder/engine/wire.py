@@ -102,6 +102,11 @@ class Channel:
         self.received = 4 + length + sum(sizes)
         return header, blobs
 
+    @property
+    def holds_more(self) -> bool:
+        """Whether part of a next frame has been read already, which no poll of the socket tells."""
+        return bool(self._buffer)
+
     def close(self) -> None:
         """Close this end."""
         self.sock.close()

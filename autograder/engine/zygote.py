@@ -1,6 +1,6 @@
 """The warm process: everything is imported, and each session is a fork of it.
 
-Started as `python -I -c "...main()" FD FOLDER`; it runs no learner's code, stays single-threaded,
+It walls itself in before it imports anything. It runs no learner's code, stays single-threaded,
 and ends when the judge's side closes the socket.
 """
 
@@ -10,17 +10,17 @@ import contextlib
 import gc
 import importlib
 import os
-import shutil
 import signal
 import socket
-import sys
 import traceback
+from typing import Any
 
 import psutil
 
 from autograder.engine.child import forget_the_way_here
 from autograder.engine.keeper import SWEEPS, adopt_orphans, keep
 from autograder.engine.shell import NotebookShell
+from autograder.engine.walls import Walls
 from autograder.engine.wire import Channel, Closed
 
 # What most notebooks import. The shell comes first: pyplot draws nothing inline without one.
@@ -37,9 +37,9 @@ MODULES = (
 )
 
 
-def main() -> None:
-    """Fork a keeper for each descriptor that comes along with a request."""
-    control = Channel(socket.socket(fileno=int(sys.argv[1])), takes_fds=True)
+def serve(fd: int, walls: Walls) -> None:
+    """Fork a keeper for each descriptor that comes along with a request, until the socket ends."""
+    control = Channel(socket.socket(fileno=fd), takes_fds=True)
     try:
         forget_the_way_here()
         warm_up()
@@ -51,25 +51,33 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     keepers: set[int] = set()
     with contextlib.suppress(Closed):
-        control.send({"ready": os.getpid()})
+        control.send({"ready": True, "standing": walls.standing, "refused": walls.refused})
         while True:
-            request, _ = control.receive()
+            request, blobs = control.receive()
             if request["do"] == "sweep":
                 kill_strays(keepers)
-                continue
-            fd = control.fds.pop()
-            with contextlib.suppress(OSError):  # no fork: the closed socket tells
-                pid = os.fork()
-                if pid == 0:
-                    control.close()
-                    keep(fd, request)
-                keepers.add(pid)
-            os.close(fd)
-    shutil.rmtree(sys.argv[2], ignore_errors=True)
+            else:
+                _fork(control, walls, request, blobs, keepers)
+
+
+def _fork(
+    control: Channel, walls: Walls, request: dict[str, Any], blobs: list[bytes], keepers: set[int]
+) -> None:
+    fd = control.fds.pop()
+    with contextlib.suppress(OSError):  # no fork: the closed socket tells
+        pid = walls.fork_session()
+        if pid == 0:
+            control.close()
+            keep(fd, walls, request, blobs)
+        keepers.add(pid)
+    os.close(fd)
 
 
 def kill_strays(keepers: set[int]) -> None:
-    """Kill what a session left behind whose keeper is gone: it was adopted by this process."""
+    """Kill what a session left behind whose keeper is gone: it was adopted by this process. In a
+    namespace of processes nothing is ever left."""
+    if os.getpid() == 1:
+        return
     nobody = 0
     for _again in range(SWEEPS):
         children = psutil.Process().children()

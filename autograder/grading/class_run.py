@@ -22,9 +22,10 @@ from nbgrader.coursedir import CourseDirectory
 from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
-from autograder.engine.warm import default_runner
+from autograder.engine.sandbox import default_runner, require_sandbox
 from autograder.exercise import AuthorError
 from autograder.grading.intake import take_in
+from autograder.grading.nbgrader_parts import GradeSubmission
 from autograder.grading.record import Record, read_records
 from autograder.nbgrader_settings import course_config
 from autograder.project import Project
@@ -110,6 +111,7 @@ def grade_class(
     students: Sequence[str] | None = None,
     *,
     force: bool = False,
+    walled_in: bool | None = None,
     progress: Progress = bar,
     say: Callable[[str], None] = print,
 ) -> Summary:
@@ -117,13 +119,16 @@ def grade_class(
 
     students: these alone; all who handed something in where None.
     force: grade again what is graded already.
+    walled_in: whether to refuse where there is no full sandbox; None: as the course's
+    configuration says.
 
     Raises
     ------
     AuthorError where the gradebook does not know the assignment; FileNotFoundError where nobody,
-    or one of the named students, handed anything in.
+    or one of the named students, handed anything in; NoSandbox.
     """
     config = course_config(project.root)
+    see_to_walls(config, walled_in)
     must_be_known(config, assignment)
     summary = Summary(assignment, default_runner().protects, project.grading / "logs" / assignment)
     chosen = _submitted(project, assignment, students)
@@ -174,6 +179,19 @@ def _submitted(project: Project, assignment: str, students: Sequence[str] | None
             f"no submission of {', '.join(absent) or 'anybody'} for {assignment} in {submitted}."
         )
     return found if students is None else sorted(set(students))
+
+
+def see_to_walls(config: Config, walled_in: bool | None) -> None:
+    """Decide whether a sandbox is required, and refuse here where it is and there is none.
+
+    Raises
+    ------
+    NoSandbox.
+    """
+    if walled_in is not None:
+        config.GradeSubmission.require_sandbox = walled_in
+    if GradeSubmission(config=config).require_sandbox:
+        require_sandbox(default_runner())
 
 
 def must_be_known(config: Config, assignment: str) -> None:

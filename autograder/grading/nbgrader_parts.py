@@ -9,18 +9,20 @@ from __future__ import annotations
 import filecmp
 import logging
 import shutil
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
-from traitlets import Float, Integer, Unicode
+from traitlets import Bool, Dict, Float, Integer, Unicode
 
 from autograder.catalog import ExerciseSet, find_set
 from autograder.engine.interface import Limits
-from autograder.engine.warm import default_runner
-from autograder.grading.grade import Graded, grade
+from autograder.engine.sandbox import default_runner, require_sandbox
+from autograder.exercise import AuthorError
+from autograder.grading.grade import grade
 from autograder.grading.outputs import write_outputs
 from autograder.grading.record import RECORD, record_of
 from autograder.grading.repair import grade_id_of, repair
@@ -85,6 +87,18 @@ class RepairCells(NbGraderPreprocessor):
 class GradeSubmission(NbGraderPreprocessor):
     """In the place of nbgrader's Execute: the runner and the judge, as separate processes."""
 
+    require_sandbox = Bool(
+        True,
+        help="Refuse to grade where the system does not let every submission be walled in. Only "
+        "submissions that you trust are graded without.",
+    ).tag(config=True)
+    limits = Dict(
+        help="What a submission may use up: fields of autograder.engine.interface.Limits, such as "
+        "{'threads': 8, 'scratch_bytes': 10_000_000}.",
+    ).tag(config=True)
+    assignment_limits = Dict(
+        help="The same for single assignments, by name: {'adam': {'notebook_seconds': 600}}.",
+    ).tag(config=True)
     cell_seconds = Float(Limits().cell_seconds, help="Wall time for one cell.").tag(config=True)
     call_seconds = Float(
         Limits().call_seconds, help="Wall time for one call of a graded function."
@@ -109,7 +123,18 @@ class GradeSubmission(NbGraderPreprocessor):
         mended = list(nb.metadata.pop("autograder_mended", []))
         project, info = find_project(), resources["nbgrader"]
         grading_round = self._round(project, info["assignment"])
-        graded = self._grade(nb, mended, exercise_set, project, grading_round.seed)
+        runner = default_runner()
+        if self.require_sandbox:
+            require_sandbox(runner)
+        self.log.info("%s", runner.protects)
+        graded = grade(
+            Submission(nb, mended),
+            exercise_set,
+            grading_round.seed,
+            runner,
+            limits=self.limits_of(info["assignment"]),
+            files=project.exercises / exercise_set.name,
+        )
         write_outputs(graded, {p.grade_id: p.name for p in exercise_set.parts})
         nb = graded.notebook
         nb.metadata[RECORD] = record_of(graded, grading_round)
@@ -121,29 +146,27 @@ class GradeSubmission(NbGraderPreprocessor):
             return Round(assignment, self.round_number, self.seed, opened="")
         return current_round(project, assignment)
 
-    def _grade(
-        self,
-        nb: NotebookNode,
-        mended: list[str],
-        exercise_set: ExerciseSet,
-        project: Project,
-        seed: str,
-    ) -> Graded:
-        runner = default_runner()
-        self.log.warning("%s", runner.protects)
-        limits = Limits(
-            cell_seconds=self.cell_seconds,
-            call_seconds=self.call_seconds,
-            memory_bytes=self.memory_bytes,
-        )
-        return grade(
-            Submission(nb, mended),
-            exercise_set,
-            seed,
-            runner,
-            limits=limits,
-            files=project.exercises / exercise_set.name,
-        )
+    def limits_of(self, assignment: str) -> Limits:
+        """What a submission of an assignment may use up.
+
+        Raises
+        ------
+        AuthorError for a name that is no limit.
+        """
+        chosen = {
+            "cell_seconds": self.cell_seconds,
+            "call_seconds": self.call_seconds,
+            "memory_bytes": self.memory_bytes,
+            **self.limits,
+            **self.assignment_limits.get(assignment, {}),
+        }
+        known = [field.name for field in fields(Limits)]
+        unknown = sorted(set(chosen) - set(known))
+        if unknown:
+            raise AuthorError(
+                f"no such limit: {', '.join(unknown)}; the limits are {', '.join(known)}."
+            )
+        return Limits(**chosen)
 
 
 class SaveGrades(SaveAutoGrades):

@@ -16,7 +16,7 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
 from autograder.exercise import AuthorError
-from autograder.grading.class_run import Progress, autograde, bar, must_be_known
+from autograder.grading.class_run import Progress, autograde, bar, must_be_known, see_to_walls
 from autograder.grading.record import Record, read_records
 from autograder.nbgrader_settings import course_config
 from autograder.project import Project
@@ -74,9 +74,12 @@ def regrade(
     assignment: str,
     students: Sequence[str] | None = None,
     *,
+    walled_in: bool | None = None,
     progress: Progress = bar,
 ) -> list[Change]:
     """Grade what was graded again, each with its recorded seed; every mark that changed.
+
+    walled_in: as for `grade_class`.
 
     Raises
     ------
@@ -84,6 +87,7 @@ def regrade(
     NotRegraded, at the end, where a submission could not be graded.
     """
     config = course_config(project.root)
+    see_to_walls(config, walled_in)
     must_be_known(config, assignment)
     before = _records(project, assignment)
     absent = sorted(set(students or ()) - set(before))

@@ -1,0 +1,44 @@
+"""How the warm process begins: walls first, imports after.
+
+Started as `python -I -c "...main()" FD SETTINGS`. Nothing but the walls is imported here: what a
+namespace of processes needs is a fork, and it is cheap only while there is little to copy.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from autograder.engine.files import FOLDERS, environment
+from autograder.engine.jail import SCRATCH
+from autograder.engine.walls import Walls
+
+
+def main() -> None:
+    """Wall this process in, as far as the kernel lets it, and serve the socket. SETTINGS: the
+    folder that is this process's own, and whether to raise any wall."""
+    fd, settings = int(sys.argv[1]), json.loads(sys.argv[2])
+    folder = Path(settings["folder"])
+    _remove_at_the_end(folder)
+    walls = Walls()
+    walls.raise_(folder, nothing=not settings["walls"])
+    home = SCRATCH if walls.has("root folder") else folder
+    for name in FOLDERS:
+        (home / name).mkdir(exist_ok=True)
+    os.environ.update(environment(home))
+    from autograder.engine.zygote import serve
+
+    serve(fd, walls)
+
+
+def _remove_at_the_end(folder: Path) -> None:
+    """Go on as a fork. Who stays outside the walls waits for its end, and leaves no folder."""
+    pid = os.fork()
+    if pid:
+        os.closerange(0, 2**16)
+        os.waitpid(pid, 0)
+        shutil.rmtree(folder, ignore_errors=True)
+        os._exit(0)

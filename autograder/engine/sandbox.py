@@ -1,0 +1,277 @@
+"""The runner for a class: each session is a fork of one warm process, behind walls (Linux).
+
+`walls` says what the walls are; where the kernel refuses one, `refused` says which and why.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import weakref
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from autograder.engine.files import environment, read_files
+from autograder.engine.interface import Limits, NoSandbox, Runner
+from autograder.engine.jail import SCRATCH
+from autograder.engine.keeper import SNAPSHOTS
+from autograder.engine.plain import PlainRunner
+from autograder.engine.session import (
+    GRACE_SECONDS,
+    START_SECONDS,
+    NotebookSession,
+    StartError,
+    font_lists,
+)
+from autograder.engine.wire import Channel, Closed, TooSlow
+from autograder.i18n import _
+from autograder.values import MalformedValue
+
+START = "from autograder.engine.gate import main; main()"
+
+
+@functools.cache
+def default_runner() -> Runner:
+    """The best runner of this system, the same for the life of this process."""
+    return SandboxedRunner() if sys.platform == "linux" else PlainRunner()
+
+
+def require_sandbox(runner: Runner) -> None:
+    """See to it that every wall stands.
+
+    Raises
+    ------
+    NoSandbox with what is refused, why, and what can be done.
+    """
+    if isinstance(runner, SandboxedRunner):
+        refused = runner.refused
+        if not refused:
+            return
+        why = "; ".join(f"{layer} ({reason})" for layer, reason in refused.items())
+    else:
+        why = _("there is one on Linux only")
+    raise NoSandbox(
+        _(
+            "submissions cannot be walled in on this system: {why}. Grade on a machine that "
+            "can, or say --no-require-sandbox where you trust every submission."
+        ).format(why=why)
+    )
+
+
+class SandboxedRunner:
+    """Runs cells in walled-in forks of one warm process, which starts with the first session.
+
+    walls: False leaves all of them out, as a kernel would that refuses everything.
+    """
+
+    name = "sandboxed"
+
+    def __init__(self, *, walls: bool = True) -> None:
+        self._walls = walls
+        self._zygote: Zygote | None = None
+        self._turn = threading.Lock()
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """The walls that this system refuses, and what it said."""
+        return self._ready().refused
+
+    @property
+    def standing(self) -> list[str]:
+        """The walls that stand."""
+        return self._ready().standing
+
+    @property
+    def protects(self) -> str:
+        """What stands between a submission and this machine, in a sentence."""
+        zygote = self._ready()
+        if not zygote.standing:
+            return PlainRunner.protects
+        if not zygote.refused:
+            return _("Every submission runs in a sandbox: no network, no files but its own.")
+        return _("Submissions are not fully walled in; this system refuses: {layers}.").format(
+            layers=", ".join(zygote.refused)
+        )
+
+    def open(self, files: Path | None, limits: Limits) -> NotebookSession:
+        """A session in a scratch folder with a copy of `files`; links in there are left out."""
+        return NotebookSession(limits, self._host(files, limits))
+
+    def _ready(self) -> Zygote:
+        with self._turn:
+            if self._zygote is None:
+                self._zygote = Zygote(walls=self._walls)
+            return self._zygote
+
+    def _host(self, files: Path | None, limits: Limits) -> KeptHost:
+        # A new one where the last was lost, once: a second loss is no accident.
+        for _attempt in range(2):
+            zygote = self._ready()
+            try:
+                return KeptHost(zygote, files, limits)
+            except Closed:
+                with self._turn:
+                    if self._zygote is zygote:
+                        self._zygote = None
+        raise StartError("the warm process ended as soon as it was asked to fork")
+
+
+class Zygote:
+    """The warm process, seen from the judge's side."""
+
+    def __init__(self, *, walls: bool = True) -> None:
+        self.folder = folder = Path(tempfile.mkdtemp(prefix="autograder-warm-"))
+        (folder / "matplotlib").mkdir()
+        for font_list in font_lists():
+            (folder / "matplotlib" / font_list.name).write_bytes(font_list.read_bytes())
+        ours, theirs = socket.socketpair()
+        settings = json.dumps({"folder": str(folder), "walls": walls})
+        with theirs:
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-c", START, str(theirs.fileno()), settings],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+                cwd="/",
+                env=environment(folder),
+            )
+        self._control = Channel(ours)
+        self._turn = threading.Lock()
+        # The closed socket ends it, also where this process is killed; it removes its folder.
+        weakref.finalize(self, _end, self._control, process, folder)
+        try:
+            reply, _blobs = self._control.receive(time.monotonic() + START_SECONDS)
+        except (Closed, TooSlow, MalformedValue) as error:
+            raise StartError(f"the warm process did not start: {error!r}") from error
+        if "ready" not in reply:
+            raise StartError(f"the warm process did not start:\n{reply.get('failed')}")
+        self.standing: list[str] = reply["standing"]
+        self.refused: dict[str, str] = reply["refused"]
+
+    @property
+    def jailed(self) -> bool:
+        """Whether sessions see files of their own only."""
+        return "root folder" in self.standing
+
+    def fork(self, scratch: Path, files: Path | None, limits: Limits) -> Channel:
+        """A keeper for a session in the folder `scratch`."""
+        ours, theirs = socket.socketpair()
+        given = read_files(files)
+        tasks = SNAPSHOTS + limits.threads + limits.processes
+        settings = {
+            "do": "fork",
+            "scratch": str(scratch),
+            "environment": environment(scratch),
+            "limits": {**asdict(limits), "tasks": tasks},
+            "files": [name for name, _data in given],
+        }
+        blobs = [data for _name, data in given]
+        with theirs, self._turn:
+            deadline = time.monotonic() + START_SECONDS
+            self._control.send(settings, blobs, fd=theirs.fileno(), deadline=deadline)
+        return Channel(ours)
+
+    def sweep(self) -> None:
+        """Kill what lost its keeper."""
+        with contextlib.suppress(Closed, TooSlow), self._turn:
+            self._control.send({"do": "sweep"}, deadline=time.monotonic() + START_SECONDS)
+
+
+def _end(control: Channel, process: subprocess.Popen[bytes], folder: Path) -> None:
+    control.close()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(GRACE_SECONDS)
+        return
+    process.kill()
+    process.wait()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+class KeptHost:
+    """The processes of a session, by way of its keeper."""
+
+    def __init__(self, zygote: Zygote, files: Path | None, limits: Limits) -> None:
+        self._zygote = zygote
+        self._jailed = zygote.jailed
+        self.scratch = SCRATCH
+        if not self._jailed:
+            self.scratch = Path(tempfile.mkdtemp(prefix="autograder-"))
+        try:
+            self._keeper = zygote.fork(self.scratch, files, limits)
+        except BaseException:
+            self._remove()
+            raise
+
+    def start(self) -> Channel:
+        """Fork a notebook's process."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._tell({"do": "start"}, theirs.fileno())
+        return Channel(ours)
+
+    def interrupt(self) -> None:
+        """A KeyboardInterrupt in the notebook's process."""
+        self._tell({"do": "interrupt"})
+
+    def kill_main(self) -> None:
+        """End the notebook's process."""
+        self._tell({"do": "kill main"})
+
+    def kill(self, pid: int) -> None:
+        """End a process of this session; the keeper verifies that it is one."""
+        self._tell({"do": "kill", "pid": pid})
+
+    def permit_fork(self) -> None:
+        """The next fork in the session is asked for by the judge's side."""
+        self._tell({"do": "permit"})
+
+    def refused(self) -> int:
+        """How many processes were asked for in vain since this was last asked."""
+        self._tell({"do": "refused"})
+        refused = self._hear().get("refused")
+        return refused if type(refused) is int else 0
+
+    def how(self) -> str:
+        """How the notebook's process ended."""
+        self._tell({"do": "how"})
+        how = self._hear().get("how")
+        if isinstance(how, dict) and type(how.get("exit")) is int:
+            return _("exit code {n}").format(n=how["exit"])
+        if isinstance(how, dict) and how.get("signal") in set(signal.Signals):
+            return _("signal {name}").format(name=signal.Signals(how["signal"]).name)
+        return ""
+
+    def finish(self) -> None:
+        """Kill every process of the session, and remove its files."""
+        self._tell({"do": "finish"})
+        if not self._hear():
+            self._zygote.sweep()
+        self._keeper.close()
+        self._remove()
+
+    def _remove(self) -> None:
+        """What is in memory is gone with its last process."""
+        if not self._jailed:
+            shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def _tell(self, request: dict[str, Any], fd: int | None = None) -> None:
+        """A keeper that is gone has taken its session along; what is asked next finds that out."""
+        with contextlib.suppress(Closed, TooSlow):
+            self._keeper.send(request, fd=fd, deadline=time.monotonic() + START_SECONDS)
+
+    def _hear(self) -> dict[str, Any]:
+        with contextlib.suppress(Closed, TooSlow, MalformedValue):
+            return self._keeper.receive(time.monotonic() + START_SECONDS)[0]
+        return {}

@@ -1,0 +1,281 @@
+"""The walls around a submission: what it may try, who may raise them, what is said where not."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+
+from autograder.catalog import find_set
+from autograder.engine.interface import Call, Limits, NoSandbox
+from autograder.engine.plain import PlainRunner
+from autograder.engine.sandbox import SandboxedRunner, require_sandbox
+from autograder.notebooks import instructor_notebook
+from autograder.project import find_project
+from tests.walled import probe, tries
+
+HERE = Path(__file__).parent
+# A machine that refuses some of it cannot show that it holds: the refusal itself is tested below.
+REFUSED = SandboxedRunner().refused
+walled = pytest.mark.skipif(bool(REFUSED), reason=f"this kernel refuses: {REFUSED}")
+as_root = pytest.mark.skipif(os.getuid() != 0, reason="becoming another user takes root")
+
+
+@dataclass
+class World:
+    """What a submission must not reach."""
+
+    canary: Path
+    port: int
+    abstract: str
+    listening: list[socket.socket]
+
+    def untouched(self) -> bool:
+        """Nobody called, and the file is as it was."""
+        for listener in self.listening:
+            listener.setblocking(False)
+            try:
+                listener.recv(1) if listener.type == socket.SOCK_DGRAM else listener.accept()
+            except BlockingIOError:
+                continue
+            return False
+        return self.canary.read_text() == "secret"
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A secret file, a secret in the environment, and somebody who listens everywhere."""
+    monkeypatch.setenv("AUTOGRADER_CANARY", "secret")
+    canary = tmp_path / "canary"
+    canary.write_text("secret")
+    canary.chmod(0o666)
+    abstract = f"\0autograder-{secrets.token_hex(4)}"
+    tcp, udp, named, unnamed = (
+        socket.socket(),
+        socket.socket(type=socket.SOCK_DGRAM),
+        socket.socket(socket.AF_UNIX),
+        socket.socket(socket.AF_UNIX),
+    )
+    with tcp, udp, named, unnamed:
+        tcp.bind(("127.0.0.1", 0))
+        udp.bind(tcp.getsockname())
+        named.bind(f"{canary}.socket")
+        unnamed.bind(abstract)
+        for listener in (tcp, named, unnamed):
+            listener.listen()
+        yield World(canary, tcp.getsockname()[1], abstract, [tcp, udp, named, unnamed])
+
+
+def amiss(world: World, came: dict[str, str]) -> dict[str, str]:
+    """The tries that came to something else than they may."""
+    allowed = tries(world.canary, world.port, world.abstract)
+    assert came.keys() == allowed.keys()
+    return {name: got for name, got in came.items() if got not in allowed[name][1]}
+
+
+@walled
+def test_a_submission_reaches_nothing(world: World) -> None:
+    """As whoever runs the tests."""
+    before = Path("/proc/self/mountinfo").read_text()
+    assert amiss(world, probe(world.canary, world.port, world.abstract)) == {}
+    assert world.untouched()
+    assert Path("/proc/self/mountinfo").read_text() == before
+
+
+@walled
+@as_root
+def test_what_an_ordinary_user_grades_reaches_nothing(world: World, tmp_path: Path) -> None:
+    """No right of root is needed for the walls."""
+    home = tmp_path / "home"
+    home.mkdir()
+    for folder in (home, *list(tmp_path.parents)[:3], tmp_path):
+        folder.chmod(0o777)
+    arguments = [
+        "12345",
+        "-m",
+        "tests.walled",
+        str(world.canary),
+        str(world.port),
+        world.abstract[1:],
+    ]
+    done = subprocess.run(
+        [sys.executable, HERE / "as_user.py", *arguments],
+        env={**os.environ, "HOME": str(home), "TMPDIR": str(home), "XDG_CACHE_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert amiss(world, json.loads(done.stdout)) == {}
+    assert world.untouched()
+    assert [path.name for path in home.iterdir() if path.name.startswith("autograder-")] == []
+
+
+def test_the_tries_are_no_empty_threat(world: World) -> None:
+    """Without walls the same cells get what they want: the test above could fail."""
+    wanted = ("read a file", "tcp", "fork")
+    chosen = tries(world.canary, world.port, world.abstract)
+    with SandboxedRunner(walls=False).open(None, Limits()) as session:
+        got = {name: session.execute(chosen[name][0]).status for name in wanted}
+    assert got == dict.fromkeys(wanted, "ok")
+    assert not world.untouched()
+
+
+@walled
+def test_sessions_at_once_do_not_see_each_other() -> None:
+    """Neither files, nor processes, nor sockets."""
+    runner = SandboxedRunner()
+    with runner.open(None, Limits()) as one, runner.open(None, Limits()) as other:
+        one.execute(
+            "import os, socket\nopen('/tmp/mine', 'w').write('x')\n"
+            "s = socket.socket(socket.AF_UNIX); s.bind('\\0mine'); s.listen()\nprint(os.getuid())"
+        )
+        seen = other.execute(
+            "import os, socket\nprint(os.path.exists('/tmp/mine'), os.listdir('/scratch/work'))\n"
+            "c = socket.socket(socket.AF_UNIX)\n"
+            "try: c.connect('\\0mine')\nexcept OSError as error: print(type(error).__name__)"
+        )
+        assert seen.outputs[0]["text"] == "False []\nConnectionRefusedError\n"
+
+
+@walled
+def test_a_refused_process_is_named_and_what_was_defined_is_still_graded() -> None:
+    """In a cell, and in a call."""
+    with SandboxedRunner().open(None, Limits()) as session:
+        session.execute("def f(x): return x + 1\ndef g():\n    import os\n    return os.fork()")
+        result = session.execute("!ls")
+        assert result.status == "error"
+        named = session.execute("import os; os.fork()")
+        assert "start another process" in named.reason
+        assert named.reason in named.outputs[-1]["traceback"]
+        snapshot = session.snapshot()
+        session.close()
+        assert snapshot.call(Call("f", {"x": 1.0}, ["x"])).value == 2.0
+        assert snapshot.call(Call("g", {}, [])).value.name == "PermissionError"
+
+
+@walled
+def test_with_processes_allowed_programs_run() -> None:
+    """And are gone with the session."""
+    mark = f"1000.{secrets.randbelow(10**9)}"
+    with SandboxedRunner().open(None, Limits(processes=4)) as session:
+        result = session.execute(
+            f"import subprocess\nsubprocess.Popen(['sleep', '{mark}'], start_new_session=True)\n"
+            "print(subprocess.run(['id', '-un'], capture_output=True, text=True).returncode >= 0)"
+        )
+        assert result.status == "ok"
+        assert [p for p in psutil.process_iter(["cmdline"]) if mark in (p.info["cmdline"] or ())]
+    left = [p for p in psutil.process_iter(["cmdline"]) if mark in (p.info["cmdline"] or ())]
+    assert left == []
+
+
+@walled
+def test_nothing_is_left_of_a_judge_that_was_killed(tmp_path: Path) -> None:
+    """No process, no folder, no mount."""
+    program = (
+        "import os, signal\n"
+        "from autograder.engine.interface import Limits\n"
+        "from autograder.engine.sandbox import SandboxedRunner\n"
+        "runner = SandboxedRunner()\n"
+        "session = runner.open(None, Limits())\n"
+        "session.execute('x = 1')\n"
+        "print(runner._zygote.folder, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    folder = done.stdout.strip()
+    assert folder.startswith(str(tmp_path))
+    left = [p for p in psutil.process_iter(["cmdline"]) if folder in str(p.info["cmdline"])]
+    assert psutil.wait_procs(left, timeout=20)[1] == []
+    assert list(tmp_path.iterdir()) == []
+
+
+# ------------------------------------------------------------------ where the kernel refuses
+
+
+REFUSING = """
+import errno, pyseccomp, sys
+made = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+for name in ("unshare", "seccomp"):
+    made.add_rule(pyseccomp.ERRNO(errno.EPERM), name)
+made.load()
+"""
+
+
+def under_refusal(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a program where the kernel refuses namespaces and filters, as in a plain container."""
+    return subprocess.run(
+        [sys.executable, "-c", REFUSING + program, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        cwd=find_project().root,
+    )
+
+
+def test_a_kernel_that_refuses_is_named_and_cells_still_run() -> None:
+    """Layer by layer, with its reason."""
+    done = under_refusal(
+        "import json\n"
+        "from autograder.engine.interface import Limits\n"
+        "from autograder.engine.sandbox import SandboxedRunner\n"
+        "runner = SandboxedRunner()\n"
+        "with runner.open(None, Limits()) as session:\n"
+        "    ran = session.execute('print(6 * 7)').outputs[0]['text']\n"
+        "print(json.dumps([runner.refused, ran, runner.protects]))"
+    )
+    assert done.returncode == 0, done.stderr
+    refused, ran, protects = json.loads(done.stdout)
+    assert ran == "42\n"
+    for layer in ("mount namespace", "network namespace", "process namespace"):
+        assert refused[layer].endswith("Operation not permitted")
+    assert "system calls" in refused
+    assert "network namespace" in protects or "own rights" in protects
+
+
+def test_grading_is_refused_without_a_sandbox_unless_it_is_wanted(tmp_path: Path) -> None:
+    """The command says why, and what to do; nothing is graded."""
+    notebook = tmp_path / "answers.ipynb"
+    nbformat.write(instructor_notebook(find_set("gradient")), notebook)
+    grade = "from autograder.cli import main\nsys.exit(main(sys.argv[1:]))"
+    command = ("grade-notebook", str(notebook), "--assignment", "gradient", "--seed", "1")
+    refused = under_refusal(grade, *command)
+    assert refused.returncode == 2 and refused.stdout == ""
+    assert "network namespace (unshare: Operation not permitted)" in refused.stderr
+    assert "--no-require-sandbox" in refused.stderr
+    wanted = under_refusal(grade, *command, "--no-require-sandbox")
+    assert wanted.returncode == 0 and "20 of 20 points" in wanted.stdout, wanted.stderr
+
+
+def test_what_has_no_walls_is_no_sandbox() -> None:
+    """The plain runner, and a sandbox whose walls were left out."""
+    for runner in (PlainRunner(), SandboxedRunner(walls=False)):
+        with pytest.raises(NoSandbox, match="--no-require-sandbox"):
+            require_sandbox(runner)
+
+
+@walled
+def test_a_full_sandbox_is_one() -> None:
+    """And says so in a sentence."""
+    runner = SandboxedRunner()
+    require_sandbox(runner)
+    assert "sandbox" in runner.protects and "no network" in runner.protects
