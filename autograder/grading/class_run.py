@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nbgrader.api import Gradebook, MissingEntry
-from nbgrader.converters import Autograde, GenerateFeedback
+from nbgrader.converters import GenerateFeedback
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from sqlalchemy.exc import SAWarning
@@ -24,6 +24,7 @@ from traitlets.config import Config
 
 from autograder.engine.sandbox import default_runner, require_sandbox
 from autograder.exercise import AuthorError
+from autograder.grading.converter import ClassAutograde
 from autograder.grading.intake import take_in
 from autograder.grading.nbgrader_parts import GradeSubmission
 from autograder.grading.record import Record, read_records
@@ -212,17 +213,6 @@ def must_be_known(config: Config, assignment: str) -> None:
             ) from None
 
 
-class _Autograde(Autograde):
-    """nbgrader's own, which also tells whether it did anything."""
-
-    processed = False
-
-    def init_destination(self, assignment_id: str, student_id: str) -> bool:
-        """See nbgrader."""
-        self.processed = bool(super().init_destination(assignment_id, student_id))
-        return self.processed
-
-
 def autograde(
     project: Project, assignment: str, student: str, config: Config, *, force: bool
 ) -> bool:
@@ -235,7 +225,7 @@ def autograde(
     config = Config(config)
     config.CourseDirectory.assignment_id = assignment
     config.CourseDirectory.student_id = student
-    app = _Autograde(coursedir=CourseDirectory(config=config), config=config)
+    app = ClassAutograde(coursedir=CourseDirectory(config=config), config=config)
     app.force = force
     kept = project.grading / "autograded" / student / assignment
     with _logged(project.grading / "logs" / assignment / f"{student}.log") as log, _backup(kept):
