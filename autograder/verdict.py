@@ -104,7 +104,8 @@ class Verdict:
     some do; detail: visible cases only, the call with what was got and wanted; line: the learner's
     own line that raised.
     families: which kinds of cases passed. remarks: advice that costs nothing.
-    flagged: why an instructor should look at this, or None.
+    flagged: why an instructor should look at this, or None. by_chance: whether the clock or a
+    death had a hand in it, so that another run may say otherwise.
     """
 
     part: str
@@ -121,6 +122,7 @@ class Verdict:
     remarks: list[str] = field(default_factory=list)
     mend_first: str | None = None
     flagged: str | None = None
+    by_chance: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The public form, as `grade-notebook --json` prints it."""
@@ -146,6 +148,7 @@ def decide(part: Told, trials: Sequence[Trial], *, reveal: bool) -> Verdict:
         part.name, "wrong", round(part.points * share, 2), part.points, families=families
     )
     failed = [trial for trial in trials if not trial.passed]
+    verdict.by_chance = any(isinstance(trial.got, TimedOut | Died) for trial in trials)
     if trials and not failed:
         verdict.status = "passed"
         verdict.message = _("Correct.")

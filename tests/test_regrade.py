@@ -104,7 +104,7 @@ def test_what_cannot_be_graded_again_keeps_its_mark_and_is_told(course):
     (course.grading / "submitted" / "ben" / "gradient" / "gradient.ipynb").unlink()
     before = course.graded("ben")
     mend(course, "def no_scale(", "def scale_forgotten(")
-    with pytest.raises(NotRegraded, match="ben: No notebooks were matched") as told:
+    with pytest.raises(NotRegraded, match="ben: FileNotFoundError: no notebook") as told:
         regrade(course.project, "gradient", progress=quietly)
     assert told.value.failed.keys() == {"ben"}
     assert [change.student for change in told.value.changes] == ["chen"]

@@ -1,19 +1,22 @@
-"""Grading a class through nbgrader's own Autograde, one submission after the other.
+"""Grading a class: who is graded, what is shown meanwhile, and the summary at the end.
 
-What nbgrader says goes to a file for each submission. A submission that fails keeps what it had,
-and takes no other one down.
+What is said over a submission goes to a file of its own. A submission that fails keeps what it
+had, and takes no other one down.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import GenerateFeedback
@@ -27,15 +30,18 @@ from autograder.exercise import AuthorError
 from autograder.grading.converter import ClassAutograde
 from autograder.grading.intake import take_in
 from autograder.grading.nbgrader_parts import GradeSubmission
-from autograder.grading.record import Record, read_records
+from autograder.grading.record import read_records
+from autograder.grading.rounds import Round
 from autograder.nbgrader_settings import course_config
 from autograder.project import Project
 
-Progress = Callable[[Sequence[str], str], Iterable[str]]
+Advance = Callable[[str], None]
+Progress = Callable[[int, str], AbstractContextManager[Advance]]
 
 
-def bar(students: Sequence[str], title: str) -> Iterator[str]:
-    """Hands out the students one by one beside a bar with the time that is left."""
+@contextlib.contextmanager
+def bar(total: int, title: str) -> Iterator[Advance]:
+    """A bar with the time that is left. What it yields is told of each student who is through."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
@@ -48,30 +54,30 @@ def bar(students: Sequence[str], title: str) -> Iterator[str]:
         TextColumn("{task.fields[student]}"),
     )
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task(title, total=len(students), student="")
-        for student in students:
-            bars.update(task, student=student)
-            yield student
-            bars.advance(task)
+        task = bars.add_task(title, total=total, student="")
+        yield lambda student: bars.update(task, advance=1, student=student)
 
 
-def quietly(students: Sequence[str], title: str) -> Iterable[str]:
-    """Hands out the students and shows nothing."""
-    return students
+@contextlib.contextmanager
+def quietly(total: int, title: str) -> Iterator[Advance]:
+    """Shows nothing."""
+    yield lambda student: None
 
 
 @dataclass
 class Summary:
     """What a grading run did.
 
-    graded: the marks of the graded. skipped: graded before. failed: why, by student.
-    flagged: what an instructor should look at, by student. adopted: what intake did.
+    graded: the verdicts of the graded, by part. unchanged: graded again, and nothing was to be
+    written. skipped: graded before. failed: why, by student. flagged: what an instructor should
+    look at, by student. adopted: what intake did.
     """
 
     assignment: str
     protects: str
     logs: Path
-    graded: dict[str, Record] = field(default_factory=dict)
+    graded: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    unchanged: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     flagged: dict[str, list[str]] = field(default_factory=dict)
@@ -85,14 +91,16 @@ class Summary:
     @property
     def mean_points(self) -> float:
         """The mean of the points that this run gave."""
-        points = [record.points for record in self.graded.values()]
+        points = [_sum(verdicts, "points") for verdicts in self.graded.values()]
         return round(sum(points) / len(points), 2) if points else 0.0
 
     def lines(self) -> list[str]:
         """The summary in words."""
         out = [f"{len(self.graded)} graded, {len(self.skipped)} skipped as graded already."]
+        if self.unchanged:
+            out.append(f"{len(self.unchanged)} unchanged: nothing of theirs was to be done again.")
         if self.graded:
-            most = max(record.max_points for record in self.graded.values())
+            most = max(_sum(verdicts, "max_points") for verdicts in self.graded.values())
             out.append(f"Mean {self.mean_points:g} of {most:g} points.")
         for title, told in (
             ("Taken in", self.adopted),
@@ -104,6 +112,10 @@ class Summary:
                 out += [f"  {student}: {text}" for student, text in told.items()]
         out.append(f"What nbgrader said: {self.logs}")
         return out
+
+
+def _sum(verdicts: dict[str, dict[str, Any]], key: str) -> float:
+    return round(sum(verdict[key] for verdict in verdicts.values()), 2)
 
 
 def grade_class(
@@ -134,41 +146,109 @@ def grade_class(
     summary = Summary(assignment, default_runner().protects, project.grading / "logs" / assignment)
     chosen = _submitted(project, assignment, students)
     say(summary.protects)
-    processed: set[str] = set()
-    for student in progress(chosen, f"Grading {assignment}"):
-        folder = project.grading / "submitted" / student / assignment
-        with _reported(summary, student):
-            adopted = take_in(folder, assignment)
-            if adopted:
-                summary.adopted[student] = adopted
-            if not autograde(project, assignment, student, config, force=force):
-                summary.skipped.append(student)
-                continue
-            processed.add(student)
-    for record in read_records(project, assignment):
-        if record.student in processed:
-            _note(summary, record)
-    for student in processed - summary.graded.keys():
-        summary.failed[student] = "nbgrader graded it, but not with our judge: no record"
+    converter = ClassAutograde(coursedir=CourseDirectory(config=config), config=config)
+    converter.force = force
+    with progress(len(chosen), f"Grading {assignment}") as advance:
+        run(project, converter, assignment, chosen, Reporter(summary, advance, say))
     for line in summary.lines():
         say(line)
     return summary
 
 
-def _note(summary: Summary, record: Record) -> None:
-    summary.graded[record.student] = record
-    flags = [f"{n}: {v['flagged']}" for n, v in record.verdicts.items() if v["flagged"]]
-    if flags:
-        summary.flagged[record.student] = flags
+def run(
+    project: Project,
+    converter: ClassAutograde,
+    assignment: str,
+    students: Sequence[str],
+    reporter: Reporter,
+    again: dict[str, Round] | None = None,
+) -> None:
+    """Grade these submissions: as a class where that can be, else each by nbgrader's own loop."""
+    with no_advice():
+        facts = converter.facts_of(assignment)
+        if facts is not None:
+            converter.grade_class(project, facts, students, reporter, again)
+            return
+        for student in students:
+            _one_by_one(project, converter, assignment, student, reporter, again)
+
+
+class Reporter:
+    """Tells a summary, a bar and the logs how a class run goes."""
+
+    def __init__(self, summary: Summary, advance: Advance, say: Callable[[str], None]) -> None:
+        self.summary = summary
+        self._advance = advance
+        self.say = say
+        summary.logs.mkdir(parents=True, exist_ok=True)
+
+    def graded(self, student: str, verdicts: dict[str, dict[str, Any]], adopted: str) -> None:
+        """See `Watch`."""
+        self.summary.graded[student] = verdicts
+        flags = [f"{n}: {v['flagged']}" for n, v in verdicts.items() if v["flagged"]]
+        if flags:
+            self.summary.flagged[student] = flags
+        if adopted:
+            self.summary.adopted[student] = adopted
+        self._advance(student)
+
+    def unchanged(self, student: str) -> None:
+        """See `Watch`."""
+        self.summary.unchanged.append(student)
+        self._advance(student)
+
+    def skipped(self, student: str) -> None:
+        """See `Watch`."""
+        self.summary.skipped.append(student)
+        self._advance(student)
+
+    def failed(self, student: str, why: str) -> None:
+        """See `Watch`."""
+        self.summary.failed[student] = f"{why} ({self._log_of(student)})"
+        self._advance(student)
+
+    def log(self, student: str, lines: Sequence[tuple[str, str]]) -> None:
+        """See `Watch`."""
+        text = "".join(f"{level:<7} {line}\n" for level, line in lines)
+        half = self.summary.logs / f".{student}.{os.getpid()}"
+        half.write_text(text, "utf-8")
+        half.replace(self._log_of(student))
+
+    def _log_of(self, student: str) -> Path:
+        return self.summary.logs / f"{student}.log"
+
+
+def _one_by_one(
+    project: Project,
+    converter: ClassAutograde,
+    assignment: str,
+    student: str,
+    reporter: Reporter,
+    again: dict[str, Round] | None,
+) -> None:
+    """A submission by nbgrader's own loop; a failure stays with its own."""
+    config = Config(converter.config)
+    if again is not None:
+        config.GradeSubmission.seed = again[student].seed
+        config.GradeSubmission.round_number = again[student].number
+    try:
+        folder = project.grading / "submitted" / student / assignment
+        adopted = take_in(folder, assignment)
+        if not autograde(project, assignment, student, config, force=converter.force):
+            reporter.skipped(student)
+            return
+        record = next(r for r in read_records(project, assignment) if r.student == student)
+        reporter.graded(student, record.verdicts, adopted)
+    except (Exception, SystemExit) as error:
+        reporter.failed(student, str(error) or type(error).__name__)
 
 
 @contextlib.contextmanager
-def _reported(summary: Summary, student: str) -> Iterator[None]:
-    """A submission that cannot be graded is told, and the next one is taken."""
-    try:
+def no_advice() -> Iterator[None]:
+    """nbgrader 0.9.6 with SQLAlchemy 2: several lines for every mark, of no import."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SAWarning)
         yield
-    except (Exception, SystemExit) as error:
-        summary.failed[student] = f"{error} ({summary.logs / f'{student}.log'})"
 
 
 def _submitted(project: Project, assignment: str, students: Sequence[str] | None) -> list[str]:
@@ -231,9 +311,7 @@ def autograde(
     with _logged(project.grading / "logs" / assignment / f"{student}.log") as log, _backup(kept):
         app.log = log
         try:
-            with warnings.catch_warnings():
-                # nbgrader 0.9.6 with SQLAlchemy 2: several lines for every mark, of no import.
-                warnings.simplefilter("ignore", SAWarning)
+            with no_advice():
                 app.start()
         except (NbGraderException, SystemExit) as error:
             raise NbGraderException(_reason(log) or str(error)) from error
@@ -264,16 +342,18 @@ def feedback_class(
     chosen = graded if students is None else sorted(set(students))
     config.CourseDirectory.assignment_id = assignment
     failed: dict[str, str] = {}
-    for student in progress(chosen, "Writing feedback"):
-        config.CourseDirectory.student_id = student
-        app = GenerateFeedback(coursedir=CourseDirectory(config=config), config=config)
-        app.force = True
-        with _logged(project.grading / "logs" / assignment / f"{student}.feedback.log") as log:
-            app.log = log
-            try:
-                app.start()
-            except (Exception, SystemExit) as error:
-                failed[student] = _reason(log) or str(error)
+    with progress(len(chosen), "Writing feedback") as advance:
+        for student in chosen:
+            config.CourseDirectory.student_id = student
+            app = GenerateFeedback(coursedir=CourseDirectory(config=config), config=config)
+            app.force = True
+            with _logged(project.grading / "logs" / assignment / f"{student}.feedback.log") as log:
+                app.log = log
+                try:
+                    app.start()
+                except (Exception, SystemExit) as error:
+                    failed[student] = _reason(log) or str(error)
+            advance(student)
     return len(chosen) - len(failed), failed
 
 

@@ -7,7 +7,7 @@ input leaves the judge before all cells have run.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -39,6 +39,8 @@ class Graded:
     notebook: NotebookNode
     verdicts: dict[str, Verdict]
     problems: list[str] = field(default_factory=list)
+    by_chance: bool = False
+    """Whether the clock or a death had a hand in how a cell ended."""
 
     @property
     def points(self) -> float:
@@ -69,20 +71,24 @@ def grade(
     *,
     limits: Limits | None = None,
     files: Path | None = None,
+    standing: Mapping[str, Verdict] | None = None,
 ) -> Graded:
     """Run a submission and judge every part of the set.
 
-    files: support files that the notebook may read. Raises nothing for whatever a learner wrote:
-    a part that cannot be judged is zero and flagged.
+    files: support files that the notebook may read. standing: verdicts of an earlier grading of
+    the same notebook that still hold; these parts are not judged again. Raises nothing for
+    whatever a learner wrote: a part that cannot be judged is zero and flagged.
     """
     repair(submission, exercise_set)
     notebook = submission.notebook
     by_grade_id = {part.grade_id: part for part in exercise_set.parts}
     with runner.open(files, limits or Limits()) as session:
-        snapshots = _run(session, notebook, by_grade_id)
+        snapshots, by_chance = _run(session, notebook, by_grade_id)
         session.close()
-        verdicts = _judge_all(snapshots, exercise_set, seed, _code(notebook))
-    return Graded(exercise_set.name, seed, notebook, verdicts, submission.problems)
+        code = _code(notebook)
+        known = _still_standing(standing or {}, exercise_set, code)
+        verdicts = _judge_all(snapshots, exercise_set, seed, code, known)
+    return Graded(exercise_set.name, seed, notebook, verdicts, submission.problems, by_chance)
 
 
 def _code(notebook: NotebookNode) -> str:
@@ -92,9 +98,11 @@ def _code(notebook: NotebookNode) -> str:
 
 def _run(
     session: Session, notebook: NotebookNode, by_grade_id: dict[str, Part]
-) -> dict[str, list[Snapshot]]:
-    """Execute the learner's cells; a snapshot at each check cell, and one at the end."""
+) -> tuple[dict[str, list[Snapshot]], bool]:
+    """Execute the learner's cells; a snapshot at each check cell, and one at the end. And whether
+    a cell timed out or took Python down."""
     snapshots: dict[str, list[Snapshot]] = {}
+    by_chance = False
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue
@@ -106,22 +114,43 @@ def _run(
             result = session.execute(cell.source)
             cell.outputs = [NotebookNode(output) for output in result.outputs]
             cell.execution_count = result.execution_count or None
+            by_chance = by_chance or result.status in ("timeout", "died")
     # A function may stand below its check: cells that were moved still count.
     end = session.snapshot()
-    return {name: [*taken, end] for name, taken in snapshots.items()}
+    return {name: [*taken, end] for name, taken in snapshots.items()}, by_chance
+
+
+def _still_standing(
+    standing: Mapping[str, Verdict], exercise_set: ExerciseSet, code: str
+) -> dict[str, Verdict]:
+    """Without those that may change with another part: which to mend first is part of them."""
+    anew = {part.exercise for part in exercise_set.parts if part.name not in standing}
+    return {
+        name: verdict
+        for name, verdict in standing.items()
+        if verdict.status == "passed"
+        or not anew & source.names_used(code, exercise_set.part(name).exercise)
+    }
 
 
 def _judge_all(
-    snapshots: dict[str, list[Snapshot]], exercise_set: ExerciseSet, seed: str, code: str
+    snapshots: dict[str, list[Snapshot]],
+    exercise_set: ExerciseSet,
+    seed: str,
+    code: str,
+    known: dict[str, Verdict],
 ) -> dict[str, Verdict]:
     public = public_source(exercise_set)
     verdicts: dict[str, Verdict] = {}
     for part in exercise_set.parts:
+        if part.name in known:
+            verdicts[part.name] = known[part.name]
+            continue
         work = partial(_judge_part, part, snapshots[part.name], seed, code, public)
         verdicts[part.name] = _guarded(part, work)
     for part in exercise_set.parts:
         verdict = verdicts[part.name]
-        if verdict.status in ("partial", "wrong", "error", "timeout"):
+        if part.name not in known and verdict.status in ("partial", "wrong", "error", "timeout"):
             _say_what_to_mend_first(part, exercise_set, verdicts, snapshots, seed, code, public)
     return verdicts
 

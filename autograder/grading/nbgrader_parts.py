@@ -9,6 +9,7 @@ from __future__ import annotations
 import filecmp
 import logging
 import shutil
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from autograder.engine.interface import Limits
 from autograder.engine.sandbox import default_runner, require_sandbox
 from autograder.exercise import AuthorError
 from autograder.grading.grade import grade
+from autograder.grading.marks import Mark, marks_of
 from autograder.grading.outputs import write_outputs
 from autograder.grading.record import RECORD, record_of
 from autograder.grading.repair import grade_id_of, repair
@@ -30,6 +32,7 @@ from autograder.grading.rounds import Round, close_round, current_round
 from autograder.grading.submission import Submission, read_submission
 from autograder.i18n import _
 from autograder.project import Project, find_project
+from autograder.verdict import Verdict
 
 
 def is_ours(project: Project, assignment: str) -> bool:
@@ -61,10 +64,15 @@ class SubmissionExporter(NotebookExporter):
         path = Path(file_stream.name)
         if resources is None or _set_of(resources) is None or _is_autograded(path):
             return super().from_file(file_stream, resources=resources, **kw)
-        submission = read_submission(path)
-        submission.problems += other_name(path)
-        submission.notebook.metadata["autograder_problems"] = submission.problems
-        return self.from_notebook_node(submission.notebook, resources=resources, **kw)
+        return self.from_notebook_node(read_as_submission(path), resources=resources, **kw)
+
+
+def read_as_submission(path: Path) -> NotebookNode:
+    """What a learner handed in, with what there is to say of it in its metadata."""
+    submission = read_submission(path)
+    submission.problems += other_name(path)
+    submission.notebook.metadata["autograder_problems"] = submission.problems
+    return submission.notebook
 
 
 class RepairCells(NbGraderPreprocessor):
@@ -110,6 +118,10 @@ class GradeSubmission(NbGraderPreprocessor):
         config=True
     )
     round_number = Integer(0, help="The grading round to which that seed belongs.").tag(config=True)
+    standing: Mapping[str, Verdict] = {}
+    """Verdicts of an earlier grading that still hold, by part."""
+    by_chance = False
+    """Whether the clock or a death had a hand in how a cell of the last notebook ended."""
 
     def preprocess(
         self, nb: NotebookNode, resources: dict[str, Any]
@@ -134,8 +146,10 @@ class GradeSubmission(NbGraderPreprocessor):
             runner,
             limits=self.limits_of(info["assignment"]),
             files=project.exercises / exercise_set.name,
+            standing=self.standing,
         )
         write_outputs(graded, {p.grade_id: p.name for p in exercise_set.parts})
+        self.by_chance = graded.by_chance
         nb = graded.notebook
         nb.metadata[RECORD] = record_of(graded, grading_round)
         return nb, resources
@@ -181,40 +195,31 @@ class SaveGrades(SaveAutoGrades):
         """Save the marks of all cells."""
         exercise_set = _set_of(resources)
         self._ours = {p.grade_id: p.name for p in exercise_set.parts} if exercise_set else {}
-        self._verdicts = nb.metadata.get(RECORD, {}).get("verdicts", {})
+        self._marks: dict[str, Mark] = {}
+        if exercise_set is not None:
+            verdicts = nb.metadata.get(RECORD, {}).get("verdicts", {})
+            self._marks = {m.grade_id: m for m in marks_of(nb, self._ours, verdicts, self.log)}
         present = {grade_id_of(cell) for cell in nb.cells}
         nb, resources = super().preprocess(nb, resources)
-        self._zero_the_absent(set(self._ours) - present)
+        with self.gradebook:
+            for grade_id in set(self._ours) - present:
+                self._write(self._marks[grade_id])
         return nb, resources
 
     def _add_score(self, cell: NotebookNode, resources: dict[str, Any]) -> None:
-        grade_id = cell.metadata["nbgrader"]["grade_id"]
-        name = self._ours.get(grade_id)
-        verdict = self._verdicts.get(name)
-        if name is not None and verdict is None:
-            cell.outputs = []
-        super()._add_score(cell, resources)
-        if name is None or (verdict is not None and not verdict["flagged"]):
-            return
-        row = self.gradebook.find_grade(
-            grade_id, self.notebook_id, self.assignment_id, self.student_id
-        )
-        if verdict is None:
-            row.auto_score = 0.0
-            self.log.error("%s: no verdict on %s; zero, to be looked at", self.student_id, name)
-        row.needs_manual_grade = True
-        self.gradebook.db.commit()
+        mark = self._marks.get(cell.metadata["nbgrader"]["grade_id"])
+        if mark is None:
+            super()._add_score(cell, resources)
+        else:
+            self._write(mark)
 
-    def _zero_the_absent(self, grade_ids: set[str]) -> None:
-        """Check cells that did not even survive to this point."""
-        with self.gradebook:
-            for grade_id in grade_ids:
-                row = self.gradebook.find_grade(
-                    grade_id, self.notebook_id, self.assignment_id, self.student_id
-                )
-                row.auto_score, row.needs_manual_grade = 0.0, True
-                self.log.error("%s: cell %s is gone; zero, to be looked at", row, grade_id)
-            self.gradebook.db.commit()
+    def _write(self, mark: Mark) -> None:
+        row = self.gradebook.find_grade(
+            mark.grade_id, self.notebook_id, self.assignment_id, self.student_id
+        )
+        row.auto_score = mark.auto_score
+        row.needs_manual_grade = mark.needs_manual_grade(row.manual_score)
+        self.gradebook.db.commit()
 
 
 def adopt_notebook(assignment: str, student: str, notebooks: list[str]) -> None:

@@ -11,13 +11,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbgrader.api import Gradebook
-from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
+from autograder.engine.sandbox import default_runner
 from autograder.exercise import AuthorError
-from autograder.grading.class_run import Progress, autograde, bar, must_be_known, see_to_walls
+from autograder.grading.class_run import (
+    Progress,
+    Reporter,
+    Summary,
+    bar,
+    must_be_known,
+    run,
+    see_to_walls,
+)
+from autograder.grading.converter import ClassAutograde
 from autograder.grading.record import Record, read_records
+from autograder.grading.rounds import Round
 from autograder.nbgrader_settings import course_config
 from autograder.project import Project
 
@@ -96,13 +106,14 @@ def regrade(
             f"no mark of {', '.join(absent) or 'anybody'} for {assignment} to begin with: "
             f"run `autograder grade {assignment}`."
         )
-    failed: dict[str, str] = {}
     chosen = sorted(before if students is None else set(students))
-    for student in progress(chosen, f"Regrading {assignment}"):
-        try:
-            autograde(project, assignment, student, _with_seed(config, before[student]), force=True)
-        except NbGraderException as error:
-            failed[student] = str(error)
+    summary = Summary(assignment, default_runner().protects, project.grading / "logs" / assignment)
+    converter = ClassAutograde(coursedir=CourseDirectory(config=config), config=config)
+    converter.force = True
+    again = {s: Round(assignment, before[s].round, before[s].seed, opened="") for s in chosen}
+    with progress(len(chosen), f"Regrading {assignment}") as advance:
+        run(project, converter, assignment, chosen, Reporter(summary, advance, _nobody), again)
+    failed = summary.failed
     after = _records(project, assignment)
     changes = []
     for student in chosen:
@@ -117,11 +128,8 @@ def _records(project: Project, assignment: str) -> dict[str, Record]:
     return {record.student: record for record in read_records(project, assignment)}
 
 
-def _with_seed(config: Config, record: Record) -> Config:
-    seeded = Config(config)
-    seeded.GradeSubmission.seed = record.seed
-    seeded.GradeSubmission.round_number = record.round
-    return seeded
+def _nobody(text: str) -> None:
+    """Who asks for changes reads changes."""
 
 
 def _changes(old: Record, new: Record, manual: dict[str, float]) -> list[Change]:

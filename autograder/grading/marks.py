@@ -1,0 +1,81 @@
+"""What a graded notebook says about marks and comments, before any gradebook is asked.
+
+nbgrader's rules, and one of ours: a check cell of ours without a verdict is zero and to be looked
+at, where the stock rule gives full marks to a test cell without output.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from nbformat import NotebookNode
+from nbgrader import utils
+
+
+@dataclass(frozen=True)
+class Mark:
+    """The mark of one cell.
+
+    look: whether somebody is to look at it, whatever else speaks for that.
+    """
+
+    grade_id: str
+    auto_score: float | None
+    look: bool = False
+
+    def needs_manual_grade(self, manual_score: float | None) -> bool:
+        """nbgrader's flag, given the mark that a person may have given before."""
+        return self.look or manual_score is not None or self.auto_score is None
+
+
+@dataclass(frozen=True)
+class Comment:
+    """nbgrader's own comment on one cell: "No response.", or nothing."""
+
+    grade_id: str
+    auto_comment: str | None
+
+
+def marks_of(
+    notebook: NotebookNode,
+    ours: dict[str, str],
+    verdicts: dict[str, Any],
+    log: logging.Logger | logging.LoggerAdapter,
+) -> list[Mark]:
+    """The mark of every graded cell, and zero for those of ours that are gone.
+
+    ours: the parts of the set by the grade_id of their check cells; empty for other notebooks.
+    verdicts: as they were written down, by part.
+    """
+    marks = []
+    for cell in notebook.cells:
+        if not utils.is_grade(cell):
+            continue
+        grade_id = cell.metadata["nbgrader"]["grade_id"]
+        name = ours.get(grade_id)
+        verdict = verdicts.get(name) if name is not None else None
+        if name is not None and verdict is None:
+            cell.outputs = []
+            log.error("no verdict on %s; zero, to be looked at", name)
+            marks.append(Mark(grade_id, 0.0, look=True))
+            continue
+        flagged = verdict is not None and bool(verdict["flagged"])
+        marks.append(Mark(grade_id, utils.determine_grade(cell, log)[0], look=flagged))
+    for grade_id in ours.keys() - {mark.grade_id for mark in marks}:
+        log.error("cell %s is gone; zero, to be looked at", grade_id)
+        marks.append(Mark(grade_id, 0.0, look=True))
+    return marks
+
+
+def comments_of(notebook: NotebookNode) -> list[Comment]:
+    """nbgrader's comment on every cell that has one."""
+    comments = []
+    for cell in notebook.cells:
+        if utils.is_solution(cell) or utils.is_task(cell):
+            label = cell.metadata["nbgrader"]
+            untouched = label.get("checksum") == utils.compute_checksum(cell)
+            text = "No response." if untouched and not utils.is_task(cell) else None
+            comments.append(Comment(label["grade_id"], text))
+    return comments
