@@ -103,6 +103,13 @@ class ClassAutograde(Autograde):
         "'local' to start one; without it they run here.",
     ).tag(config=True)
 
+    processed = False
+
+    def init_destination(self, assignment_id: str, student_id: str) -> bool:
+        """See nbgrader. `processed` tells whether the loop did anything."""
+        self.processed = bool(super().init_destination(assignment_id, student_id))
+        return self.processed
+
     def facts_of(self, assignment: str) -> SourceFacts | None:
         """What the gradebook knows of an assignment that can be graded as a class; None for one
         that nbgrader's own loop must grade.

@@ -26,7 +26,11 @@ def write_outputs(graded: Graded, parts_by_grade_id: dict[str, str]) -> None:
             cell.outputs = [verdict_output(graded.verdicts[name])]
     if graded.problems:
         told = "<br>".join(html.escape(problem) for problem in graded.problems)
-        graded.notebook.cells.insert(0, new_markdown_cell(framed(told)))
+        taken = {cell.id for cell in graded.notebook.cells}
+        free = next(
+            name for name in map("mended-{}".format, range(len(taken) + 1)) if name not in taken
+        )
+        graded.notebook.cells.insert(0, new_markdown_cell(framed(told), id=free))
 
 
 def verdict_output(verdict: Verdict) -> NotebookNode:
