@@ -254,7 +254,7 @@ class _ClassRun:
         kept = self.cache.find(student, key)
         if kept is not None and kept.whole and graded.is_dir() and not self.other_steps:
             known = self.ledger.state(student)
-            if known is not None and not known.late:
+            if known is not None and known.settled and not known.late:
                 scores = {p.name: known.scores.get(p.grade_id) for p in self.set.parts}
                 if kept.matches(graded, scores):
                     self.watch.unchanged(student)

@@ -52,9 +52,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class State:
-    """What the gradebook has of a submission. scores: the automatic ones, by grade_id."""
+    """What the gradebook has of a submission.
+
+    scores: the automatic ones, by grade_id. settled: whether every flag is as grading would leave
+    it; a mark by hand is to be looked at again after each grading.
+    """
 
     scores: dict[str, float | None]
+    settled: bool
     late: bool
 
 
@@ -78,13 +83,21 @@ class Ledger:
             if found is None:
                 return None
             rows = db.execute(
-                select(Grade.cell_id, Grade.auto_score).where(
+                select(
+                    Grade.cell_id, Grade.auto_score, Grade.manual_score, Grade.needs_manual_grade
+                ).where(
                     Grade.cell_id.in_(self.facts.graded.values()), Grade.notebook_id == found[1]
                 )
-            )
+            ).all()
             names = {cell_id: name for name, cell_id in self.facts.graded.items()}
-            scores = {names[cell_id]: score for cell_id, score in rows}
-            return State(scores, self._is_late(found[2], found[3]))
+            return State(
+                {names[cell_id]: score for cell_id, score, _manual, _look in rows},
+                all(
+                    look == Mark("", score).needs_manual_grade(manual)
+                    for _cell, score, manual, look in rows
+                ),
+                self._is_late(found[2], found[3]),
+            )
 
     def write(
         self, entries: list[Entry], *, waiting: Callable[[str], None] = lambda text: None
