@@ -20,16 +20,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code. Expected errors are told in a sentence."""
     from autograder.engine.interface import NoSandbox
     from autograder.exercise import AuthorError
+    from autograder.grading import Stopped
     from autograder.project import NoProject
 
     arguments = _parser().parse_args(argv)
     try:
         return int(arguments.run(arguments))
-    except (AuthorError, NoProject, NoSandbox, FileNotFoundError) as error:
+    except (AuthorError, NoProject, NoSandbox, Stopped, FileNotFoundError) as error:
         print(f"autograder: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("autograder: stopped; what was finished stays finished.", file=sys.stderr)
+        print(
+            "autograder: stopped. What was finished stays: start again to go on.", file=sys.stderr
+        )
         return 130
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 class NoProject(Exception):
@@ -53,10 +55,19 @@ def find_project(start: Path | None = None) -> Project:
     for folder in [start.resolve(), *start.resolve().parents]:
         file = folder / "pyproject.toml"
         if file.is_file():
-            table = tomllib.loads(file.read_text("utf-8")).get("tool", {}).get("autograder")
+            status = file.stat()
+            table = _settings(file, status.st_mtime_ns, status.st_size)
             if table is not None:
                 return Project(folder, tuple(table.get("released_sets", ())))
     raise NoProject(
         f"No course project in {start} or above it: looked for a pyproject.toml with a "
         "[tool.autograder] table. Change to the course's folder, or set AUTOGRADER_ROOT to it."
     )
+
+
+@functools.lru_cache(maxsize=16)
+def _settings(file: Path, _changed: int, _size: int) -> dict[str, Any] | None:
+    """Our table of a pyproject.toml, None where it has none; read again when it changed."""
+    table: dict[str, Any] | None
+    table = tomllib.loads(file.read_text("utf-8")).get("tool", {}).get("autograder")
+    return table

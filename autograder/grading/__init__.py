@@ -1,1 +1,5 @@
-"""From a learner's file to marks: read, repair, run, judge, write down."""
+"""Grading submissions with nbgrader, for the instructor."""
+
+
+class Stopped(RuntimeError):
+    """A class run cannot go on. Says why, what to do, and that nothing is lost."""

@@ -27,6 +27,7 @@ from traitlets import Integer, Unicode
 from autograder.catalog import ExerciseSet, find_set
 from autograder.engine.interface import Limits
 from autograder.engine.sandbox import default_runner
+from autograder.grading import Stopped
 from autograder.grading.cache import Cache, digest, listing
 from autograder.grading.conversion import Conversion, split
 from autograder.grading.crew import Crew, Job, Lost, Work
@@ -50,7 +51,7 @@ HOW = ("force", "workers", "scheduler", "seed", "round_number", "require_sandbox
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
-class CannotWrite(RuntimeError):
+class CannotWrite(Stopped):
     """There is no room, or no right, to write what was graded."""
 
 

@@ -27,6 +27,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
+from autograder.grading import Stopped
 from autograder.grading.marks import Comment, Mark
 from autograder.grading.source_facts import SourceFacts
 
@@ -36,7 +37,7 @@ PAUSE_SECONDS = 0.2
 UNNAMED_COURSE = "default_course"
 
 
-class LockedGradebook(RuntimeError):
+class LockedGradebook(Stopped):
     """Somebody else keeps the gradebook locked, or it cannot be written to."""
 
 
