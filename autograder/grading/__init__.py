@@ -1,4 +1,4 @@
-"""Grading submissions with nbgrader, for the instructor."""
+"""From a learner's file to marks: read, repair, run, judge, write down."""
 
 
 class Stopped(RuntimeError):
