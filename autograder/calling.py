@@ -74,15 +74,20 @@ def call(function: Callable[[], Any], arguments: Mapping[str, Any]) -> Answer:
     before = {name: copy.deepcopy(value) for name, value in arguments.items() if _plain(value)}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        try:
-            value = function()
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            value = raised(error)
+        value = outcome(function)
     changed = [name for name, was in before.items() if not _unchanged(was, arguments[name])]
     texts = [str(w.message)[:200] for w in caught if issubclass(w.category, RuntimeWarning)]
     return Answer(value, changed, list(dict.fromkeys(texts)))
+
+
+def outcome(function: Callable[[], Any]) -> Any:
+    """What `function()` returns, or a `Raised`. KeyboardInterrupt passes through."""
+    try:
+        return function()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        return raised(error)
 
 
 def by_position(

@@ -7,9 +7,10 @@ input leaves the judge before all cells have run.
 from __future__ import annotations
 
 import time
+from ast import AST
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,14 @@ from nbformat import NotebookNode
 from autograder import source
 from autograder.calling import Answer
 from autograder.catalog import ExerciseSet
-from autograder.engine.interface import Call, Limits, Runner, Session, Snapshot
+from autograder.engine.interface import Call, Limits, Runner, Session, Snapshot, WarmRunner
 from autograder.exercise import Part
 from autograder.freeze import public_source
 from autograder.grading.repair import grade_id_of, repair
 from autograder.grading.submission import Submission
 from autograder.i18n import _
 from autograder.judge import Caller, Oracle, judge
+from autograder.notebooks import modules_used
 from autograder.verdict import Died, TimedOut, Verdict, missing
 
 PART_SECONDS = 60.0
@@ -78,41 +80,56 @@ def grade(
     repair(submission, exercise_set)
     notebook = submission.notebook
     by_grade_id = {part.grade_id: part for part in exercise_set.parts}
+    if isinstance(runner, WarmRunner):
+        runner.warm(modules_used(exercise_set))
     with runner.open(files, limits or Limits()) as session:
         snapshots = _run(session, notebook, by_grade_id)
         session.close()
-        verdicts = _judge_all(snapshots, exercise_set, seed, _code(notebook))
+        verdicts = _judge_all(snapshots, exercise_set, seed, Code(notebook))
     return Graded(exercise_set.name, seed, notebook, verdicts, submission.problems)
 
 
-def _code(notebook: NotebookNode) -> str:
-    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    return "\n\n".join(cells)
+class Code:
+    """All code cells of a notebook as one text, parsed once, and only where somebody asks."""
+
+    def __init__(self, notebook: NotebookNode) -> None:
+        self._cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+
+    @cached_property
+    def _definitions(self) -> dict[str, AST]:
+        return source.definitions("\n\n".join(self._cells))
+
+    def names_used(self, function: str) -> set[str]:
+        """See `source.names_used`."""
+        return source.names_in(self._definitions.get(function))
 
 
 def _run(
     session: Session, notebook: NotebookNode, by_grade_id: dict[str, Part]
-) -> dict[str, list[Snapshot]]:
-    """Execute the learner's cells; a snapshot at each check cell, and one at the end."""
-    snapshots: dict[str, list[Snapshot]] = {}
+) -> dict[str, Snapshot]:
+    """Execute the learner's cells; for each part the snapshot in which it is judged."""
+    snapshots: dict[str, Snapshot] = {}
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue
         part = by_grade_id.get(grade_id_of(cell) or "")
         if part is not None:
-            snapshots[part.name] = [session.snapshot()]
+            snapshots[part.name] = session.snapshot()
             cell.outputs, cell.execution_count = [], None
         elif cell.source.strip():
             result = session.execute(cell.source)
             cell.outputs = [NotebookNode(output) for output in result.outputs]
             cell.execution_count = result.execution_count or None
     # A function may stand below its check: cells that were moved still count.
-    end = session.snapshot()
-    return {name: [*taken, end] for name, taken in snapshots.items()}
+    parts = {part.name: part for part in by_grade_id.values()}
+    early = [n for n, taken in snapshots.items() if not taken.defines(parts[n].exercise)]
+    if early:
+        snapshots |= dict.fromkeys(early, session.snapshot())
+    return snapshots
 
 
 def _judge_all(
-    snapshots: dict[str, list[Snapshot]], exercise_set: ExerciseSet, seed: str, code: str
+    snapshots: dict[str, Snapshot], exercise_set: ExerciseSet, seed: str, code: Code
 ) -> dict[str, Verdict]:
     public = public_source(exercise_set)
     verdicts: dict[str, Verdict] = {}
@@ -137,15 +154,12 @@ def _guarded(part: Part, work: Callable[[], Verdict]) -> Verdict:
         return missing(part, why, flagged=f"{type(error).__name__}: {error}")
 
 
-def _judge_part(
-    part: Part, snapshots: list[Snapshot], seed: str, code: str, public: str
-) -> Verdict:
-    where = next((s for s in snapshots if s.defines(part.exercise)), None)
-    if where is None:
+def _judge_part(part: Part, where: Snapshot, seed: str, code: Code, public: str) -> Verdict:
+    if not where.defines(part.exercise):
         return missing(part, _("No {name} is defined in this notebook.").format(name=part.exercise))
     verdict = judge(part, seed, _caller(where, public))
-    used = source.names_used(code, part.exercise)
-    if verdict.status == "passed":
+    if verdict.status == "passed" and part.remarks:
+        used = code.names_used(part.exercise)
         verdict.remarks += [_(r.text) for r in part.remarks if r.uses in used]
     if where.problem:
         verdict.flagged = where.problem
@@ -176,14 +190,14 @@ def _say_what_to_mend_first(
     part: Part,
     exercise_set: ExerciseSet,
     verdicts: dict[str, Verdict],
-    snapshots: dict[str, list[Snapshot]],
+    snapshots: dict[str, Snapshot],
     seed: str,
-    code: str,
+    code: Code,
     public: str,
 ) -> None:
     """Judge a failed function again with right answers from those that it uses and that failed
     themselves; where it then passes, the first of these is what to mend."""
-    used = source.names_used(code, part.exercise)
+    used = code.names_used(part.exercise)
     culprits = [
         other
         for other in exercise_set.parts
@@ -192,8 +206,8 @@ def _say_what_to_mend_first(
         and other.name in used
         and verdicts[other.name].status != "passed"
     ]
-    where = next((s for s in snapshots[part.name] if s.defines(part.exercise)), None)
-    if not culprits or where is None:
+    where = snapshots[part.name]
+    if not culprits or not where.defines(part.exercise):
         return
     for other in culprits:
         where.replace(other.name, Oracle(other.reference))
