@@ -22,6 +22,7 @@ from autograder.values import Raised, decode, encode
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # Arrays that encoding and decoding would leave as they are, at some cost.
+SCALARS = (float, bool, type(None), np.float64, np.int64, np.bool_)
 AS_THEY_ARE = tuple(np.dtype(kind) for kind in (np.float64, np.int64, np.bool_))
 FEW = 100_000
 
@@ -73,15 +74,20 @@ def call(function: Callable[[], Any], arguments: Mapping[str, Any]) -> Answer:
     before = {name: copy.deepcopy(value) for name, value in arguments.items() if _plain(value)}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        try:
-            value = function()
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            value = raised(error)
+        value = outcome(function)
     changed = [name for name, was in before.items() if not _unchanged(was, arguments[name])]
     texts = [str(w.message)[:200] for w in caught if issubclass(w.category, RuntimeWarning)]
     return Answer(value, changed, list(dict.fromkeys(texts)))
+
+
+def outcome(function: Callable[[], Any]) -> Any:
+    """What `function()` returns, or a `Raised`. KeyboardInterrupt passes through."""
+    try:
+        return function()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        return raised(error)
 
 
 def by_position(
@@ -103,6 +109,8 @@ def plain(value: Any) -> Any:
     """The value as it looks from outside the process: plain data, copied."""
     if type(value) is np.ndarray and value.dtype in AS_THEY_ARE and value.size < FEW:
         return value.copy()
+    if type(value) in SCALARS:
+        return value
     blobs: list[bytes] = []
     return decode(encode(value, blobs), blobs)
 

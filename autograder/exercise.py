@@ -100,11 +100,14 @@ class Recipe:
 
 
 class Callback:
-    """A callable that a public maker returned; it remembers its recipe."""
+    """A callable that a public maker returned; it remembers its recipe and who cooked it."""
 
-    def __init__(self, function: Callable[..., Any], recipe: Recipe) -> None:
+    def __init__(
+        self, function: Callable[..., Any], recipe: Recipe, maker: Callable[..., Any]
+    ) -> None:
         self.function = function
         self.recipe = recipe
+        self.maker = maker
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs)
@@ -122,7 +125,7 @@ class Public:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         made = self.function(*args, **kwargs)
         if inspect.isfunction(made):
-            return Callback(made, Recipe(self.name, args, kwargs))
+            return Callback(made, Recipe(self.name, args, kwargs), self)
         return made
 
 
@@ -176,6 +179,8 @@ class Part:
         self.mistakes: list[Mistake] = []
         self.properties: list[Property] = []
         self.remarks: list[Remark] = []
+        # What `posing` drew from the families, for as long as this part lives.
+        self.drawn: dict[Any, list[Any]] = {}
 
     @property
     def grade_id(self) -> str:

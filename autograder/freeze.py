@@ -8,6 +8,7 @@ is in it.
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import json
 from collections.abc import Callable
@@ -110,6 +111,7 @@ def _argument(part: Part, name: str, value: Any) -> Any:
     return encode(value)
 
 
+@functools.lru_cache(maxsize=16)
 def public_source(exercise_set: ExerciseSet) -> str:
     """The source of everything public, in the order of the module."""
     functions: dict[str, Callable[..., Any]] = {}

@@ -6,18 +6,18 @@ function wherever that lives, and returns plain values.
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
-import numpy as np
-
-from autograder.calling import Answer, by_position, call, plain
-from autograder.exercise import Case, Family, FreshRng, Part
+from autograder.calling import by_position, outcome, plain
+from autograder.exercise import Part
+from autograder.posing import Caller as Caller
+from autograder.posing import Posed, anew, known_cases, posed
+from autograder.posing import case_rng as case_rng
+from autograder.posing import fresh_rng as fresh_rng
+from autograder.posing import local_caller as local_caller
 from autograder.values import MalformedValue, Raised, decode, encode, weight
 from autograder.verdict import Trial, Verdict, decide
 
@@ -73,9 +73,9 @@ class Oracle:
             return encode(_refused("TypeError", str(error))), []
         if not isinstance(args, list):
             return encode(_refused("TypeError", "arguments are a list")), []
-        reply = call(lambda: self(*args), {})
+        reply = outcome(lambda: self(*args))
         out: list[bytes] = []
-        return encode(reply.value, out), out
+        return encode(reply, out), out
 
 
 # A learner who takes one for an array reads this name: "'float' and 'function'".
@@ -91,11 +91,6 @@ def _refused(name: str, message: str) -> Raised:
     return Raised((name, "Exception"), message)
 
 
-Caller = Callable[[Part, dict[str, Any]], Answer]
-"""Puts a case to the learner's function. Function arguments arrive as `Oracle`s and an `rng`
-argument as a `FreshRng`."""
-
-
 @dataclass(frozen=True)
 class JudgedCase:
     """A case as a property sees it: arguments, facts, the calls that were made of functions."""
@@ -106,55 +101,26 @@ class JudgedCase:
     expected: Any
 
 
-def case_rng(seed: str, part: str, family: str, draw: int) -> np.random.Generator:
-    """The generator behind one draw: the same for everybody whose round has this seed."""
-    digest = hashlib.sha256(f"{seed}\n{part}\n{family}\n{draw}".encode()).digest()
-    return np.random.default_rng(np.frombuffer(digest, dtype=np.uint32))
-
-
-def fresh_rng() -> np.random.Generator:
-    """A generator from a number that nobody knows and that no case depends on."""
-    return np.random.default_rng(secrets.randbits(64))
-
-
-def local_caller(target: Any, *, make_rng: Callable[[], np.random.Generator] = fresh_rng) -> Caller:
-    """Calls trusted code in this process: references, mistakes, the proofs of `lint`."""
-
-    def caller(part: Part, args: dict[str, Any]) -> Answer:
-        ready = {k: make_rng() if isinstance(v, FreshRng) else v for k, v in args.items()}
-        with np.errstate(all="ignore"):
-            answer = call(lambda: part.answer(target, ready), ready)
-        answer.value = plain(answer.value)
-        return answer
-
-    return caller
-
-
-def run_trials(part: Part, seed: str, caller: Caller, *, mistaken: bool = True) -> list[Trial]:
+def run_trials(
+    part: Part,
+    seed: str,
+    caller: Caller,
+    *,
+    mistaken: bool = True,
+    cases: Sequence[Posed] | None = None,
+) -> list[Trial]:
     """Put every hidden case of a part to the learner's function.
 
     mistaken: whether to work out the answers of the known mistakes where a trial fails.
+    cases: those of this seed, where they are known already.
     """
-    made: list[tuple[Family, Callable[[], Case]]] = []
-    for family in part.families:
-        for draw in range(part.draws):
-
-            def fresh(family: Family = family, draw: int = draw) -> list[Case]:
-                return family.draw(case_rng(seed, part.name, family.name, draw))
-
-            for index in range(len(fresh())):
-                made.append((family, partial(_nth, fresh, index)))
-    trials = [_trial(part, family, case, caller) for family, case in made]
+    if cases is None:
+        cases = posed(part, seed)
+    trials = [_trial(case, caller) for case in cases]
     if mistaken and not all(trial.passed for trial in trials):
-        for trial, (_, case) in zip(trials, made, strict=True):
-            trial.mistaken = {
-                m.name: local_caller(m.wrong)(part, case().args).value for m in part.mistakes
-            }
+        for trial, case in zip(trials, cases, strict=True):
+            trial.mistaken = {m.name: case.answer(m.wrong) for m in part.mistakes}
     return trials
-
-
-def _nth(fresh: Callable[[], list[Case]], index: int) -> Case:
-    return fresh()[index]
 
 
 def judge_all_known(part: Part, seed: str) -> dict[str, Verdict]:
@@ -173,16 +139,15 @@ def judge_all_known(part: Part, seed: str) -> dict[str, Verdict]:
     return {name: decide(part, of_target, reveal=False) for name, of_target in trials.items()}
 
 
-def _trial(part: Part, family: Family, fresh: Callable[[], Case], caller: Caller) -> Trial:
-    """One case. `fresh` makes it anew for each use, so that no answer can spoil the next."""
-    case = fresh()
+def _trial(posed: Posed, caller: Caller) -> Trial:
+    part, family, case = posed.part, posed.family, posed.case()
     oracles = {
         name: Oracle(value)
         for name, value in case.args.items()
         if callable(value) and not isinstance(value, type)
     }
     answer = caller(part, {**case.args, **oracles})
-    wanted = local_caller(part.reference)(part, fresh().args).value
+    wanted = posed.answer(part.reference)
     trial = Trial(
         family.name,
         family.about,
@@ -195,9 +160,10 @@ def _trial(part: Part, family: Family, fresh: Callable[[], Case], caller: Caller
         warnings=answer.warnings,
         by_value=part.by_value,
     )
-    if trial.off is None:
+    if part.properties and trial.off is None:
+        again = posed.case()
         judged = JudgedCase(
-            fresh().args, case.facts, {n: o.calls for n, o in oracles.items()}, wanted
+            again.args, again.facts, {n: o.calls for n, o in oracles.items()}, anew(wanted)
         )
         trial.broken = broken_properties(part.properties, answer.value, judged)
     return trial
@@ -218,4 +184,5 @@ def broken_properties(properties: Any, answer: Any, case: Any) -> list[str]:
 
 def judge(part: Part, seed: str, caller: Caller) -> Verdict:
     """The verdict of one grading round on one part."""
-    return decide(part, run_trials(part, seed, caller), reveal=False)
+    trials = run_trials(part, seed, caller, cases=known_cases(part, seed))
+    return decide(part, trials, reveal=False)

@@ -7,6 +7,7 @@ that the same sources give the same bytes.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from typing import Any
 
@@ -83,6 +84,16 @@ def instructor_notebook(exercise_set: ExerciseSet) -> NotebookNode:
     notebook = new_notebook(cells=_distinct(cells), metadata=METADATA)
     notebook.nbformat_minor = 5
     return notebook
+
+
+@functools.lru_cache(maxsize=16)
+def modules_used(exercise_set: ExerciseSet) -> tuple[str, ...]:
+    """The modules that the text of a set imports beside its exercises, in order."""
+    text = exercise_set.text
+    cells = jupytext.reads(text.read_text("utf-8"), fmt="md:myst").cells if text.is_file() else []
+    code = [cell.source for cell in cells if cell.cell_type == "code"]
+    found = [module for part in code for module in source.modules_imported(part)]
+    return tuple(dict.fromkeys(found))
 
 
 def _name(exercise: Exercise | ClassExercise) -> str:

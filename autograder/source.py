@@ -81,22 +81,49 @@ def names_used(source: str, function: str) -> set[str]:
 
     Empty where the source does not parse or does not define the function.
     """
-    node = find_definition(source, function)
+    return names_in(find_definition(source, function))
+
+
+def names_in(node: ast.AST | None) -> set[str]:
+    """The names that a definition reads and the attributes that it asks for."""
     if node is None:
         return set()
-    loaded = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
-    return loaded | {n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute)}
+    nodes = list(ast.walk(node))
+    loaded = {n.id for n in nodes if isinstance(n, ast.Name)}
+    return loaded | {n.attr for n in nodes if isinstance(n, ast.Attribute)}
 
 
 def find_definition(source: str, name: str) -> ast.AST | None:
     """The last definition of a function or class of that name in a cell, or None."""
+    # A name that is not written there is not defined there; beyond ASCII a name may be written in
+    # other letters than those it has.
+    if name not in source and source.isascii():
+        return None
+    return definitions(source).get(name)
+
+
+def definitions(source: str) -> dict[str, ast.AST]:
+    """The functions and classes that are defined anywhere in a source, the last of each name.
+
+    Empty where the source does not parse.
+    """
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+        return {}
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    found = [n for n in ast.walk(tree) if isinstance(n, kinds) and n.name == name]
-    return found[-1] if found else None
+    return {n.name: n for n in ast.walk(tree) if isinstance(n, kinds)}
+
+
+def modules_imported(source: str) -> list[str]:
+    """The modules that a source imports by absolute name; none where it does not parse."""
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except (SyntaxError, ValueError):
+        return []
+    found = [a.name for n in nodes if isinstance(n, ast.Import) for a in n.names]
+    found += [n.module for n in nodes if isinstance(n, ast.ImportFrom) and n.module and not n.level]
+    return list(dict.fromkeys(found))
 
 
 def bodies(text: str) -> set[str]:

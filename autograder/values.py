@@ -8,6 +8,7 @@ Anything else becomes an `Opaque` that carries only the name of its type.
 
 from __future__ import annotations
 
+import functools
 import io
 import math
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ MAX_DEPTH = 24
 MAX_NODES = 200_000
 MAX_BYTES = 64 * 2**20
 MAX_TEXT = 10_000
+MAX_HEADER = 1000
 INTEGERS = range(-(2**63), 2**64)
 
 
@@ -102,9 +104,7 @@ def _encode_array(tag: str, array: np.ndarray, blobs: list[bytes] | None) -> dic
             "shape": list(array.shape),
             "data": [encode(item) for item in array.reshape(-1).tolist()],
         }
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    blobs.append(buffer.getvalue())
+    blobs.append(write_npy(array))
     return {"$": tag, "blob": len(blobs) - 1}
 
 
@@ -227,15 +227,47 @@ def weight(value: Any) -> int:
     return 64 + int(getattr(value, "nbytes", 0))
 
 
+def write_npy(array: np.ndarray) -> bytes:
+    """The bytes that `np.save` writes for an array of a plain dtype."""
+    fortran = array.flags.f_contiguous and not array.flags.c_contiguous
+    return _header_of(array.dtype, array.shape, fortran) + array.tobytes("F" if fortran else "C")
+
+
+@functools.lru_cache(maxsize=1024)
+def _header_of(dtype: np.dtype, shape: tuple[int, ...], fortran: bool) -> bytes:
+    buffer = io.BytesIO()
+    described = {
+        "descr": np.lib.format.dtype_to_descr(dtype),
+        "fortran_order": fortran,
+        "shape": shape,
+    }
+    np.lib.format.write_array_header_1_0(buffer, described)
+    return buffer.getvalue()
+
+
 def read_npy(blob: bytes) -> np.ndarray:
     """The array in `.npy` bytes; the header is read and checked before any number is."""
+    # Headers that were read before are known by their very bytes: most arrays are alike.
+    end = 10 + int.from_bytes(blob[8:10], "little")
+    if blob[6:8] != b"\x01\x00" or end > MAX_HEADER:
+        shape, fortran, dtype, end = _read_header(blob)
+    else:
+        shape, fortran, dtype, end = _known_header(blob[:end])
+    if math.prod(shape) * dtype.itemsize != len(blob) - end:
+        raise MalformedValue("an array header that does not fit its data")
+    flat = np.frombuffer(blob, dtype=dtype, offset=end)
+    return flat.reshape(shape, order="F" if fortran else "C").copy()
+
+
+def _read_header(blob: bytes) -> tuple[tuple[int, ...], bool, np.dtype, int]:
+    """Shape, Fortran order, dtype, and where the numbers begin."""
     stream = io.BytesIO(blob)
     try:
         version = np.lib.format.read_magic(stream)
         if version == (1, 0):
-            header = np.lib.format.read_array_header_1_0(stream, max_header_size=1000)
+            header = np.lib.format.read_array_header_1_0(stream, max_header_size=MAX_HEADER)
         elif version == (2, 0):
-            header = np.lib.format.read_array_header_2_0(stream, max_header_size=1000)
+            header = np.lib.format.read_array_header_2_0(stream, max_header_size=MAX_HEADER)
         else:
             raise MalformedValue("an unknown version of the .npy format")
     except MalformedValue:
@@ -247,10 +279,10 @@ def read_npy(blob: bytes) -> np.ndarray:
         raise MalformedValue(f"an array of {dtype}")
     if dtype.itemsize > 16 or len(shape) > 32 or any(n < 0 for n in shape):
         raise MalformedValue("an array of impossible shape")
-    if math.prod(shape) * dtype.itemsize != len(blob) - stream.tell():
-        raise MalformedValue("an array header that does not fit its data")
-    flat = np.frombuffer(blob, dtype=dtype, offset=stream.tell())
-    return flat.reshape(shape, order="F" if fortran else "C").copy()
+    return shape, fortran, dtype, stream.tell()
+
+
+_known_header = functools.lru_cache(maxsize=1024)(_read_header)
 
 
 def _inline(tree: dict[str, Any]) -> np.ndarray:

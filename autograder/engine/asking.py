@@ -9,13 +9,16 @@ from __future__ import annotations
 import secrets
 import socket
 import time
+import warnings
 from typing import Any, Protocol
 
-from autograder.calling import Answer, call
+import numpy as np
+
+from autograder.calling import Answer, outcome
 from autograder.engine.bounded import bounded
 from autograder.engine.hearsay import Known
 from autograder.engine.interface import Call, Limits
-from autograder.engine.wire import Channel, Closed, TooSlow
+from autograder.engine.wire import Channel, Closed, Frame, TooSlow
 from autograder.exercise import FreshRng
 from autograder.i18n import _
 from autograder.judge import Oracle
@@ -91,12 +94,15 @@ class AskedSnapshot:
         self._worker: Channel | None = None
         self._worker_pid = 0
         self._replaced: dict[str, Oracle] = {}
+        self._defined: dict[str, bool] = {}
         self._timeouts = 0
 
     def defines(self, name: str) -> bool:
         """Whether the learner's code has a global of this name; True where nobody can tell."""
-        reply = self._control({"do": "defines", "name": name})
-        return reply is None or reply.get("defines") is not False
+        if name not in self._defined:
+            reply = self._control({"do": "defines", "name": name})
+            self._defined[name] = reply is None or reply.get("defines") is not False
+        return self._defined[name]
 
     def replace(self, name: str, oracle: Oracle) -> None:
         """Bind the global `name` to a function of the judge's."""
@@ -139,17 +145,33 @@ class AskedSnapshot:
         oracles = {f"argument {n}": v for n, v in question.args.items() if isinstance(v, Oracle)}
         blobs: list[bytes] = []
         worker.send(_request(question, blobs), blobs, deadline=deadline)
-        while True:
-            reply, blobs = worker.receive(deadline)
-            if "oracle" not in reply:
-                break
-            with bounded(deadline - time.monotonic(), ORACLE_BYTES):
-                tree, out = consult({**self._replaced, **oracles}, reply, blobs)
-            worker.send({"value": tree}, out, deadline=deadline)
+        reply, blobs = worker.receive(deadline)
+        if "oracle" in reply:
+            oracles = {**self._replaced, **oracles}
+            reply, blobs = self._serve(worker, oracles, (reply, blobs), deadline)
         if "answer" not in reply:
             raise MalformedValue("a reply without an answer")
         value = decode(reply["answer"], blobs)
         return self._known.answer(value, question.args, reply.get("changed"), reply.get("warnings"))
+
+    def _serve(
+        self, worker: Channel, oracles: dict[str, Oracle], asked: Frame, deadline: float
+    ) -> Frame:
+        """Answer for the judge's functions until the call itself is answered.
+
+        The bounds hold for all of it: they cost more than most of these functions.
+        """
+        with (
+            bounded(deadline - time.monotonic(), ORACLE_BYTES),
+            warnings.catch_warnings(),
+            np.errstate(all="ignore"),
+        ):
+            warnings.simplefilter("ignore")
+            while "oracle" in asked[0]:
+                tree, out = consult(oracles, *asked)
+                worker.send({"value": tree}, out, deadline=deadline)
+                asked = worker.receive(deadline)
+        return asked
 
     def _ready_worker(self, deadline: float) -> Channel:
         if self._worker is None:
@@ -219,9 +241,8 @@ def consult(
         raise MalformedValue("arguments that are no list")
     known = {index: given(key) for index, key in functions.items()}
     args = [known.get(str(i), arg) for i, arg in enumerate(args)]
-    reply = call(lambda: oracle(*args), {})
     out: list[bytes] = []
-    return encode(reply.value, out), out
+    return encode(outcome(lambda: oracle(*args)), out), out
 
 
 def _request(question: Call, blobs: list[bytes]) -> dict[str, Any]:

@@ -20,10 +20,11 @@ A hidden input first leaves the judge in stage 3, so it cannot reach the output 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from autograder.calling import Answer
 
@@ -175,4 +176,14 @@ class Runner(Protocol):
 
     def open(self, files: Path | None, limits: Limits) -> Session:
         """A session in a scratch folder with a copy of `files`; links in there are left out."""
+        ...
+
+
+@runtime_checkable
+class WarmRunner(Protocol):
+    """A runner that keeps imports from one session to the next."""
+
+    def warm(self, modules: Iterable[str]) -> None:
+        """Later sessions will probably import these modules: the course's own text says so, not a
+        learner. What is not installed is left out."""
         ...

@@ -7,9 +7,10 @@ input leaves the judge before all cells have run.
 from __future__ import annotations
 
 import time
+from ast import AST
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,14 @@ from nbformat import NotebookNode
 from autograder import source
 from autograder.calling import Answer
 from autograder.catalog import ExerciseSet
-from autograder.engine.interface import Call, Limits, Runner, Session, Snapshot
+from autograder.engine.interface import Call, Limits, Runner, Session, Snapshot, WarmRunner
 from autograder.exercise import Part
 from autograder.freeze import public_source
 from autograder.grading.repair import grade_id_of, repair
 from autograder.grading.submission import Submission
 from autograder.i18n import _
 from autograder.judge import Caller, Oracle, judge
+from autograder.notebooks import modules_used
 from autograder.verdict import Died, TimedOut, Verdict, missing
 
 PART_SECONDS = 60.0
@@ -82,33 +84,45 @@ def grade(
     repair(submission, exercise_set)
     notebook = submission.notebook
     by_grade_id = {part.grade_id: part for part in exercise_set.parts}
+    if isinstance(runner, WarmRunner):
+        runner.warm(modules_used(exercise_set))
     with runner.open(files, limits or Limits()) as session:
         snapshots, by_chance = _run(session, notebook, by_grade_id)
         session.close()
-        code = _code(notebook)
+        code = Code(notebook)
         known = _still_standing(standing or {}, exercise_set, code)
         verdicts = _judge_all(snapshots, exercise_set, seed, code, known)
     return Graded(exercise_set.name, seed, notebook, verdicts, submission.problems, by_chance)
 
 
-def _code(notebook: NotebookNode) -> str:
-    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    return "\n\n".join(cells)
+class Code:
+    """All code cells of a notebook as one text, parsed once, and only where somebody asks."""
+
+    def __init__(self, notebook: NotebookNode) -> None:
+        self._cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+
+    @cached_property
+    def _definitions(self) -> dict[str, AST]:
+        return source.definitions("\n\n".join(self._cells))
+
+    def names_used(self, function: str) -> set[str]:
+        """See `source.names_used`."""
+        return source.names_in(self._definitions.get(function))
 
 
 def _run(
     session: Session, notebook: NotebookNode, by_grade_id: dict[str, Part]
-) -> tuple[dict[str, list[Snapshot]], bool]:
-    """Execute the learner's cells; a snapshot at each check cell, and one at the end. And whether
+) -> tuple[dict[str, Snapshot], bool]:
+    """Execute the learner's cells; for each part the snapshot in which it is judged. And whether
     a cell timed out or took Python down."""
-    snapshots: dict[str, list[Snapshot]] = {}
+    snapshots: dict[str, Snapshot] = {}
     by_chance = False
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue
         part = by_grade_id.get(grade_id_of(cell) or "")
         if part is not None:
-            snapshots[part.name] = [session.snapshot()]
+            snapshots[part.name] = session.snapshot()
             cell.outputs, cell.execution_count = [], None
         elif cell.source.strip():
             result = session.execute(cell.source)
@@ -116,12 +130,15 @@ def _run(
             cell.execution_count = result.execution_count or None
             by_chance = by_chance or result.status in ("timeout", "died")
     # A function may stand below its check: cells that were moved still count.
-    end = session.snapshot()
-    return {name: [*taken, end] for name, taken in snapshots.items()}, by_chance
+    parts = {part.name: part for part in by_grade_id.values()}
+    early = [n for n, taken in snapshots.items() if not taken.defines(parts[n].exercise)]
+    if early:
+        snapshots |= dict.fromkeys(early, session.snapshot())
+    return snapshots, by_chance
 
 
 def _still_standing(
-    standing: Mapping[str, Verdict], exercise_set: ExerciseSet, code: str
+    standing: Mapping[str, Verdict], exercise_set: ExerciseSet, code: Code
 ) -> dict[str, Verdict]:
     """Without those that may change with another part: which to mend first is part of them."""
     anew = {part.exercise for part in exercise_set.parts if part.name not in standing}
@@ -129,15 +146,15 @@ def _still_standing(
         name: verdict
         for name, verdict in standing.items()
         if verdict.status == "passed"
-        or not anew & source.names_used(code, exercise_set.part(name).exercise)
+        or not anew & code.names_used(exercise_set.part(name).exercise)
     }
 
 
 def _judge_all(
-    snapshots: dict[str, list[Snapshot]],
+    snapshots: dict[str, Snapshot],
     exercise_set: ExerciseSet,
     seed: str,
-    code: str,
+    code: Code,
     known: dict[str, Verdict],
 ) -> dict[str, Verdict]:
     public = public_source(exercise_set)
@@ -166,15 +183,12 @@ def _guarded(part: Part, work: Callable[[], Verdict]) -> Verdict:
         return missing(part, why, flagged=f"{type(error).__name__}: {error}")
 
 
-def _judge_part(
-    part: Part, snapshots: list[Snapshot], seed: str, code: str, public: str
-) -> Verdict:
-    where = next((s for s in snapshots if s.defines(part.exercise)), None)
-    if where is None:
+def _judge_part(part: Part, where: Snapshot, seed: str, code: Code, public: str) -> Verdict:
+    if not where.defines(part.exercise):
         return missing(part, _("No {name} is defined in this notebook.").format(name=part.exercise))
     verdict = judge(part, seed, _caller(where, public))
-    used = source.names_used(code, part.exercise)
-    if verdict.status == "passed":
+    if verdict.status == "passed" and part.remarks:
+        used = code.names_used(part.exercise)
         verdict.remarks += [_(r.text) for r in part.remarks if r.uses in used]
     if where.problem:
         verdict.flagged = where.problem
@@ -205,14 +219,14 @@ def _say_what_to_mend_first(
     part: Part,
     exercise_set: ExerciseSet,
     verdicts: dict[str, Verdict],
-    snapshots: dict[str, list[Snapshot]],
+    snapshots: dict[str, Snapshot],
     seed: str,
-    code: str,
+    code: Code,
     public: str,
 ) -> None:
     """Judge a failed function again with right answers from those that it uses and that failed
     themselves; where it then passes, the first of these is what to mend."""
-    used = source.names_used(code, part.exercise)
+    used = code.names_used(part.exercise)
     culprits = [
         other
         for other in exercise_set.parts
@@ -221,8 +235,8 @@ def _say_what_to_mend_first(
         and other.name in used
         and verdicts[other.name].status != "passed"
     ]
-    where = next((s for s in snapshots[part.name] if s.defines(part.exercise)), None)
-    if not culprits or where is None:
+    where = snapshots[part.name]
+    if not culprits or not where.defines(part.exercise):
         return
     for other in culprits:
         where.replace(other.name, Oracle(other.reference))
