@@ -279,7 +279,7 @@ def test_a_shelf_of_a_run_that_was_killed_is_cleared(tmp_path: Path) -> None:
 
 
 def crew_at_work(work: Work, jobs: list[Job], patience: float = 60.0) -> dict[int, Any]:
-    with Crew(2, lambda: work, patience) as crew:
+    with Crew(2, lambda: lambda: work, patience) as crew:
         came: Iterator[Any] = (found for found in crew.run(jobs) if found is not None)
         return {job["n"]: outcome for job, outcome in came}
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import json
 import shutil
@@ -117,6 +118,14 @@ class SandboxedRunner:
         # With torch in memory every fork takes several times longer.
         self._modules.update(dict.fromkeys(m for m in modules if m.partition(".")[0] != "torch"))
 
+    def lend(self) -> Zygote:
+        """The warm process on a line of its own, for a process that is forked from this one."""
+        return self._ready().another_line()
+
+    def borrow(self, lent: Zygote) -> None:
+        """In a forked process: use the warm process of the parent on a line of its own."""
+        self._zygote = lent
+
     def _ready(self) -> Zygote:
         with self._turn:
             if self._zygote is None:
@@ -203,6 +212,16 @@ class Zygote:
                 deadline = time.monotonic() + START_SECONDS
                 self._control.send({"do": "warm", "modules": new}, deadline=deadline)
                 self._warmed.update(new)
+
+    def another_line(self) -> Zygote:
+        """The same process on another socket. It ends with this one's line, not with that."""
+        ours, theirs = socket.socketpair()
+        with theirs, self._turn:
+            deadline = time.monotonic() + START_SECONDS
+            self._control.send({"do": "line"}, fd=theirs.fileno(), deadline=deadline)
+        other = copy.copy(self)
+        other._control, other._turn, other._warmed = Channel(ours), threading.Lock(), set()
+        return other
 
     def sweep(self) -> None:
         """Kill what lost its keeper."""

@@ -11,6 +11,7 @@ import gc
 import importlib
 import io
 import os
+import select
 import signal
 import socket
 import traceback
@@ -52,24 +53,59 @@ def serve(fd: int, walls: Walls) -> None:
     keepers: set[int] = set()
     with contextlib.suppress(Closed):
         control.send({"ready": True, "standing": walls.standing, "refused": walls.refused})
+        lines = [control]
         while True:
-            request, blobs = control.receive()
-            if request["do"] == "sweep":
-                kill_strays(keepers)
-            elif request["do"] == "warm":
-                import_all(request["modules"])
-            else:
-                _fork(control, walls, request, blobs, keepers)
+            for line in [line for line in lines if line.holds_more] or _speaking(lines):
+                _answer(line, lines, walls, keepers)
+
+
+def _speaking(lines: list[Channel]) -> list[Channel]:
+    """The lines on which something comes; waits for it."""
+    poll = select.poll()
+    for line in lines:
+        poll.register(line.sock, select.POLLIN)
+    ready = {fd for fd, _event in poll.poll()}
+    return [line for line in lines if line.sock.fileno() in ready]
+
+
+def _answer(line: Channel, lines: list[Channel], walls: Walls, keepers: set[int]) -> None:
+    """Do what one of the judge's processes asks.
+
+    Raises
+    ------
+    Closed where the first of them, whose process this is, is gone.
+    """
+    try:
+        request, blobs = line.receive()
+    except Closed:
+        if line is lines[0]:
+            raise
+        lines.remove(line)
+        line.close()
+        return
+    if request["do"] == "sweep":
+        kill_strays(keepers)
+    elif request["do"] == "warm":
+        import_all(request["modules"])
+    elif request["do"] == "line":
+        lines.append(Channel(socket.socket(fileno=line.fds.pop()), takes_fds=True))
+    else:
+        _fork(line.fds.pop(), lines, walls, request, blobs, keepers)
 
 
 def _fork(
-    control: Channel, walls: Walls, request: dict[str, Any], blobs: list[bytes], keepers: set[int]
+    fd: int,
+    lines: list[Channel],
+    walls: Walls,
+    request: dict[str, Any],
+    blobs: list[bytes],
+    keepers: set[int],
 ) -> None:
-    fd = control.fds.pop()
     with contextlib.suppress(OSError):  # no fork: the closed socket tells
         pid = walls.fork_session()
         if pid == 0:
-            control.close()
+            for line in lines:
+                line.close()
             keep(fd, walls, request, blobs)
         keepers.add(pid)
     os.close(fd)

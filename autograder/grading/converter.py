@@ -12,7 +12,7 @@ import errno
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,7 +26,7 @@ from traitlets import Integer, Unicode
 
 from autograder.catalog import ExerciseSet, find_set
 from autograder.engine.interface import Limits
-from autograder.engine.sandbox import default_runner
+from autograder.engine.sandbox import SandboxedRunner, default_runner
 from autograder.grading import Stopped
 from autograder.grading.cache import Cache, digest, listing
 from autograder.grading.conversion import Conversion, split
@@ -190,7 +190,7 @@ class _ClassRun:
 
     def grade(self, students: Sequence[str]) -> None:
         # Judges first: none of them has the gradebook open.
-        with Crew(self._count(students), self._make_work, PATIENCE_SECONDS) as crew:
+        with Crew(self._count(students), self._prepare, PATIENCE_SECONDS) as crew:
             self.gradebook = Gradebook(self.course.db_url, self.course.course_id)
             self.ledger = Ledger(self.gradebook, self.facts)
             try:
@@ -206,17 +206,24 @@ class _ClassRun:
     def _count(self, students: Sequence[str]) -> int:
         return max(1, min(self.converter.workers, len(students)))
 
-    def _make_work(self) -> Work:
-        """In a judge's process: its own runner, and the lists."""
-        default_runner.cache_clear()
-        return Conversion(
-            self.facts,
-            self.set,
-            self.sanitize,
-            self.autograde,
-            self.course.db_url,
-            self.converter.log,
-        )
+    def _prepare(self) -> Callable[[], Work]:
+        """Before a judge's process is forked: a line of its own to the warm process."""
+        runner = default_runner()
+        lent = runner.lend() if isinstance(runner, SandboxedRunner) else None
+
+        def make_work() -> Work:
+            if isinstance(runner, SandboxedRunner) and lent is not None:
+                runner.borrow(lent)
+            return Conversion(
+                self.facts,
+                self.set,
+                self.sanitize,
+                self.autograde,
+                self.course.db_url,
+                self.converter.log,
+            )
+
+        return make_work
 
     # ── Before the judge ───────────────────────────────────────────────────────────────────────
 

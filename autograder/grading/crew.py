@@ -43,11 +43,14 @@ class Judge:
 class Crew:
     """A number of judges.
 
-    make_work: called in each process, returns what does a job. patience: seconds for one job.
+    prepare: called here before each process is forked; what it returns is called in the process,
+    and returns what does a job. patience: seconds for one job.
     """
 
-    def __init__(self, count: int, make_work: Callable[[], Work], patience: float) -> None:
-        self._make_work = make_work
+    def __init__(
+        self, count: int, prepare: Callable[[], Callable[[], Work]], patience: float
+    ) -> None:
+        self._prepare = prepare
         self._patience = patience
         self._judges: list[Judge] = []
         for _ in range(count):
@@ -138,12 +141,13 @@ class Crew:
 
     def _fork(self) -> Judge:
         ours, theirs = Pipe()
+        make_work = self._prepare()
         pid = os.fork()
         if pid == 0:
             ours.close()
             for judge in self._judges:
                 judge.channel.close()
-            _be_a_judge(theirs, self._make_work)
+            _be_a_judge(theirs, make_work)
         theirs.close()
         return Judge(pid, ours)
 
