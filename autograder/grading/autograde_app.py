@@ -142,7 +142,7 @@ class ClassAutogradeApp(AutogradeApp):
         """Grade. Ends in SystemExit where not everybody could be graded."""
         NbGrader.start(self)
         assignment = self._assignment()
-        self._put_in_our_parts()
+        self.put_in_our_parts()
         see_to_walls(self.config, None)
         project = project_of(assignment, Path(self.coursedir.root))
         if project is None:
@@ -179,7 +179,7 @@ class ClassAutogradeApp(AutogradeApp):
         )
         sys.exit(1)
 
-    def _put_in_our_parts(self) -> None:
+    def put_in_our_parts(self) -> None:
         """Ours take the place of nbgrader's own wherever these stand.
 
         Raises
