@@ -26,7 +26,8 @@ from traitlets.utils.importstring import import_item
 
 from autograder.engine.interface import NoSandbox
 from autograder.grading.class_run import grade_class, see_to_walls
-from autograder.grading.converter import ClassAutograde
+from autograder.grading.converter import CannotWrite, ClassAutograde
+from autograder.grading.ledger import LockedGradebook
 from autograder.grading.nbgrader_parts import (
     GradeSubmission,
     RepairCells,
@@ -72,7 +73,7 @@ IN_PLACE_OF = {Execute: GradeSubmission, SaveAutoGrades: SaveGrades}
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command; returns its exit code.
+    """Run the command; returns its exit code, 1 also where marks can no longer be written.
 
     Raises
     ------
@@ -85,6 +86,9 @@ def main(arguments: Sequence[str]) -> int:
         app.start()
     except NoStart:
         return 0
+    except (LockedGradebook, CannotWrite) as error:
+        print(f"autograder: {error}", file=sys.stderr)
+        return 1
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     finally:
@@ -157,13 +161,25 @@ class ClassAutogradeApp(AutogradeApp):
                 assignment,
                 self._patterns,
                 force=ClassAutograde(coursedir=self.coursedir, parent=self).force,
-                config=self.config,
+                config=self._of_grading(),
             )
             sys.exit(summary.exit_code)
 
     @property
     def _patterns(self) -> list[str]:
         return self.students or [self.coursedir.student_id]
+
+    def _of_grading(self) -> Config:
+        """The configuration without what has no bearing on marks, which are kept for it."""
+        return Config(
+            {
+                section: settings
+                for section, settings in self.config.items()
+                if section not in ("Application", "NbGrader")
+                and not section.startswith("Exchange")
+                and not section.endswith("App")
+            }
+        )
 
     def _assignment(self) -> str:
         given = [*self.extra_args, *filter(None, [self.coursedir.assignment_id])]
@@ -197,11 +213,14 @@ class ClassAutogradeApp(AutogradeApp):
                     "walls. Take it out, or say --no-require-sandbox where you trust every one."
                 ).format(others=", ".join(part.__name__ for part in others))
             )
-        ours = Config()
-        ours.ClassAutograde.autograde_preprocessors = autograde
         if RepairCells not in sanitize:
             sanitize = [RepairCells, *sanitize]
-        ours.ClassAutograde.sanitize_preprocessors = sanitize
+        ours = Config()
+        # What the configuration has already stays as it is written there.
+        if sanitize != _imported(theirs.sanitize_preprocessors):
+            ours.ClassAutograde.sanitize_preprocessors = sanitize
+        if autograde != _imported(theirs.autograde_preprocessors):
+            ours.ClassAutograde.autograde_preprocessors = autograde
         if theirs.exporter_class is NotebookExporter:
             ours.ClassAutograde.exporter_class = SubmissionExporter
         if theirs.pre_convert_hook is None:
@@ -221,9 +240,12 @@ class ClassAutogradeApp(AutogradeApp):
             sys.exit(1)
 
 
+def _imported(listed: Sequence[Any]) -> list[Any]:
+    return [import_item(part) if isinstance(part, str) else part for part in listed]
+
+
 def _ours(listed: Sequence[Any]) -> list[Any]:
-    parts = [import_item(part) if isinstance(part, str) else part for part in listed]
-    return [IN_PLACE_OF.get(part, part) for part in parts]
+    return [IN_PLACE_OF.get(part, part) for part in _imported(listed)]
 
 
 def _executes(part: Any) -> bool:

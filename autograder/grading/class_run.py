@@ -153,6 +153,8 @@ def grade_class(
     say(summary.protects)
     converter = ClassAutograde(coursedir=CourseDirectory(config=config), config=config)
     converter.force = force
+    # Not an application's, whose lines would run into the bar.
+    converter.log = logging.getLogger("traitlets")
     with progress(len(chosen), f"Grading {assignment}") as advance:
         run(project, converter, assignment, chosen, Reporter(summary, advance, say))
     for line in summary.lines():

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(900)
 # By the name of a test: why ours does otherwise.
 DEVIATIONS: dict[str, str] = {}
 
-# What has most to do with what is ours: running, hidden tests, limits, kernels, files, options.
+# What has most to do with what is ours: marks, cheats, files, limits, kernels.
 SAMPLE = (
     "test_help",
     "test_grade",
@@ -30,9 +30,6 @@ SAMPLE = (
     "test_side_effects",
     "test_infinite_loop",
     "test_missing_source_kernelspec",
-    "test_no_execute",
-    "test_handle_failure",
-    "test_grade_with_validating_envvar",
 )
 
 mark(TestNbGraderAutograde, SAMPLE, DEVIATIONS)

@@ -13,8 +13,14 @@ from nbgrader.tests.preprocessors.test_saveautogrades import (
 )
 
 from autograder.grading.nbgrader_parts import SaveGrades
+from tests.nbgrader_own.exactly import mark
 
 __all__ = ["TestSaveAutoGrades", "db", "gradebook", "preprocessors", "resources"]
+
+SAMPLE = ("test_grade_correct_code", "test_grade_existing_manual_grade")
+DEVIATIONS: dict[str, str] = {}
+
+mark(TestSaveAutoGrades, SAMPLE, DEVIATIONS)
 
 
 @pytest.fixture(autouse=True)
