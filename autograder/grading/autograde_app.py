@@ -26,8 +26,7 @@ from traitlets.utils.importstring import import_item
 
 from autograder.engine.interface import NoSandbox
 from autograder.grading.class_run import grade_class, see_to_walls
-from autograder.grading.converter import CannotWrite, ClassAutograde
-from autograder.grading.ledger import LockedGradebook
+from autograder.grading.converter import ClassAutograde
 from autograder.grading.nbgrader_parts import (
     GradeSubmission,
     RepairCells,
@@ -73,11 +72,11 @@ IN_PLACE_OF = {Execute: GradeSubmission, SaveAutoGrades: SaveGrades}
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command; returns its exit code, 1 also where marks can no longer be written.
+    """Run the command; returns its exit code.
 
     Raises
     ------
-    NoSandbox, AuthorError, FileNotFoundError as `grade_class` does.
+    NoSandbox, AuthorError, FileNotFoundError, Stopped as `grade_class` does.
     """
     find_alembic()
     app = ClassAutogradeApp.instance()
@@ -86,9 +85,6 @@ def main(arguments: Sequence[str]) -> int:
         app.start()
     except NoStart:
         return 0
-    except (LockedGradebook, CannotWrite) as error:
-        print(f"autograder: {error}", file=sys.stderr)
-        return 1
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     finally:
