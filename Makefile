@@ -94,7 +94,7 @@ formgrader: $(EXERCISES) ## open JupyterLab here, for nbgrader's Formgrader
 
 build: $(EXERCISES) ## make exercises/ from solutions/
 grade: $(EXERCISES) ## grade what lies in grading/submitted for SET
-	@autograder grade $(SET)
+	@autograder autograde $(SET)
 
 bench: $(SET_UP) ## our grading against stock nbgrader, as a ratio
 	@$(BIN)/python tests/benchmarks/autograde.py
@@ -157,7 +157,7 @@ $(CLASS): $(EXERCISES) $(call unless,grading/submitted/*/$(SET)) | $(DONE)
 $(GRADES): $(CLASS) $(call unless,grading/autograded/*/$(SET)) | $(DONE)
 	@$(call say,'Marks')
 # The class is made up by ourselves: it may be graded where there is no sandbox, too.
-	@autograder grade $(SET) --force --no-require-sandbox
+	@autograder autograde $(SET) --force --no-require-sandbox
 	@touch $@
 
 $(FEEDBACK): $(GRADES) $(call unless,grading/feedback/*/$(SET)) | $(DONE)

@@ -23,8 +23,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     from autograder.grading import Stopped
     from autograder.project import NoProject
 
-    arguments = _parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else list(argv)
     try:
+        if given[:1] == ["autograde"]:
+            from autograder.grading.autograde_app import main as autograde
+
+            # nbgrader's own options, which argparse could only repeat.
+            return autograde(given[1:])
+        arguments = _parser().parse_args(given)
         return int(arguments.run(arguments))
     except (AuthorError, NoProject, NoSandbox, Stopped, FileNotFoundError) as error:
         print(f"autograder: {error}", file=sys.stderr)
@@ -90,18 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("folder", type=Path, help="where the zips go")
 
-    sub = command(
-        "grade",
-        _grade,
-        "Grade the submissions of a class with nbgrader and our judge.\n\nReads "
-        "grading/submitted/<student>/<set>/, writes grading/autograded and the\ngradebook. "
-        "Submissions that are graded already are skipped.",
-        "grade gradient --student amara-okafor --force",
-    )
-    sub.add_argument("assignment", metavar="SET")
-    sub.add_argument("--student", action="append", metavar="ID", help="only this one (repeatable)")
-    sub.add_argument("--force", action="store_true", help="grade again what is graded already")
-    _sandbox_option(sub)
+    commands.add_parser("autograde", help="Grade the submissions of a class, in the sandbox.")
 
     sub = command(
         "grade-notebook",
@@ -165,7 +160,7 @@ def _sandbox_option(parser: argparse.ArgumentParser) -> None:
         "--require-sandbox",
         action=argparse.BooleanOptionalAction,
         default=None,
-        help="refuse where submissions cannot be walled in: the default; for `grade` and `regrade` "
+        help="refuse where submissions cannot be walled in: the default; for `regrade` "
         "c.GradeSubmission.require_sandbox in nbgrader_config.py can change it",
     )
 
@@ -229,20 +224,6 @@ def _bundle(arguments: argparse.Namespace) -> int:
     for path in paths:
         print(f"wrote {path}")
     return 0
-
-
-def _grade(arguments: argparse.Namespace) -> int:
-    from autograder.grading.class_run import grade_class
-    from autograder.project import find_project
-
-    summary = grade_class(
-        find_project(),
-        arguments.assignment,
-        arguments.student,
-        force=arguments.force,
-        walled_in=arguments.require_sandbox,
-    )
-    return summary.exit_code
 
 
 def _grade_notebook(arguments: argparse.Namespace) -> int:

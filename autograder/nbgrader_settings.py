@@ -10,12 +10,17 @@ from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
 
-def course_config(root: Path) -> Config:
-    """What `nbgrader_config.py` in a course's folder says, with that folder as the root."""
-    # nbgrader calls `alembic` by name, also where the virtual environment is not activated.
+def find_alembic() -> None:
+    """nbgrader calls `alembic` by name: let it be found where the virtual environment is not
+    activated, too."""
     here = str(Path(sys.executable).parent)
     if here not in os.environ.get("PATH", "").split(os.pathsep):
         os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", "")])
+
+
+def course_config(root: Path) -> Config:
+    """What `nbgrader_config.py` in a course's folder says, with that folder as the root."""
+    find_alembic()
     config: Config = PyFileConfigLoader("nbgrader_config.py", path=str(root)).load_config()
     config.CourseDirectory.root = str(root)
     return config

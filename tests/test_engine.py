@@ -337,6 +337,35 @@ def test_the_scratch_folder_and_what_is_in_reach(tmp_path: Path) -> None:
         del os.environ["SECRET_OF_OURS"]
 
 
+def test_new_plain_files_are_handed_over_and_nobody_writes_to_them_any_more(tmp_path: Path) -> None:
+    """Not what was given, not links; also what a process that is still there goes on writing."""
+    (tmp_path / "given").write_text("1")
+    with RUNNER.open(tmp_path, Limits(processes=8)) as running:
+        ran = running.execute(
+            "import os\n"
+            "os.mkdir('inner'); open('inner/new', 'w').write('2'); open('given', 'w').write('3')\n"
+            "os.symlink('/etc/passwd', 'link'); os.mkfifo('pipe')\n"
+            "open('shut', 'w'); os.chmod('shut', 0)\n"
+            "if os.fork() == 0:\n"
+            "    while True: open('grows', 'a').write('x')"
+        )
+        assert ran.status == "ok", ran
+        written = dict(running.written())
+        assert written.pop("grows", b"x").strip(b"x") == b""
+        assert written == {"inner/new": b"2", "shut": b""}
+    assert (tmp_path / "given").read_text() == "1"
+
+
+def test_more_than_goes_into_a_frame_is_left_out() -> None:
+    """The first files, in order, as far as they fit."""
+    with session(scratch_bytes=2**28) as running:
+        running.execute("for name in 'abc': open(name, 'wb').write(bytes(30 * 2**20))")
+        assert [name for name, _data in running.written()] == ["a", "b"]
+    with session() as running:
+        running.execute("for n in range(4000): open(f'{n:0200}', 'w').close()")
+        assert 0 < len(running.written()) < 4000
+
+
 def test_nothing_is_left_running() -> None:
     """Neither a child, nor a daemon in a session of its own, nor a snapshot, nor its worker."""
     with session(processes=8) as running:

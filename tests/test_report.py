@@ -162,7 +162,7 @@ def test_a_mark_by_hand_counts_and_is_told(course, tmp_path):
 
 
 def test_nothing_graded_is_said(built_course):
-    with pytest.raises(AuthorError, match="autograder grade gradient"):
+    with pytest.raises(AuthorError, match="autograder autograde gradient"):
         write_report(built_course.project, "gradient")
 
 

@@ -50,7 +50,7 @@ def _give(folder: Path, owner: int) -> None:
 
 
 def environment(scratch: Path) -> dict[str, str]:
-    """What a submission sees of the environment: nothing of ours."""
+    """What a submission sees of the environment: nothing of this machine's."""
     return {
         "PATH": os.path.dirname(sys.executable) + os.pathsep + os.defpath,
         "HOME": str(scratch / "home"),
@@ -62,4 +62,6 @@ def environment(scratch: Path) -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
+        # nbgrader says so to every notebook that it grades.
+        "NBGRADER_EXECUTION": "autograde",
     }

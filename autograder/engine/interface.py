@@ -27,6 +27,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from autograder.calling import Answer
+from autograder.engine.files import Files
 
 if TYPE_CHECKING:
     from autograder.judge import Oracle
@@ -148,6 +149,11 @@ class Session(Protocol):
 
     def close(self) -> None:
         """No more cells: end the notebook. Snapshots live on."""
+        ...
+
+    def written(self) -> Files:
+        """The plain files that the notebook was not given, as far as 64 MB go: links are left out.
+        Ends the notebook and its snapshots first. The names and contents are the learner's."""
         ...
 
     def finish(self) -> None:

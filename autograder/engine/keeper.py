@@ -26,6 +26,7 @@ from autograder.engine import kernel
 from autograder.engine.child import serve_notebook
 from autograder.engine.walls import Walls
 from autograder.engine.wire import Channel, Closed
+from autograder.engine.written import new_files
 
 GRACE_SECONDS = 2.0
 SWEEPS = 1000
@@ -69,11 +70,13 @@ class Keeper:
         self.failure = ""
         os.setsid()
         scratch = Path(settings["scratch"])
+        self.work = scratch / "work"
+        self.given = set(settings["files"])
         try:
             self.uid = walls.around_session(
                 scratch, self.limits, list(zip(settings["files"], blobs, strict=True))
             )
-            os.chdir(scratch / "work")
+            os.chdir(self.work)
             self.size = walls.size()
         except OSError as error:
             self.failure = f"{type(error).__name__}: {error}"
@@ -119,6 +122,11 @@ class Keeper:
             self._kill(request["pid"])
         elif do == "how":
             self.channel.send({"how": self._how()})
+        elif do == "written":
+            self.sweep()
+            written = new_files(self.work, self.given)
+            names = [name for name, _data in written]
+            self.channel.send({"written": names}, [data for _name, data in written])
         elif do == "finish":
             self.sweep()
             self.channel.send({"finished": True})

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psutil
 
-from autograder.engine.files import environment, furnish, read_files
+from autograder.engine.files import Files, environment, furnish, read_files
 from autograder.engine.interface import Limits
 from autograder.engine.session import (
     GRACE_SECONDS,
@@ -29,6 +29,7 @@ from autograder.engine.session import (
     font_lists,
 )
 from autograder.engine.wire import Channel
+from autograder.engine.written import new_files
 from autograder.i18n import _
 
 SPARE_TASKS = 256
@@ -64,7 +65,9 @@ class SubprocessHost:
         self._limits = limits
         self._processes: list[subprocess.Popen[bytes]] = []
         try:
-            furnish(self.scratch, read_files(files), -1)
+            given = read_files(files)
+            furnish(self.scratch, given, -1)
+            self._given = {name for name, _data in given}
             for font_list in fonts:
                 shutil.copy(font_list, self.scratch / "matplotlib")
         except BaseException:
@@ -138,6 +141,11 @@ class SubprocessHost:
 
     def _is_ours(self, pid: int) -> bool:
         return os.getsid(pid) in [process.pid for process in self._processes]
+
+    def written(self) -> Files:
+        """Kill every process of the session; the files in its folder that it was not given."""
+        self._sweep()
+        return new_files(self.scratch / "work", self._given)
 
     def finish(self) -> None:
         """Kill every process of this session, also one that left it by `setsid`, and remove the

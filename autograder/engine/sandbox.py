@@ -23,7 +23,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from autograder.engine.files import environment, read_files
+from autograder.engine.files import Files, environment, read_files
 from autograder.engine.interface import Limits, NoSandbox, Runner
 from autograder.engine.jail import SCRATCH
 from autograder.engine.keeper import SNAPSHOTS
@@ -292,6 +292,14 @@ class KeptHost:
         if isinstance(how, dict) and how.get("signal") in set(signal.Signals):
             return _("signal {name}").format(name=signal.Signals(how["signal"]).name)
         return ""
+
+    def written(self) -> Files:
+        """Kill every process of the session; the files in its folder that it was not given."""
+        self._tell({"do": "written"})
+        with contextlib.suppress(Closed, TooSlow, MalformedValue):
+            reply, blobs = self._keeper.receive(time.monotonic() + START_SECONDS)
+            return list(zip(reply["written"], blobs, strict=True))
+        return []
 
     def finish(self) -> None:
         """Kill every process of the session, and remove its files."""

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from autograder.engine.asking import AskedSnapshot, Budget, fork
+from autograder.engine.files import Files
 from autograder.engine.hearsay import Known
 from autograder.engine.interface import CellResult, Limits, Status
 from autograder.engine.outputs import Collector
@@ -63,6 +64,10 @@ class Host(Protocol):
 
     def how(self) -> str:
         """How the notebook's process ended: "exit code 3", "signal SIGKILL"; or nothing."""
+        ...
+
+    def written(self) -> Files:
+        """Kill every process of the session; the files in its folder that it was not given."""
         ...
 
     def finish(self) -> None:
@@ -148,6 +153,11 @@ class NotebookSession:
         """No more cells: end the notebook. Snapshots live on."""
         self._closed = True
         self._end_main()
+
+    def written(self) -> Files:
+        """The plain files that the notebook was not given. Ends it and its snapshots first."""
+        self.close()
+        return self._host.written()
 
     def finish(self) -> None:
         """Kill everything that is left and remove the files."""

@@ -7,6 +7,7 @@ had, and takes no other one down.
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 import logging
 import os
 import shutil
@@ -125,29 +126,35 @@ def grade_class(
     *,
     force: bool = False,
     walled_in: bool | None = None,
+    config: Config | None = None,
     progress: Progress = bar,
     say: Callable[[str], None] = print,
 ) -> Summary:
     """Grade the submissions in grading/submitted into grading/autograded and the gradebook.
 
-    students: these alone; all who handed something in where None.
+    students: these alone, names or patterns such as "a*"; all who handed something in where None.
     force: grade again what is graded already.
     walled_in: whether to refuse where there is no full sandbox; None: as the course's
     configuration says.
+    config: nbgrader's configuration; that of the course's folder where None.
 
     Raises
     ------
     AuthorError where the gradebook does not know the assignment; FileNotFoundError where nobody,
     or one of the named students, handed anything in; NoSandbox.
     """
-    config = course_config(project.root)
+    config = course_config(project.root) if config is None else config
     see_to_walls(config, walled_in)
     must_be_known(config, assignment)
     summary = Summary(assignment, default_runner().protects, project.grading / "logs" / assignment)
-    chosen = _submitted(project, assignment, students)
+    excluded = CourseDirectory(config=config).student_id_exclude.split(",")
+    found = _submitted(project, assignment, students)
+    chosen = [student for student in found if student not in excluded]
     say(summary.protects)
     converter = ClassAutograde(coursedir=CourseDirectory(config=config), config=config)
     converter.force = force
+    # Not an application's, whose lines would run into the bar.
+    converter.log = logging.getLogger("traitlets")
     with progress(len(chosen), f"Grading {assignment}") as advance:
         run(project, converter, assignment, chosen, Reporter(summary, advance, say))
     for line in summary.lines():
@@ -254,12 +261,12 @@ def no_advice() -> Iterator[None]:
 def _submitted(project: Project, assignment: str, students: Sequence[str] | None) -> list[str]:
     submitted = project.grading / "submitted"
     found = sorted(p.parent.name for p in submitted.glob(f"*/{assignment}") if p.is_dir())
-    absent = sorted(set(students or ()) - set(found))
-    if absent or not found:
-        raise FileNotFoundError(
-            f"no submission of {', '.join(absent) or 'anybody'} for {assignment} in {submitted}."
-        )
-    return found if students is None else sorted(set(students))
+    meant = {s: [s] if s in found else fnmatch.filter(found, s) for s in students or ("*",)}
+    absent = sorted(student for student in meant if not meant[student])
+    if absent:
+        who = "anybody" if absent == ["*"] else ", ".join(absent)
+        raise FileNotFoundError(f"no submission of {who} for {assignment} in {submitted}.")
+    return sorted({student for names in meant.values() for student in names})
 
 
 def see_to_walls(config: Config, walled_in: bool | None) -> None:
@@ -337,7 +344,7 @@ def feedback_class(
     if absent or not graded:
         raise FileNotFoundError(
             f"no graded submission of {', '.join(absent) or 'anybody'} for {assignment}: "
-            f"run `autograder grade {assignment}` first."
+            f"run `autograder autograde {assignment}` first."
         )
     chosen = graded if students is None else sorted(set(students))
     config.CourseDirectory.assignment_id = assignment

@@ -47,7 +47,15 @@ BATCH_SECONDS = 0.5
 # No submission is waited for longer than its limits and its judge allow.
 PATIENCE_SECONDS = 900.0
 # Settings that decide how a class is graded, and not what comes out.
-HOW = ("force", "workers", "scheduler", "seed", "round_number", "require_sandbox")
+HOW = (
+    "force",
+    "workers",
+    "scheduler",
+    "seed",
+    "round_number",
+    "require_sandbox",
+    "create_student",
+)
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
@@ -311,9 +319,10 @@ class _ClassRun:
             }
         )
         config = {
-            section: {k: v for k, v in settings.items() if k not in HOW}
+            section: kept
             for section, settings in self.converter.config.items()
             if section != "CourseDirectory" and isinstance(settings, dict)
+            if (kept := {k: v for k, v in settings.items() if k not in HOW})
         }
         support = self.project.exercises / self.name
         files = {**{f"s/{n}": p for n, p in self.source_files.items()}}

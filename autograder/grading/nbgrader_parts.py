@@ -6,6 +6,7 @@ the runner and the judge, and everything else stays nbgrader's.
 
 from __future__ import annotations
 
+import contextlib
 import filecmp
 import logging
 import shutil
@@ -31,7 +32,7 @@ from autograder.grading.repair import grade_id_of, repair
 from autograder.grading.rounds import Round, close_round, current_round
 from autograder.grading.submission import Submission, read_submission
 from autograder.i18n import _
-from autograder.project import Project, find_project
+from autograder.project import NoProject, Project, find_project
 from autograder.verdict import Verdict
 
 
@@ -40,13 +41,26 @@ def is_ours(project: Project, assignment: str) -> bool:
     return (project.solutions / f"{assignment}.py").is_file()
 
 
+def project_of(assignment: str, folder: Path | None = None) -> Project | None:
+    """The project around a folder (this one), where an assignment was made from a set of it."""
+    with contextlib.suppress(NoProject):
+        project = find_project(folder)
+        return project if is_ours(project, assignment) else None
+    return None
+
+
 def _set_of(resources: dict[str, Any]) -> ExerciseSet | None:
     """The set of the notebook that nbgrader is at, None for other people's notebooks."""
     info = resources["nbgrader"]
-    project = find_project()
-    if not is_ours(project, info["assignment"]) or info["notebook"] != info["assignment"]:
+    project = project_of(info["assignment"])
+    if project is None or info["notebook"] != info["assignment"]:
         return None
     return find_set(info["assignment"], project)
+
+
+def _is_check(cell: NotebookNode) -> bool:
+    """Whether a cell is a check of some set. Without a verdict nbgrader gives it full marks."""
+    return (grade_id_of(cell) or "").startswith("check-") and cell.source.startswith("check(")
 
 
 def _is_autograded(path: Path) -> bool:
@@ -126,12 +140,10 @@ class GradeSubmission(NbGraderPreprocessor):
     def preprocess(
         self, nb: NotebookNode, resources: dict[str, Any]
     ) -> tuple[NotebookNode, dict[str, Any]]:
-        """Grade a submission of ours; execute other notebooks as nbgrader does."""
+        """Grade a submission of ours; execute other notebooks as nbgrader does, in the sandbox."""
         exercise_set = _set_of(resources)
         if exercise_set is None:
-            from nbgrader.preprocessors import Execute
-
-            return Execute(parent=self.parent).preprocess(nb, resources)
+            return self._execute(nb, resources)
         mended = list(nb.metadata.pop("autograder_mended", []))
         project, info = find_project(), resources["nbgrader"]
         grading_round = self._round(project, info["assignment"])
@@ -154,11 +166,39 @@ class GradeSubmission(NbGraderPreprocessor):
         nb.metadata[RECORD] = record_of(graded, grading_round)
         return nb, resources
 
+    def _execute(
+        self, nb: NotebookNode, resources: dict[str, Any]
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        from autograder.grading.foreign import SandboxedExecute, label
+
+        assignment = resources["nbgrader"]["assignment"]
+        if any(_is_check(cell) for cell in nb.cells):
+            raise AuthorError(
+                _(
+                    "the checks of {assignment} are a set's of this course, and there is no "
+                    "solutions/{assignment}.py around {folder}: grade it in the course's folder, "
+                    "or set AUTOGRADER_ROOT to it."
+                ).format(assignment=assignment, folder=Path.cwd())
+            )
+        execute = SandboxedExecute(
+            parent=self.parent,
+            limits=self.limits_of(assignment),
+            named=self._named_limits(assignment),
+            walled_in=self.require_sandbox,
+        )
+        # nbgrader's --no-execute turns `Execute` off, and so this one.
+        nb, resources = execute(nb, resources)
+        label(nb, self.log)
+        return nb, resources
+
     def _round(self, project: Project, assignment: str) -> Round:
         """The open round, unless a mark of an earlier one is to be had again."""
         if self.seed:
             return Round(assignment, self.round_number, self.seed, opened="")
         return current_round(project, assignment)
+
+    def _named_limits(self, assignment: str) -> dict[str, Any]:
+        return {**self.limits, **self.assignment_limits.get(assignment, {})}
 
     def limits_of(self, assignment: str) -> Limits:
         """What a submission of an assignment may use up.
@@ -171,8 +211,7 @@ class GradeSubmission(NbGraderPreprocessor):
             "cell_seconds": self.cell_seconds,
             "call_seconds": self.call_seconds,
             "memory_bytes": self.memory_bytes,
-            **self.limits,
-            **self.assignment_limits.get(assignment, {}),
+            **self._named_limits(assignment),
         }
         known = [field.name for field in fields(Limits)]
         unknown = sorted(set(chosen) - set(known))
@@ -228,8 +267,7 @@ def adopt_notebook(assignment: str, student: str, notebooks: list[str]) -> None:
     The learner's file stays; a copy of the right name is made beside it and graded. Called by
     nbgrader, whose list of notebooks is changed in place.
     """
-    project = find_project()
-    if not notebooks or not is_ours(project, assignment):
+    if not notebooks or project_of(assignment) is None:
         return
     folder = Path(notebooks[0]).parent
     wanted = folder / f"{assignment}.ipynb"
@@ -258,6 +296,6 @@ def best_notebook(candidates: list[Path], assignment: str) -> Path:
 
 def end_round(assignment: str, student: str, notebooks: list[str]) -> None:
     """After feedback was made: the next grading of the assignment uses a new seed."""
-    project = find_project()
-    if is_ours(project, assignment):
+    project = project_of(assignment)
+    if project is not None:
         close_round(project, assignment)

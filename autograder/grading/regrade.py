@@ -104,7 +104,7 @@ def regrade(
     if absent or not before:
         raise FileNotFoundError(
             f"no mark of {', '.join(absent) or 'anybody'} for {assignment} to begin with: "
-            f"run `autograder grade {assignment}`."
+            f"run `autograder autograde {assignment}`."
         )
     chosen = sorted(before if students is None else set(students))
     summary = Summary(assignment, default_runner().protects, project.grading / "logs" / assignment)

@@ -116,7 +116,7 @@ def write_report(project: Project, assignment: str, *, expected: Path | None = N
     records = list(read_records(project, assignment))
     if not records:
         raise AuthorError(
-            f"nothing of {assignment} was graded yet: run `autograder grade {assignment}`."
+            f"nothing of {assignment} was graded yet: run `autograder autograde {assignment}`."
         )
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),

@@ -1,0 +1,164 @@
+"""`autograder autograde`: a set of ours as a class, anything else as nbgrader, always walled in."""
+
+from __future__ import annotations
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_notebook
+from nbgrader.preprocessors import AssignLatePenalties, Execute, SaveAutoGrades
+from traitlets.config import Config
+
+from autograder.cli import main
+from autograder.engine.interface import NoSandbox
+from autograder.grading.autograde_app import ClassAutogradeApp
+from autograder.grading.foreign import UNPROTECTED
+from autograder.grading.nbgrader_parts import GradeSubmission, RepairCells, SaveGrades
+from autograder.grading.record import read_records
+
+KERNEL = {"name": "python3", "language": "python", "display_name": "Python 3"}
+
+
+def homework(answer: str) -> NotebookNode:
+    """A notebook of somebody else's, with one ordinary assert cell."""
+    flags = {"grade": False, "solution": False, "locked": False, "task": False, "schema_version": 3}
+    solution = new_code_cell(answer, id="answer")
+    solution.metadata["nbgrader"] = {**flags, "solution": True, "grade_id": "answer"}
+    test = new_code_cell("assert square(3) == 9", id="test")
+    test.metadata["nbgrader"] = {**flags, "grade": True, "locked": True, "grade_id": "test"}
+    test.metadata["nbgrader"]["points"] = 2
+    return new_notebook(cells=[solution, test], metadata={"kernelspec": KERNEL})
+
+
+@pytest.fixture
+def here(course, monkeypatch):
+    """The course, with this process in its folder."""
+    monkeypatch.chdir(course.folder)
+    return course
+
+
+def autograde(*arguments: str) -> int:
+    return main(["autograde", *arguments])
+
+
+def graded(course) -> list[str]:
+    return [record.student for record in read_records(course.project, course.assignment)]
+
+
+# A set of ours.
+
+
+def test_a_class_is_summed_up_and_done_once(here, capsys):
+    here.hand_in("amara", here.solved())
+    here.hand_in("pat", b"\x89PNG\r\n\x1a\n\x00\xff", "photo.png")
+    assert autograde("gradient") == 0
+    said = capsys.readouterr().out
+    assert "2 graded, 0 skipped as graded already." in said
+    assert "pat: " in said and "photo.png" in said
+    assert (here.score("amara"), here.score("pat")) == (20, 0)
+    assert autograde("--assignment", "gradient") == 0
+    assert "0 graded, 2 skipped as graded already." in capsys.readouterr().out
+    assert autograde("gradient", "--force", "--student", "amara") == 0
+    assert "1 unchanged" in capsys.readouterr().out
+
+
+def test_learners_are_named_by_name_and_pattern_and_left_out_by_name(here):
+    for student in ("amara", "ben", "bella", "chen"):
+        here.hand_in(student, here.stub())
+    assert autograde("gradient", "--student", "b*", "--CourseDirectory.student_id_exclude=ben") == 0
+    assert graded(here) == ["bella"]
+    assert autograde("gradient", "--student", "chen", "--student", "amara") == 0
+    assert graded(here) == ["amara", "bella", "chen"]
+    assert autograde("gradient", "--student", "nobody") == 2
+
+
+def test_the_exit_code_tells_that_somebody_could_not_be_graded(here, capsys):
+    here.hand_in("amara", here.stub())
+    here.hand_in("ben", here.stub())
+    here.run("nbgrader db student add amara")
+    assert autograde("gradient", "--Autograde.create_student=False") == 1
+    said = capsys.readouterr().out
+    assert "1 graded" in said and "no student with ID 'ben'" in said
+    assert autograde("gradient", "--GradeSubmission.limits={'thraeds': 1}") == 2
+    assert "no such limit: thraeds" in capsys.readouterr().err
+
+
+def test_from_a_folder_of_the_course_it_finds_the_course(here, monkeypatch):
+    here.hand_in("amara", here.stub())
+    monkeypatch.chdir(here.project.solutions)
+    assert autograde("gradient") == 0
+    assert graded(here) == ["amara"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["gradient", "--no-execute"], 1, "it takes no --no-execute"),
+        (["gradient", "adam"], 1, "named: gradient, adam"),
+        ([], 1, "named: none"),
+        (["gradient"], 2, "no submission of anybody for gradient"),
+    ],
+)
+def test_what_cannot_be_done_is_told(here, capsys, arguments, code, told):
+    assert autograde(*arguments) == code
+    assert told in capsys.readouterr().err
+
+
+# Somebody else's assignment.
+
+
+def test_an_assignment_of_the_instructors_own_is_graded_in_the_sandbox_and_labelled(here, capsys):
+    right = "def square(n):\n    return n * n"
+    nbformat.write(homework(right), _made(here.grading / "source" / "ps1") / "p1.ipynb")
+    here.run("nbgrader generate_assignment ps1")
+    there = here.on("ps1")
+    there.hand_in("amara", homework(right), "p1.ipynb")
+    there.hand_in("ben", homework(f"open('{here.folder}/pyproject.toml')\n{right}"), "p1.ipynb")
+    assert autograde("ps1") == 0
+    assert (there.score("amara"), there.score("ben")) == (2, 0)
+    folder = here.grading / "autograded" / "amara" / "ps1"
+    remark = nbformat.read(folder / "p1.ipynb", 4).metadata[UNPROTECTED]
+    assert remark in capsys.readouterr().err
+    here.run("nbgrader generate_feedback ps1")
+    page = (here.grading / "feedback" / "amara" / "ps1" / "p1.html").read_text("utf-8")
+    assert "square" in page and "Unprotected" not in page and "can fool" not in page
+
+
+def _made(folder):
+    folder.mkdir(parents=True)
+    return folder
+
+
+# The lists.
+
+
+def prepared(config: Config) -> Config:
+    app = ClassAutogradeApp(config=config)
+    app.put_in_our_parts()
+    return app.config.ClassAutograde
+
+
+def test_ours_take_the_place_of_nbgraders_wherever_these_stand():
+    config = Config()
+    config.Autograde.autograde_preprocessors = [
+        AssignLatePenalties,
+        "nbgrader.preprocessors.Execute",
+        SaveAutoGrades,
+    ]
+    ours = prepared(config)
+    assert ours.autograde_preprocessors == [AssignLatePenalties, GradeSubmission, SaveGrades]
+    assert ours.sanitize_preprocessors[0] is RepairCells
+    assert prepared(Config({"Autograde": ours})) == {}
+
+
+class MyExecute(Execute):
+    """An instructor's own."""
+
+
+def test_what_would_run_a_notebook_without_walls_is_refused():
+    config = Config()
+    config.Autograde.autograde_preprocessors = [MyExecute, SaveAutoGrades]
+    with pytest.raises(NoSandbox, match="MyExecute in Autograde"):
+        prepared(config)
+    config.GradeSubmission.require_sandbox = False
+    assert prepared(config).autograde_preprocessors == [MyExecute, SaveGrades]
