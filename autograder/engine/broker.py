@@ -1,8 +1,8 @@
 """The dask client, in a process of its own: the threads of a client do not survive a fork, and
 whoever judges may be one.
 
-Started by `cluster` as `python -c "...main()" SETTINGS`. It listens on a Unix socket, a connection
-for each session, and ends when its standard input does.
+Started by `cluster` as `python -I -c "...main()" SETTINGS`. It listens on a Unix socket, a
+connection for each session, and ends when its standard input does.
 """
 
 from __future__ import annotations

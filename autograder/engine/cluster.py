@@ -154,7 +154,7 @@ def _refusal(order: Channel) -> Exception:
 def _broker(address: str, settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The broker's process, and what it says of the cluster."""
     process = subprocess.Popen(
-        [sys.executable, "-c", START, json.dumps(settings)],
+        [sys.executable, "-I", "-c", START, json.dumps(settings)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,

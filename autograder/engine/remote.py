@@ -113,11 +113,10 @@ class RemoteRunner:
             )
         new = sorted(set(map(str, refused)) - set(self.refused))
         if new:
+            why = "; ".join(f"{layer} ({refused[layer]})" for layer in new)[:MAX_REASON]
             raise NoSandbox(
-                _(
-                    "the worker {where} does not wall submissions in as the others do: {why}."
-                ).format(
-                    where=where, why="; ".join(f"{n} ({refused[n]})" for n in new)[:MAX_REASON]
+                _("the worker {where} walls submissions in less than the others: {why}.").format(
+                    where=where, why=why
                 )
             )
         return where
