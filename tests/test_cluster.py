@@ -22,6 +22,7 @@ import pytest
 from distributed import Client, LocalCluster
 
 from autograder.engine import cluster as cluster_module
+from autograder.engine import link
 from autograder.engine.cluster import scheduler_runner
 from autograder.engine.interface import Limits, Runner
 from autograder.engine.remote import RemoteRunner, RemoteSession
@@ -210,6 +211,7 @@ def test_a_wrong_token_and_hostile_bytes_at_the_door_change_nothing(
 
     strangers: list[socket.socket] = []
     monkeypatch.setattr(cluster_module, "Listener", Besieged)
+    monkeypatch.setattr(link, "GREETING_SECONDS", 2.0)
     with runner.open(None, Limits()) as session:
         assert session.execute("print(6 * 7)").outputs[0]["text"] == "42\n"
     for stranger in strangers:

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import dask
 from distributed import Client, Future, LocalCluster
 from distributed.comm import get_address_host
 from distributed.security import Security
@@ -150,7 +151,9 @@ def _client(settings: dict[str, Any], at_the_end: Callable[..., Any]) -> Client:
     address = settings["address"]
     if address != "local":
         return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    # With certificates of its own: no other user of this machine may send it work.
+    # With certificates of its own and no web pages: no other user of this machine may send it
+    # work, or watch it.
+    dask.config.set({f"distributed.{role}.http.routes": [] for role in ("scheduler", "worker")})
     cluster = LocalCluster(
         n_workers=settings["workers"],
         threads_per_worker=1,
@@ -158,6 +161,7 @@ def _client(settings: dict[str, Any], at_the_end: Callable[..., Any]) -> Client:
         host="127.0.0.1",
         security=Security.temporary(),
         dashboard_address=None,
+        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
         # What learners use up is bounded elsewhere; here it is our own processes alone.
         memory_limit=0,
         local_directory=settings["folder"],
