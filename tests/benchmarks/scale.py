@@ -1,12 +1,12 @@
 """`make simulate`: how grading grows with the workers of a cluster, and what stops it.
 
 1. Measured here, on the real parts: what a solved submission costs the runner, the judge, the
-   dask client that finds it a worker, and the one who writes gradebook and files.
+   dask client that finds it a worker, and the one who writes gradebook and files. The runner's is
+   the time on the wall, the lower quartile; the others', at home, are time of the processor.
 2. Simulated with these costs: a class of 10,000 on 2, 4, 8, ... workers, event by event.
 3. Run for real: some thousand small sessions on a local cluster, with time and memory as they go.
 
-The costs are lower quartiles: other work on the machine only ever adds. They say something about
-this machine; where the curve bends, and at whom, says more.
+The costs say something about this machine; where the curve bends, and at whom, says more.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import argparse
 import heapq
 import os
 import random
+import resource
 import shutil
-import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,14 +36,14 @@ from autograder.engine.cluster import scheduler_runner
 from autograder.engine.interface import Limits, Runner
 from autograder.engine.sandbox import SandboxedRunner
 from autograder.engine.wire import Channel
-from autograder.grading.class_run import grade_class
+from autograder.grading.class_run import grade_class, quietly
 from autograder.grading.grade import grade
-from autograder.grading.nbgrader_parts import GradeSubmission
 from autograder.grading.submission import Submission
 from autograder.notebooks import instructor_notebook
 from autograder.project import Project, find_project
 
 SET = "gradient"
+BROKER = "autograder.engine.broker"
 STAGES = ("runner", "judge", "dispatch", "writer")
 
 
@@ -73,31 +73,29 @@ def lower_quartile(samples: Sequence[float]) -> float:
 
 def measure(submissions: int, say: Callable[[str], None]) -> Costs:
     """Costs on this machine, from so many submissions for each stage."""
-    say("runner and judge")
+    say("runner")
     solved = instructor_notebook(find_set(SET))
     local = SandboxedRunner()
     grade_one(local, solved)
-    runner, judge = [], []
+    runner = []
     for _ in range(submissions):
         wall, cpu = time.perf_counter(), time.process_time()
         grade_one(local, solved)
-        judge.append(time.process_time() - cpu)
-        runner.append(max(time.perf_counter() - wall - judge[-1], 0.0))
+        cpu = time.process_time() - cpu
+        runner.append(max(time.perf_counter() - wall - cpu, 0.0))
     say("dispatch, on a local cluster of one worker")
     with scheduler_runner("local", 1) as remote:
         grade_one(remote, solved)
-        [broker] = psutil.Process().children()[-1:]
         exchanges = count_exchanges(lambda: grade_one(remote, solved))
-        dispatch = []
+        [broker] = [p for p in psutil.Process().children() if BROKER in " ".join(p.cmdline())]
+        before = spent(broker)
         for _ in range(submissions):
-            before = spent(broker)
             with remote.open(None, Limits()):
                 pass
-            dispatch.append(spent(broker) - before)
-    # Ticks of the processor's clock are coarse: only the mean is known.
-    dispatch = [statistics.mean(dispatch)] * submissions
-    say("writer, a class through nbgrader")
-    return Costs(runner, judge, dispatch, writer_costs(submissions), exchanges)
+        dispatch = (spent(broker) - before) / submissions
+    say("judge and writer, a class in the gradebook")
+    judge, writer = class_costs(submissions)
+    return Costs(runner, [judge], [dispatch], [writer], exchanges)
 
 
 def grade_one(runner: Runner, notebook: Any) -> None:
@@ -130,34 +128,28 @@ def count_exchanges(work: Callable[[], None]) -> int:
     return sent[0]
 
 
-def writer_costs(submissions: int) -> list[float]:
-    """What is left of each submission's grading without runner and judge: reading, sanitising,
-    gradebook, files."""
-    spans: list[float] = []
-    graded: list[float] = []
-    preprocess = GradeSubmission.preprocess
+def class_costs(submissions: int) -> tuple[float, float]:
+    """Processor time of a judge's process and of the writer, for one more submission: what a
+    class takes more than one of a few."""
+    few = 5
+    with sample_course(few + submissions) as project:
+        students = sorted(path.name for path in (project.grading / "submitted").iterdir())
+        spans = []
+        for some in (students[:1], students[:few], students):
+            before = own_and_judges()
+            # The few are graded already when all are: a class of these, and one of the others.
+            grade_class(project, SET, some, progress=quietly, say=lambda line: None)
+            after = own_and_judges()
+            spans.append([now - then for now, then in zip(after, before, strict=True)])
+    more = submissions - (few - 1)
+    writer, judge = ((whole - part) / more for whole, part in zip(spans[2], spans[1], strict=True))
+    return max(judge, 0.0), max(writer, 0.0)
 
-    def timed(self: GradeSubmission, *args: Any) -> Any:
-        start = time.perf_counter()
-        try:
-            return preprocess(self, *args)
-        finally:
-            graded.append(time.perf_counter() - start)
 
-    def progress(students: Iterable[str], _title: str) -> Iterator[str]:
-        for student in students:
-            start = time.perf_counter()
-            yield student
-            spans.append(time.perf_counter() - start)
-
-    GradeSubmission.preprocess = timed  # type: ignore[method-assign, assignment]
-    try:
-        with sample_course(submissions) as project:
-            options = {"progress": progress, "say": lambda line: None, "walled_in": False}
-            grade_class(project, SET, **options)  # type: ignore[arg-type]
-    finally:
-        GradeSubmission.preprocess = preprocess  # type: ignore[method-assign]
-    return [span - judged for span, judged in zip(spans, graded, strict=True)][1:]
+def own_and_judges() -> tuple[float, float]:
+    """Processor time of this process, and of those that it started and that have ended."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time(), ended.ru_utime + ended.ru_stime
 
 
 @contextmanager
@@ -170,6 +162,9 @@ def sample_course(students: int) -> Iterator[Project]:
         shutil.copytree(home.solutions, folder / "solutions")
         for file in ("pyproject.toml", "nbgrader_config.py"):
             shutil.copy(home.root / file, folder)
+        with (folder / "nbgrader_config.py").open("a") as config:
+            config.write("\nc.ClassAutograde.workers = 1\n")
+            config.write("c.GradeSubmission.require_sandbox = False\n")
         project = Project(folder)
         build(project, [SET])
         solved = folder / "grading" / "source" / SET / f"{SET}.ipynb"
