@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
@@ -24,12 +24,17 @@ from distributed import Client, LocalCluster
 from autograder.engine import cluster as cluster_module
 from autograder.engine import link
 from autograder.engine.cluster import scheduler_runner
-from autograder.engine.interface import Limits, Runner
+from autograder.engine.interface import Limits, NoCluster, Runner
 from autograder.engine.remote import RemoteRunner, RemoteSession
 from autograder.engine.sandbox import SandboxedRunner, require_sandbox
 from autograder.engine.session import StartError
+from autograder.grading.class_run import grade_class, quietly
 from autograder.grading.grade import Graded, grade
+from autograder.grading.rounds import current_round
 from autograder.grading.submission import Submission
+
+if TYPE_CHECKING:
+    from tests.conftest import Course
 
 PATIENCE = 60.0
 
@@ -264,6 +269,33 @@ def children_of(pid: int, word: str) -> list[psutil.Process]:
     return found
 
 
+def test_a_class_is_graded_on_it_as_it_is_here(course: Course, cluster: Cluster, tmp_path) -> None:
+    """The whole way: judges that were forked, one gradebook writer, the same marks and files."""
+    course.hand_in("amara", course.solved())
+    course.hand_in("ben", course.mistaken(gabor="no_scale"))
+    course.hand_in("chen", course.stub())
+    course.hand_in("dara", "no notebook")
+    current_round(course.project, course.assignment)
+    here, there = course, course.copy(tmp_path / "there")
+    there.configure(f"c.ClassAutograde.scheduler = {cluster.address!r}")
+    cluster.client.wait_for_workers(2, timeout=PATIENCE)
+    tasks = [cluster.client.run_on_scheduler(count_tasks)]
+    for each in (here, there):
+        summary = grade_class(each.project, "gradient", progress=quietly, say=lambda line: None)
+        assert not summary.failed
+        tasks.append(cluster.client.run_on_scheduler(count_tasks))
+    assert tasks[1] == tasks[0] and tasks[2] >= tasks[1] + 4
+    for student in ("amara", "ben", "chen", "dara"):
+        assert there.rows(student) == here.rows(student)
+        assert there.graded(student) == here.graded(student)
+
+
+def count_tasks(dask_scheduler: Any) -> int:
+    """How many sessions the scheduler has given to workers so far."""
+    log = dask_scheduler.transition_log
+    return len({entry[0] for entry in log if str(entry[0]).startswith("autograder-session")})
+
+
 # ------------------------------------------------------------------ one of our own
 
 
@@ -303,7 +335,7 @@ def test_where_nobody_schedules_it_says_so() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with (
-        pytest.raises(StartError, match=f"the scheduler tcp://127.0.0.1:{port} cannot be used"),
+        pytest.raises(NoCluster, match=f"the scheduler tcp://127.0.0.1:{port} cannot be used"),
         scheduler_runner(f"tcp://127.0.0.1:{port}"),
     ):
         pass
@@ -328,5 +360,5 @@ def test_the_environment_says_where_workers_connect_to(wanted: str, place: Any) 
 
 @pytest.mark.parametrize("wanted", ["10.0.0.5:", "10.0.0.5:http", "host:1-x"])
 def test_a_place_that_is_none_is_refused(wanted: str) -> None:
-    with pytest.raises(StartError, match="it must be HOST, HOST:PORT or HOST:FIRST-LAST"):
+    with pytest.raises(NoCluster, match="it must be HOST, HOST:PORT or HOST:FIRST-LAST"):
         cluster_module._place(wanted, "here")

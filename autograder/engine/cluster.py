@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from autograder.engine.interface import RunnerLost
+from autograder.engine.interface import NoCluster, RunnerLost
 from autograder.engine.link import Listener
 from autograder.engine.remote import RemoteRunner
 from autograder.engine.session import StartError
@@ -57,10 +57,10 @@ def scheduler_runner(address: str, workers: int | None = None) -> Iterator[Remot
 
     Raises
     ------
-    StartError where there is no such cluster, or none that can run our sessions.
+    NoCluster.
     """
     if importlib.util.find_spec("distributed") is None:
-        raise StartError(
+        raise NoCluster(
             _("{what} needs more packages: pip install '{package}'.").format(
                 what="--scheduler", package="autograder[cluster]"
             )
@@ -162,7 +162,7 @@ def _broker(address: str, settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
     try:
         about = _first_words(process)
         if "failed" in about:
-            raise StartError(
+            raise NoCluster(
                 _("the scheduler {address} cannot be used: {why}").format(
                     address=address, why=about["failed"]
                 )
@@ -218,14 +218,14 @@ def _place(wanted: str, host: str) -> tuple[str, range]:
 
     Raises
     ------
-    StartError for anything else.
+    NoCluster for anything else.
     """
     name, colon, ports = wanted.rpartition(":")
     if not colon or wanted.endswith("]"):
         return (wanted.strip("[]") or host), range(0)
     first, _dash, last = ports.partition("-")
     if not (first.isdecimal() and (last or first).isdecimal()):
-        raise StartError(
+        raise NoCluster(
             _("{name} is {got}; it must be HOST, HOST:PORT or HOST:FIRST-LAST.").format(
                 name=LISTEN, got=wanted
             )

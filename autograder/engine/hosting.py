@@ -11,10 +11,9 @@ import json
 import platform
 import tempfile
 import time
+from importlib import metadata
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from autograder import __version__
 from autograder.calling import by_position
@@ -29,13 +28,15 @@ from autograder.verdict import Died, TimedOut
 # How long home may think between two requests before it is given up.
 IDLE_SECONDS = 600.0
 MAX_REASON = 2000
-VERSIONS = "autograder {autograder}, Python {python}, NumPy {numpy}"
+# What a cell's output, or the last digit of a number, may depend on.
+PACKAGES = ("numpy", "scipy", "scikit-learn", "matplotlib", "ipython")
 
 
 def versions() -> str:
     """What must be the same at both ends for a mark to be the same."""
     python = ".".join(platform.python_version_tuple()[:2])
-    return VERSIONS.format(autograder=__version__, python=python, numpy=np.__version__)
+    packages = [f"{name} {metadata.version(name)}" for name in PACKAGES]
+    return ", ".join([f"autograder {__version__}", f"Python {python}", *packages])
 
 
 def host(channel: Channel, runner: Runner, where: str) -> None:

@@ -25,8 +25,10 @@ from nbgrader.utils import find_all_files
 from traitlets import Integer, Unicode
 
 from autograder.catalog import ExerciseSet, find_set
+from autograder.engine.cluster import scheduler_runner
 from autograder.engine.interface import Limits
-from autograder.engine.sandbox import default_runner
+from autograder.engine.remote import RemoteRunner
+from autograder.engine.sandbox import default_runner, require_sandbox
 from autograder.grading import Stopped
 from autograder.grading.cache import Cache, digest, listing
 from autograder.grading.conversion import Conversion, split
@@ -142,12 +144,22 @@ class ClassAutograde(Autograde):
         LockedGradebook, CannotWrite where nothing more can be written. What was graded stays.
         """
         # nbgrader's own loop stands there, too: hooks and preprocessors look around themselves.
-        with contextlib.chdir(self.coursedir.root):
-            run = _ClassRun(self, project, facts, watch, again)
+        with contextlib.chdir(self.coursedir.root), self._elsewhere() as runner:
+            run = _ClassRun(self, project, facts, watch, again, runner)
             try:
                 run.grade(students)
             finally:
                 run.close()
+
+    @contextlib.contextmanager
+    def _elsewhere(self) -> Iterator[RemoteRunner | None]:
+        """Where the submissions run, if not here."""
+        if not self.scheduler:
+            yield None
+            return
+        told = self.scheduler == "local" or "workers" in self.config.get("ClassAutograde", {})
+        with scheduler_runner(self.scheduler, self.workers if told else None) as runner:
+            yield runner
 
 
 class _ClassRun:
@@ -158,8 +170,10 @@ class _ClassRun:
         facts: SourceFacts,
         watch: Watch,
         again: Mapping[str, Round] | None,
+        elsewhere: RemoteRunner | None,
     ) -> None:
         self.converter = converter
+        self.at_a_time = converter.workers if elsewhere is None else elsewhere.sessions
         self.course = converter.coursedir
         self.facts = facts
         self.name = facts.assignment
@@ -171,6 +185,11 @@ class _ClassRun:
         exporter = converter.exporter_class(parent=converter, config=converter.config)
         self.sanitize = _made(exporter, converter.sanitize_preprocessors)
         self.autograde, self.rest = split(_made(exporter, converter.autograde_preprocessors))
+        for part in self.autograde:
+            if isinstance(part, GradeSubmission) and elsewhere is not None:
+                part.runner = elsewhere
+                if part.require_sandbox:
+                    require_sandbox(elsewhere)
         self.late_steps = [p for p in self.rest if type(p) not in (SaveGrades, SaveAutoGrades)]
         self.other_steps = [p for p in self.late_steps if type(p) is not AssignLatePenalties]
         self.source_files = self._source_files()
@@ -204,7 +223,7 @@ class _ClassRun:
                 self._write_down()
 
     def _count(self, students: Sequence[str]) -> int:
-        return max(1, min(self.converter.workers, len(students)))
+        return max(1, min(self.at_a_time, len(students)))
 
     def _make_work(self) -> Work:
         """In a judge's process: its own runner, and the lists."""

@@ -184,12 +184,12 @@ def sample_course(students: int) -> Iterator[Project]:
 
 @dataclass
 class Station:
-    """Servers with one queue: whoever comes first is served first."""
+    """Servers with one queue: whoever comes first is served first, of the most urgent."""
 
     name: str
     servers: int
     busy: int = 0
-    waiting: list[tuple[int, Callable[[], None]]] = field(default_factory=list)
+    waiting: list[tuple[int, int, Callable[[], None]]] = field(default_factory=list)
     worked: float = 0.0
 
 
@@ -309,19 +309,20 @@ class Simulation:
         if one is None:
             self._enter(home, work)
         else:
-            self._enter(one, lambda: self._enter(home, work))
+            # A system shares its processors out: what is short and alone waits for no crowd.
+            self._enter(one, lambda: self._enter(home, work, urgency=0))
 
-    def _enter(self, station: Station, then: Callable[[], None]) -> None:
+    def _enter(self, station: Station, then: Callable[[], None], urgency: int = 1) -> None:
         if station.busy < station.servers:
             station.busy += 1
             then()
         else:
             self._number += 1
-            heapq.heappush(station.waiting, (self._number, then))
+            heapq.heappush(station.waiting, (urgency, self._number, then))
 
     def _leave(self, station: Station) -> None:
         if station.waiting:
-            _number, then = heapq.heappop(station.waiting)
+            _urgency, _number, then = heapq.heappop(station.waiting)
             then()
         else:
             station.busy -= 1
@@ -338,8 +339,8 @@ class Simulation:
         return self._random.choice(sorted(samples)[: max(len(samples) // 2, 1)])
 
 
-WORDS = {
-    "workers": "the workers: add some",
+STATIONS = {
+    "workers": "the workers: more of them help",
     "home": "the processors at home, where the judges are",
     "dispatch": "the dask client",
     "writer": "the one gradebook writer",
@@ -348,36 +349,40 @@ WORDS = {
 
 def table(outcomes: Sequence[Outcome], title: str) -> Table:
     """What people look at."""
-    made = Table(title=title, title_justify="left")
-    made.add_column("workers", justify="right")
-    made.add_column("a second", justify="right")
-    made.add_column("the class takes", justify="right")
-    made.add_column("grows", justify="right")
-    for name in ("workers", "home", "dispatch", "writer"):
-        made.add_column(f"{name} busy", justify="right")
-    made.add_column("what limits it")
+    made = Table(title=title, title_justify="left", caption="busy: the share of the time")
+    for heading in ("workers", "a second", "takes", "growth"):
+        made.add_column(heading, justify="right")
+    for name in STATIONS:
+        made.add_column(name, justify="right")
+    made.add_column("limit")
     first = outcomes[0]
     for outcome in outcomes:
-        minutes, seconds = divmod(round(outcome.seconds), 60)
         growth = outcome.rate / first.rate * first.workers / outcome.workers
         made.add_row(
             str(outcome.workers),
             f"{outcome.rate:.1f}",
-            f"{minutes} min {seconds:02} s",
+            _span(outcome.seconds),
             f"{growth:.0%}",
-            *(f"{outcome.used[name]:.0%}" for name in ("workers", "home", "dispatch", "writer")),
-            WORDS[outcome.bottleneck],
+            *(f"{outcome.used[name]:.0%}" for name in STATIONS),
+            outcome.bottleneck,
         )
     return made
+
+
+def _span(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02}" if minutes >= 60 else f"{seconds / 60:.1f} min"
 
 
 def bend(outcomes: Sequence[Outcome]) -> str:
     """Where more workers stop helping, in a sentence."""
     best = max(outcome.rate for outcome in outcomes)
     enough = next(o for o in outcomes if o.rate >= 0.95 * best)
+    if outcomes[-1].bottleneck == "workers":
+        return f"It still grows at {outcomes[-1].workers} workers: {best:.1f} submissions a second."
     return (
         f"From {enough.workers} workers on it grows no more: {best:.1f} submissions a second, "
-        f"limited by {WORDS[outcomes[-1].bottleneck]}."
+        f"limited by {STATIONS[outcomes[-1].bottleneck]}."
     )
 
 
