@@ -17,7 +17,15 @@ from typing import Any
 
 from autograder import __version__
 from autograder.calling import by_position
-from autograder.engine.interface import Call, CellResult, Limits, Runner, Session, Snapshot
+from autograder.engine.interface import (
+    Call,
+    CellResult,
+    Limits,
+    Runner,
+    Session,
+    Snapshot,
+    WarmRunner,
+)
 from autograder.engine.serving import encoded, exception
 from autograder.engine.wire import Channel, Closed, TooSlow, fits
 from autograder.exercise import FRESH_RNG
@@ -64,6 +72,8 @@ def refused(runner: Runner) -> dict[str, str]:
 
 
 def _opened(runner: Runner, request: dict[str, Any], blobs: list[bytes]) -> Session:
+    if isinstance(runner, WarmRunner):
+        runner.warm(request["warm"])
     with tempfile.TemporaryDirectory(prefix="autograder-files-") as folder:
         for name, data in zip(request["files"], blobs, strict=True):
             place = Path(folder, name)
