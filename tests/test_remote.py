@@ -479,6 +479,17 @@ def test_a_flood_of_strangers_is_bounded_and_passes(monkeypatch) -> None:
         close(*flood, friend, channel)
 
 
+def test_a_friend_may_think_longer_than_a_stranger(monkeypatch) -> None:
+    with door(monkeypatch) as listener:
+        friend = connect(listener.address, listener.token)
+        channel = listener.accept(time.monotonic() + 30)
+        assert channel is not None
+        for end, other in ((friend, channel), (channel, friend)):
+            threading.Timer(5 * link.GREETING_SECONDS, other.send, [{"at": "last"}]).start()
+            assert end.receive(time.monotonic() + 30) == ({"at": "last"}, [])
+        close(friend, channel)
+
+
 def test_a_token_opens_one_door(monkeypatch) -> None:
     with door(monkeypatch) as one, door(monkeypatch) as other:
         assert one.token != other.token

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Iterable
 
-from autograder.engine.wire import Channel, Closed, TooSlow
+from autograder.engine.wire import Channel, Closed, EncryptedChannel, TooSlow
 
 TOKEN_BYTES = 64
 GREETING_SECONDS = 10.0
@@ -67,7 +67,7 @@ class Listener:
                 raise TooSlow
             ready = select.select(heard, [], [], left)[0]
             if self._woken in ready:
-                return Channel(self._greeted.get())
+                return _channel(self._greeted.get())
             if self._sock in ready:
                 self._let_in()
             if news is not None and news.sock in ready:
@@ -118,15 +118,21 @@ def connect(address: tuple[str, int], token: str, tls: ssl.SSLContext | None = N
         sock = socket.create_connection(address, GREETING_SECONDS)
         if tls is not None:
             sock = tls.wrap_socket(sock)
-        tune(sock)
         sock.sendall(token.encode())
+        tune(sock)
     except OSError as error:
         raise Closed(str(error)) from error
-    return Channel(sock)
+    return _channel(sock)
+
+
+def _channel(sock: socket.socket) -> Channel:
+    return EncryptedChannel(sock) if isinstance(sock, ssl.SSLSocket) else Channel(sock)
 
 
 def tune(sock: socket.socket) -> None:
-    """Small frames go at once, and a peer that is gone without a word is missed."""
+    """Small frames go at once, and a peer that is gone without a word is missed. Whose token was
+    right may think as long as a channel's own deadlines allow."""
+    sock.settimeout(None)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in KEEPALIVE.items():
