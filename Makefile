@@ -25,7 +25,7 @@ files = $(shell find $(1) -type f -not -path '*/__pycache__/*' -not -path '*/.*'
 DOTS := /^(Collecting|Processing)/ { printf "."; fflush() } \
     /^Installing/ { printf " installing "; fflush() } END { print "" }
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-EXTRAS := instructor,book,dev
+EXTRAS := instructor,cluster,postgresql,book,dev
 FIRST_EXTRAS := instructor instructor,book
 # A stamp whose product somebody removed is no stamp.
 unless = $(if $(wildcard $(1)),,FORCE)
@@ -79,7 +79,7 @@ lint: $(SET_UP) ## lint, format and types alone
 
 # ── Read, solve, grade ───────────────────────────────────────────────────────────────────────────
 
-.PHONY: site serve lab formgrader build grade bench
+.PHONY: site serve lab formgrader build grade bench simulate
 site: $(SITE) ## build the site, if its sources changed
 serve: $(SITE) ## show the site on http://127.0.0.1:8000
 	@echo 'http://127.0.0.1:$(PORT)   Ctrl-C ends it.'
@@ -98,6 +98,9 @@ grade: $(EXERCISES) ## grade what lies in grading/submitted for SET
 
 bench: $(SET_UP) ## our grading against stock nbgrader, as a ratio
 	@$(BIN)/python tests/benchmarks/autograde.py
+
+simulate: $(SET_UP) ## a class of 10,000 on 2, 4, 8, ... workers: how it grows, and what stops it
+	@PYTHONPATH=$(CURDIR) $(BIN)/python tests/benchmarks/scale.py
 
 # ── Clear away ───────────────────────────────────────────────────────────────────────────────────
 

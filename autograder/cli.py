@@ -18,7 +18,7 @@ Command = Callable[[argparse.Namespace], int]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code. Expected errors are told in a sentence."""
-    from autograder.engine.interface import NoSandbox
+    from autograder.engine.interface import NoCluster, NoSandbox
     from autograder.exercise import AuthorError
     from autograder.grading import Stopped
     from autograder.project import NoProject
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return autograde(given[1:])
         arguments = _parser().parse_args(given)
         return int(arguments.run(arguments))
-    except (AuthorError, NoProject, NoSandbox, Stopped, FileNotFoundError) as error:
+    except (AuthorError, NoCluster, NoProject, NoSandbox, Stopped, FileNotFoundError) as error:
         print(f"autograder: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -34,6 +34,9 @@ class Oracle:
     """A function argument of a hidden case: evaluated here, counted, and written down.
 
     The learner's process holds a proxy; what it sends is decoded and validated first.
+
+    waited: seconds that its calls were on their way to another machine, which no learner is
+    charged for.
     """
 
     function: Callable[..., Any]
@@ -41,6 +44,7 @@ class Oracle:
     calls: list[tuple[tuple[Any, ...], Any]] = field(default_factory=list)
     asked: int = 0
     weight: int = 0
+    waited: float = 0.0
 
     @property
     def parameters(self) -> list[str] | None:

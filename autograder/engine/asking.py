@@ -114,10 +114,11 @@ class AskedSnapshot:
         """Put a question."""
         if self._timeouts >= self._limits.timeouts or self._budget.left <= 0:
             return Answer(TimedOut(self._limits.call_seconds))
-        start = time.monotonic()
+        oracles = self._oracles(question)
+        start, waited = time.monotonic(), _waited(oracles)
         seconds = min(self._limits.call_seconds, self._budget.left)
         try:
-            return self._converse(question, start + seconds)
+            return self._converse(question, oracles, start + seconds)
         except TooSlow:
             self._timeouts += 1
             self._drop_worker()
@@ -129,7 +130,7 @@ class AskedSnapshot:
             self._drop_worker()
             return Answer(Died(_("it sent what is no value")))
         finally:
-            self._budget.spend(time.monotonic() - start)
+            self._budget.spend(time.monotonic() - start - (_waited(oracles) - waited))
 
     def close(self) -> None:
         """End the worker and the base."""
@@ -140,14 +141,12 @@ class AskedSnapshot:
             self._processes.kill(self._base_pid)
             self.problem = self.problem or _("the snapshot is closed")
 
-    def _converse(self, question: Call, deadline: float) -> Answer:
+    def _converse(self, question: Call, oracles: dict[str, Oracle], deadline: float) -> Answer:
         worker = self._ready_worker(deadline)
-        oracles = {f"argument {n}": v for n, v in question.args.items() if isinstance(v, Oracle)}
         blobs: list[bytes] = []
         worker.send(_request(question, blobs), blobs, deadline=deadline)
         reply, blobs = worker.receive(deadline)
         if "oracle" in reply:
-            oracles = {**self._replaced, **oracles}
             reply, blobs = self._serve(worker, oracles, (reply, blobs), deadline)
         if "answer" not in reply:
             raise MalformedValue("a reply without an answer")
@@ -161,6 +160,7 @@ class AskedSnapshot:
 
         The bounds hold for all of it: they cost more than most of these functions.
         """
+        deadline -= _waited(oracles)
         with (
             bounded(deadline - time.monotonic(), ORACLE_BYTES),
             warnings.catch_warnings(),
@@ -169,9 +169,15 @@ class AskedSnapshot:
             warnings.simplefilter("ignore")
             while "oracle" in asked[0]:
                 tree, out = consult(oracles, *asked)
-                worker.send({"value": tree}, out, deadline=deadline)
-                asked = worker.receive(deadline)
+                later = deadline + _waited(oracles)
+                worker.send({"value": tree}, out, deadline=later)
+                asked = worker.receive(later)
         return asked
+
+    def _oracles(self, question: Call) -> dict[str, Oracle]:
+        """What a learner's code may call while it answers."""
+        given = {f"argument {n}": v for n, v in question.args.items() if isinstance(v, Oracle)}
+        return {**self._replaced, **given}
 
     def _ready_worker(self, deadline: float) -> Channel:
         if self._worker is None:
@@ -245,6 +251,11 @@ def consult(
     return encode(outcome(lambda: oracle(*args)), out), out
 
 
+def _waited(oracles: dict[str, Oracle]) -> float:
+    """Seconds that calls were on their way to another machine, all in all."""
+    return sum(oracle.waited for oracle in oracles.values())
+
+
 def _request(question: Call, blobs: list[bytes]) -> dict[str, Any]:
     positional = []
     for name in question.parameters:
@@ -254,13 +265,14 @@ def _request(question: Call, blobs: list[bytes]) -> dict[str, Any]:
     return {
         "do": "call",
         "target": question.target,
-        "args": {name: _argument(value, blobs) for name, value in question.args.items()},
+        "args": {name: argument(value, blobs) for name, value in question.args.items()},
         "positional": positional,
         "probe": question.probe,
     }
 
 
-def _argument(value: Any, blobs: list[bytes]) -> dict[str, Any]:
+def argument(value: Any, blobs: list[bytes]) -> dict[str, Any]:
+    """An argument of a call as it is sent; an oracle or a generator only by what it is."""
     if isinstance(value, Oracle):
         return {"oracle": value.parameters}
     if isinstance(value, FreshRng):

@@ -30,16 +30,35 @@ def bounded(seconds: float, memory_bytes: int) -> Iterator[None]:
         yield
 
 
-@contextlib.contextmanager
-def _memory(more: int) -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = own_size() + more
-    limit = wanted if soft == resource.RLIM_INFINITY else min(wanted, soft)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+class _Memory:
+    """The limit is the process's: of threads whose blocks overlap the last to leave restores what
+    the first one found."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._inside = 0
+        self._before = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+
+    @contextlib.contextmanager
+    def __call__(self, more: int) -> Iterator[None]:
+        with self._turn:
+            if self._inside == 0:
+                self._before = resource.getrlimit(resource.RLIMIT_AS)
+            self._inside += 1
+            soft, hard = self._before
+            wanted = own_size() + more
+            limit = wanted if soft == resource.RLIM_INFINITY else min(wanted, soft)
+            resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._inside -= 1
+                if self._inside == 0:
+                    resource.setrlimit(resource.RLIMIT_AS, self._before)
+
+
+_memory = _Memory()
 
 
 @contextlib.contextmanager

@@ -71,6 +71,16 @@ class NoSandbox(RuntimeError):
     """A sandbox was required, and this system refuses some of its walls."""
 
 
+class NoCluster(RuntimeError):
+    """There is no cluster at a scheduler's address, or none that can run our sessions."""
+
+
+class RunnerLost(RuntimeError):
+    """The machine or the connection that served a session is gone, which is no learner's doing:
+    any method of a session or snapshot but `finish` may raise it. What was asked of the session
+    can be asked again in another one, which opens elsewhere."""
+
+
 @dataclass
 class CellResult:
     """What a cell left behind.

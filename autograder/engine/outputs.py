@@ -137,6 +137,35 @@ class Collector:
             self.outputs.append({"output_type": "stream", "name": "stdout", "text": said})
 
 
+def checked(outputs: Any, limits: Limits) -> list[dict[str, Any]]:
+    """The outputs of a cell that was collected on another machine, by the rules of a `Collector`.
+
+    Raises
+    ------
+    MalformedValue for what no collector makes.
+    """
+    # An error has its place beyond the bounds, and so has the note that something was cut.
+    if not isinstance(outputs, list) or len(outputs) > limits.outputs + MAX_ERRORS + 2:
+        raise MalformedValue("outputs without end, or none")
+    return [_checked(output) for output in outputs]
+
+
+def _checked(output: Any) -> dict[str, Any]:
+    kind = output.get("output_type") if isinstance(output, dict) else None
+    if kind == "error":
+        # A collector's own sentences stand below the learner's lines.
+        lines = _lines(output, MAX_LINES + 2)
+        return _error(_text(output, "ename"), _text(output, "evalue"), lines)
+    if kind == "stream" and output.get("name") in ("stdout", "stderr"):
+        return {"output_type": kind, "name": output["name"], "text": _text(output, "text")}
+    if kind == "display_data":
+        return {"output_type": kind, **_contents(output)}
+    count = output.get("execution_count") if kind == "execute_result" else None
+    if type(count) is int:
+        return {"output_type": kind, **_contents(output), "execution_count": count}
+    raise MalformedValue("an output of unknown kind")
+
+
 def _error(ename: str, evalue: str, lines: list[str]) -> dict[str, Any]:
     return {
         "output_type": "error",
@@ -158,11 +187,11 @@ def _clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _lines(frame: dict[str, Any]) -> list[str]:
+def _lines(frame: dict[str, Any], most: int = MAX_LINES) -> list[str]:
     lines = frame.get("traceback")
     if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
         raise MalformedValue("a traceback that is no text")
-    return [_clean(line)[:MAX_LINE] for line in lines[:MAX_LINES]]
+    return [_clean(line)[:MAX_LINE] for line in lines[:most]]
 
 
 def _contents(frame: dict[str, Any]) -> dict[str, Any]:

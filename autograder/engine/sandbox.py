@@ -58,8 +58,8 @@ def require_sandbox(runner: Runner) -> None:
     ------
     NoSandbox with what is refused, why, and what can be done.
     """
-    if isinstance(runner, SandboxedRunner):
-        refused = runner.refused
+    refused: dict[str, str] | None = getattr(runner, "refused", None)
+    if refused is not None:
         if not refused:
             return
         why = "; ".join(f"{layer} ({reason})" for layer, reason in refused.items())

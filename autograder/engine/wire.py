@@ -185,6 +185,30 @@ class Channel:
             self._slice = wanted
 
 
+class EncryptedChannel(Channel):
+    """One end of a TLS connection, for which flags and the kernel's own time limits do not do: a
+    read of it may be several of the socket's, and writes besides."""
+
+    def _send_some(self, data: memoryview, fd: int | None, deadline: float | None) -> int:
+        self.sock.settimeout(_left(deadline))
+        try:
+            return self.sock.send(data)
+        except TimeoutError as error:
+            raise TooSlow from error
+
+    def _some(self, room: memoryview, deadline: float | None) -> int:
+        try:
+            self.sock.settimeout(_left(deadline))
+            count = self.sock.recv_into(room)
+        except TimeoutError as error:
+            raise TooSlow from error
+        except OSError as error:
+            raise Closed(str(error)) from error
+        if not count:
+            raise Closed("end of stream")
+        return count
+
+
 def _left(deadline: float | None) -> float | None:
     """Seconds until the deadline; a flood of frames must not carry the reader past it."""
     if deadline is None:

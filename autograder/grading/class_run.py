@@ -278,7 +278,9 @@ def see_to_walls(config: Config, walled_in: bool | None) -> None:
     """
     if walled_in is not None:
         config.GradeSubmission.require_sandbox = walled_in
-    if GradeSubmission(config=config).require_sandbox:
+    # Of a cluster's workers it is asked when they are there.
+    here = not config.get("ClassAutograde", {}).get("scheduler")
+    if here and GradeSubmission(config=config).require_sandbox:
         require_sandbox(default_runner())
 
 

@@ -25,8 +25,10 @@ from nbgrader.utils import find_all_files
 from traitlets import Integer, Unicode
 
 from autograder.catalog import ExerciseSet, find_set
+from autograder.engine.cluster import scheduler_runner
 from autograder.engine.interface import Limits
-from autograder.engine.sandbox import SandboxedRunner, default_runner
+from autograder.engine.remote import RemoteRunner
+from autograder.engine.sandbox import SandboxedRunner, default_runner, require_sandbox
 from autograder.grading import Stopped
 from autograder.grading.cache import Cache, digest, listing
 from autograder.grading.conversion import Conversion, split
@@ -150,12 +152,22 @@ class ClassAutograde(Autograde):
         LockedGradebook, CannotWrite where nothing more can be written. What was graded stays.
         """
         # nbgrader's own loop stands there, too: hooks and preprocessors look around themselves.
-        with contextlib.chdir(self.coursedir.root):
-            run = _ClassRun(self, project, facts, watch, again)
+        with contextlib.chdir(self.coursedir.root), self._elsewhere() as runner:
+            run = _ClassRun(self, project, facts, watch, again, runner)
             try:
                 run.grade(students)
             finally:
                 run.close()
+
+    @contextlib.contextmanager
+    def _elsewhere(self) -> Iterator[RemoteRunner | None]:
+        """Where the submissions run, if not here."""
+        if not self.scheduler:
+            yield None
+            return
+        told = self.scheduler == "local" or "workers" in self.config.get("ClassAutograde", {})
+        with scheduler_runner(self.scheduler, self.workers if told else None) as runner:
+            yield runner
 
 
 class _ClassRun:
@@ -166,8 +178,11 @@ class _ClassRun:
         facts: SourceFacts,
         watch: Watch,
         again: Mapping[str, Round] | None,
+        elsewhere: RemoteRunner | None,
     ) -> None:
         self.converter = converter
+        self.elsewhere = elsewhere
+        self.at_a_time = converter.workers if elsewhere is None else elsewhere.sessions
         self.course = converter.coursedir
         self.facts = facts
         self.name = facts.assignment
@@ -179,6 +194,11 @@ class _ClassRun:
         exporter = converter.exporter_class(parent=converter, config=converter.config)
         self.sanitize = _made(exporter, converter.sanitize_preprocessors)
         self.autograde, self.rest = split(_made(exporter, converter.autograde_preprocessors))
+        for part in self.autograde:
+            if isinstance(part, GradeSubmission) and elsewhere is not None:
+                part.runner = elsewhere
+                if part.require_sandbox:
+                    require_sandbox(elsewhere)
         self.late_steps = [p for p in self.rest if type(p) not in (SaveGrades, SaveAutoGrades)]
         self.other_steps = [p for p in self.late_steps if type(p) is not AssignLatePenalties]
         self.source_files = self._source_files()
@@ -212,11 +232,11 @@ class _ClassRun:
                 self._write_down()
 
     def _count(self, students: Sequence[str]) -> int:
-        return max(1, min(self.converter.workers, len(students)))
+        return max(1, min(self.at_a_time, len(students)))
 
     def _prepare(self) -> Callable[[], Work]:
         """Before a judge's process is forked: a line of its own to the warm process."""
-        runner = default_runner()
+        runner = default_runner() if self.elsewhere is None else self.elsewhere
         lent = runner.lend() if isinstance(runner, SandboxedRunner) else None
 
         def make_work() -> Work:

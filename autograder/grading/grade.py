@@ -19,7 +19,15 @@ from nbformat import NotebookNode
 from autograder import source
 from autograder.calling import Answer
 from autograder.catalog import ExerciseSet
-from autograder.engine.interface import Call, Limits, Runner, Session, Snapshot, WarmRunner
+from autograder.engine.interface import (
+    Call,
+    Limits,
+    Runner,
+    RunnerLost,
+    Session,
+    Snapshot,
+    WarmRunner,
+)
 from autograder.exercise import Part
 from autograder.freeze import public_source
 from autograder.grading.repair import grade_id_of, repair
@@ -30,6 +38,8 @@ from autograder.notebooks import modules_used
 from autograder.verdict import Died, TimedOut, Verdict, missing
 
 PART_SECONDS = 60.0
+# So many times more is a submission begun whose runner was lost.
+ELSEWHERE = 1
 
 
 @dataclass
@@ -79,20 +89,41 @@ def grade(
 
     files: support files that the notebook may read. standing: verdicts of an earlier grading of
     the same notebook that still hold; these parts are not judged again. Raises nothing for
-    whatever a learner wrote: a part that cannot be judged is zero and flagged.
+    whatever a learner wrote: a part that cannot be judged is zero and flagged. So is every part of
+    a submission whose runner was lost twice, here and elsewhere.
     """
     repair(submission, exercise_set)
     notebook = submission.notebook
     by_grade_id = {part.grade_id: part for part in exercise_set.parts}
     if isinstance(runner, WarmRunner):
         runner.warm(modules_used(exercise_set))
-    with runner.open(files, limits or Limits()) as session:
-        snapshots, by_chance = _run(session, notebook, by_grade_id)
-        session.close()
-        code = Code(notebook)
-        known = _still_standing(standing or {}, exercise_set, code)
-        verdicts = _judge_all(snapshots, exercise_set, seed, code, known)
+    losses: list[str] = []
+    while len(losses) <= ELSEWHERE:
+        try:
+            with runner.open(files, limits or Limits()) as session:
+                snapshots, by_chance = _run(session, notebook, by_grade_id)
+                session.close()
+                code = Code(notebook)
+                known = _still_standing(standing or {}, exercise_set, code)
+                verdicts = _judge_all(snapshots, exercise_set, seed, code, known)
+            break
+        except RunnerLost as error:
+            losses.append(str(error))
+    else:
+        verdicts, by_chance = _lost(notebook, exercise_set, losses), True
     return Graded(exercise_set.name, seed, notebook, verdicts, submission.problems, by_chance)
+
+
+def _lost(
+    notebook: NotebookNode, exercise_set: ExerciseSet, losses: list[str]
+) -> dict[str, Verdict]:
+    """What a submission gets whose runner was lost each time: nothing, for now."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    why = _("This notebook could not be run to its end; your instructor has been told.")
+    flagged = "RunnerLost: " + "; ".join(losses)
+    return {part.name: missing(part, why, flagged=flagged) for part in exercise_set.parts}
 
 
 class Code:
@@ -176,6 +207,8 @@ def _guarded(part: Part, work: Callable[[], Verdict]) -> Verdict:
     """A failure of ours costs the learner the points for now, and flags the cell."""
     try:
         return work()
+    except RunnerLost:
+        raise
     except Exception as error:
         why = _("This part could not be judged ({error}); your instructor has been told.").format(
             error=type(error).__name__

@@ -21,7 +21,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
 from traitlets import Bool, Dict, Float, Integer, Unicode
 
 from autograder.catalog import ExerciseSet, find_set
-from autograder.engine.interface import Limits
+from autograder.engine.interface import Limits, Runner
 from autograder.engine.sandbox import default_runner, require_sandbox
 from autograder.exercise import AuthorError
 from autograder.grading.grade import grade
@@ -132,6 +132,8 @@ class GradeSubmission(NbGraderPreprocessor):
         config=True
     )
     round_number = Integer(0, help="The grading round to which that seed belongs.").tag(config=True)
+    runner: Runner | None = None
+    """Who runs the submissions; this system's best where None."""
     standing: Mapping[str, Verdict] = {}
     """Verdicts of an earlier grading that still hold, by part."""
     by_chance = False
@@ -147,7 +149,7 @@ class GradeSubmission(NbGraderPreprocessor):
         mended = list(nb.metadata.pop("autograder_mended", []))
         project, info = find_project(), resources["nbgrader"]
         grading_round = self._round(project, info["assignment"])
-        runner = default_runner()
+        runner = self.runner or default_runner()
         if self.require_sandbox:
             require_sandbox(runner)
         self.log.info("%s", runner.protects)

@@ -1,0 +1,209 @@
+"""The far end of a session: it does with a runner of its own what home asks over a channel.
+
+Nothing of the judge's is here. Where a learner's code calls a function of the judge's, a stand-in
+asks home over the same channel.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import platform
+import tempfile
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from autograder import __version__
+from autograder.calling import by_position
+from autograder.engine.interface import (
+    Call,
+    CellResult,
+    Limits,
+    Runner,
+    Session,
+    Snapshot,
+    WarmRunner,
+)
+from autograder.engine.serving import encoded, exception
+from autograder.engine.wire import Channel, Closed, TooSlow, fits
+from autograder.exercise import FRESH_RNG
+from autograder.judge import Oracle
+from autograder.values import MalformedValue, Raised, decode, encode
+from autograder.verdict import Died, TimedOut
+
+# How long home may think between two requests before it is given up.
+IDLE_SECONDS = 600.0
+MAX_REASON = 2000
+# What a cell's output, or the last digit of a number, may depend on.
+PACKAGES = ("numpy", "scipy", "scikit-learn", "matplotlib", "ipython")
+
+
+def versions() -> str:
+    """What must be the same at both ends for a mark to be the same."""
+    python = ".".join(platform.python_version_tuple()[:2])
+    packages = [f"{name} {metadata.version(name)}" for name in PACKAGES]
+    return ", ".join([f"autograder {__version__}", f"Python {python}", *packages])
+
+
+def host(channel: Channel, runner: Runner, where: str) -> None:
+    """Serve one session on a channel until home ends it or is gone. where: this end's name."""
+    try:
+        hello = {"where": where, "versions": versions(), "refused": refused(runner)}
+        channel.send(hello, deadline=time.monotonic() + IDLE_SECONDS)
+        request, blobs = channel.receive(time.monotonic() + IDLE_SECONDS)
+        with _opened(runner, request, blobs) as session:
+            Host(channel, session).serve()
+        channel.send({"finished": True}, deadline=time.monotonic() + IDLE_SECONDS)
+    except (Closed, TooSlow, MalformedValue):
+        pass
+    except Exception as error:  # a full disk, a runner that does not start: home must hear of it
+        with contextlib.suppress(Closed, TooSlow):
+            channel.send(_failed(error), deadline=time.monotonic() + IDLE_SECONDS)
+    finally:
+        channel.close()
+
+
+def refused(runner: Runner) -> dict[str, str]:
+    """Which walls a runner does without, and why."""
+    found = getattr(runner, "refused", {"every wall": f"the {runner.name} runner has none"})
+    return {str(layer): str(reason) for layer, reason in found.items()}
+
+
+def _opened(runner: Runner, request: dict[str, Any], blobs: list[bytes]) -> Session:
+    if isinstance(runner, WarmRunner):
+        runner.warm(request["warm"])
+    with tempfile.TemporaryDirectory(prefix="autograder-files-") as folder:
+        for name, data in zip(request["files"], blobs, strict=True):
+            place = Path(folder, name)
+            if name.endswith("/"):
+                place.mkdir(parents=True, exist_ok=True)
+            else:
+                place.write_bytes(data)
+        return runner.open(Path(folder), Limits(**request["limits"]))
+
+
+class Host:
+    """A session, and what home says of it."""
+
+    def __init__(self, channel: Channel, session: Session) -> None:
+        self._channel = channel
+        self._session = session
+        self._snapshots: list[Snapshot] = []
+
+    def serve(self) -> None:
+        """Answer until home says that it is done.
+
+        Raises
+        ------
+        Closed, TooSlow, MalformedValue where home is not there any more.
+        """
+        while True:
+            request, blobs = self._channel.receive(time.monotonic() + IDLE_SECONDS)
+            if request["do"] == "finish":
+                return
+            try:
+                reply, out = self._done(request, blobs)
+            except (Closed, TooSlow):
+                raise
+            except Exception as error:  # whatever it is, home must hear of it
+                reply, out = _failed(error), []
+            self._channel.send(reply, out, deadline=time.monotonic() + IDLE_SECONDS)
+
+    def _done(
+        self, request: dict[str, Any], blobs: list[bytes]
+    ) -> tuple[dict[str, Any], list[bytes]]:
+        do = request["do"]
+        if do == "execute":
+            return _told(self._session.execute(blobs[0].decode()))
+        if do == "snapshot":
+            self._snapshots.append(self._session.snapshot())
+            return {"problem": self._snapshots[-1].problem}, []
+        if do == "close":
+            self._session.close()
+            return {}, []
+        snapshot = self._snapshots[request["snapshot"]]
+        header, out = self._asked(snapshot, request, blobs)
+        return {**header, "problem": snapshot.problem}, out
+
+    def _asked(
+        self, snapshot: Snapshot, request: dict[str, Any], blobs: list[bytes]
+    ) -> tuple[dict[str, Any], list[bytes]]:
+        do, name = request["do"], request.get("name", "")
+        if do == "defines":
+            return {"defines": snapshot.defines(name)}, []
+        if do == "replace":
+            snapshot.replace(name, self._stand_in(f"global {name}", request["parameters"]))
+            return {}, []
+        if do == "end":
+            snapshot.close()
+            return {}, []
+        args = {n: self._argument(n, spec, blobs) for n, spec in request["args"].items()}
+        probe = tuple(request["probe"]) if request["probe"] else None
+        answer = snapshot.call(Call(request["target"], args, request["parameters"], probe))
+        if isinstance(answer.value, TimedOut):
+            return {"timed out": answer.value.seconds}, []
+        if isinstance(answer.value, Died):
+            return {"died": answer.value.reason}, []
+        header, out = encoded(answer.value)
+        return {**header, "changed": answer.changed, "warnings": answer.warnings}, out
+
+    def _argument(self, name: str, spec: dict[str, Any], blobs: list[bytes]) -> Any:
+        if "rng" in spec:
+            return FRESH_RNG
+        if "oracle" in spec:
+            return self._stand_in(f"argument {name}", spec["oracle"])
+        return decode(spec["value"], blobs)
+
+    def _stand_in(self, key: str, parameters: list[str] | None) -> StandIn:
+        return StandIn(self._channel, key, parameters)
+
+
+class StandIn(Oracle):
+    """Stands for an oracle that stays home, which counts, bounds and writes down its calls."""
+
+    def __init__(self, channel: Channel, key: str, parameters: list[str] | None) -> None:
+        super().__init__(self._ask)
+        self.key = key
+        self._channel = channel
+        self._parameters = parameters
+
+    @property
+    def parameters(self) -> list[str] | None:
+        """The names of its arguments; None if unknown."""
+        return self._parameters
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        return self._ask(*(by_position(self.parameters, args, named) if named else args))
+
+    def _ask(self, *args: Any) -> Any:
+        started = time.monotonic()
+        out: list[bytes] = []
+        functions = {str(i): arg.key for i, arg in enumerate(args) if isinstance(arg, StandIn)}
+        header = {"oracle": self.key, "args": encode(list(args), out), "functions": functions}
+        if not fits(header, out):
+            raise ValueError("the arguments are too large")
+        deadline = started + IDLE_SECONDS
+        try:
+            self._channel.send(header, out, deadline=deadline)
+            reply, blobs = self._channel.receive(deadline)
+        except BaseException:
+            # Who calls may go on after an exception, but not on this channel.
+            self._channel.close()
+            raise
+        # What home took to think is the learner's, who asked; the way there and back is not.
+        self.waited += max(time.monotonic() - started - reply["seconds"], 0.0)
+        value = decode(reply["value"], blobs)
+        if isinstance(value, Raised):
+            raise exception(value)
+        return value
+
+
+def _failed(error: Exception) -> dict[str, str]:
+    return {"failed": f"{type(error).__name__}: {error}"[:MAX_REASON]}
+
+
+def _told(result: CellResult) -> tuple[dict[str, Any], list[bytes]]:
+    header = {"status": result.status, "reason": result.reason, "count": result.execution_count}
+    return header, [json.dumps(result.outputs).encode()]
