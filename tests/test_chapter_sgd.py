@@ -12,6 +12,7 @@ import pytest
 from scipy.stats import sem
 
 from book import sgd_experiments as lab
+from book.page import share_error
 from solutions.gradient import gradient_descent, linear_gradient
 from solutions.sgd import gradient_standard_error, minibatches, sgd
 
@@ -228,7 +229,7 @@ def test_the_error_of_the_gain_is_that_of_paired_starts():
     # 9 won, 4 lost: the sample variance of the differences, by hand.
     by_hand = np.sqrt((13 - 100 * 0.05**2) / 99 / 100)
     assert trial.gain_error == pytest.approx(by_hand)
-    assert lab.share_error(0.3, 100) == pytest.approx(np.sqrt(0.21 / 100))
+    assert share_error(0.3, 100) == pytest.approx(np.sqrt(0.21 / 100))
 
 
 # Hardware.
