@@ -484,3 +484,23 @@ def test_drawing_leaves_the_learners_own_settings_alone(pyplot):
     before = dict(pyplot.rcParams)
     figures.curves({"a": [1, 2]})
     assert dict(pyplot.rcParams) == before
+
+
+# The page itself.
+
+
+def test_the_answers_that_stand_in_the_text_are_right():
+    """Few numbers are written by hand: those of the folded answers."""
+    curvatures = np.array([3.0, 1.0])
+    one_step = gradient_descent(lambda theta: curvatures * theta, np.ones(2), 0.5, 1)[-1]
+    np.testing.assert_allclose(one_step, [-0.5, 0.5])
+    for lr, settles in ((0.66, True), (0.67, False)):
+        end = gradient_descent(lambda theta: curvatures * theta, np.ones(2), lr, 2000)[-1]
+        assert bool(np.linalg.norm(end) < 1e-3) is settles
+    newton_costs, descent_costs = (lambda d: 6 * d**3 / 3), (lambda d: 600 * 4 * d**2)
+    assert newton_costs(1199) < descent_costs(1199)
+    assert newton_costs(1201) > descent_costs(1201)
+    n = 13_002
+    assert n**2 * 8 == pytest.approx(1.35e9, rel=5e-3)
+    assert n**3 / 3 == pytest.approx(7e11, rel=0.05)
+    assert 0.7**13 <= 0.01 < 0.7**12
