@@ -77,10 +77,11 @@ def test_each_step_is_the_references(loaded: Page) -> None:
             }""",
             [curvatures.tolist(), start.tolist(), lr],
         )
+        walk, losses = np.array(walk, float), np.array(losses, float)
         right = gradient_descent(lambda theta, c=curvatures: c * theta, start, lr, 25)
         np.testing.assert_allclose(walk, right, rtol=1e-9, atol=1e-12)
         for here, there in pairwise(walk):
-            step = gradient_descent(lambda theta, c=curvatures: c * theta, np.array(here), lr, 1)
+            step = gradient_descent(lambda theta, c=curvatures: c * theta, here, lr, 1)
             np.testing.assert_allclose(there, step[-1], rtol=1e-9, atol=1e-9)
         np.testing.assert_allclose(losses, right**2 @ curvatures / 2, rtol=1e-9, atol=1e-12)
 
