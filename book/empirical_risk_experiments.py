@@ -17,7 +17,7 @@ from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.linear_model import LogisticRegression
 
 from autograder.datasets import line_data, with_ones
-from book.page import live_figure
+from book.page import live_figure, share_error
 from solutions.empirical_risk import (
     empirical_risk,
     fit_least_squares,
@@ -511,7 +511,7 @@ def share_on_the_terrace(count: int = 2000, seed: int = 0) -> tuple[float, float
     """Share of starts, uniform on (-1, 2), that end on the terrace, and its standard error."""
     starts = np.random.default_rng(seed).uniform(-1, 2, count)
     share = float(np.mean(np.abs(terrace_descents(starts)) < 0.01))
-    return share, float(np.sqrt(share * (1 - share) / count))
+    return share, share_error(share, count)
 
 
 # The interactive figure.

@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
+from scipy.stats import linregress
 from threadpoolctl import threadpool_limits
 
 from autograder.datasets import gabor_data, line_data, with_ones
-from book.page import live_figure
+from autograder.figures import contours, curves, new_figure, paths
+from book.page import live_figure, picture, share_error
 from solutions.gradient import (
     bfgs_update,
     bracketing_line_search,
@@ -55,24 +57,34 @@ def losses(f: Function, trajectory: Array) -> Array:
     return np.array([f(theta) for theta in trajectory])
 
 
-def steps_until(lr: float, goal: float = 1e-6, limit: int = 2000) -> int | None:
+def walk_in_ravine(lr: float, steps: int, curvature: float = RAVINE_L) -> Array:
+    """Gradient descent on 1/2 (theta_0 ** 2 + curvature theta_1 ** 2), shape (steps + 1, 2)."""
+    curvatures = np.array([1.0, curvature])
+    with np.errstate(over="ignore", invalid="ignore"):  # a walk that diverges may overflow
+        return gradient_descent(lambda theta: curvatures * theta, RAVINE_START, lr, steps)
+
+
+def steps_until(
+    lr: float, goal: float = 1e-6, limit: int = 2000, curvature: float = RAVINE_L
+) -> int | None:
     """Steps that gradient descent needs to bring the ravine's loss down to `goal` of its start.
 
     None where it needs more than `limit`, or never gets there.
     """
-    with np.errstate(over="ignore", invalid="ignore"):  # a walk that diverges may overflow
-        walk = gradient_descent(ravine_gradient, RAVINE_START, lr, limit)
+    with np.errstate(over="ignore", invalid="ignore"):
         # A fixed Hessian, so the loss of all points at once.
-        fall = 0.5 * np.sum(walk @ RAVINE * walk, axis=1) / ravine(RAVINE_START)
-    below = np.flatnonzero(fall <= goal)
+        heights = 0.5 * walk_in_ravine(lr, limit, curvature) ** 2 @ [1.0, curvature]
+        below = np.flatnonzero(heights <= goal * heights[0])
     return int(below[0]) if below.size else None
 
 
-def measured_threshold(low: float = 0.01, high: float = 1.0, halvings: int = 30) -> float:
+def measured_threshold(
+    curvature: float = RAVINE_L, low: float = 0.01, high: float = 1.0, halvings: int = 30
+) -> float:
     """The learning rate at which the ravine's walk turns from shrinking to growing, bisected."""
     for _ in range(halvings):
         middle = (low + high) / 2
-        walk = gradient_descent(ravine_gradient, RAVINE_START, middle, 400)
+        walk = walk_in_ravine(middle, 400, curvature)
         if np.abs(walk[-1, 1]) < np.abs(walk[0, 1]):
             low = middle
         else:
@@ -87,55 +99,74 @@ def one_step_distances(lrs: Array) -> Array:
     )
 
 
-SLIDER_LRS = np.round(np.arange(0.005, 0.2301, 0.005), 3)
+SLIDER_LRS = np.round(np.arange(0.005, 0.4201, 0.005), 3)
+SLIDER_CURVATURES = (5, 10, 20, 40)
 SLIDER_STEPS = 24
 
 
 def live_data() -> dict[str, Any]:
-    """What the interactive figure shows: the ravine's walk for each learning rate of a grid."""
-    walks = [gradient_descent(ravine_gradient, RAVINE_START, lr, SLIDER_STEPS) for lr in SLIDER_LRS]
+    """What the interactive figure is given: the places of its controls, and its words."""
     return {
         "lr": SLIDER_LRS.tolist(),
-        "walk": [[[float(f"{v:.4g}") for v in point] for point in walk] for walk in walks],
-        "loss": [[float(f"{v:.3g}") for v in losses(ravine, walk)] for walk in walks],
-        "state": [ravine_state(lr) for lr in SLIDER_LRS],
-        "diverges": [bool(lr * RAVINE_L > 2 + 1e-9) for lr in SLIDER_LRS],
+        "curvatures": list(SLIDER_CURVATURES),
+        "chosen": int(RAVINE_L),
         "start": int(np.flatnonzero(SLIDER_LRS == 0.05)[0]),
+        "theta": RAVINE_START.tolist(),
+        "steps": SLIDER_STEPS,
         "labels": {
             "lr": "Learning rate",
+            "curvature": "Curvature across, L",
             "map": "The walk: θ\u2080 across, θ\u2081 up",
             "loss": "Loss after each step (logarithmic)",
             "step": "step",
+            "state": "Learning rate {lr}: {tale}; {end} The cliff 2/L is at {cliff}.",
+            "arrives": "{steps} steps to a millionth of the loss.",
+            "never": "it never arrives.",
+        },
+        "tales": {
+            "edge": "at 2/L it swings from wall to wall, for ever equally far",
+            "diverges": "it diverges: each swing across is {factor} times as wide as the last",
+            "floor": "at 1/L one step takes it to the floor of the ravine, then it walks along it",
+            "zigzags": "it zigzags, each swing across {factor} times as wide as the last",
+            "creeps": "it creeps, and keeps {factor} of its distance to the floor at each step",
         },
     }
 
 
-def ravine_state(lr: float) -> str:
-    """In words, what the ravine's walk does at this learning rate."""
-    across = 1 - lr * RAVINE_L
-    needed = steps_until(lr)
-    if abs(across + 1) < 1e-9:
-        tale = "at 2/L it swings from wall to wall, for ever equally far"
-    elif across < -1:
-        tale = f"it diverges: each swing across is {-across:.2f} times as wide as the last"
-    elif abs(across) < 1e-9:
-        tale = "at 1/L one step takes it to the floor of the ravine, then it walks along it"
-    elif across < 0:
-        tale = f"it zigzags, each swing across {-across:.2f} times as wide as the last"
-    else:
-        tale = f"it creeps, and keeps {across:.2f} of its distance to the floor at each step"
-    end = f"; {needed} steps to a millionth of the loss." if needed else "; it never arrives."
-    return f"Learning rate {lr:.3f}: {tale}{end}"
+def walks_picture(lrs: tuple[float, ...] = (0.05, 0.18, 0.205)) -> str:
+    """The still picture: three walks on the ravine's map, and the loss of each."""
+    fig, (top, bottom) = new_figure(2, 1, size=(5.6, 5.6))
+    contours(
+        ravine,
+        (-4.7, 4.7),
+        (-2.2, 2.2),
+        ax=top,
+        levels=np.geomspace(0.2, 30, 9).tolist(),
+        points=51,
+    )
+    walks = {f"lr = {lr}": walk_in_ravine(lr, SLIDER_STEPS) for lr in lrs}
+    # As far as the map goes: the walk that diverges leaves it.
+    on_map = {name: walk[np.abs(walk[:, 1]) < 2.2] for name, walk in walks.items()}
+    paths(on_map, ax=top)
+    curves({name: losses(ravine, walk) for name, walk in walks.items()}, ax=bottom, log="y")
+    bottom.set_ylabel("loss")
+    return picture(
+        fig,
+        "Above, three walks on the map of a ravine: with learning rate 0.05 it creeps to the floor "
+        "and along it, with 0.18 it zigzags to the minimum, with 0.205 its swings grow. Below, "
+        "their losses: two fall, the third rises.",
+    )
 
 
 def live_html() -> str:
-    """The interactive figure: a sentence until its script runs, and on paper."""
+    """The interactive figure: learning rate and curvature of a ravine."""
     return live_figure(
         "learning-rate",
         script="gradient",
         label="the learning rate on a ravine",
-        still="<p>Here is a slider that needs JavaScript and a screen. The four maps above show "
-        "four of its positions, and the curve below what it finds.</p>",
+        still=f"<p>{SLIDER_STEPS} steps with three learning rates, below and above the cliff at "
+        "0.2. Where JavaScript runs, the learning rate moves with a slider, and the ravine can be "
+        "made steeper.</p>" + walks_picture(),
         data=live_data(),
     )
 
@@ -350,7 +381,7 @@ class GaborRun:
     @property
     def standard_error(self) -> float:
         """Of the share, as of a proportion."""
-        return float(np.sqrt(self.share * (1 - self.share) / len(self.reached)))
+        return share_error(self.share, len(self.reached))
 
 
 def gabor_minimum() -> Array:
@@ -409,6 +440,17 @@ def local_search_against_descent(
             means.append(float(np.mean(runs)))
         table[d] = (min(means), descent)
     return table
+
+
+def cost_of_a_dimension(table: dict[int, tuple[float, int]]) -> tuple[float, float]:
+    """The power of the dimension that local search's evaluations grow with, and its standard error.
+
+    The slope on logarithmic axes, by least squares, over the dimensions of
+    `local_search_against_descent`'s table.
+    """
+    evaluations = [row[0] for row in table.values()]
+    line = linregress(np.log(list(table)), np.log(evaluations))
+    return float(line.slope), float(line.stderr)
 
 
 # First order against second order.
@@ -493,6 +535,13 @@ def convergence_errors(d: int = 5, seed: int = 3) -> dict[str, Array]:
         "Newton": newton(problem, 1e-14),
     }
     return {name: np.linalg.norm(walk - best, axis=1) for name, walk in walks.items()}
+
+
+def promised_factor(d: int = 5, seed: int = 3) -> float:
+    """What gradient descent at 1/L multiplies its error by near the minimum, from the Hessian."""
+    problem = SmoothRegression(d, seed)
+    eigenvalues = np.linalg.eigvalsh(problem.hessian(newton(problem, 1e-15)[-1]))
+    return float(np.max(np.abs(1 - eigenvalues / problem.L)))
 
 
 def measured_orders(errors: dict[str, Array]) -> dict[str, float]:

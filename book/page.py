@@ -49,6 +49,11 @@ def power(value: float, digits: int = 0) -> str:
     return f"{mantissa}\u00a0×\u00a010{str(int(exponent)).translate(SUPERSCRIPTS)}"
 
 
+def share_error(share: float, n: int) -> float:
+    """Standard error of a share of n independent tries."""
+    return float(np.sqrt(share * (1 - share) / n))
+
+
 def this_machine() -> str:
     """The device and the versions that a timing was made with."""
     name = platform.processor() or platform.machine()

@@ -381,11 +381,6 @@ def settle(thetas: Array, steps: int = 600) -> Array:
     return thetas
 
 
-def share_error(share: float, n: int) -> float:
-    """Standard error of a share of n independent tries."""
-    return float(np.sqrt(share * (1 - share) / n))
-
-
 def generators(n: int, seed: int) -> list[np.random.Generator]:
     """Independent generators."""
     return np.random.default_rng(seed).spawn(n)
@@ -654,7 +649,6 @@ def ring(level: float, points: int = 48) -> Array:
 
 def live_data() -> dict[str, Any]:
     """What the interactive figure is given: the points, the map, and its words."""
-    places = {"far": FAR, "minimum": BEST}
     return {
         "x": X[:, 1].tolist(),
         "y": Y.tolist(),
@@ -666,7 +660,6 @@ def live_data() -> dict[str, Any]:
         "best": BEST.tolist(),
         "far": FAR.tolist(),
         "rings": [ring(level).round(3).tolist() for level in LIVE_LEVELS],
-        "spread": {name: predicted_error(place, 1) for name, place in places.items()},
     }
 
 

@@ -47,8 +47,9 @@ def test_descent_diverges_above_two_over_L(factor):
     assert np.all(growth > 1)
 
 
-def test_the_measured_threshold_is_two_over_L():
-    assert lab.measured_threshold() == pytest.approx(2 / lab.RAVINE_L, abs=1e-6)
+@pytest.mark.parametrize("curvature", [5, lab.RAVINE_L, 20, 40])
+def test_the_measured_threshold_is_two_over_L(curvature):
+    assert lab.measured_threshold(curvature) == pytest.approx(2 / curvature, abs=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -284,10 +285,21 @@ def test_share_of_starts_that_reach_the_global_minimum():
 
 def test_local_search_pays_for_every_dimension_and_descent_does_not():
     table = lab.local_search_against_descent([4, 16, 64])
-    evaluations = [table[d][0] for d in (4, 16, 64)]
-    slope = np.polyfit(np.log([4, 16, 64]), np.log(evaluations), 1)[0]
-    assert slope == pytest.approx(1, abs=0.25)
+    power, error = lab.cost_of_a_dimension(table)
+    assert power == pytest.approx(1, abs=0.25)
+    assert error < 0.1
     assert {table[d][1] for d in table} == {22}
+
+
+def test_the_power_and_its_error_are_measured_right():
+    """On costs whose law is known, d ** 1.5, and against NumPy's covariance of the fit."""
+    dims = np.array([2, 4, 8, 16, 32])
+    power, error = lab.cost_of_a_dimension({d: (d**1.5, 22) for d in dims})
+    assert power == pytest.approx(1.5) and error == pytest.approx(0, abs=1e-9)
+    noisy = dims**1.5 * [1.1, 0.9, 1.2, 0.8, 1.0]
+    power, error = lab.cost_of_a_dimension(dict(zip(dims, ((v, 22) for v in noisy), strict=True)))
+    (slope, _), covariance = np.polyfit(np.log(dims), np.log(noisy), 1, cov=True)
+    assert (power, error) == pytest.approx((slope, np.sqrt(covariance[0, 0])))
 
 
 # First and second order.
@@ -301,6 +313,8 @@ def test_newton_doubles_its_digits_descent_does_not():
     assert orders["gradient descent"] == pytest.approx(1, abs=0.05)
     descent = errors["gradient descent"]
     assert descent[-1] / descent[-2] == pytest.approx(descent[-11] / descent[-12], abs=0.01)
+    # Linear convergence at the rate that the Hessian at the minimum promises.
+    assert descent[-1] / descent[-2] == pytest.approx(lab.promised_factor(), abs=0.005)
 
 
 def test_bfgs_is_superlinear():
@@ -382,32 +396,23 @@ def test_newtons_step_in_the_figure_goes_to_the_parabolas_lowest_point():
 # The interactive figure.
 
 
-def test_the_slider_shows_what_the_reference_walks():
+def test_the_slider_is_given_places_on_both_sides_of_every_cliff():
     data = lab.live_data()
-    assert len(data["lr"]) == len(data["walk"]) == len(data["state"]) == len(data["diverges"])
-    for lr, walk, loss in zip(data["lr"], data["walk"], data["loss"], strict=True):
-        right = gradient_descent(lab.ravine_gradient, lab.RAVINE_START, lr, lab.SLIDER_STEPS)
-        np.testing.assert_allclose(walk, right, rtol=1e-3, atol=1e-12)
-        np.testing.assert_allclose(loss, lab.losses(lab.ravine, right), rtol=1e-2, atol=1e-12)
-
-
-def test_the_sliders_words_follow_the_walk():
-    data = lab.live_data()
-    words = dict(zip(data["lr"], data["state"], strict=True))
-    assert "creeps" in words[0.05]
-    assert "1/L" in words[0.1]
-    assert "zigzags" in words[0.15]
-    assert "equally far" in words[0.2]
-    assert "diverges" in words[0.21]
-    for lr, grows in zip(data["lr"], data["diverges"], strict=True):
-        assert grows == (lab.steps_until(lr) is None and lr != 0.2)
+    assert data["theta"] == lab.RAVINE_START.tolist()
+    assert data["lr"][data["start"]] == 0.05
+    assert data["chosen"] == lab.RAVINE_L and data["chosen"] in data["curvatures"]
+    for curvature in data["curvatures"]:
+        assert min(data["lr"]) < 2 / curvature < max(data["lr"])
+        assert 2 / curvature in data["lr"] and 1 / curvature in data["lr"]
 
 
 def test_the_sliders_markup_carries_the_data_and_asks_no_other_host():
     markup = lab.live_html()
     embedded = re.search(r'<script type="application/json">(.*?)</script>', markup)
     assert embedded and json.loads(embedded[1]) == lab.live_data()
-    assert "//" not in markup
+    without_picture = re.sub(r'src="data:image[^"]*"', "", markup)
+    assert "//" not in without_picture
+    assert re.search(r'<img [^>]*alt="[^"]{60,}"', markup)
     for name in re.findall(r'"\.\./_static/([^"]+)"', markup):
         assert (ROOT / "book" / "_static" / name).is_file()
 
@@ -479,3 +484,23 @@ def test_drawing_leaves_the_learners_own_settings_alone(pyplot):
     before = dict(pyplot.rcParams)
     figures.curves({"a": [1, 2]})
     assert dict(pyplot.rcParams) == before
+
+
+# The page itself.
+
+
+def test_the_answers_that_stand_in_the_text_are_right():
+    """Few numbers are written by hand: those of the folded answers."""
+    curvatures = np.array([3.0, 1.0])
+    one_step = gradient_descent(lambda theta: curvatures * theta, np.ones(2), 0.5, 1)[-1]
+    np.testing.assert_allclose(one_step, [-0.5, 0.5])
+    for lr, settles in ((0.66, True), (0.67, False)):
+        end = gradient_descent(lambda theta: curvatures * theta, np.ones(2), lr, 2000)[-1]
+        assert bool(np.linalg.norm(end) < 1e-3) is settles
+    newton_costs, descent_costs = (lambda d: 6 * d**3 / 3), (lambda d: 600 * 4 * d**2)
+    assert newton_costs(1199) < descent_costs(1199)
+    assert newton_costs(1201) > descent_costs(1201)
+    n = 13_002
+    assert n**2 * 8 == pytest.approx(1.35e9, rel=5e-3)
+    assert n**3 / 3 == pytest.approx(7e11, rel=0.05)
+    assert 0.7**13 <= 0.01 < 0.7**12

@@ -12,8 +12,15 @@ import pytest
 from scipy.stats import sem
 
 from book import sgd_experiments as lab
+from book.page import share_error
 from solutions.gradient import gradient_descent, linear_gradient
-from solutions.sgd import gradient_standard_error, minibatches, sgd
+from solutions.sgd import (
+    exponential_decay,
+    gradient_standard_error,
+    minibatches,
+    sgd,
+    step_decay,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 SOME_SIZES = (1, 3, 10, 30, 100)
@@ -228,7 +235,7 @@ def test_the_error_of_the_gain_is_that_of_paired_starts():
     # 9 won, 4 lost: the sample variance of the differences, by hand.
     by_hand = np.sqrt((13 - 100 * 0.05**2) / 99 / 100)
     assert trial.gain_error == pytest.approx(by_hand)
-    assert lab.share_error(0.3, 100) == pytest.approx(np.sqrt(0.21 / 100))
+    assert share_error(0.3, 100) == pytest.approx(np.sqrt(0.21 / 100))
 
 
 # Hardware.
@@ -301,3 +308,18 @@ def test_the_live_figures_markup_carries_the_data_and_asks_no_other_host():
     assert len(markup) < 400_000
     for name in re.findall(r'"\.\./_static/([^"]+)"', markup):
         assert (ROOT / "book" / "_static" / name).is_file()
+
+
+# The page itself.
+
+
+def test_the_answers_that_stand_in_the_text_are_right():
+    """Few numbers are written by hand: the poll's, and those of the folded answers."""
+    assert 100 * share_error(0.5, 1000) == pytest.approx(1.5, abs=0.1)
+    assert share_error(0.5, 4000) == pytest.approx(share_error(0.5, 1000) / 2)
+    lengths = [len(batch) for batch in minibatches(1000, 64, np.random.default_rng(0))]
+    assert (len(lengths), lengths[-1]) == (16, 40)
+    assert 0.4 / np.sqrt(400 / 25) == pytest.approx(0.1)
+    assert lab.finite_population(400, 10_000) == pytest.approx(0.98, abs=1e-3)
+    assert [step_decay(0.8, t, 0.5, 100) for t in (0, 99, 100, 250)] == [0.8, 0.8, 0.4, 0.2]
+    assert exponential_decay(0.8, 200, 0.9931) == pytest.approx(0.2, rel=5e-3)

@@ -41,18 +41,25 @@ function watch() {
   }
 }
 
-// A formula in a line is a box of its own, and a line may break behind any box. A comma at the start
-// of the next line looks wrong: keep it with its formula.
+// A formula in a line is a box of its own, and a line may break before and behind any box. A comma at
+// the start of the next line looks wrong, and so does a bracket that opens at the end of this one:
+// keep them with their formula.
 function keepPunctuation() {
   for (const formula of document.querySelectorAll(".bd-article span.math")) {
-    const next = formula.nextSibling;
-    const marks = next?.nodeType === Node.TEXT_NODE && /^[,.;:?!)\]\u2019\u201d]+/.exec(next.data);
-    if (!marks) continue;
-    next.splitText(marks[0].length);
-    const pair = document.createElement("span");
-    pair.className = "keep";
-    formula.replaceWith(pair);
-    pair.append(formula, next);
+    const [before, after] = [formula.previousSibling, formula.nextSibling];
+    const opens = before?.nodeType === Node.TEXT_NODE && /[([\u2018\u201c]+$/.exec(before.data);
+    const closes = after?.nodeType === Node.TEXT_NODE && /^[,.;:?!)\]\u2019\u201d]+/.exec(after.data);
+    if (!opens && !closes) continue;
+    const kept = [formula];
+    if (opens) kept.unshift(before.splitText(opens.index));
+    if (closes) {
+      after.splitText(closes[0].length);
+      kept.push(after);
+    }
+    const together = document.createElement("span");
+    together.className = "keep";
+    formula.replaceWith(together);
+    together.append(...kept);
   }
 }
 

@@ -1,11 +1,17 @@
-"""The figures that move: by keyboard, by touch, in words, and still where no script runs."""
+"""Chapter 2's figure: its steps are the reference's, and it can be used without a mouse."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
+
+from book import gradient_experiments as lab
+from solutions.gradient import gradient_descent
 
 from .loopback import Site
 
@@ -48,6 +54,59 @@ def open_slider(page: Page, site: Site) -> Slider:
     return Slider(page, box, box.get_by_role("slider", name="Learning rate"))
 
 
+@pytest.fixture(scope="module")
+def loaded(browser: Browser, site: Site) -> Iterator[Page]:
+    """The page, loaded once for the tests that only compute."""
+    context = browser.new_context()
+    page = context.new_page()
+    open_slider(page, site)
+    yield page
+    context.close()
+
+
+def test_each_step_is_the_references(loaded: Page) -> None:
+    """A thousand random steps, below and above the cliff, to 1e-9 a step; and whole walks."""
+    rng = np.random.default_rng(2)
+    for _ in range(40):
+        curvatures, lr = rng.uniform(0.1, 40, 3), float(rng.uniform(0, 0.4))
+        start = rng.normal(size=3)
+        walk, losses = loaded.evaluate(
+            """([curvatures, start, lr]) => {
+              const points = course.gradient.walk(curvatures, start, lr, 25);
+              return [points, points.map((p) => course.gradient.loss(curvatures, p))];
+            }""",
+            [curvatures.tolist(), start.tolist(), lr],
+        )
+        walk, losses = np.array(walk, float), np.array(losses, float)
+        right = gradient_descent(lambda theta, c=curvatures: c * theta, start, lr, 25)
+        np.testing.assert_allclose(walk, right, rtol=1e-9, atol=1e-12)
+        for here, there in pairwise(walk):
+            step = gradient_descent(lambda theta, c=curvatures: c * theta, here, lr, 1)
+            np.testing.assert_allclose(there, step[-1], rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(losses, right**2 @ curvatures / 2, rtol=1e-9, atol=1e-12)
+
+
+def test_its_steps_to_a_millionth_are_the_references(loaded: Page) -> None:
+    """At every place of the slider, for every ravine."""
+    rates = lab.SLIDER_LRS.tolist()
+    for curvature in lab.SLIDER_CURVATURES:
+        counted = loaded.evaluate(
+            """([curvature, start, rates]) =>
+              rates.map((lr) => course.gradient.stepsUntil([1, curvature], start, lr))""",
+            [curvature, lab.RAVINE_START.tolist(), rates],
+        )
+        assert counted == [lab.steps_until(lr, curvature=curvature) for lr in rates]
+        assert None in counted and min(filter(None, counted)) < 200
+
+
+def test_its_words_name_what_the_walk_does(loaded: Page) -> None:
+    rates = (0.05, 0.1, 0.15, 0.2, 0.21)
+    kinds = loaded.evaluate(
+        "(rates) => rates.map((lr) => course.gradient.behaviour(10, lr).kind)", list(rates)
+    )
+    assert kinds == ["creeps", "floor", "zigzags", "edge", "diverges"]
+
+
 def test_the_slider_moves_by_keyboard(page: Page, site: Site) -> None:
     slider = open_slider(page, site)
     assert slider.lr == 0.05
@@ -70,18 +129,31 @@ def test_the_slider_moves_by_keyboard(page: Page, site: Site) -> None:
 
 
 def test_the_slider_says_where_the_walk_begins_to_diverge(page: Page, site: Site) -> None:
+    """Two places below the cliff, on it, and two above, by keyboard."""
     slider = open_slider(page, site)
     slider.handle.focus()
-    page.keyboard.press("Home")
-    diverged: dict[float, bool] = {}
-    while slider.lr not in diverged:
-        words = "diverges" in slider.state.inner_text()
-        colour = "diverges" in (slider.box.get_attribute("class") or "")
-        assert words == colour, f"at {slider.lr} the words and the colour disagree"
-        diverged[slider.lr] = words
+    for _ in range(28):  # from 0.050 to 0.190
         page.keyboard.press("ArrowRight")
-    assert max(diverged) > EDGE > min(diverged)
-    assert diverged == {lr: lr > EDGE for lr in diverged}
+    for lr, diverges in ((0.19, False), (0.195, False), (0.2, False), (0.205, True), (0.21, True)):
+        assert slider.lr == lr
+        assert ("diverges" in slider.state.inner_text()) is diverges
+        assert ("diverges" in (slider.box.get_attribute("class") or "")) is diverges
+        assert ("equally far" in slider.state.inner_text()) is (lr == EDGE)
+        page.keyboard.press("ArrowRight")
+
+
+def test_twice_as_steep_brings_the_cliff_to_half(page: Page, site: Site) -> None:
+    slider = open_slider(page, site)
+    expect(slider.state).to_contain_text("The cliff 2/L is at 0.2.")
+    before = slider.walks
+    slider.box.get_by_role("radio", name="20", exact=True).check()
+    expect(slider.state).to_contain_text("0.050: at 1/L")
+    expect(slider.state).to_contain_text("The cliff 2/L is at 0.1.")
+    assert all(new != old for new, old in zip(slider.walks, before, strict=True))
+    slider.box.get_by_role("radio", name="40", exact=True).check()
+    expect(slider.state).to_contain_text("equally far")
+    page.keyboard.press("ArrowLeft")  # a radio button's neighbour, by keyboard
+    expect(slider.state).to_contain_text("The cliff 2/L is at 0.1.")
 
 
 def test_the_slider_moves_by_touch(phone: Page, site: Site) -> None:
@@ -94,6 +166,11 @@ def test_the_slider_moves_by_touch(phone: Page, site: Site) -> None:
     expect(slider.state).to_contain_text("diverges")
     assert slider.lr > EDGE
     assert all(new != old for new, old in zip(slider.walks, before, strict=True))
+    for label in slider.box.locator("label:has(input[type=radio])").all():
+        box = label.bounding_box()
+        assert box is not None and box["height"] >= 44
+    slider.box.locator("label", has_text="5").first.tap()
+    expect(slider.state).to_contain_text("The cliff 2/L is at 0.4.")
 
 
 def test_without_javascript_the_still_pictures_remain(browser: Browser, site: Site) -> None:
@@ -101,8 +178,13 @@ def test_without_javascript_the_still_pictures_remain(browser: Browser, site: Si
     page = context.new_page()
     page.goto(f"{site.url}/{PAGE}", wait_until="load")
     slider = page.locator(".live-figure")
-    expect(slider).to_contain_text("a slider that needs JavaScript")
     assert slider.locator("input, svg").count() == 0
+    still = slider.get_by_role("img")
+    expect(still).to_be_visible()
+    assert len(still.get_attribute("alt") or "") > 60
+    size = still.bounding_box()
+    assert size is not None
+    assert min(size["width"], size["height"]) > 200
     for name in ("fig-ravine", "fig-steps"):
         picture = page.locator(f"#{name} img")
         expect(picture).to_be_visible()

@@ -229,27 +229,49 @@ def test_the_tab_key_stops_at_no_formula_that_fits(page: Page, site: Site, path:
     assert page.locator("article span.math[tabindex]").count() == 0
 
 
-def test_a_line_begins_with_no_comma(browser: Browser, site: Site) -> None:
+@pytest.mark.parametrize("path", ["book/gradient.html", "book/sgd.html"])
+def test_no_line_begins_with_a_comma_or_ends_with_a_bracket(
+    browser: Browser, site: Site, path: str
+) -> None:
+    """Beside a formula: elsewhere the browser itself sees to it."""
     context = browser.new_context(viewport={"width": 390, "height": 844}, is_mobile=True)
     page = context.new_page()
-    visit(page, site, "book/gradient.html")
+    visit(page, site, path)
     page.wait_for_selector("article .keep")
-    fallen = page.evaluate(
+    unfold(page)
+    parted = page.evaluate(
         """() => {
+          const height = (node, at) => {
+            const range = document.createRange();
+            range.setStart(node, at);
+            range.setEnd(node, at + 1);
+            return range.getBoundingClientRect();
+          };
+          const fallen = (e) => /^[,.;:]/.test(e.nextSibling?.data ?? "") &&
+            height(e.nextSibling, 0).top > e.getBoundingClientRect().bottom;
+          const hung = (e) => /[([]$/.test(e.previousSibling?.data ?? "") &&
+            height(e.previousSibling, e.previousSibling.data.length - 1).bottom <
+              e.getBoundingClientRect().top;
           return [...document.querySelectorAll("article span.math")]
             .filter((e) => e.getClientRects().length)
-            .filter((e) => /^[,.;:]/.test(e.nextSibling?.data ?? ""))
-            .filter((e) => {
-              const range = document.createRange();
-              range.setStart(e.nextSibling, 0);
-              range.setEnd(e.nextSibling, 1);
-              return range.getBoundingClientRect().top > e.getBoundingClientRect().bottom;
-            })
+            .filter((e) => fallen(e) || hung(e))
             .map((e) => e.parentElement.textContent.slice(0, 80));
         }"""
     )
     context.close()
-    assert not fallen
+    assert not parted
+
+
+def test_a_rate_in_code_stays_on_one_line(browser: Browser, site: Site) -> None:
+    """`lr = 0.3` is one thing, though it has blanks."""
+    context = browser.new_context(viewport={"width": 390, "height": 844}, is_mobile=True)
+    page = context.new_page()
+    visit(page, site, "book/sgd.html")
+    codes = page.locator("article p code", has_text=re.compile(r"^lr = [\d.]+$"))
+    boxes = [code.evaluate("(e) => e.getClientRects().length") for code in codes.all()]
+    context.close()
+    assert len(boxes) > 5
+    assert set(boxes) == {1}
 
 
 def test_a_page_with_its_pictures_is_light(site: Site) -> None:
