@@ -517,7 +517,7 @@ def live_data() -> dict[str, Any]:
         "names": list(LIVE_NAMES),
         "chosen": list(NAMES),
         "colours": [5, 1, 4, 6, 3, 2, 7],
-        "dashes": ["", "7 3", "2 3", "9 3 2 3", "5 2", "", "12 4"],
+        "dashes": ["", "7 3", "2 3", "9 3 2 3", "5 2", "", "14 3 2 3 2 3"],
         "lr": {"values": grid(1e-3, 1.0), "start": 0.016},
         "adaptiveLr": {"values": grid(1e-2, 10.0), "start": 0.1},
         "beta1": {"values": [0, 0.5, 0.8, 0.9, 0.95, 0.99], "start": 0.9},
