@@ -74,6 +74,11 @@ def describe(value: Any) -> str:
     return type(value).__name__
 
 
+def describe_shape(value: np.ndarray) -> str:
+    """A shape; who meets () for the first time is told what it means."""
+    return str(value.shape) if value.shape else "(), a single number"
+
+
 def _is_tensor(value: Any) -> bool:
     return type(value).__module__.partition(".")[0] == "torch" and hasattr(value, "detach")
 
@@ -102,7 +107,7 @@ def _dict(got: Any, wanted: dict[Any, Any], rtol: float, atol: float, where: str
 
 def _sequence(got: Any, wanted: Any, rtol: float, atol: float, where: str) -> Difference | None:
     if not isinstance(got, list | tuple):
-        return Difference("type", describe(got), describe(wanted), where)
+        return Difference("type", describe(got), describe(wanted) + _how_returned(wanted), where)
     if len(got) != len(wanted):
         return Difference("length", str(len(got)), str(len(wanted)), where)
     for i, (g, w) in enumerate(zip(got, wanted, strict=True)):
@@ -110,6 +115,12 @@ def _sequence(got: Any, wanted: Any, rtol: float, atol: float, where: str) -> Di
         if found:
             return found
     return None
+
+
+def _how_returned(wanted: list[Any] | tuple[Any, ...]) -> str:
+    """How several values are returned, for who returned one of them."""
+    few = isinstance(wanted, tuple) and 2 <= len(wanted) <= 4
+    return f", as in return {', '.join('abcd'[: len(wanted)])}" if few else ""
 
 
 def _tensor(got: Any, wanted: Any, rtol: float, atol: float, where: str) -> Difference | None:
@@ -128,10 +139,11 @@ def _tensor(got: Any, wanted: Any, rtol: float, atol: float, where: str) -> Diff
 
 def _array(got: Any, wanted: np.ndarray, rtol: float, atol: float, where: str) -> Difference | None:
     if not isinstance(got, np.ndarray | np.generic):
-        return Difference("type", describe(got), describe(wanted), where)
+        how = " (np.array makes one of a list)" if isinstance(got, list | tuple) else ""
+        return Difference("type", describe(got), describe(wanted) + how, where)
     got = np.asarray(got)
     if got.shape != wanted.shape:
-        return Difference("shape", str(got.shape), str(wanted.shape), where)
+        return Difference("shape", describe_shape(got), describe_shape(wanted), where)
     if not _dtype_fits(got.dtype, wanted.dtype):
         return Difference("dtype", got.dtype.name, wanted.dtype.name, where)
     return _numbers(got, wanted, rtol, atol, where)
@@ -149,9 +161,10 @@ def _dtype_fits(got: np.dtype, wanted: np.dtype) -> bool:
 def _scalar(got: Any, wanted: Any, rtol: float, atol: float, where: str) -> Difference | None:
     """A scalar may be a Python number, a NumPy scalar or an array without a dimension."""
     is_number = isinstance(got, bool | int | float | np.generic)
-    if not is_number and not (isinstance(got, np.ndarray) and got.shape == ()):
-        kind = "shape" if isinstance(got, np.ndarray) else "type"
-        return Difference(kind, describe(got), describe_scalar(wanted), where)
+    if isinstance(got, np.ndarray) and got.shape != ():
+        return Difference("shape", describe_shape(got), describe_shape(np.asarray(wanted)), where)
+    if not is_number and not isinstance(got, np.ndarray):
+        return Difference("type", describe(got), describe_scalar(wanted), where)
     g, w = np.asarray(got), np.asarray(wanted)
     if (g.dtype.kind == "b") != (w.dtype.kind == "b"):
         return Difference("type", describe_scalar(got), describe_scalar(wanted), where)

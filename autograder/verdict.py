@@ -244,7 +244,9 @@ def _what_is_off(trial: Trial, reveal: bool) -> str:
     place = _(" in {where} of what it returns").format(where=off.where) if off.where else ""
     at = ""
     if off.index is not None:
-        at = _(" at index {index}").format(index=_index(off.index))
+        at = (_(", at index {index}") if place else _(" at index {index}")).format(
+            index=_index(off.index)
+        )
     got = off.got if reveal else off.got.partition(" of ")[0]
     return _sentence(off, trial, reveal).format(got=got, wanted=off.wanted, place=place + at)
 

@@ -6,7 +6,7 @@ Everything runs on the reference functions, so a mended reference mends the page
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,13 +20,14 @@ from solutions.adam import (
     normalized_step,
     rmsprop_step,
 )
-from solutions.momentum import momentum_step
+from solutions.momentum import bias_correct, momentum_step
 
 Array = np.ndarray
 State = tuple[Array, Array]
 
 NAMES = ("GD", "momentum", "normalised", "AdaGrad", "RMSprop", "Adam")
-ADAPTIVE = NAMES[2:]
+# AdamW runs in the interactive figure alone: the race's ravine has its minimum where decay pulls.
+LIVE_NAMES = (*NAMES, "AdamW")
 
 
 # The ravine: a hundred times as curved across as along; and the same ravine turned by 45 degrees.
@@ -65,6 +66,7 @@ class Settings:
     beta1: float = 0.9
     beta2: float = 0.999
     eps: float = 1e-8
+    weight_decay: float = 1e-2
 
 
 def one_step(
@@ -85,6 +87,10 @@ def one_step(
             theta, v = rmsprop_step(theta, grad, v, use.lr, use.beta2, use.eps)
         case "Adam":
             theta, m, v = adam_step(theta, grad, m, v, t, use.lr, use.beta1, use.beta2, use.eps)
+        case "AdamW":
+            theta, m, v = adamw_step(
+                theta, grad, m, v, t, use.lr, use.beta1, use.beta2, use.eps, use.weight_decay
+            )
         case _:
             raise ValueError(f"no optimiser is called {name!r}")
     return theta, (m, v)
@@ -508,22 +514,47 @@ def live_data() -> dict[str, Any]:
             "turned": {"H": TURNED_RAVINE.tolist(), "start": (TURN @ START).tolist()},
         },
         "curvature": [1.0, 100.0],
-        "names": list(NAMES),
-        "colours": [5, 1, 4, 6, 3, 2],
-        "dashes": ["", "7 3", "2 3", "9 3 2 3", "5 2", ""],
+        "names": list(LIVE_NAMES),
+        "chosen": list(NAMES),
+        "colours": [5, 1, 4, 6, 3, 2, 7],
+        "dashes": ["", "7 3", "2 3", "9 3 2 3", "5 2", "", "14 3 2 3 2 3"],
         "lr": {"values": grid(1e-3, 1.0), "start": 0.016},
         "adaptiveLr": {"values": grid(1e-2, 10.0), "start": 0.1},
         "beta1": {"values": [0, 0.5, 0.8, 0.9, 0.95, 0.99], "start": 0.9},
         "beta2": {"values": [0, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999], "start": 0.99},
-        "eps": 1e-8,
+        "eps": {"values": [1e-8, 0.01, 1, 100, 10_000], "start": 1e-8},
+        "weightDecay": {"values": [0, 0.01, 0.03, 0.1, 0.3, 1], "start": 0.1},
     }
 
 
 def live_settings(name: str) -> Settings:
     """The hyperparameters with which the interactive figure begins."""
     data = live_data()
-    lr = data["adaptiveLr" if name in ADAPTIVE else "lr"]["start"]
-    return Settings(lr, data["beta1"]["start"], data["beta2"]["start"], data["eps"])
+    lr = "lr" if name in ("GD", "momentum") else "adaptiveLr"
+    controls = (lr, "beta1", "beta2", "eps", "weightDecay")
+    return Settings(*(data[control]["start"] for control in controls))
+
+
+def gap_under_a_large_eps(name: str, eps: float = 1e4, lr: float = 10.0, steps: int = 60) -> float:
+    """Largest distance, in lengths of the start, from what an eps far above every gradient leaves.
+
+    That is gradient descent at `lr / eps`; of Adam, momentum with its average corrected.
+    """
+    theta, velocity, left = START, np.zeros(2), [START]
+    beta = 0.9 if name == "Adam" else 0.0
+    for t in range(1, steps + 1):
+        _, velocity = momentum_step(theta, velocity, RAVINE @ theta, lr / eps, beta)
+        theta = theta - lr / eps * bias_correct(velocity, beta, t)
+        left.append(theta)
+    gaps = walk(name, RAVINE, START, steps, Settings(lr, beta1=beta, eps=eps)) - np.array(left)
+    return float(np.max(np.linalg.norm(gaps, axis=1)) / np.linalg.norm(START))
+
+
+def turned_end(name: str, weight_decay: float, steps: int = 60) -> float:
+    """The loss in the turned ravine as the interactive figure shows it, with this decay."""
+    H, start = surface(turned=True)
+    use = replace(live_settings(name), weight_decay=weight_decay)
+    return float(quadratic(H, walk(name, H, start, steps, use)[-1]))
 
 
 def live_html(still: Any) -> str:

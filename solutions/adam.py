@@ -177,6 +177,14 @@ def normalized_eps_inside_root(theta, grad, lr, eps=1e-8):
     return theta - lr * grad / np.sqrt(grad**2 + eps)
 
 
+@normalized_step.mistake(
+    "lr is left out: every component moves by about 1.",
+    hint="Dividing by the size leaves +1 or -1; lr says how far that is.",
+)
+def normalized_without_lr(theta, grad, lr, eps=1e-8):
+    return theta - grad / (np.abs(grad) + eps)
+
+
 @exercise(
     points=2,
     atol=1e-6,
@@ -328,6 +336,23 @@ def one_sum_for_all(theta, grad, accumulator, lr, eps=1e-8):
 def adagrad_uphill(theta, grad, accumulator, lr, eps=1e-8):
     accumulator = accumulator + grad**2
     return theta + lr * grad / (np.sqrt(accumulator) + eps), accumulator
+
+
+@adagrad_step.mistake(
+    "What comes back is the root of the sum; the next step adds a square to it.",
+    hint="Keep the sum of squares as it is, and take its root only where you divide.",
+)
+def root_returned(theta, grad, accumulator, lr, eps=1e-8):
+    root = np.sqrt(accumulator + grad**2)
+    return theta - lr * grad / (root + eps), root
+
+
+@adagrad_step.mistake(
+    "The two answers are in the wrong order: theta comes first, then the accumulator.",
+    hint="The last line is return theta, accumulator.",
+)
+def adagrad_answers_swapped(theta, grad, accumulator, lr, eps=1e-8):
+    return adagrad_step.reference(theta, grad, accumulator, lr, eps)[::-1]
 
 
 adagrad_step.remark(
@@ -503,6 +528,32 @@ def old_average_returned(theta, grad, v, lr, beta, eps=1e-8):
 def rmsprop_uphill(theta, grad, v, lr, beta, eps=1e-8):
     v = beta * v + (1 - beta) * grad**2
     return theta + lr * grad / (np.sqrt(v) + eps), v
+
+
+@rmsprop_step.mistake(
+    "The factor (1 - beta) is squared along with the gradient.",
+    hint="(1 - beta) * grad ** 2: the power binds before the product, brackets would undo that.",
+)
+def factor_squared(theta, grad, v, lr, beta, eps=1e-8):
+    v = beta * v + ((1 - beta) * grad) ** 2
+    return theta - lr * grad / (np.sqrt(v) + eps), v
+
+
+@rmsprop_step.mistake(
+    "One average is kept for all components; each needs its own.",
+    hint="grad @ grad is one number. grad ** 2 has the shape of theta.",
+)
+def one_average_for_all(theta, grad, v, lr, beta, eps=1e-8):
+    v = beta * v + (1 - beta) * (grad @ grad)
+    return theta - lr * grad / (np.sqrt(v) + eps), v
+
+
+@rmsprop_step.mistake(
+    "The two answers are in the wrong order: theta comes first, then v.",
+    hint="The last line is return theta, v.",
+)
+def rmsprop_answers_swapped(theta, grad, v, lr, beta, eps=1e-8):
+    return rmsprop_step.reference(theta, grad, v, lr, beta, eps)[::-1]
 
 
 rmsprop_step.remark(
@@ -844,6 +895,61 @@ def adam_uphill(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8)
     return theta + lr * m_hat / (np.sqrt(v_hat) + eps), m, v
 
 
+@adam_step.mistake(
+    "The averages are multiplied by 1 - beta ** t; the correction divides by it.",
+    hint="A young average is too small. The correction makes it larger.",
+)
+def adam_correction_multiplied(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    m = beta1 * m + (1 - beta1) * grad
+    v = beta2 * v + (1 - beta2) * grad**2
+    m_hat, v_hat = m * (1 - beta1**t), v * (1 - beta2**t)
+    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
+
+
+@adam_step.mistake(
+    "In the correction the power is taken of 1 - beta, not of beta.",
+    hint="1 - beta ** t, where the power binds before the minus: no brackets round 1 - beta.",
+)
+def adam_power_of_the_rest(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    m = beta1 * m + (1 - beta1) * grad
+    v = beta2 * v + (1 - beta2) * grad**2
+    m_hat, v_hat = m / (1 - beta1) ** t, v / (1 - beta2) ** t
+    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
+
+
+@adam_step.mistake(
+    "The averages are divided by 1 - beta, whatever t is.",
+    hint="That is right for t = 1 alone; with every step there is less to correct.",
+)
+def adam_same_for_every_t(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    m = beta1 * m + (1 - beta1) * grad
+    v = beta2 * v + (1 - beta2) * grad**2
+    m_hat, v_hat = m / (1 - beta1), v / (1 - beta2)
+    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
+
+
+@adam_step.mistake(
+    "The two weights of each average are swapped: beta belongs to the old average.",
+    hint="A beta near 1 should remember much and change little with one new gradient.",
+)
+def adam_weights_swapped(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    m = (1 - beta1) * m + beta1 * grad
+    v = (1 - beta2) * v + beta2 * grad**2
+    m_hat, v_hat = m / (1 - beta1**t), v / (1 - beta2**t)
+    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
+
+
+@adam_step.mistake(
+    "Both averages are corrected with beta1; v has beta2.",
+    hint="What is missing from v is beta2 ** t.",
+)
+def corrected_with_one_beta(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    m = beta1 * m + (1 - beta1) * grad
+    v = beta2 * v + (1 - beta2) * grad**2
+    m_hat, v_hat = m / (1 - beta1**t), v / (1 - beta1**t)
+    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
+
+
 adam_step.remark(
     "torch's own Adam gives the numbers; writing it yourself shows where they come from.",
     uses="Adam",
@@ -1003,6 +1109,14 @@ def one_rate_for_all(v, t, lr, beta2, eps=1e-8):
 )
 def corrected_after_the_root(v, t, lr, beta2, eps=1e-8):
     return lr / (np.sqrt(v) / (1 - beta2**t) + eps)
+
+
+@effective_learning_rate.mistake(
+    "The fraction is upside down: a large v must make the rate small.",
+    hint="lr stands above, the root of v_hat below.",
+)
+def upside_down(v, t, lr, beta2, eps=1e-8):
+    return lr * (np.sqrt(v / (1 - beta2**t)) + eps)
 
 
 @exercise(

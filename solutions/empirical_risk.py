@@ -883,6 +883,14 @@ def powers_summed(x, degree):
     return np.cumsum(x[:, np.newaxis] ** np.arange(degree + 1), axis=1)
 
 
+@polynomial_features.mistake(
+    "There is one power too many: degree is the highest.",
+    hint="A parabola, degree 2, has three coefficients. How many columns do you make?",
+)
+def one_power_too_many(x, degree):
+    return x[:, np.newaxis] ** np.arange(degree + 2)
+
+
 for shortcut in ("vander", "polyvander", "PolynomialFeatures"):
     polynomial_features.remark(
         "A library makes the table for you; with x as a column and the exponents as a row, "
@@ -1132,6 +1140,30 @@ def log_of_rounded_zero(y, y_hat, sigma):
 )
 def likelihood_of_all_pairs(y, y_hat, sigma):
     return gaussian_nll.reference(y.reshape(-1, 1), y_hat, sigma)
+
+
+@gaussian_nll.mistake(
+    "This is log(sigma ** 2) without its half: twice the term log(sigma).",
+    hint="The density has 1 / sigma in front, so its minus log is log(sigma).",
+)
+def variance_log_not_halved(y, y_hat, sigma):
+    return gaussian_nll.reference(y, y_hat, sigma) + np.log(sigma)
+
+
+@gaussian_nll.mistake(
+    "The constant is log(2 pi); the root in the density makes it half of that.",
+    hint="log(sqrt(2 pi)) is 1/2 log(2 pi).",
+)
+def constant_not_halved(y, y_hat, sigma):
+    return gaussian_nll.reference(y, y_hat, sigma) + 0.5 * np.log(2 * np.pi)
+
+
+@gaussian_nll.mistake(
+    "The squared error is divided by 2 sigma; sigma must be squared too.",
+    hint="An exponent has no unit: (y - y_hat) ** 2 needs sigma ** 2 below it.",
+)
+def sigma_not_squared(y, y_hat, sigma):
+    return 0.5 * np.log(2 * np.pi) + np.log(sigma) + np.mean((y - y_hat) ** 2) / (2 * sigma)
 
 
 for shortcut in ("logpdf", "GaussianNLLLoss", "gaussian_nll_loss"):

@@ -158,6 +158,31 @@ def whole_number_theta(f, theta, h=1e-5):
     return gradient
 
 
+@numerical_gradient.mistake(
+    "This is the backward difference: it looks only behind theta.",
+    hint="Its error falls as h; looking both ways, from theta - h to theta + h, makes it h ** 2.",
+)
+def backward_difference(f, theta, h=1e-5):
+    theta = np.asarray(theta, dtype=np.float64)
+    return np.array([(f(theta) - f(theta - h * e)) / h for e in np.eye(theta.size)])
+
+
+@numerical_gradient.mistake(
+    "... / 2 * h divides by 2, then multiplies by h: brackets are missing.",
+    hint="Python works from left to right here. Divide by (2 * h).",
+)
+def brackets_missing(f, theta, h=1e-5):
+    return numerical_gradient.reference(f, theta, h) * h**2
+
+
+@numerical_gradient.mistake(
+    "The sign is reversed: the height behind theta stands first.",
+    hint="Where f rises, the slope is positive: ahead minus behind.",
+)
+def behind_minus_ahead(f, theta, h=1e-5):
+    return -numerical_gradient.reference(f, theta, h)
+
+
 for shortcut in ("approx_fprime", "approx_derivative", "derivative"):
     numerical_gradient.remark(
         "SciPy's own difference quotient gives the number; writing it yourself shows where it "
@@ -340,6 +365,30 @@ def every_row_the_last(grad, theta0, lr, steps):
 def gradient_of_the_start(grad, theta0, lr, steps):
     slope = grad(np.array(theta0, dtype=np.float64))
     return np.array([theta0 - t * lr * slope for t in range(steps + 1)])
+
+
+@gradient_descent.mistake(
+    "Only the end of the walk comes back, not every point on the way.",
+    hint="Keep theta0 and each new theta as a row; the answer has steps + 1 rows.",
+)
+def only_the_end(grad, theta0, lr, steps):
+    return gradient_descent.reference(grad, theta0, lr, steps)[-1]
+
+
+@gradient_descent.mistake(
+    "It walks one step too many.",
+    hint="steps + 1 is the number of points; the start is one of them.",
+)
+def one_step_too_many(grad, theta0, lr, steps):
+    return gradient_descent.reference(grad, theta0, lr, steps + 1)
+
+
+@gradient_descent.mistake(
+    "lr is left out: each step is as long as the gradient.",
+    hint="theta - lr * grad(theta)",
+)
+def without_lr(grad, theta0, lr, steps):
+    return gradient_descent.reference(grad, theta0, 1.0, steps)
 
 
 @exercise(
@@ -671,6 +720,24 @@ def envelope_not_squared(theta, x):
     return np.sin(u) * np.exp(-u / 32)
 
 
+@gabor.mistake(
+    "In the envelope the 32 is squared too: that is (u / 32) ** 2.",
+    hint="Square u alone, then divide by 32.",
+)
+def quotient_squared(theta, x):
+    u = theta[0] + 0.06 * theta[1] * x
+    return np.sin(u) * np.exp(-((u / 32) ** 2))
+
+
+@gabor.mistake(
+    "The minus in the envelope is missing: it grows where it should fade.",
+    hint="A bell is highest at u = 0 and falls to both sides: exp(-u ** 2 / 32).",
+)
+def envelope_grows(theta, x):
+    u = theta[0] + 0.06 * theta[1] * x
+    return np.sin(u) * np.exp(u**2 / 32)
+
+
 @exercise(
     points=3,
     rtol=1e-6,
@@ -762,6 +829,26 @@ def inner_scale_missing(theta, x, y):
 )
 def error_reversed(theta, x, y):
     return -gabor_gradient.reference(theta, x, y)
+
+
+@gabor_gradient.mistake(
+    "The derivative of the envelope lacks a factor 2: of u ** 2 / 32 it is u / 16.",
+    hint="The derivative of u ** 2 is 2 u, and 2 u / 32 is u / 16.",
+)
+def envelope_slope_halved(theta, x, y):
+    u = theta[0] + 0.06 * theta[1] * x
+    wave, bell = np.sin(u), np.exp(-(u**2) / 32)
+    pull = 2 * (wave * bell - y) * (np.cos(u) - wave * u / 32) * bell
+    return np.array([np.sum(pull), np.sum(pull * 0.06 * x)])
+
+
+@gabor_gradient.mistake(
+    "In the derivative by theta[1] the factor x is missing.",
+    hint="u = theta[0] + 0.06 * theta[1] * x: differentiate it by theta[1].",
+)
+def inner_x_missing(theta, x, y):
+    by_offset = gabor_gradient.reference(theta, x, y)[0]
+    return by_offset * np.array([1.0, 0.06])
 
 
 @exercise(
@@ -873,6 +960,14 @@ def pseudo_inverse(grad, hessian, theta):
     return theta - np.linalg.pinv(hessian(theta)) @ grad(theta)
 
 
+@newton_step.mistake(
+    "This is the step alone; the new theta is wanted.",
+    hint="theta minus the solution s of H s = g.",
+)
+def step_alone(grad, hessian, theta):
+    return np.linalg.solve(hessian(theta), grad(theta))
+
+
 @exercise(
     points=2,
     hints=(
@@ -966,3 +1061,22 @@ def outer_reversed(H, s, y):
     rho = 1 / (y @ s)
     left = np.eye(len(s)) - rho * np.outer(y, s)
     return left @ H @ left.T + rho * np.outer(s, s)
+
+
+@bfgs_update.mistake(
+    "In place of the identity stands the number 1, which NumPy adds to every entry.",
+    hint="I is a matrix, np.eye(d): ones on the diagonal, zeros elsewhere.",
+)
+def one_for_identity(H, s, y):
+    rho = 1 / (y @ s)
+    left = 1 - rho * np.outer(s, y)
+    return left @ H @ left.T + rho * np.outer(s, s)
+
+
+@bfgs_update.mistake(
+    "In the last term rho is missing.",
+    hint="rho stands in all three places: rho s s^T.",
+)
+def last_term_without_rho(H, s, y):
+    left = np.eye(len(s)) - np.outer(s, y) / (y @ s)
+    return left @ H @ left.T + np.outer(s, s)

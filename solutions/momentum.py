@@ -156,6 +156,24 @@ def answers_swapped(theta, velocity, grad, lr, beta):
     return velocity, theta
 
 
+@momentum_step.mistake(
+    "The learning rate is in the average: theta is then moved by the velocity as it is.",
+    hint="The velocity averages gradients, whatever lr is; the step is lr times the velocity.",
+)
+def rate_in_the_average(theta, velocity, grad, lr, beta):
+    velocity = beta * velocity + (1 - beta) * lr * grad
+    return theta - velocity, velocity
+
+
+@momentum_step.mistake(
+    "The velocity that comes back is the step, lr and minus included, not the average.",
+    hint="If lr changes on the way, an average of gradients need not know; a stored step would.",
+)
+def velocity_is_the_step(theta, velocity, grad, lr, beta):
+    velocity = beta * velocity - (1 - beta) * lr * grad
+    return theta + velocity, velocity
+
+
 @exercise(
     points=3,
     hints=(
@@ -272,6 +290,22 @@ def factors_swapped(beta, t):
     return ema_weights.reference(1 - beta, t)
 
 
+@ema_weights.mistake(
+    "The weights are in reverse order, and each has one factor beta too many.",
+    hint="The exponents run from t - 1, for g_1, down to 0, for g_t.",
+)
+def reversed_one_too_many(beta, t):
+    return (1 - beta) * beta ** np.arange(1, t + 1)
+
+
+@ema_weights.mistake(
+    "The power is taken of 1 - beta; it is beta that comes in once more with each update.",
+    hint="An old gradient is multiplied by beta in every update; by 1 - beta once, as it enters.",
+)
+def powers_of_the_rest(beta, t):
+    return (1 - beta) ** np.arange(t - 1, -1, -1)
+
+
 @exercise(
     points=2,
     hints=(
@@ -367,6 +401,22 @@ def times_t(v, beta, t):
 )
 def divided_by_the_start(v, beta, t):
     return v / beta**t
+
+
+@bias_correct.mistake(
+    "The exponent is t + 1; t is already the number of updates made.",
+    hint="After the first update, t = 1, the weights add up to 1 - beta.",
+)
+def counted_one_too_far(v, beta, t):
+    return v / (1 - beta ** (t + 1))
+
+
+@bias_correct.mistake(
+    "v / 1 - beta ** t divides by 1, then subtracts: brackets are missing.",
+    hint="Python divides before it subtracts. Put the whole sum of weights into brackets.",
+)
+def brackets_missing(v, beta, t):
+    return v / 1 - beta**t
 
 
 @exercise(
@@ -507,6 +557,24 @@ def pytorch_way(theta, velocity, grad, lr, beta):
     return theta - lr * (slope + beta * velocity), velocity
 
 
+@nesterov_step.mistake(
+    "The step is right, but the velocity that comes back is the old one.",
+    hint="The next step needs the average that has this gradient in it.",
+)
+def look_ahead_forgotten(theta, velocity, grad, lr, beta):
+    moved, _ = nesterov_step.reference(theta, velocity, grad, lr, beta)
+    return moved, velocity
+
+
+@nesterov_step.mistake(
+    "This is Sutskever's form: the velocity is the step itself, with the learning rate in it.",
+    hint="Here the velocity averages gradients alone; lr and the minus come in when theta moves.",
+)
+def sutskever_way(theta, velocity, grad, lr, beta):
+    velocity = beta * velocity - lr * grad(theta + beta * velocity)
+    return theta + velocity, velocity
+
+
 @exercise(
     points=4,
     hints=(
@@ -630,3 +698,28 @@ def numbers_of_nesterov(mu, L):
 def order_swapped(mu, L):
     lr, beta = heavy_ball_optimum.reference(mu, L)
     return beta, lr
+
+
+@heavy_ball_optimum.mistake(
+    "The step size is 1 / L; with momentum a longer one is best.",
+    hint="Solve 1 - sqrt(lr * mu) = sqrt(lr * L) - 1 for sqrt(lr): mu has a say in it.",
+)
+def step_of_one_over_L(mu, L):
+    return 1 / L, heavy_ball_optimum.reference(mu, L)[1]
+
+
+@heavy_ball_optimum.mistake(
+    "The 2 is not squared: sqrt(lr) is 2 / (sqrt(L) + sqrt(mu)), and lr its square.",
+    hint="Above the fraction stands 2 ** 2.",
+)
+def two_not_squared(mu, L):
+    lr, beta = heavy_ball_optimum.reference(mu, L)
+    return lr / 2, beta
+
+
+@heavy_ball_optimum.mistake(
+    "beta has the curvatures where their square roots belong.",
+    hint="Put your lr into (1 - sqrt(lr * mu)) ** 2: the roots stay.",
+)
+def beta_without_roots(mu, L):
+    return heavy_ball_optimum.reference(mu, L)[0], ((L - mu) / (L + mu)) ** 2

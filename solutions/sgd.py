@@ -493,6 +493,14 @@ def shapes_do_not_fit(grad, theta, X, y, index):
     return grad(theta, X[index], y)
 
 
+@minibatch_gradient.mistake(
+    "The mean is taken twice: what grad gives is a mean already.",
+    hint="grad divides by the rows that it is given; do not divide by len(index) again.",
+)
+def mean_taken_twice(grad, theta, X, y, index):
+    return grad(theta, X[index], y[index]) / len(index)
+
+
 # SGD is judged by what grad was asked. A learner may ask it once a batch or several times; what
 # was asked at one place, up to a batch's length, is one update.
 
@@ -713,8 +721,8 @@ def no_row_left_over(answer, case):
 
 
 @sgd.property(
-    "The batches are not those of whole epochs: in each, every row comes once, batch_size rows "
-    "an update, and only the last batch may be shorter.",
+    "The batches are not those of whole epochs, as many as epochs says: in each, every row comes "
+    "once, batch_size rows an update, and only the last batch may be shorter.",
     hint="Try your minibatches alone; sgd should use every batch that it gives, in each epoch.",
 )
 def whole_epochs(answer, case):
@@ -737,6 +745,12 @@ def shuffled_each_epoch(answer, case):
 @sgd.property("The first row of the trajectory is not theta0.", mistake="start_missing")
 def starts_at_theta0(answer, case):
     return np.allclose(answer[0], case.args["theta0"], rtol=1e-12, atol=1e-12)
+
+
+@sgd.property("The last point of the walk is missing.", mistake="end_missing")
+def reaches_its_end(answer, case):
+    one_short = case.args["epochs"] > 0 and len(answer) == len(updates(case))
+    return not one_short or not np.allclose(answer[0], case.args["theta0"], rtol=1e-12, atol=1e-12)
 
 
 @sgd.property("There is one row an epoch, not one an update.", mistake="one_row_an_epoch")
@@ -973,6 +987,14 @@ def schedule_by_epoch(grad, theta0, X, y, lr, batch_size, epochs, rng):
     return sgd.reference(grad, theta0, X, y, by_epoch, batch_size, epochs, rng)
 
 
+@sgd.mistake(
+    "The last point is missing: theta is stored before each update, not after it.",
+    hint="Store theta0 before the loops, then each new theta: one row more than there are updates.",
+)
+def end_missing(grad, theta0, X, y, lr, batch_size, epochs, rng):
+    return sgd.reference(grad, theta0, X, y, lr, batch_size, epochs, rng)[:-1]
+
+
 @exercise(
     points=2,
     hints=(
@@ -1088,6 +1110,14 @@ def finite_population(per_example_gradients, m):
     return np.std(per_example_gradients, axis=0, ddof=1) / np.sqrt(m) * shrink
 
 
+@gradient_standard_error.mistake(
+    "The variance is divided by the root of m: take the root of both, or of neither.",
+    hint="A standard error has the units of the gradient; a variance has their square.",
+)
+def variance_over_the_root(per_example_gradients, m):
+    return np.var(per_example_gradients, axis=0, ddof=1) / np.sqrt(m)
+
+
 gradient_standard_error.remark(
     "SciPy's sem divides by the root of the number of rows that it is given; to use it here you "
     "had to turn n back into m.",
@@ -1190,6 +1220,14 @@ def falls_once(lr0, t, drop, every):
 )
 def remainder(lr0, t, drop, every):
     return lr0 * drop ** (t % every)
+
+
+@step_decay.mistake(
+    "drop is multiplied by the number of falls; it must be applied that many times.",
+    hint="After three falls the factor is drop * drop * drop.",
+)
+def falls_multiplied(lr0, t, drop, every):
+    return lr0 * drop * (t // every)
 
 
 @exercise(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -407,7 +408,7 @@ def test_equal_to_torch_over_a_thousand_random_steps():
 
 def test_the_live_figures_settings_are_among_its_values():
     data = lab.live_data()
-    for control in ("lr", "adaptiveLr", "beta1", "beta2"):
+    for control in ("lr", "adaptiveLr", "beta1", "beta2", "eps", "weightDecay"):
         assert data[control]["start"] in data[control]["values"]
         assert data[control]["values"] == sorted(data[control]["values"])
     assert len(data["names"]) == len(data["colours"]) == len(data["dashes"])
@@ -430,6 +431,24 @@ def test_what_the_page_says_of_the_live_figures_start():
     corrected = Settings(lab.live_settings("RMSprop").lr, beta1=0.0, beta2=0.99)
     with_hat = lab.walk("Adam", lab.RAVINE, lab.START, 60, corrected)
     assert lab.quadratic(lab.RAVINE, with_hat[-1]) > 1e6 * ends["RMSprop"][0]
+
+
+@pytest.mark.parametrize("name", ["normalised", "AdaGrad", "RMSprop", "Adam"])
+def test_an_eps_above_every_gradient_leaves_gradient_descent_or_momentum(name):
+    """Within 1 % of the start's distance from the minimum, at every step."""
+    assert lab.gap_under_a_large_eps(name) < 0.01
+    assert lab.gap_under_a_large_eps(name, eps=1.0, lr=0.001) > 0.1
+
+
+def test_decay_helps_where_the_minimum_lies_at_zero_and_costs_elsewhere():
+    """In the turned ravine of the figure, and in the same ravine moved away from the origin."""
+    assert lab.turned_end("AdamW", 1) < 1e-3 < 1 < lab.turned_end("Adam", 0)
+    assert lab.turned_end("AdamW", 0) == pytest.approx(lab.turned_end("Adam", 0), rel=1e-12)
+    minimum, state = np.array([3.0, 0.0]), (np.zeros(2), np.zeros(2))
+    theta, use = lab.START + minimum, replace(lab.live_settings("AdamW"), weight_decay=1)
+    for t in range(1, 2001):
+        theta, state = lab.one_step("AdamW", theta, lab.RAVINE @ (theta - minimum), state, t, use)
+    assert theta[0] < 2
 
 
 def test_the_live_figures_markup_carries_the_data_and_asks_no_other_host():

@@ -376,6 +376,23 @@ def test_what_is_wrong_with_the_walk_is_told(wrong: Callable[..., Any], told: st
     assert told in verdict.message
 
 
+def test_a_loop_that_stores_too_early_is_told_that_its_end_is_missing() -> None:
+    """As a learner writes it: without an epoch it gives an array of no dimension that tells."""
+
+    def stored_too_early(grad, theta0, X, y, lr, batch_size, epochs, rng):
+        theta, rows = np.array(theta0), []
+        for _ in range(epochs):
+            order = rng.permutation(len(y))
+            for start in range(0, len(y), batch_size):
+                index = order[start : start + batch_size]
+                rate = lr(len(rows)) if callable(lr) else lr
+                rows.append(theta)
+                theta = theta - rate * grad(theta, X[index], y[index])
+        return np.array(rows)
+
+    assert verdict_on("sgd", stored_too_early).mistake == "end_missing"
+
+
 # A false alarm is rarer than 1e-9 a case.
 
 

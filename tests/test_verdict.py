@@ -167,6 +167,21 @@ def test_a_visible_verdict_shows_got_and_wanted() -> None:
     assert "got" in verdict.detail and "wanted" in verdict.detail
 
 
+@pytest.mark.parametrize(
+    ("got", "wanted", "told"),
+    [
+        ([1.0, 2.0], ARRAY, "np.array makes one of a list"),
+        (ARRAY, (ARRAY, ARRAY, 1.0), "as in return a, b, c"),
+        (np.float64(3), ARRAY, "(), a single number"),
+        (ARRAY, 1.0, "(), a single number"),
+    ],
+)
+def test_a_type_or_shape_is_told_with_a_way_out(got: Any, wanted: Any, told: str) -> None:
+    off = difference(got, wanted, rtol=1e-6, atol=1e-12)
+    assert off is not None
+    assert told in f"{off.got}; {off.wanted}"
+
+
 def test_changing_the_argument_is_told_and_costs_nothing() -> None:
     def careless(x: Any) -> Any:
         x *= 2

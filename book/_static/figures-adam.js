@@ -1,7 +1,8 @@
 // Chapter 5's interactive figure: all optimisers on one badly scaled surface. The arithmetic is here
 // and nowhere else on the page; a browser test holds each step to the reference functions.
 course.adam = (() => {
-  // Each takes theta, grad, m and v as arrays, t from 1 and { lr, beta1, beta2, eps }; gives new ones.
+  // Each takes theta, grad, m and v as arrays, t from 1 and { lr, beta1, beta2, eps,
+  // weight_decay }; gives new ones.
   const average = (old, now, beta) => old.map((value, i) => beta * value + (1 - beta) * now[i]);
   const squares = (grad) => grad.map((g) => g * g);
   const move = (theta, lr, direction) => theta.map((value, i) => value - lr * direction[i]);
@@ -30,6 +31,10 @@ course.adam = (() => {
       const direction = m.map((value) => value / (1 - beta1 ** t));
       const size = v.map((value) => value / (1 - beta2 ** t));
       return { theta: move(theta, lr, divide(direction, size, eps)), m, v };
+    },
+    AdamW({ theta, m, v }, grad, t, settings) {
+      const kept = 1 - settings.lr * settings.weight_decay;
+      return steps.Adam({ theta: theta.map((value) => kept * value), m, v }, grad, t, settings);
     },
   };
 
@@ -64,7 +69,7 @@ course.figure("optimiser-race", (root, data) => {
     options: data.names.map((name, i) => ({
       value: name, label: name, colour: data.colours[i], dash: data.dashes[i],
     })),
-    chosen: data.names,
+    chosen: data.chosen,
     change: show,
   });
   const shape = course.choice(root, {
@@ -81,10 +86,14 @@ course.figure("optimiser-race", (root, data) => {
     id: "live-lr", label: "lr of GD and momentum", format: rate, ...pick(data.lr),
   });
   const adaptiveLr = course.slider(root, {
-    id: "live-adaptive-lr", label: "lr of the other four", format: rate, ...pick(data.adaptiveLr),
+    id: "live-adaptive-lr", label: "lr of the others", format: rate, ...pick(data.adaptiveLr),
   });
   const beta1 = course.slider(root, { id: "live-beta1", label: "beta1 (momentum, Adam)", ...pick(data.beta1) });
   const beta2 = course.slider(root, { id: "live-beta2", label: "beta2 (RMSprop, Adam)", ...pick(data.beta2) });
+  const eps = course.slider(root, { id: "live-eps", label: "eps of the others", ...pick(data.eps) });
+  const weightDecay = course.slider(root, {
+    id: "live-weight-decay", label: "weight_decay (AdamW)", ...pick(data.weightDecay),
+  });
   const step = course.slider(root, {
     id: "live-step", label: "Step shown", start: data.show, change: show,
     values: Array.from({ length: data.steps + 1 }, (_, t) => t),
@@ -136,7 +145,7 @@ course.figure("optimiser-race", (root, data) => {
       if (!racers.values.includes(name)) return;
       const settings = {
         lr: (slow.has(name) ? lr : adaptiveLr).value,
-        beta1: beta1.value, beta2: beta2.value, eps: data.eps,
+        beta1: beta1.value, beta2: beta2.value, eps: eps.value, weight_decay: weightDecay.value,
       };
       const points = walk(name, H, start, data.steps, settings);
       const losses = points.map((theta) => loss(H, theta));

@@ -40,7 +40,7 @@ def test_each_step_in_javascript_is_the_references(page: Page, site: Site) -> No
     """300 random steps of each optimiser; both go on from the reference's state."""
     open_race(page, site)
     rng = np.random.default_rng(50)
-    for name in lab.NAMES:
+    for name in lab.LIVE_NAMES:
         theta = rng.normal(size=3)
         m, v = np.zeros(3), np.zeros(3)
         inputs, expected = [], []
@@ -50,7 +50,8 @@ def test_each_step_in_javascript_is_the_references(page: Page, site: Site) -> No
                 lr=float(10 ** rng.uniform(-4, 1)),
                 beta1=float(rng.uniform(0, 0.999)),
                 beta2=float(rng.uniform(0, 0.9999)),
-                eps=float(10 ** rng.uniform(-9, -2)),
+                eps=float(10 ** rng.uniform(-9, 4)),
+                weight_decay=float(rng.uniform(0, 1)),
             )
             before = {"theta": theta.tolist(), "m": m.tolist(), "v": v.tolist()}
             inputs.append([before, grad.tolist(), t, vars(use)])
@@ -73,7 +74,7 @@ def test_the_walks_and_losses_drawn_are_the_references(
     """200 steps; an error of 1e-9 a step may add up, and must not."""
     open_race(page, site)
     H, start = lab.surface(turned)
-    for name in lab.NAMES:
+    for name in lab.LIVE_NAMES:
         use = lab.live_settings(name)
         walk, loss = page.evaluate(
             """([name, H, start, count, settings]) => {
@@ -109,11 +110,14 @@ def test_it_says_its_state_in_numbers(page: Page, site: Site) -> None:
 
 def test_every_control_works_by_keyboard(page: Page, site: Site) -> None:
     box = open_race(page, site)
+    box.get_by_role("checkbox", name="AdamW").check()
     for name, value in (
         ("lr of GD and momentum", "0.020"),
-        ("lr of the other four", "0.13"),
+        ("lr of the others", "0.13"),
         ("beta1", "0.95"),
         ("beta2", "0.999"),
+        ("eps of the others", "0.01"),
+        ("weight_decay", "0.3"),
         ("Step shown", "61"),
     ):
         before, drawn = state(box).inner_text(), box.locator(".live-panel svg").first.inner_html()
@@ -126,7 +130,7 @@ def test_every_control_works_by_keyboard(page: Page, site: Site) -> None:
     page.keyboard.press("Space")
     expect(state(box)).not_to_contain_text("RMSprop")
     lines = box.locator("polyline")
-    assert lines.count() == 2 * (len(lab.NAMES) - 1)
+    assert lines.count() == 2 * (len(lab.LIVE_NAMES) - 1)
     box.get_by_role("radio", name="along the axes").focus()
     before = state(box).inner_text()
     page.keyboard.press("ArrowDown")
