@@ -18,11 +18,11 @@ from autograder.calling import Answer, outcome
 from autograder.engine.bounded import bounded
 from autograder.engine.hearsay import Known
 from autograder.engine.interface import Call, Limits
-from autograder.engine.wire import Channel, Closed, Frame, TooSlow
+from autograder.engine.wire import Channel, Closed, Frame, TooLarge, TooSlow, packed
 from autograder.exercise import FreshRng
 from autograder.i18n import _
 from autograder.judge import Oracle
-from autograder.values import MalformedValue, decode, encode
+from autograder.values import MalformedValue, Raised, decode, encode
 from autograder.verdict import Died, TimedOut
 
 CONTROL_SECONDS = 10.0
@@ -170,7 +170,7 @@ class AskedSnapshot:
             while "oracle" in asked[0]:
                 tree, out = consult(oracles, *asked)
                 later = deadline + _waited(oracles)
-                worker.send({"value": tree}, out, deadline=later)
+                worker.send_packed(_replied(tree, out), deadline=later)
                 asked = worker.receive(later)
         return asked
 
@@ -254,6 +254,13 @@ def consult(
 def _waited(oracles: dict[str, Oracle]) -> float:
     """Seconds that calls were on their way to another machine, all in all."""
     return sum(oracle.waited for oracle in oracles.values())
+
+
+def _replied(tree: Any, blobs: list[bytes]) -> bytes:
+    try:
+        return packed({"value": tree}, blobs)
+    except TooLarge as error:
+        return packed({"value": encode(Raised(("ValueError", "Exception"), str(error)))})
 
 
 def _request(question: Call, blobs: list[bytes]) -> dict[str, Any]:

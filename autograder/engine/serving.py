@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from autograder.calling import Answer, by_position, call, raised
-from autograder.engine.wire import Channel, Closed, fits
+from autograder.engine.wire import Channel, Closed, TooLarge, packed
 from autograder.values import Opaque, Raised, decode, encode
 
 
@@ -104,10 +104,9 @@ class Server:
     def _ask(self, key: str, args: list[Any]) -> Any:
         out: list[bytes] = []
         header = {"oracle": key, "args": encode(args, out), "functions": self._functions(args)}
-        if not fits(header, out):
-            raise ValueError("the arguments are too large")
+        question = packed(header, out)
         with self._turn:
-            self.channel.send(header, out)
+            self.channel.send_packed(question)
             reply, blobs = self.channel.receive()
         value = decode(reply["value"], blobs)
         if isinstance(value, Raised):
@@ -125,9 +124,7 @@ class Server:
             answer = call(self._ready(request, args), args)
         except BaseException as error:  # a KeyboardInterrupt of the learner's own
             answer = Answer(raised(error))
-        header, out = encoded(answer.value)
-        header["changed"], header["warnings"] = answer.changed, answer.warnings[:20]
-        self.channel.send(header, out)
+        self.channel.send_packed(encoded(answer))
 
     def _argument(self, name: str, spec: dict[str, Any], blobs: list[bytes]) -> Any:
         if "rng" in spec:
@@ -151,17 +148,17 @@ class Server:
         return lambda: probe(target, **args)
 
 
-def encoded(value: Any) -> tuple[dict[str, Any], list[bytes]]:
-    """The frame of an answer; one that cannot be sent becomes an `Opaque`."""
+def encoded(answer: Answer) -> bytes:
+    """The frame of an answer; a value that cannot be sent becomes an `Opaque`."""
+    beside = {"changed": answer.changed, "warnings": answer.warnings[:20]}
     out: list[bytes] = []
     try:
-        header = {"answer": encode(value, out)}
-        if fits(header, out):
-            return header, out
+        return packed({"answer": encode(answer.value, out), **beside}, out)
+    except TooLarge:
         reason = "value too large"
     except Exception as error:  # a learner's class may do anything when looked at
         reason = f"value that cannot be read ({type(error).__name__})"
-    return {"answer": encode(Opaque(reason))}, []
+    return packed({"answer": encode(Opaque(reason)), **beside})
 
 
 def module_of(source: str) -> ModuleType:

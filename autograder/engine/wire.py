@@ -24,6 +24,9 @@ ROOM = 2**14
 SLICE_SECONDS = 1.0
 SPACE_FOR_FD = socket.CMSG_SPACE(struct.calcsize("i"))
 
+ENCODE = json.JSONEncoder().encode
+DECODE = json.JSONDecoder().decode
+
 Frame = tuple[dict[str, Any], list[bytes]]
 
 
@@ -35,17 +38,35 @@ class TooSlow(Exception):
     """The deadline passed."""
 
 
+class TooLarge(ValueError):
+    """A frame beyond what a reader takes."""
+
+
+def packed(header: dict[str, Any], blobs: Sequence[bytes] = ()) -> bytes:
+    """A frame as bytes.
+
+    Raises
+    ------
+    TooLarge.
+    """
+    if blobs:
+        sizes = [len(blob) for blob in blobs]
+        if len(sizes) > MAX_BLOBS or sum(sizes) > MAX_BYTES:
+            raise TooLarge("too many or too large arrays")
+        header = {**header, "blobs": sizes}
+    head = ENCODE(header).encode()
+    if len(head) > MAX_HEADER:
+        raise TooLarge("a value of too many parts")
+    return b"".join([len(head).to_bytes(4, "big"), head, *blobs])
+
+
 def fits(header: dict[str, Any], blobs: Sequence[bytes]) -> bool:
     """Whether a frame is within what a reader takes."""
-    return (
-        len(blobs) <= MAX_BLOBS
-        and sum(map(len, blobs)) <= MAX_BYTES
-        and len(_packed(header, blobs)) <= MAX_HEADER
-    )
-
-
-def _packed(header: dict[str, Any], blobs: Sequence[bytes]) -> bytes:
-    return json.dumps({**header, "blobs": [len(b) for b in blobs]} if blobs else header).encode()
+    try:
+        packed(header, blobs)
+    except TooLarge:
+        return False
+    return True
 
 
 class Channel:
@@ -73,8 +94,12 @@ class Channel:
         deadline: float | None = None,
     ) -> int:
         """Send a frame, and a descriptor with it. Returns the frame's size in bytes."""
-        packed = _packed(header, blobs)
-        data = b"".join([len(packed).to_bytes(4, "big"), packed, *blobs])
+        return self.send_packed(packed(header, blobs), fd=fd, deadline=deadline)
+
+    def send_packed(
+        self, data: bytes, *, fd: int | None = None, deadline: float | None = None
+    ) -> int:
+        """Send what `packed` made of a frame."""
         try:
             rest = memoryview(data)
             while rest:
@@ -109,7 +134,10 @@ class Channel:
         if length > MAX_HEADER:
             raise MalformedValue("a frame beyond all bounds")
         header = _object(self._exactly(length, deadline))
-        sizes = header.pop("blobs", [])
+        self.received = 4 + length
+        if "blobs" not in header:
+            return header, []
+        sizes = header.pop("blobs")
         if not isinstance(sizes, list) or len(sizes) > MAX_BLOBS:
             raise MalformedValue("a frame with too many arrays")
         if not all(type(n) is int and 0 <= n <= MAX_BYTES for n in sizes):
@@ -117,9 +145,9 @@ class Channel:
         if sum(sizes) > MAX_BYTES:
             raise MalformedValue(f"more than {MAX_BYTES} bytes of arrays")
         blobs = [self._exactly(n, deadline) for n in sizes]
+        self.received += sum(sizes)
         if len(self._room) > ROOM and not self.holds_more:
             self._room = memoryview(bytearray(ROOM))
-        self.received = 4 + length + sum(sizes)
         return header, blobs
 
     @property
@@ -219,9 +247,9 @@ def _left(deadline: float | None) -> float | None:
     return left
 
 
-def _object(data: bytes | bytearray) -> dict[str, Any]:
+def _object(data: bytes) -> dict[str, Any]:
     try:
-        header = json.loads(data)
+        header = DECODE(data.decode())
     except (ValueError, RecursionError) as error:
         raise MalformedValue("a frame that is no JSON") from error
     if not isinstance(header, dict):
