@@ -7,6 +7,7 @@ that the same sources give the same bytes.
 
 from __future__ import annotations
 
+import copy
 import functools
 import hashlib
 from typing import Any
@@ -126,17 +127,23 @@ def _exercise_cells(exercise: Exercise | ClassExercise) -> list[NotebookNode]:
 
 def check_cell(part: Part) -> NotebookNode:
     """The locked cell under a solution that checks it and carries its points."""
-    function, dot, step = part.name.partition(".")
+    return copy.deepcopy(_check_cell(part.name, part.grade_id, part.points))
+
+
+@functools.lru_cache(maxsize=256)
+def _check_cell(name: str, grade_id: str, points: float) -> NotebookNode:
+    """nbformat validates every new cell, which takes longer than all the rest of a repair."""
+    function, dot, step = name.partition(".")
     call = f'check({function}, "{step}")' if dot else f"check({function})"
     metadata = {
         "deletable": False,
         "editable": False,
         "nbgrader": {
-            **nbgrader_metadata(part.grade_id, grade=True, locked=True),
-            "points": part.points,
+            **nbgrader_metadata(grade_id, grade=True, locked=True),
+            "points": points,
         },
     }
-    return new_code_cell(call, id=part.grade_id, metadata=metadata)
+    return new_code_cell(call, id=grade_id, metadata=metadata)
 
 
 def nbgrader_metadata(grade_id: str, **given: bool) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
+from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
@@ -112,7 +114,18 @@ def definitions(source: str) -> dict[str, ast.AST]:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return {}
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    return {n.name: n for n in ast.walk(tree) if isinstance(n, kinds)}
+    return {n.name: n for n in _statements(tree) if isinstance(n, kinds)}
+
+
+def _statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """What `ast.walk` gives without the expressions, which are most of it and define nothing."""
+    left = deque([tree])
+    while left:
+        node = left.popleft()
+        yield node
+        for field in ("body", "orelse", "handlers", "finalbody", "cases"):
+            inner = getattr(node, field, ())
+            left.extend(inner if isinstance(inner, list) else ())
 
 
 def modules_imported(source: str) -> list[str]:
