@@ -21,6 +21,7 @@ from autograder.catalog import ExerciseSet
 from autograder.engine.interface import Call, Limits, Runner, Session, Snapshot
 from autograder.exercise import Part
 from autograder.freeze import public_source
+from autograder.grading.harmless import harmless
 from autograder.grading.repair import grade_id_of, repair
 from autograder.grading.submission import Submission
 from autograder.i18n import _
@@ -104,7 +105,7 @@ def _run(
             cell.outputs, cell.execution_count = [], None
         elif cell.source.strip():
             result = session.execute(cell.source)
-            cell.outputs = [NotebookNode(output) for output in result.outputs]
+            cell.outputs = [harmless(NotebookNode(output)) for output in result.outputs]
             cell.execution_count = result.execution_count or None
     # A function may stand below its check: cells that were moved still count.
     end = session.snapshot()
