@@ -55,3 +55,17 @@ c.GenerateFeedback.post_convert_hook = "autograder.grading.nbgrader_parts.end_ro
 c.ZipCollectApp.downloaded_directory = "grading/downloaded"
 c.ZipCollectApp.extractor_plugin = "autograder.grading.collect.ArchiveExtractor"
 c.ZipCollectApp.collector_plugin = "autograder.grading.collect.PlatformCollector"
+
+# A learner's HTML runs nothing in the browser of whoever looks at it, in Formgrader or in feedback.
+c.HTMLExporter.preprocessors = ["autograder.grading.pages.HarmlessPage"]
+c.HTMLExporter.filters = {
+    "markdown2html": "autograder.grading.pages.markdown2html",
+    "highlight_code": "autograder.grading.pages.Highlighted",
+    "ansi2html": "autograder.grading.pages.ansi2html",
+    "strip_files_prefix": "autograder.grading.pages.strip_files_prefix",
+    "clean_html": "autograder.grading.harmless.clean_html",
+}
+c.HTMLExporter.sanitize_html = True
+
+# nbgrader's own export writes names as they are: a spreadsheet would take `=1+1` for a formula.
+c.ExportApp.plugin_class = "autograder.grading.export.CsvExport"

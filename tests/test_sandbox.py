@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
@@ -22,7 +20,7 @@ from autograder.engine.plain import PlainRunner
 from autograder.engine.sandbox import SandboxedRunner, require_sandbox
 from autograder.notebooks import instructor_notebook
 from autograder.project import find_project
-from tests.walled import probe, tries
+from tests.walled import World, open_world, probe, tries
 
 HERE = Path(__file__).parent
 # A machine that refuses some of it cannot show that it holds: the refusal itself is tested below.
@@ -31,49 +29,12 @@ walled = pytest.mark.skipif(bool(REFUSED), reason=f"this kernel refuses: {REFUSE
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="becoming another user takes root")
 
 
-@dataclass
-class World:
-    """What a submission must not reach."""
-
-    canary: Path
-    port: int
-    abstract: str
-    listening: list[socket.socket]
-
-    def untouched(self) -> bool:
-        """Nobody called, and the file is as it was."""
-        for listener in self.listening:
-            listener.setblocking(False)
-            try:
-                listener.recv(1) if listener.type == socket.SOCK_DGRAM else listener.accept()
-            except BlockingIOError:
-                continue
-            return False
-        return self.canary.read_text() == "secret"
-
-
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """A secret file, a secret in the environment, and somebody who listens everywhere."""
+    """What a submission must not reach, and a secret in the environment."""
     monkeypatch.setenv("AUTOGRADER_CANARY", "secret")
-    canary = tmp_path / "canary"
-    canary.write_text("secret")
-    canary.chmod(0o666)
-    abstract = f"\0autograder-{secrets.token_hex(4)}"
-    tcp, udp, named, unnamed = (
-        socket.socket(),
-        socket.socket(type=socket.SOCK_DGRAM),
-        socket.socket(socket.AF_UNIX),
-        socket.socket(socket.AF_UNIX),
-    )
-    with tcp, udp, named, unnamed:
-        tcp.bind(("127.0.0.1", 0))
-        udp.bind(tcp.getsockname())
-        named.bind(f"{canary}.socket")
-        unnamed.bind(abstract)
-        for listener in (tcp, named, unnamed):
-            listener.listen()
-        yield World(canary, tcp.getsockname()[1], abstract, [tcp, udp, named, unnamed])
+    with open_world(tmp_path) as found:
+        yield found
 
 
 def amiss(world: World, came: dict[str, str]) -> dict[str, str]:

@@ -5,9 +5,16 @@ As a module it prints what came out as JSON, for a test that needs another user.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import secrets
+import socket
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from autograder.engine.interface import Limits
 from autograder.engine.sandbox import SandboxedRunner
@@ -17,6 +24,63 @@ LIMITS = Limits(
     cpu_seconds=2, scratch_bytes=8 * 2**20, scratch_files=50, threads=16, file_bytes=5 * 2**20
 )
 LIBC = "import ctypes; libc = ctypes.CDLL(None, use_errno=True)\n"
+
+
+@dataclass
+class World:
+    """What a submission must not reach: a secret file, somebody who listens everywhere, and a
+    process that has nothing to do with it."""
+
+    canary: Path
+    port: int
+    abstract: str
+    listening: list[socket.socket]
+    bystander: psutil.Popen
+
+    def untouched(self) -> bool:
+        """Nobody called, nobody was killed, and the file is as it was, with nothing beside it."""
+        for listener in self.listening:
+            listener.setblocking(False)
+            try:
+                listener.recv(1) if listener.type == socket.SOCK_DGRAM else listener.accept()
+            except BlockingIOError:
+                continue
+            return False
+        beside = sorted(path.name for path in self.canary.parent.glob("canary*"))
+        return (
+            self.canary.read_text() == "secret"
+            and beside == ["canary", "canary.socket"]
+            and self.bystander.poll() is None
+        )
+
+
+@contextlib.contextmanager
+def open_world(folder: Path) -> Iterator[World]:
+    """Put all of that up; the file is in `folder`."""
+    canary = folder / "canary"
+    canary.write_text("secret")
+    canary.chmod(0o666)
+    abstract = f"\0autograder-{secrets.token_hex(4)}"
+    tcp, udp, named, unnamed = (
+        socket.socket(),
+        socket.socket(type=socket.SOCK_DGRAM),
+        socket.socket(socket.AF_UNIX),
+        socket.socket(socket.AF_UNIX),
+    )
+    bystander = psutil.Popen(["sleep", "1000"])
+    try:
+        with tcp, udp, named, unnamed:
+            tcp.bind(("127.0.0.1", 0))
+            udp.bind(tcp.getsockname())
+            named.bind(f"{canary}.socket")
+            unnamed.bind(abstract)
+            for listener in (tcp, named, unnamed):
+                listener.listen()
+            port = tcp.getsockname()[1]
+            yield World(canary, port, abstract, [tcp, udp, named, unnamed], bystander)
+    finally:
+        bystander.kill()
+        bystander.wait()
 
 
 def tries(canary: Path, port: int, abstract: str) -> dict[str, tuple[str, set[str]]]:

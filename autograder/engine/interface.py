@@ -47,6 +47,7 @@ class Limits:
     file_bytes: the largest file that may be written.
     scratch_bytes, scratch_files: what all files together may take, on top of those given.
     output_bytes, outputs: what a cell may print and show.
+    notebook_output_bytes: what all cells together may.
     processes: how many other processes may run; with 0 none can be started. `plain` counts them
     with the user's others, and stops none.
     threads: how many threads, in all processes together.
@@ -63,6 +64,7 @@ class Limits:
     scratch_files: int = 10_000
     output_bytes: int = 1_000_000
     outputs: int = 200
+    notebook_output_bytes: int = 8_000_000
     processes: int = 0
     threads: int = 64
 

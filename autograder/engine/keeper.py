@@ -66,6 +66,7 @@ class Keeper:
         self.main = 0
         self.listeners: list[int] = []
         self.permits = 0
+        self.permitted = 0
         self.refused = 0
         self.failure = ""
         os.setsid()
@@ -143,11 +144,17 @@ class Keeper:
         refuse_with = 0
         if self.permits:
             self.permits -= 1
-        elif not self.limits["processes"]:
+            self.permitted += 1
+        elif self._running() > self.limits["processes"] + self.permitted:
             self.refused += 1
             refuse_with = errno.EPERM
         with contextlib.suppress(OSError):
             kernel.answer_question(listener, question, refuse_with=refuse_with)
+
+    def _running(self) -> int:
+        """How many processes this session has, with one that is about to be, without the first
+        two. A limit of the kernel's own would count threads and snapshots among them."""
+        return 1 if not self.limits["processes"] else self.walls.session_processes() - 1
 
     def sweep(self) -> None:
         """Kill and bury everything below this process. Orphans are children too: none is left when

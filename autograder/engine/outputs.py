@@ -15,6 +15,7 @@ JSON = re.compile(r"application/(.*\+)?json\Z")
 MAX_ERRORS = 5
 MAX_LINES = 200
 MAX_LINE = 20_000
+MAX_ERROR_TEXT = 200_000
 
 
 class Collector:
@@ -23,9 +24,10 @@ class Collector:
     def __init__(self, limits: Limits, count: int) -> None:
         self.outputs: list[dict[str, Any]] = []
         self.count = count
-        self._bytes = limits.output_bytes + 1000
+        self._bytes = self._room = limits.output_bytes + 1000
         self._outputs = limits.outputs
         self._errors = MAX_ERRORS
+        self._error_text = MAX_ERROR_TEXT
         self._shown: dict[str, dict[str, Any]] = {}
         self._clear_next = False
         self._cut = False
@@ -61,7 +63,23 @@ class Collector:
         self._make_way()
         self._errors -= 1
         if self._errors >= 0:
-            self.outputs.append(_error(ename, evalue, lines))
+            self.outputs.append(_error(ename, evalue, self._within(lines)))
+
+    def _within(self, lines: list[str]) -> list[str]:
+        """The last lines that all errors of a cell have room for."""
+        kept: list[str] = []
+        for line in reversed(lines):
+            self._error_text -= len(line) + 1
+            if self._error_text < 0:
+                break
+            kept.append(line)
+        return kept[::-1]
+
+    @property
+    def spent(self) -> int:
+        """About how many bytes the outputs so far take."""
+        room = max(self._bytes, 0)
+        return self._room - room + MAX_ERROR_TEXT - max(self._error_text, 0)
 
     def settle(self, *, failed: bool) -> None:
         """The cell is over. Where it failed an error is shown, or it would look as if it had

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
@@ -87,6 +88,7 @@ class NotebookSession:
         self._seen: list[str] = []
         self._snapshots: list[AskedSnapshot] = []
         self._count = 0
+        self._output_left = limits.notebook_output_bytes
         self._deaths = 0
         self._closed = False
         try:
@@ -116,7 +118,8 @@ class NotebookSession:
         if self._closed:
             raise RuntimeError("the session is closed: no cell can be run any more")
         self._count += 1
-        collector = Collector(self.limits, self._count)
+        room = max(0, min(self.limits.output_bytes, self._output_left))
+        collector = Collector(replace(self.limits, output_bytes=room), self._count)
         lost = self._lost()
         if lost:
             collector.error("NotRun", lost, [lost])
@@ -124,6 +127,7 @@ class NotebookSession:
             return CellResult(collector.outputs, status, lost, self._count)
         self._seen.append(source)
         result = self._run(source, collector)
+        self._output_left -= collector.spent
         if result.status in ("ok", "error"):
             self._worked.append(source)
         return result

@@ -180,6 +180,17 @@ class Walls:
         furnish(scratch, files, uid)
         return uid
 
+    def session_processes(self) -> int:
+        """How many processes the namespace of this one has; 0 where there is none of its own."""
+        if self._pids < 0:
+            return 0
+        found, own = 0, os.readlink("self/ns/pid", dir_fd=self._proc)
+        for name in os.listdir(self._proc):
+            if name.isdecimal():
+                with contextlib.suppress(OSError):
+                    found += os.readlink(f"{name}/ns/pid", dir_fd=self._proc) == own
+        return found
+
     def size(self) -> int:
         """The address space that this process has taken, in bytes."""
         fd = os.open("self/statm", os.O_RDONLY, dir_fd=self._proc)

@@ -30,6 +30,7 @@ from autograder.engine.interface import (
 )
 from autograder.exercise import Part
 from autograder.freeze import public_source
+from autograder.grading.harmless import harmless
 from autograder.grading.repair import grade_id_of, repair
 from autograder.grading.submission import Submission
 from autograder.i18n import _
@@ -157,7 +158,7 @@ def _run(
             cell.outputs, cell.execution_count = [], None
         elif cell.source.strip():
             result = session.execute(cell.source)
-            cell.outputs = [NotebookNode(output) for output in result.outputs]
+            cell.outputs = [harmless(NotebookNode(output)) for output in result.outputs]
             cell.execution_count = result.execution_count or None
             by_chance = by_chance or result.status in ("timeout", "died")
     # A function may stand below its check: cells that were moved still count.
