@@ -27,7 +27,7 @@ from autograder.engine.interface import (
     WarmRunner,
 )
 from autograder.engine.serving import encoded, exception
-from autograder.engine.wire import Channel, Closed, TooSlow, fits
+from autograder.engine.wire import Channel, Closed, TooSlow, fits, packed
 from autograder.exercise import FRESH_RNG
 from autograder.judge import Oracle
 from autograder.values import MalformedValue, Raised, decode, encode
@@ -104,50 +104,48 @@ class Host:
             if request["do"] == "finish":
                 return
             try:
-                reply, out = self._done(request, blobs)
+                reply = self._done(request, blobs)
             except (Closed, TooSlow):
                 raise
             except Exception as error:  # whatever it is, home must hear of it
-                reply, out = _failed(error), []
-            self._channel.send(reply, out, deadline=time.monotonic() + IDLE_SECONDS)
+                reply = packed(_failed(error))
+            self._channel.send_packed(reply, deadline=time.monotonic() + IDLE_SECONDS)
 
-    def _done(
-        self, request: dict[str, Any], blobs: list[bytes]
-    ) -> tuple[dict[str, Any], list[bytes]]:
+    def _done(self, request: dict[str, Any], blobs: list[bytes]) -> bytes:
+        """The frame of the reply."""
         do = request["do"]
         if do == "execute":
-            return _told(self._session.execute(blobs[0].decode()))
+            return packed(*_told(self._session.execute(blobs[0].decode())))
         if do == "snapshot":
             self._snapshots.append(self._session.snapshot())
-            return {"problem": self._snapshots[-1].problem}, []
+            return packed({"problem": self._snapshots[-1].problem})
         if do == "close":
             self._session.close()
-            return {}, []
+            return packed({})
+        if do == "written":
+            files = self._session.written()
+            return packed({"files": [name for name, _data in files]}, [data for _, data in files])
         snapshot = self._snapshots[request["snapshot"]]
-        header, out = self._asked(snapshot, request, blobs)
-        return {**header, "problem": snapshot.problem}, out
-
-    def _asked(
-        self, snapshot: Snapshot, request: dict[str, Any], blobs: list[bytes]
-    ) -> tuple[dict[str, Any], list[bytes]]:
-        do, name = request["do"], request.get("name", "")
+        if do == "call":
+            return self._answer(snapshot, request, blobs)
+        name, header = request.get("name", ""), {}
         if do == "defines":
-            return {"defines": snapshot.defines(name)}, []
-        if do == "replace":
+            header = {"defines": snapshot.defines(name)}
+        elif do == "replace":
             snapshot.replace(name, self._stand_in(f"global {name}", request["parameters"]))
-            return {}, []
-        if do == "end":
+        elif do == "end":
             snapshot.close()
-            return {}, []
+        return packed({**header, "problem": snapshot.problem})
+
+    def _answer(self, snapshot: Snapshot, request: dict[str, Any], blobs: list[bytes]) -> bytes:
         args = {n: self._argument(n, spec, blobs) for n, spec in request["args"].items()}
         probe = tuple(request["probe"]) if request["probe"] else None
         answer = snapshot.call(Call(request["target"], args, request["parameters"], probe))
         if isinstance(answer.value, TimedOut):
-            return {"timed out": answer.value.seconds}, []
+            return packed({"timed out": answer.value.seconds, "problem": snapshot.problem})
         if isinstance(answer.value, Died):
-            return {"died": answer.value.reason}, []
-        header, out = encoded(answer.value)
-        return {**header, "changed": answer.changed, "warnings": answer.warnings}, out
+            return packed({"died": answer.value.reason, "problem": snapshot.problem})
+        return encoded(answer, problem=snapshot.problem)
 
     def _argument(self, name: str, spec: dict[str, Any], blobs: list[bytes]) -> Any:
         if "rng" in spec:

@@ -21,7 +21,7 @@ import numpy as np
 from autograder.calling import Answer
 from autograder.engine.asking import ORACLE_BYTES, argument, consult
 from autograder.engine.bounded import bounded
-from autograder.engine.files import read_files
+from autograder.engine.files import Files, read_files
 from autograder.engine.hearsay import Known
 from autograder.engine.hosting import MAX_REASON, versions
 from autograder.engine.interface import (
@@ -194,6 +194,15 @@ class RemoteSession:
         """No more cells: end the notebook. Snapshots live on."""
         self._closed = True
         self.ask({"do": "close"})
+
+    def written(self) -> Files:
+        """The plain files that the notebook was not given. Ends it and its snapshots first."""
+        self._closed = True
+        reply, blobs = self.ask({"do": "written"})
+        names = reply.get("files")
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise self.lose(MalformedValue("names of files that are none"))
+        return list(zip(names, blobs, strict=False))
 
     def finish(self) -> None:
         """Have the far end kill everything that is left and remove the files. Where it is gone

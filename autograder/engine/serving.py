@@ -148,9 +148,10 @@ class Server:
         return lambda: probe(target, **args)
 
 
-def encoded(answer: Answer) -> bytes:
-    """The frame of an answer; a value that cannot be sent becomes an `Opaque`."""
-    beside = {"changed": answer.changed, "warnings": answer.warnings[:20]}
+def encoded(answer: Answer, **more: Any) -> bytes:
+    """The frame of an answer, with what else is to be said; a value that cannot be sent becomes
+    an `Opaque`."""
+    beside = {"changed": answer.changed, "warnings": answer.warnings[:20], **more}
     out: list[bytes] = []
     try:
         return packed({"answer": encode(answer.value, out), **beside}, out)

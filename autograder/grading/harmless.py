@@ -50,7 +50,7 @@ PICTURE = re.compile(r"data:image/(png|jpeg|gif|webp|svg\+xml);base64,[A-Za-z0-9
 # A link within the page, or to the open web. One to the server that shows the page could act there.
 LINK = re.compile(r"(#|https?://|mailto:)", re.IGNORECASE)
 
-# What the parser behind nh3 would take the square of its time for: tags in tags, attributes in a tag.
+# What the parser behind nh3 takes the square of its time for: tags in tags, attributes in a tag.
 CARRIED = re.compile(r'\ssrc="data:image/[a-z+]+;base64,[A-Za-z0-9+/=]*"')
 STYLE = re.compile(r"<style[^<>]*>[^<]*</style\s*>", re.IGNORECASE)
 TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)[^<>]*>")

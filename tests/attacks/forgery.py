@@ -77,8 +77,7 @@ FRAMES = [
     Attack(
         "second_socket",
         "puts another file in the place of the judge's socket",
-        SPEAK
-        + "for fd in sockets(): os.dup2(os.open('/dev/null', 2), fd)",
+        SPEAK + "for fd in sockets(): os.dup2(os.open('/dev/null', 2), fd)",
         told=DIED,
     ),
     Attack(
