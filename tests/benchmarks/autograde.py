@@ -1,10 +1,11 @@
-"""`make bench`: our grading against stock nbgrader, on the same notebooks, in the same run.
+"""`make bench`: our grading of a class against stock nbgrader, on the same notebooks, in one run.
 
-Both sides grade a class of solved notebooks with `nbgrader autograde`, turn about; their marks are
-compared before their times. Stock nbgrader executes the visible checks in a kernel; ours runs the
-cells, judges every function on hidden cases and repairs what needs repair. A ratio above 1 means
+Stock nbgrader and ours, with one worker and with two, grade a class of solved notebooks turn about;
+their marks are compared before their times. Stock executes the visible checks in a kernel; ours runs
+the cells, judges every function on hidden cases and repairs what needs repair. A ratio above 1 means
 that ours is faster. It says something about this machine in this minute; compare ratios, not
-seconds.
+seconds. Then: the same class again with nothing changed, one notebook from a cold start, and a
+gradebook that grows.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 import nbformat
 import numpy as np
-from nbgrader.api import Gradebook
+from nbgrader.api import Assignment, Gradebook, Student, SubmittedAssignment
 from rich.progress import track
 
 from autograder.build import build
@@ -31,6 +33,12 @@ from autograder.notebooks import instructor_notebook
 from autograder.project import Project, find_project
 
 SET = "gradient"
+HERE = Path(sys.executable).parent
+SIDES = {
+    "stock": [str(HERE / "nbgrader"), "autograde", SET, "--force"],
+    "ours, 1 worker": [str(HERE / "autograder"), "autograde", SET, "--force", "--workers=1"],
+    "ours, 2 workers": [str(HERE / "autograder"), "autograde", SET, "--force", "--workers=2"],
+}
 
 
 def make_course(folder: Path, students: int, *, stock: bool) -> Path:
@@ -53,9 +61,8 @@ def make_course(folder: Path, students: int, *, stock: bool) -> Path:
     return folder
 
 
-def autograde(course: Path) -> float:
-    """Seconds of one `nbgrader autograde` of the class."""
-    command = [str(Path(sys.executable).parent / "nbgrader"), "autograde", SET, "--force"]
+def seconds_of(command: list[str], course: Path) -> float:
+    """Wall time of a command in a course's folder."""
     start = time.perf_counter()
     done = subprocess.run(command, cwd=course, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - start
@@ -64,37 +71,120 @@ def autograde(course: Path) -> float:
     return seconds
 
 
+def forget(course: Path) -> None:
+    """Nothing is known of an earlier grading."""
+    shutil.rmtree(course / "grading" / "cache", ignore_errors=True)
+
+
+def gradebook(course: Path) -> Gradebook:
+    """A course's gradebook."""
+    return Gradebook(f"sqlite:///{course / 'grading' / 'gradebook.db'}", "descent")
+
+
 def marks(course: Path) -> dict[str, float]:
     """Every student's score in a course's gradebook."""
-    with Gradebook(f"sqlite:///{course / 'grading' / 'gradebook.db'}") as gradebook:
-        return {s.student.id: s.score for s in gradebook.assignment_submissions(SET)}
+    with gradebook(course) as book:
+        return {s.student.id: s.score for s in book.assignment_submissions(SET)}
+
+
+def race(scratch: Path, students: int, rounds: int) -> dict[str, Path]:
+    """The class, by every side in turn; the ratios of their medians."""
+    courses = {
+        name: make_course(scratch / str(number), students, stock=name == "stock")
+        for number, name in enumerate(SIDES)
+    }
+    times: dict[str, list[float]] = {name: [] for name in courses}
+    for _ in track(range(rounds), description="rounds"):
+        for name, course in courses.items():
+            forget(course)
+            times[name].append(seconds_of(SIDES[name], course))
+    wanted = marks(courses["stock"])
+    if any(marks(course) != wanted for course in courses.values()):
+        raise SystemExit("the sides give different marks: their times mean nothing")
+    print(f"{students} solved notebooks, {rounds} rounds, the same marks, start-up included")
+    stock = statistics.median(times["stock"])
+    for name, taken in times.items():
+        each = statistics.median(taken) / students
+        ratio = stock / statistics.median(taken)
+        print(f"{name:>16}: {1000 * each:7.1f} ms a submission, {ratio:5.1f} times stock's speed")
+    return courses
+
+
+def again(course: Path, students: int) -> None:
+    """The same class with nothing changed, beside a class of one."""
+    whole = [seconds_of(SIDES["ours, 1 worker"], course) for _ in range(3)]
+    one = [*SIDES["ours, 1 worker"], "--student", "student-000"]
+    single = [seconds_of(one, course) for _ in range(3)]
+    each = (statistics.median(whole) - statistics.median(single)) / (students - 1)
+    print(f"  graded again, unchanged: {1000 * each:.2f} ms a submission, start-up left out")
+
+
+def cold(course: Path) -> None:
+    """One notebook, from a cold start."""
+    file = course / "grading" / "submitted" / "student-000" / SET / f"{SET}.ipynb"
+    command = [str(HERE / "autograder"), "grade-notebook", str(file), "--assignment", SET]
+    taken = statistics.median(seconds_of(command, course) for _ in range(5))
+    print(f"  grade-notebook on one file, from a cold start: {taken:.2f} s")
+
+
+def crowd(course: Path, students: int) -> None:
+    """Other people's submissions in the gradebook, with all their rows."""
+    with gradebook(course) as book:
+        assignment = book.db.query(Assignment).filter(Assignment.name == SET).one()
+        there = {row[0] for row in book.db.query(SubmittedAssignment.student_id)}
+        for number in range(students):
+            if f"other-{number}" not in there:
+                book.db.add(Student(id=f"other-{number}"))
+        book.db.commit()
+        for number in range(students):
+            if f"other-{number}" not in there:
+                book.add_submission(assignment.name, f"other-{number}")
+
+
+def growth(course: Path, sizes: list[int]) -> None:
+    """The time of a submission while the gradebook grows."""
+    some = [f"--student=student-{number:03}" for number in range(20)]
+    for size in sizes:
+        crowd(course, size)
+        taken = []
+        for _ in range(3):
+            forget(course)
+            taken.append(seconds_of([*SIDES["ours, 1 worker"], *some], course))
+        each = statistics.median(taken) / len(some)
+        print(f"  {size:>5} others in the gradebook: {1000 * each:.1f} ms a submission of 20")
+
+
+def parts(arguments: argparse.Namespace) -> Iterator[str]:
+    """What is to be measured."""
+    yield from arguments.only or ("race", "again", "cold", "growth")
 
 
 def main() -> None:
-    """Run the comparison and print it."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--students", type=int, default=8)
+    """Run the comparisons and print them."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--students", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--growth", type=int, nargs="*", default=[0, 1000, 5000], metavar="N")
+    parser.add_argument("--only", action="append", choices=("race", "again", "cold", "growth"))
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        courses = {
-            name: make_course(Path(scratch) / name, arguments.students, stock=name == "stock")
-            for name in ("ours", "stock")
-        }
-        times: dict[str, list[float]] = {name: [] for name in courses}
-        for _ in track(range(arguments.rounds), description="rounds"):
-            for name, course in courses.items():
-                times[name].append(autograde(course))
-        if marks(courses["ours"]) != marks(courses["stock"]):
-            raise SystemExit("the two sides give different marks: their times mean nothing")
     print(f"{date.today()}, {platform.machine()}, {platform.python_implementation()} ", end="")
     print(f"{platform.python_version()}, numpy {np.__version__}, nbgrader 0.9.6 as the peer")
-    print(f"{arguments.students} solved notebooks, {arguments.rounds} rounds, the same marks")
-    for name, seconds in times.items():
-        each = statistics.median(seconds) / arguments.students
-        print(f"{name:>6}: {each:.2f} s a submission (median), start-up included")
-    ratio = statistics.median(times["stock"]) / statistics.median(times["ours"])
-    print(f" ratio: {ratio:.2f} times stock nbgrader's speed")
+    with tempfile.TemporaryDirectory() as scratch:
+        ours: Path | None = None
+        for part in parts(arguments):
+            if part == "race":
+                courses = race(Path(scratch), arguments.students, arguments.rounds)
+                ours = courses["ours, 1 worker"]
+                continue
+            if ours is None:
+                ours = make_course(Path(scratch) / "ours", arguments.students, stock=False)
+                seconds_of(SIDES["ours, 1 worker"], ours)
+            if part == "again":
+                again(ours, arguments.students)
+            elif part == "cold":
+                cold(ours)
+            else:
+                growth(ours, arguments.growth)
 
 
 if __name__ == "__main__":
