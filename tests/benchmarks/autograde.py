@@ -1,9 +1,9 @@
 """`make bench`: our grading of a class against stock nbgrader, on the same notebooks, in one run.
 
-Stock nbgrader and ours, with one worker and with two, grade a class of solved notebooks turn about;
-their marks are compared before their times. Stock executes the visible checks in a kernel; ours runs
-the cells, judges every function on hidden cases and repairs what needs repair. A ratio above 1 means
-that ours is faster. It says something about this machine in this minute; compare ratios, not
+Stock nbgrader and ours, with one worker and with two, grade a class of solved notebooks in turn;
+their marks are compared before their times. Stock executes the visible checks in a kernel; ours
+runs the cells, judges every function on hidden cases, and mends what is broken. A ratio above 1
+means that ours is faster. It says something about this machine in this minute; compare ratios, not
 seconds. Then: the same class again with nothing changed, one notebook from a cold start, and a
 gradebook that grows.
 """
