@@ -493,11 +493,12 @@ def test_a_friend_may_think_longer_than_a_stranger(monkeypatch) -> None:
 def test_a_token_opens_one_door(monkeypatch) -> None:
     with door(monkeypatch) as one, door(monkeypatch) as other:
         assert one.token != other.token
-        connect(other.address, one.token).close()
+        where = other.address
+        connect(where, one.token).close()
         with pytest.raises(TooSlow):
             other.accept(time.monotonic() + 0.5)
     with pytest.raises(Closed):
-        connect(other.address, other.token)
+        connect(where, other.token)
 
 
 def test_news_end_the_waiting(monkeypatch) -> None:

@@ -1,8 +1,8 @@
 """`make simulate`: how grading grows with the workers of a cluster, and what stops it.
 
 1. Measured here, on the real parts: what a solved submission costs the runner, the judge, the
-   dask client that finds it a worker, and the one who writes gradebook and files. The runner's is
-   the time on the wall, the lower quartile; the others', at home, are time of the processor.
+   dask client that finds it a worker, and the one who writes gradebook and files: time of the
+   processor, so that other work on the machine does not count.
 2. Simulated with these costs: a class of 10,000 on 2, 4, 8, ... workers, event by event.
 3. Run for real: some thousand small sessions on a local cluster, with time and memory as they go.
 
@@ -12,11 +12,13 @@ The costs say something about this machine; where the curve bends, and at whom, 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import heapq
 import os
 import random
 import resource
 import shutil
+import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +35,7 @@ from rich.table import Table
 from autograder.build import build
 from autograder.catalog import find_set
 from autograder.engine.cluster import scheduler_runner
-from autograder.engine.interface import Limits, Runner
+from autograder.engine.interface import Limits, Runner, Session
 from autograder.engine.sandbox import SandboxedRunner
 from autograder.engine.wire import Channel
 from autograder.grading.class_run import grade_class, quietly
@@ -59,13 +61,8 @@ class Costs:
     exchanges: int
 
     def typical(self, stage: str) -> float:
-        """The lower quartile of a stage's samples."""
-        return lower_quartile(getattr(self, stage))
-
-
-def lower_quartile(samples: Sequence[float]) -> float:
-    """The sample below which a quarter of them lie."""
-    return sorted(samples)[len(samples) // 4]
+        """The mean of a stage's samples."""
+        return statistics.mean(getattr(self, stage))
 
 
 # ------------------------------------------------------------------ measured
@@ -77,12 +74,10 @@ def measure(submissions: int, say: Callable[[str], None]) -> Costs:
     solved = instructor_notebook(find_set(SET))
     local = SandboxedRunner()
     grade_one(local, solved)
-    runner = []
+    metered = Metered(local)
     for _ in range(submissions):
-        wall, cpu = time.perf_counter(), time.process_time()
-        grade_one(local, solved)
-        cpu = time.process_time() - cpu
-        runner.append(max(time.perf_counter() - wall - cpu, 0.0))
+        grade_one(metered, solved)
+    runner = metered.spent
     say("dispatch, on a local cluster of one worker")
     with scheduler_runner("local", 1) as remote:
         grade_one(remote, solved)
@@ -103,6 +98,48 @@ def grade_one(runner: Runner, notebook: Any) -> None:
     graded = grade(Submission(notebook.copy()), find_set(SET), "1", runner)
     if graded.points != graded.max_points:
         raise RuntimeError(f"a solved notebook got {graded.points} points: nothing to measure")
+
+
+class Metered:
+    """A runner that notes how much of the processor each session took, in all its processes."""
+
+    name = "metered"
+    protects = ""
+
+    def __init__(self, runner: Runner) -> None:
+        self.spent: list[float] = []
+        self._runner = runner
+
+    def open(self, files: Path | None, limits: Limits) -> Session:
+        """A session whose processes are looked at before any of them is killed."""
+        before = below()
+        most: dict[int, float] = {}
+        session = self._runner.open(files, limits)
+        close, finish = session.close, session.finish
+
+        def look() -> None:
+            most.update(below())
+
+        def closing() -> None:
+            look()
+            close()
+
+        def finishing() -> None:
+            look()
+            self.spent.append(sum(t - before.get(pid, 0.0) for pid, t in most.items()))
+            finish()
+
+        session.close, session.finish = closing, finishing  # type: ignore[method-assign]
+        return session
+
+
+def below() -> dict[int, float]:
+    """Processor time of every process below this one, by number."""
+    found = {}
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            found[process.pid] = spent(process)
+    return found
 
 
 def spent(process: psutil.Process) -> float:
@@ -232,14 +269,12 @@ class Simulation:
         round_trip: float = 0.0,
         slices: int = 8,
         seed: int = 1,
-        spread: bool = True,
     ) -> None:
         self._costs = costs
         self._cores = home_cores
         self._way = round_trip * costs.exchanges
         self._slices = slices
         self._random = random.Random(seed)
-        self._spread = spread
         self._now = 0.0
         self._number = 0
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -332,11 +367,8 @@ class Simulation:
         heapq.heappush(self._events, (self._now + seconds, self._number, happen))
 
     def _drawn(self, stage: str) -> float:
-        """A stage's cost: a sample below the median, or the typical one where nothing is spread."""
-        samples: Sequence[float] = getattr(self._costs, stage)
-        if not self._spread:
-            return self._costs.typical(stage)
-        return self._random.choice(sorted(samples)[: max(len(samples) // 2, 1)])
+        """A stage's cost for one submission."""
+        return self._random.choice(getattr(self._costs, stage))
 
 
 STATIONS = {
