@@ -253,10 +253,12 @@ def test_nothing_is_left_of_a_home_that_was_killed(cluster: Cluster) -> None:
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     before = children_of(1, "autograder.engine.broker")
+    folders = set(Path("/tmp").glob("autograder-cluster-*"))
     done = subprocess.run([sys.executable, "-c", code], check=False, timeout=PATIENCE)
     assert done.returncode == -signal.SIGKILL
     until(lambda: not cluster.warm())
     until(lambda: children_of(1, "autograder.engine.broker") == before)
+    until(lambda: set(Path("/tmp").glob("autograder-cluster-*")) <= folders)
 
 
 def children_of(pid: int, word: str) -> list[psutil.Process]:

@@ -11,6 +11,7 @@ import contextlib
 import json
 import logging
 import secrets
+import shutil
 import socket
 import sys
 import threading
@@ -41,6 +42,8 @@ def main() -> None:
     for name in ("distributed", "asyncio", "tornado"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with contextlib.ExitStack() as stack:
+        # Home removes it too, unless it was killed.
+        stack.callback(shutil.rmtree, settings["folder"], ignore_errors=True)
         try:
             broker = Broker(settings, stack.callback)
             broker.listen(f"{settings['folder']}/socket")
