@@ -96,6 +96,7 @@ def test_from_a_folder_of_the_course_it_finds_the_course(here, monkeypatch):
         (["gradient", "--no-execute"], 1, "it takes no --no-execute"),
         (["gradient", "adam"], 1, "named: gradient, adam"),
         ([], 1, "named: none"),
+        (["ps1", "--scheduler", "local"], 1, "ps1 is no set of this course"),
         (["gradient"], 2, "no submission of anybody for gradient"),
     ],
 )

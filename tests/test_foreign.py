@@ -117,6 +117,12 @@ def test_errors_may_end_the_submission(tmp_path):
         run(notebook("1 / 0"), tmp_path, force_raise_errors=True)
 
 
+def test_nothing_is_shown_that_a_browser_would_run(tmp_path):
+    shown = "from IPython.display import HTML\nHTML('<b>bold</b><script>alert(1)</script>')"
+    data = run(notebook(shown), tmp_path).cells[0].outputs[0].data
+    assert "<b>bold</b>" in data["text/html"] and "alert" not in data["text/html"]
+
+
 def test_hiding_tracebacks_hides_no_failure(tmp_path):
     cheat = "import IPython.core.interactiveshell as i\ni.InteractiveShell.showtraceback = {}"
     for value in ("lambda *a, **k: None", "None"):

@@ -62,10 +62,11 @@ outside the learner's process. The exit code is 0 where everybody could be
 graded, 1 where somebody could not (the summary says who and why), 2 where
 nothing was begun. A log for each submission is in grading/logs/.
 
-Any other assignment is graded by nbgrader's own rule: a test cell earns
-its points unless it fails. It runs in the sandbox, too, but an assert cell
-runs in the learner's own process and can be fooled: its marks are labelled
-as unprotected in the log and in the autograded notebook's metadata.
+Any other assignment is graded by nbgrader's own rule and loop, one
+submission after the other: a test cell earns its points unless it fails. It
+runs in the sandbox, too, but an assert cell runs in the learner's own process
+and can be fooled: its marks are labelled as unprotected in the log and in the
+autograded notebook's metadata.
 """
 )
 IN_PLACE_OF = {Execute: GradeSubmission, SaveAutoGrades: SaveGrades}
@@ -225,6 +226,11 @@ class ClassAutogradeApp(AutogradeApp):
 
     def _grade_as_nbgrader(self) -> None:
         failed = False
+        if ClassAutograde(coursedir=self.coursedir, parent=self).scheduler:
+            self.fail(
+                _("%s is no set of this course: it is graded here, and takes no --scheduler."),
+                self.coursedir.assignment_id,
+            )
         for pattern in self._patterns:
             self.coursedir.student_id = pattern
             converter: Autograde = ClassAutograde(coursedir=self.coursedir, parent=self)

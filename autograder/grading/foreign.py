@@ -25,6 +25,7 @@ from nbgrader.utils import is_grade, is_solution
 from autograder.engine.files import Files
 from autograder.engine.interface import CellResult, Limits, NoSandbox, Session
 from autograder.engine.sandbox import default_runner, require_sandbox
+from autograder.grading.harmless import harmless
 from autograder.i18n import _
 from autograder.notebooks import METADATA
 
@@ -41,7 +42,8 @@ class SandboxedExecute(Execute):
     Otherwise than there: a cell that ends Python costs itself alone and not the submission; without
     a `timeout` a cell may take as long as `limits` gives the notebook; there are the other limits,
     and no programs can be started unless these allow it; of the files that the notebook changes,
-    the new ones alone are kept, and no notebooks. There are no messages that could be late, nor
+    the new ones alone are kept, and no notebooks; of what a cell shows, nothing is kept that a
+    browser would run. There are no messages that could be late, nor
     arguments for a kernel: `iopub_timeout` and `extra_arguments` have no meaning here.
 
     limits: what a submission may use up. named: the limits that somebody has chosen; the seconds
@@ -135,7 +137,7 @@ class SandboxedExecute(Execute):
         cell.execution_count = result.execution_count
         if result.status == "timeout":
             self._time_out(cell, result)
-        cell.outputs = [from_dict(output) for output in result.outputs]
+        cell.outputs = [harmless(from_dict(output)) for output in result.outputs]
         if self.force_raise_errors and result.status != "ok":
             error = next(o for o in result.outputs if o["output_type"] == "error")
             raise CellExecutionError.from_cell_and_msg(cell, error)
