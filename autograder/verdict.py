@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from autograder.compare import Difference, difference, same
@@ -73,7 +72,7 @@ class Trial:
     call: str = ""
     by_value: bool = True
 
-    @cached_property
+    @property
     def off(self) -> Difference | None:
         """The first difference from the right answer; of an answer that is not unique, only
         whether it is the right sort of thing at all."""

@@ -8,6 +8,7 @@ import re
 import secrets
 import signal
 import socket
+import threading
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +29,17 @@ from autograder.engine.plain import PlainRunner
 from autograder.engine.sandbox import SandboxedRunner
 from autograder.engine.session import NotebookSession
 from autograder.engine.shell import Sink
-from autograder.engine.wire import MAX_HEADER, Channel, Closed, TooSlow
+from autograder.engine.wire import (
+    MAX_BLOBS,
+    MAX_HEADER,
+    ROOM,
+    Channel,
+    Closed,
+    TooLarge,
+    TooSlow,
+    fits,
+    packed,
+)
 from autograder.exercise import FRESH_RNG
 from autograder.judge import Oracle
 from autograder.values import MalformedValue, Opaque, Raised
@@ -772,6 +783,46 @@ def test_a_reader_keeps_its_deadline_under_a_flood_and_a_trickle() -> None:
         theirs.close()
         with pytest.raises(Closed):
             Channel(ours).receive(None)
+
+
+def test_frames_of_any_size_arrive_whole_and_apart() -> None:
+    """What was read ahead belongs to the next frame, however the kernel cuts them."""
+    ours, theirs = socket.socketpair()
+    sizes = [0, 1, ROOM - 5, ROOM, ROOM + 1, 5 * ROOM, 3, 2**20]
+    with ours, theirs:
+        reader, writer = Channel(theirs), Channel(ours)
+        sending = threading.Thread(
+            target=lambda: [writer.send({"n": n}, [b"a" * n, b"z"]) for n in sizes]
+        )
+        sending.start()
+        for n in sizes:
+            deadline = time.monotonic() + 30
+            assert reader.receive(deadline) == ({"n": n}, [b"a" * n, b"z"])
+        sending.join()
+        assert not reader.holds_more
+
+
+def test_who_does_not_read_is_not_waited_for() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, pytest.raises(TooSlow):
+        Channel(ours).send({}, [bytes(2**22)], deadline=time.monotonic() + 0.05)
+
+
+def test_what_a_reader_would_refuse_is_not_sent() -> None:
+    for header, blobs in (({"x": "a" * MAX_HEADER}, []), ({}, [b""] * (MAX_BLOBS + 1))):
+        assert not fits(header, blobs)
+        with pytest.raises(TooLarge):
+            packed(header, blobs)
+
+
+def test_later_sessions_find_imported_what_was_announced() -> None:
+    """Before the warm process has started, and after; what is not installed is no failure."""
+    warm = SandboxedRunner()
+    for module in ("colorsys", "no_such_module", "wave"):
+        warm.warm([module])
+        with warm.open(None, Limits()) as running:
+            known = running.execute(f"import sys; print({module!r} in sys.modules)")
+            assert text(known) == f"{module != 'no_such_module'}\n"
 
 
 def test_a_frame_arrives_as_it_was_sent() -> None:

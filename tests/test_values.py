@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from autograder.compare import same
-from autograder.values import MalformedValue, Opaque, Raised, decode, encode, read_npy
+from autograder.values import MalformedValue, Opaque, Raised, decode, encode, read_npy, write_npy
 
 arrays = hnp.arrays(
     st.sampled_from([np.float64, np.float32, np.int64, np.int32, np.bool_, np.uint8]),
@@ -164,3 +164,28 @@ def test_size_and_depth_are_bounded() -> None:
 def test_an_exception_keeps_its_names() -> None:
     told = Raised(("ValueError", "Exception"), "message", "x = 1", 3)
     assert there_and_back(told, True) == told
+
+
+@given(arrays, st.sampled_from("CF"), st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_arrays_are_written_as_numpy_writes_them(array: Any, order: Any, strided: bool) -> None:
+    """Anybody's reader of the format must understand the bytes."""
+    array = np.array(array, order=order)
+    if strided and array.ndim:
+        array = array[::2]
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    assert write_npy(array) == buffer.getvalue()
+    back = read_npy(write_npy(array))
+    assert back.dtype == array.dtype
+    assert np.array_equal(back, array, equal_nan=array.dtype.kind == "f")
+
+
+def test_a_header_that_is_known_vouches_for_no_data() -> None:
+    blob = write_npy(np.arange(3.0))
+    assert read_npy(blob).tolist() == [0.0, 1.0, 2.0]
+    for lie in (blob[:-1], blob + b"x", blob[:20], blob[:9], b"", blob[:10].replace(b"v", b"\xff")):
+        with pytest.raises(MalformedValue):
+            read_npy(lie)
+    read_npy(blob)[0] = 7
+    assert read_npy(blob)[0] == 0

@@ -40,9 +40,6 @@ from autograder.i18n import _
 from autograder.values import MalformedValue
 
 START = "from autograder.engine.gate import main; main()"
-# A fork copies the tables of pages: it takes half the time where pages are large, and only glibc's
-# own malloc asks the kernel for those. No submission sees these in its environment.
-MEMORY = {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
 @functools.cache
@@ -165,7 +162,7 @@ class Zygote:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
                 cwd="/",
-                env={**environment(folder), **MEMORY},
+                env=environment(folder),
             )
         self._control = Channel(ours)
         self._turn = threading.Lock()

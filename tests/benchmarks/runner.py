@@ -97,28 +97,32 @@ def compare(names: list[str], rounds: int) -> None:
     print(f"as {who}; walls that this system refuses: {refused}; {rounds} rounds", file=out)
     for name in names:
         exercise_set = find_set(name)
-        cells = pieces(exercise_set)
         import_all(modules_used(exercise_set))
         runner.warm(modules_used(exercise_set))
-        ways: dict[str, Callable[[], None]] = {
-            "shell": lambda cells=cells: in_the_shell(cells),  # type: ignore[misc]
-            "runner": lambda cells=cells: in_a_session(runner, cells, snapshots=False),  # type: ignore[misc]
-            "with snapshots": lambda cells=cells: in_a_session(runner, cells, snapshots=True),  # type: ignore[misc]
-        }
-        times: dict[str, list[float]] = {way: [] for way in ways}
-        for turn in range(rounds + 1):
-            for way, work in ways.items():
-                took = seconds(work)
-                if turn:  # the first round only warms up
-                    times[way].append(took)
-        median = {way: statistics.median(took) for way, took in times.items()}
-        ratio, full = (median[way] / median["shell"] for way in ("runner", "with snapshots"))
-        print(
-            f"{name:>15}: shell {1e3 * median['shell']:6.1f} ms, "
-            f"runner {1e3 * median['runner']:6.1f} ms, ratio {ratio:.2f} "
-            f"(promised to root: {PROMISED}); with a snapshot at each check {full:.2f}",
-            file=out,
-        )
+        cells = pieces(exercise_set)
+        plain = [cell for cell in cells if cell is None or "figures" not in cell]
+        for what, some in (("all cells", cells), ("no figures", plain)):
+            shell, bare, full = medians(runner, some, rounds)
+            print(
+                f"{name:>15}, {what}: shell {1e3 * shell:6.1f} ms, runner {1e3 * bare:6.1f} ms, "
+                f"ratio {bare / shell:.2f} (promised to root, of all cells: {PROMISED}); "
+                f"with a snapshot at each check {full / shell:.2f}",
+                file=out,
+                flush=True,
+            )
+
+
+def medians(runner: SandboxedRunner, cells: list[str | None], rounds: int) -> list[float]:
+    """Median seconds in the shell, in a session, and in a session with snapshots; turn about."""
+    ways: list[Callable[[], None]] = [
+        lambda: in_the_shell(cells),
+        lambda: in_a_session(runner, cells, snapshots=False),
+        lambda: in_a_session(runner, cells, snapshots=True),
+    ]
+    for way in ways:  # the first round only warms up
+        way()
+    times = [[seconds(way) for way in ways] for _round in range(rounds)]
+    return [statistics.median(took) for took in zip(*times, strict=True)]
 
 
 def soak(name: str, submissions: int) -> None:

@@ -1,0 +1,129 @@
+"""Hidden cases that are drawn once for a class: the same as ever, and nobody can spoil them."""
+
+from typing import Any
+
+import numpy as np
+
+from autograder.exercise import FRESH_RNG, Case, Part, exercise, public
+from autograder.judge import judge, local_caller
+from autograder.posing import MAX_SEEDS, known_cases, posed
+
+
+@public
+def counter(start: float) -> Any:
+    """A function that remembers its calls."""
+    calls = [0]
+
+    def count(x: Any) -> float:
+        calls[0] += 1
+        return start + calls[0]
+
+    return count
+
+
+def made() -> tuple[Part, list[int]]:
+    """An exercise, and a list that grows whenever its reference is asked."""
+    asked: list[int] = []
+
+    @exercise(points=1, draws=2)
+    def total(f, x):
+        """The sum of x and of two calls of f."""
+        asked.append(1)
+        return f(x) + f(x) + np.sum(x)
+
+    @total.cases
+    def some(rng):
+        """Some numbers."""
+        x = np.asfortranarray(rng.normal(size=(2, 3)))
+        return Case(dict(f=counter(float(rng.normal())), x=x), facts={"seen": []})
+
+    return total, asked
+
+
+def test_known_cases_are_those_that_are_drawn() -> None:
+    part, _asked = made()
+    for drawn, known in zip(posed(part, "a"), known_cases(part, "a"), strict=True):
+        theirs, ours = drawn.case().args, known.case().args
+        assert np.array_equal(theirs["x"], ours["x"])
+        assert ours["x"].flags.f_contiguous == theirs["x"].flags.f_contiguous
+        assert theirs["f"](0) == ours["f"](0)
+        assert drawn.answer(part.reference) == known.answer(part.reference)
+
+
+def test_what_is_done_to_a_case_stays_with_who_did_it() -> None:
+    part, _asked = made()
+    first = known_cases(part, "a")[0]
+    before = first.case()
+    spoilt = first.case()
+    spoilt.args["x"][:] = np.nan
+    spoilt.args["f"](0)
+    spoilt.facts["seen"].append(1)
+    again = first.case()
+    assert np.array_equal(again.args["x"], before.args["x"])
+    assert again.args["f"](0) == before.args["f"](0)
+    assert again.facts == {"seen": []}
+
+
+def test_the_reference_is_asked_once_a_seed() -> None:
+    part, asked = made()
+    for _student in range(3):
+        assert judge(part, "a", local_caller(lambda f, x: f(x) + f(x) + x.sum())).points == 1
+    assert len(asked) == 2
+    judge(part, "b", local_caller(lambda f, x: 0.0))
+    assert len(asked) == 4
+
+
+def test_another_seed_or_a_changed_set_is_drawn_again() -> None:
+    part, _asked = made()
+    a, b = known_cases(part, "a"), known_cases(part, "b")
+    assert not np.array_equal(a[0].case().args["x"], b[0].case().args["x"])
+    assert known_cases(part, "a") is a
+
+    @part.cases
+    def more(rng):
+        """More numbers."""
+        return dict(f=counter(0.0), x=rng.normal(size=(1, 1)))
+
+    assert len(known_cases(part, "a")) == len(a) + 2
+    for seed in "cdefg":
+        known_cases(part, seed)
+    assert len(part.drawn) <= MAX_SEEDS
+    other, _asked = made()
+    assert other.drawn == {}
+
+
+def test_what_depends_on_a_fresh_number_is_not_kept() -> None:
+    @exercise(points=1, by_value=False)
+    def draw(rng):
+        """A random number."""
+        return rng.normal()
+
+    @draw.cases
+    def any_time(rng):
+        """At any time."""
+        return dict(rng=FRESH_RNG)
+
+    case = known_cases(draw, "a")[0]
+    assert case.answer(draw.reference) != case.answer(draw.reference)
+
+
+def test_a_property_cannot_spoil_the_right_answer() -> None:
+    @exercise(points=1)
+    def twice(x):
+        """Twice x."""
+        return 2 * x
+
+    @twice.cases
+    def some(rng):
+        """Some numbers."""
+        return dict(x=rng.normal(size=3))
+
+    @twice.property("It is something.")
+    def greedy(answer, case):
+        case.expected[:] = 0
+        case.args["x"][:] = 0
+        return True
+
+    for _student in range(2):
+        assert judge(twice, "a", local_caller(lambda x: 2 * x)).points == 1
+        assert judge(twice, "a", local_caller(lambda x: 0 * x)).points == 0
