@@ -145,16 +145,20 @@ class Keeper:
         if self.permits:
             self.permits -= 1
             self.permitted += 1
-        elif self._running() > self.limits["processes"] + self.permitted:
+        elif not self._may_start_another():
             self.refused += 1
             refuse_with = errno.EPERM
         with contextlib.suppress(OSError):
             kernel.answer_question(listener, question, refuse_with=refuse_with)
 
-    def _running(self) -> int:
-        """How many processes this session has, with one that is about to be, without the first
-        two. A limit of the kernel's own would count threads and snapshots among them."""
-        return 1 if not self.limits["processes"] else self.walls.session_processes() - 1
+    def _may_start_another(self) -> bool:
+        """Whether the session has fewer processes of its own than it may, the first two and the
+        snapshots apart. A limit of the kernel's own would count threads and snapshots too."""
+        wanted = self.limits["processes"]
+        if not wanted:
+            return False
+        # With the one that is about to be.
+        return self.walls.session_processes() - 1 <= wanted + self.permitted
 
     def sweep(self) -> None:
         """Kill and bury everything below this process. Orphans are children too: none is left when

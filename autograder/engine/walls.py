@@ -185,7 +185,12 @@ class Walls:
         if self._pids < 0:
             return 0
         found, own = 0, os.readlink("self/ns/pid", dir_fd=self._proc)
-        for name in os.listdir(self._proc):
+        folder = os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=self._proc)
+        try:
+            names = os.listdir(folder)
+        finally:
+            os.close(folder)
+        for name in names:
             if name.isdecimal():
                 with contextlib.suppress(OSError):
                     found += os.readlink(f"{name}/ns/pid", dir_fd=self._proc) == own
