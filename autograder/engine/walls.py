@@ -21,6 +21,8 @@ from autograder.engine.files import Files, furnish
 
 CPU_GRACE = 2
 OPEN_FILES = 256
+# Kept from the cells: where all are taken, no snapshot could be spoken to.
+SPARE_FILES = 16
 FIRST_UID = 2**30
 NAMESPACES = {
     "mount namespace": kernel.CLONE_NEWNS,
@@ -185,7 +187,12 @@ class Walls:
         if self._pids < 0:
             return 0
         found, own = 0, os.readlink("self/ns/pid", dir_fd=self._proc)
-        for name in os.listdir(self._proc):
+        folder = os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=self._proc)
+        try:
+            names = os.listdir(folder)
+        finally:
+            os.close(folder)
+        for name in names:
             if name.isdecimal():
                 with contextlib.suppress(OSError):
                     found += os.readlink(f"{name}/ns/pid", dir_fd=self._proc) == own
@@ -245,7 +252,7 @@ def limit(limits: dict[str, Any], size: int) -> None:
         resource.RLIMIT_FSIZE: (limits["file_bytes"],) * 2,
         resource.RLIMIT_CPU: (cpu, cpu + CPU_GRACE),
         resource.RLIMIT_NPROC: (limits["tasks"],) * 2,
-        resource.RLIMIT_NOFILE: (OPEN_FILES,) * 2,
+        resource.RLIMIT_NOFILE: (OPEN_FILES, OPEN_FILES + SPARE_FILES),
         resource.RLIMIT_CORE: (0, 0),
     }
     for kind, (soft, hard) in wanted.items():

@@ -23,7 +23,7 @@ FRAMES = [
         "half_a_frame",
         "promises a frame and does not finish it",
         SPEAK + "raw((1000).to_bytes(4, 'big') + b'{')",
-        told=DIED,
+        limits={"cell_seconds": 0.5},
     ),
     Attack(
         "huge_frame",
