@@ -38,7 +38,10 @@ FRAMES = [
         told=DIED,
     ),
     Attack(
-        "early_done", "says that the cell is over before it is", SPEAK + "speak({'done': True})"
+        "early_done",
+        "says that the cell is over before it is, and has nothing of it",
+        SPEAK + "speak({'done': True})",
+        costs=("gabor", "linear_gradient", "numerical_gradient"),
     ),
     Attack(
         "forged_outputs",

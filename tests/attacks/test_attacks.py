@@ -42,7 +42,7 @@ FAMILIES = {
     "interpreter": INTERPRETER,
     "judge": JUDGE,
     "metadata": METADATA,
-    # "cache": CACHE, once results are kept (grading/cache.py): an entry that a submission planted.
+    # A planted entry of the cache, which no submission reaches: test_names.
 }
 ATTACKS = [attack for family in FAMILIES.values() for attack in family]
 # Whom an innocent is graded by after each attack: one function tells whether it still works.

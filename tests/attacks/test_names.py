@@ -7,12 +7,14 @@ import io
 import logging
 import os
 import zipfile
+from dataclasses import asdict
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
+from autograder.grading.cache import Cache
 from autograder.grading.collect import ArchiveExtractor
 from autograder.grading.export import CsvExport
 from autograder.grading.intake import take_in
@@ -129,3 +131,22 @@ def test_a_learners_line_is_no_command_to_a_terminal() -> None:
     verdict = Verdict("gabor", "error", 0.0, 1.0, line="x = '\x1b]0;owned\x07\u202e'")
     said = "\n".join(lines(verdict, colour=False))
     assert not {"\x1b", "\x07", "\u202e"} & set(said)
+
+
+def test_a_planted_cache_entry_is_none(tmp_path: Path) -> None:
+    """Neither one that somebody wrote, nor one that was kept for somebody else."""
+    cache = Cache(tmp_path, "gradient", "common", {"gabor": "print"})
+    (tmp_path / "graded").mkdir()
+    verdict = asdict(Verdict("gabor", "passed", 1.0, 1.0))
+    cache.keep("amara", "key", {"gabor": verdict}, tmp_path / "graded")
+    kept = cache.find("amara", "key")
+    assert kept is not None and kept.verdicts["gabor"].points == 1.0
+    text = (tmp_path / "gradient" / "amara.json").read_text("utf-8")
+    (tmp_path / "gradient" / "mallory.json").write_text(text, "utf-8")
+    assert cache.find("mallory", "key") is None
+    changed = text.replace('"points": 1.0', '"points": 9.0')
+    assert changed != text
+    (tmp_path / "gradient" / "amara.json").write_text(changed, "utf-8")
+    assert cache.find("amara", "key") is None
+    (tmp_path / "gradient" / "amara.json").write_text(text.partition("\n")[2], "utf-8")
+    assert cache.find("amara", "key") is None
