@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import functools
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import jupytext
@@ -19,6 +20,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from autograder import __version__, source
 from autograder.catalog import ExerciseSet
 from autograder.exercise import AuthorError, ClassExercise, Exercise, Part
+
+# What can be another for one cell; the rest belongs to the process in which all cells run.
+LIMITS = ("cell_seconds", "call_seconds", "timeouts", "output_bytes", "outputs")
 
 WHEEL = f"autograder-{__version__}-py3-none-any.whl"
 
@@ -95,6 +99,38 @@ def modules_used(exercise_set: ExerciseSet) -> tuple[str, ...]:
     code = [cell.source for cell in cells if cell.cell_type == "code"]
     found = [module for part in code for module in source.modules_imported(part)]
     return tuple(dict.fromkeys(found))
+
+
+def cell_limits(exercise_set: ExerciseSet) -> dict[str, dict[str, Any]]:
+    """What single cells may use up, by cell id: the option `:limits:` of a code cell in the set's
+    text. A submission has no say in it. That of `%exercise NAME` holds for the calls of what the
+    cell defines, too.
+
+    Raises
+    ------
+    AuthorError for what is no limit of a cell.
+    """
+    text = exercise_set.text
+    found: dict[str, dict[str, Any]] = {}
+    for cell in _read(text, text.stat().st_mtime_ns) if text.is_file() else ():
+        given = cell.metadata.get("limits")
+        if given is None:
+            continue
+        unknown = [n for n in given if n not in LIMITS] if isinstance(given, dict) else [given]
+        if unknown or cell.cell_type != "code":
+            raise AuthorError(
+                f"{text}: {unknown} is no limit of a single cell; these are {', '.join(LIMITS)}. "
+                "Others are an assignment's: GradeSubmission.assignment_limits."
+            )
+        named = _directive(cell)
+        found[f"solution-{named}" if named else _plain(cell).id] = dict(given)
+    return found
+
+
+@functools.lru_cache(maxsize=64)
+def _read(text: Path, _changed: int) -> list[NotebookNode]:
+    cells: list[NotebookNode] = jupytext.reads(text.read_text("utf-8"), fmt="md:myst").cells
+    return cells
 
 
 def _name(exercise: Exercise | ClassExercise) -> str:

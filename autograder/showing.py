@@ -16,6 +16,12 @@ ANSI = {"red": "\x1b[31m", "bold": "\x1b[1m", "blue": "\x1b[34m", "end": "\x1b[0
 WIDTH = 96
 
 
+def printable(text: str) -> str:
+    """A text without what a terminal would take for a command to itself: escapes, line breaks,
+    marks that turn the direction of writing."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 def lines(verdict: Verdict, *, colour: bool, stuck: bool = True) -> list[str]:
     """The verdict in a few lines of text; `stuck` ends them with the call for a hint."""
     paint = ANSI if colour else dict.fromkeys(ANSI, "")
@@ -44,7 +50,7 @@ def _below(verdict: Verdict, stuck: bool) -> list[str]:
     """What stands below the first sentence."""
     out = []
     if verdict.line:
-        out.append(_("your line: {line}").format(line=verdict.line))
+        out.append(_("your line: {line}").format(line=printable(verdict.line)))
     if verdict.hint:
         out.append(_("Hint: {text}").format(text=verdict.hint))
     if verdict.where:

@@ -10,6 +10,7 @@ import contextlib
 import gc
 import json
 import os
+import resource
 import signal
 import socket
 import stat
@@ -21,7 +22,7 @@ import autograder
 from autograder.engine.bounded import own_size
 from autograder.engine.serving import serve
 from autograder.engine.shell import NotebookShell, Sink, refuse_input
-from autograder.engine.walls import limit
+from autograder.engine.walls import OPEN_FILES, limit
 from autograder.engine.wire import Channel, Closed
 
 
@@ -84,6 +85,8 @@ class Child:
         pid = os.getpid()
         self.sink.open_cell(self.limits["output_bytes"], self.limits["outputs"])
         self.shell.execution_count = count
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(OPEN_FILES, most), most))
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             fine = self.shell.run_cell(source, store_history=True).success
@@ -92,6 +95,8 @@ class Child:
         finally:
             with contextlib.suppress(KeyboardInterrupt):
                 signal.signal(signal.SIGINT, before)
+            with contextlib.suppress(KeyboardInterrupt, ValueError, OSError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         if os.getpid() != pid:
             # The cell forked and its copy came back here, where only the original may answer.
             os._exit(0)

@@ -114,6 +114,8 @@ class Host:
     def _done(self, request: dict[str, Any], blobs: list[bytes]) -> bytes:
         """The frame of the reply."""
         do = request["do"]
+        if "limits" in request:
+            self._session.limits = Limits(**request["limits"])
         if do == "execute":
             return packed(*_told(self._session.execute(blobs[0].decode())))
         if do == "snapshot":

@@ -149,7 +149,13 @@ class Snapshot(Protocol):
 
 
 class Session(Protocol):
-    """One notebook's run."""
+    """One notebook's run.
+
+    limits: those that hold for the next cell and snapshot. Seconds and outputs may be changed on
+    the way; the others are the process's, and stay as they were when it started.
+    """
+
+    limits: Limits
 
     def execute(self, source: str) -> CellResult:
         """Run a cell. Where the interpreter was lost, a new one first replays what had worked."""

@@ -172,7 +172,9 @@ class RemoteSession:
         # Replaying may take whatever the notebook has left.
         seconds = self.limits.notebook_seconds
         try:
-            reply, blobs = self.ask({"do": "execute"}, [source.encode()], seconds=seconds)
+            reply, blobs = self.ask(
+                {"do": "execute", "limits": asdict(self.limits)}, [source.encode()], seconds=seconds
+            )
             status: Status = reply.get("status", "")
             outputs = checked(_json(blobs), self.limits)
             if status not in get_args(Status) or type(reply.get("count")) is not int:
@@ -185,7 +187,7 @@ class RemoteSession:
         """Keep the state as it now is."""
         if self._closed:
             raise RuntimeError("the session is closed: take snapshots before")
-        reply, _blobs = self.ask({"do": "snapshot"})
+        reply, _blobs = self.ask({"do": "snapshot", "limits": asdict(self.limits)})
         self._snapshots += 1
         problem = _reason(reply, "problem")
         return RemoteSnapshot(self, self._snapshots - 1, Known(self._seen), problem)

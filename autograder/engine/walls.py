@@ -21,6 +21,8 @@ from autograder.engine.files import Files, furnish
 
 CPU_GRACE = 2
 OPEN_FILES = 256
+# Kept from the cells: where all are taken, no snapshot could be spoken to.
+SPARE_FILES = 16
 FIRST_UID = 2**30
 NAMESPACES = {
     "mount namespace": kernel.CLONE_NEWNS,
@@ -250,7 +252,7 @@ def limit(limits: dict[str, Any], size: int) -> None:
         resource.RLIMIT_FSIZE: (limits["file_bytes"],) * 2,
         resource.RLIMIT_CPU: (cpu, cpu + CPU_GRACE),
         resource.RLIMIT_NPROC: (limits["tasks"],) * 2,
-        resource.RLIMIT_NOFILE: (OPEN_FILES,) * 2,
+        resource.RLIMIT_NOFILE: (OPEN_FILES, OPEN_FILES + SPARE_FILES),
         resource.RLIMIT_CORE: (0, 0),
     }
     for kind, (soft, hard) in wanted.items():

@@ -13,6 +13,7 @@ import shutil
 import zipfile
 import zlib
 from collections import Counter
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -23,12 +24,22 @@ from traitlets import Integer, List, Unicode
 NOT_HANDED_IN = {"__MACOSX", ".ipynb_checkpoints"}
 
 
+@dataclass
+class _Room:
+    """What the archives in one upload have taken so far."""
+
+    bytes: int = 0
+    files: int = 0
+
+
 class ArchiveExtractor(ExtractorPlugin):
     """Unpacks what the platform sent, and the archives in it that learners uploaded."""
 
     max_bytes = Integer(
-        200 * 2**20, help="The most that an archive which a learner uploaded may unpack to."
+        200 * 2**20,
+        help="The most that an archive which a learner uploaded, with those in it, may unpack to.",
     ).tag(config=True)
+    max_files = Integer(2000, help="The most files that it may hold.").tag(config=True)
     max_depth = Integer(3, help="How deep archives may lie in one another.").tag(config=True)
 
     def extract(self, archive_path: str, extracted_path: str) -> None:
@@ -38,17 +49,20 @@ class ArchiveExtractor(ExtractorPlugin):
             target = Path(extracted_path) / path.relative_to(source).parent
             target.mkdir(parents=True, exist_ok=True)
             if path.suffix.lower() == ".zip":
-                self._unzip(path, target / path.stem, depth=0)
+                self._unzip(path, target / path.stem, _Room(), depth=0)
             else:
                 shutil.copy(path, target / _usual_name(path.name))
 
-    def _unzip(self, archive: Path, folder: Path, depth: int) -> None:
+    def _unzip(self, archive: Path, folder: Path, room: _Room, depth: int) -> None:
         nested: list[Path] = []
         try:
             with zipfile.ZipFile(archive) as opened:
                 members = [m for m in opened.infolist() if not m.is_dir()]
-                # The outermost is the platform's own.
-                if depth and sum(m.file_size for m in members) > self.max_bytes:
+                # The outermost is the platform's own. zipfile reads no more than a member says.
+                if depth:
+                    room.bytes += sum(m.file_size for m in members)
+                    room.files += len(members)
+                if room.bytes > self.max_bytes or room.files > self.max_files:
                     self.log.error("Too large, not unpacked: %s", archive)
                     return
                 for member in members:
@@ -57,7 +71,8 @@ class ArchiveExtractor(ExtractorPlugin):
             self.log.error("Damaged, not unpacked: %s (%s)", archive, error)
         for path in nested:
             if depth < self.max_depth:
-                self._unzip(path, path.with_suffix(""), depth + 1)
+                inner = room if depth else _Room()
+                self._unzip(path, path.with_suffix(""), inner, depth + 1)
             path.unlink()
 
     def _member(self, opened: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> list[Path]:

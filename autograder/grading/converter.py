@@ -34,13 +34,14 @@ from autograder.grading.cache import Cache, digest, listing
 from autograder.grading.conversion import Conversion, split
 from autograder.grading.crew import Crew, Job, Lost, Work
 from autograder.grading.fingerprints import environment, fingerprints
-from autograder.grading.intake import take_in
+from autograder.grading.intake import drop_links, take_in
 from autograder.grading.ledger import Entry, Ledger
 from autograder.grading.marks import Comment, Mark
 from autograder.grading.nbgrader_parts import GradeSubmission, SaveGrades, SubmissionExporter
 from autograder.grading.rounds import Round, current_round
 from autograder.grading.shelf import Shelf
 from autograder.grading.source_facts import SourceFacts, read_facts
+from autograder.notebooks import cell_limits
 from autograder.project import Project
 from autograder.verdict import Verdict
 
@@ -270,6 +271,7 @@ class _ClassRun:
         """What a judge needs to know; None where there is nothing to do."""
         folder = Path(self.converter._format_source(self.name, student))
         graded = Path(self.converter._format_dest(self.name, student))
+        drop_links(folder)  # before anything in there is opened
         timestamp = self.course.get_existing_timestamp(str(folder))
         if graded.is_dir() and not self.converter.force:
             before = self.course.get_existing_timestamp(str(graded))
@@ -350,6 +352,7 @@ class _ClassRun:
         return digest(
             [
                 environment(),
+                json.dumps(cell_limits(self.set), sort_keys=True),
                 repr(self.facts),
                 json.dumps([named, config], sort_keys=True, default=str),
                 *(part for name in sorted(files) for part in (name, files[name].read_bytes())),

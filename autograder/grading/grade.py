@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from ast import AST
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from autograder.grading.repair import grade_id_of, repair
 from autograder.grading.submission import Submission
 from autograder.i18n import _
 from autograder.judge import Caller, Oracle, judge
-from autograder.notebooks import modules_used
+from autograder.notebooks import cell_limits, modules_used
 from autograder.verdict import Died, TimedOut, Verdict, missing
 
 PART_SECONDS = 60.0
@@ -102,7 +102,9 @@ def grade(
     while len(losses) <= ELSEWHERE:
         try:
             with runner.open(files, limits or Limits()) as session:
-                snapshots, by_chance = _run(session, notebook, by_grade_id)
+                snapshots, by_chance = _run(
+                    session, notebook, by_grade_id, cell_limits(exercise_set)
+                )
                 session.close()
                 code = Code(notebook)
                 known = _still_standing(standing or {}, exercise_set, code)
@@ -143,16 +145,26 @@ class Code:
 
 
 def _run(
-    session: Session, notebook: NotebookNode, by_grade_id: dict[str, Part]
+    session: Session,
+    notebook: NotebookNode,
+    by_grade_id: dict[str, Part],
+    of_cells: dict[str, dict[str, Any]],
 ) -> tuple[dict[str, Snapshot], bool]:
     """Execute the learner's cells; for each part the snapshot in which it is judged. And whether
-    a cell timed out or took Python down."""
+    a cell timed out or took Python down.
+
+    of_cells: what single cells may use up, by the ids that they had when they were released.
+    """
     snapshots: dict[str, Snapshot] = {}
     by_chance = False
+    of_all = session.limits
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue
-        part = by_grade_id.get(grade_id_of(cell) or "")
+        grade_id = grade_id_of(cell) or ""
+        part = by_grade_id.get(grade_id)
+        own = f"solution-{part.exercise if part else grade_id}" if grade_id else cell.id
+        session.limits = replace(of_all, **of_cells.get(own, {}))
         if part is not None:
             snapshots[part.name] = session.snapshot()
             cell.outputs, cell.execution_count = [], None
@@ -162,6 +174,7 @@ def _run(
             cell.execution_count = result.execution_count or None
             by_chance = by_chance or result.status in ("timeout", "died")
     # A function may stand below its check: cells that were moved still count.
+    session.limits = of_all
     parts = {part.name: part for part in by_grade_id.values()}
     early = [n for n, taken in snapshots.items() if not taken.defines(parts[n].exercise)]
     if early:

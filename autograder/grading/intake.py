@@ -6,6 +6,9 @@ of use gets a notebook that says so, so that the learner has a mark and is told.
 
 from __future__ import annotations
 
+import html
+import os
+import stat
 import zipfile
 from pathlib import Path
 
@@ -14,14 +17,16 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 
 from autograder.grading.submission import MAX_FILE, read_submission, read_text
 from autograder.i18n import _
+from autograder.showing import printable
 
 IGNORED = {"timestamp.txt"}
 
 
 def take_in(folder: Path, assignment: str) -> str:
     """Make sure that a submission's folder has a notebook; says what was done, or nothing."""
+    dropped = drop_links(folder)
     if any(folder.glob("*.ipynb")):
-        return ""
+        return dropped
     wanted = folder / f"{assignment}.ipynb"
     files = [p for p in sorted(folder.rglob("*")) if _counts(p, folder)]
     files.sort(key=lambda p: (assignment not in p.name, p.name))
@@ -30,13 +35,38 @@ def take_in(folder: Path, assignment: str) -> str:
         if data is not None:
             wanted.write_bytes(data)
             return _("{file} was graded as {wanted}.").format(
-                file=file.relative_to(folder), wanted=wanted.name
+                file=printable(str(file.relative_to(folder))), wanted=wanted.name
             )
-    held = ", ".join(str(p.relative_to(folder)) for p in files) or _("nothing")
+    held = ", ".join(printable(str(p.relative_to(folder))) for p in files) or _("nothing")
     told = _("No notebook was handed in; the folder held: {held}.").format(held=held)
-    empty = new_notebook(cells=[new_markdown_cell(told, id="intake")])
+    empty = new_notebook(cells=[new_markdown_cell(html.escape(told), id="intake")])
     wanted.write_text(nbformat.writes(empty) + "\n", "utf-8")
     return told
+
+
+def drop_links(folder: Path) -> str:
+    """Remove what is neither a file nor a folder; says what it was, or nothing.
+
+    A link is followed with the rights of whoever grades: it could hand in somebody else's work, or
+    have the instructor's files copied into the learner's feedback.
+    """
+    if folder.is_symlink():
+        folder.unlink()
+        folder.mkdir()
+        return _("The folder was a link to another; it was removed.")
+    dropped = []
+    for place, folders, names in os.walk(folder):
+        for name in sorted([*folders, *names]):
+            path = Path(place, name)
+            mode = path.lstat().st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                path.unlink()
+                dropped.append(printable(str(path.relative_to(folder))))
+    if not dropped:
+        return ""
+    return _("Links and other things that are no files were removed: {names}.").format(
+        names=", ".join(dropped)
+    )
 
 
 def _counts(path: Path, folder: Path) -> bool:
@@ -66,7 +96,8 @@ def _in_zip(file: Path) -> bytes | None:
         with zipfile.ZipFile(file) as archive:
             for entry in sorted(archive.infolist(), key=lambda e: e.filename):
                 hidden = any(p.startswith((".", "__")) for p in Path(entry.filename).parts)
-                if hidden or not entry.filename.endswith(".ipynb"):
+                # Of what says that it is larger, nothing is unpacked to find out.
+                if hidden or not entry.filename.endswith(".ipynb") or entry.file_size > MAX_FILE:
                     continue
                 with archive.open(entry) as member:
                     data = member.read(MAX_FILE + 1)

@@ -25,6 +25,7 @@ from autograder.engine.interface import Limits, Runner
 from autograder.engine.sandbox import default_runner, require_sandbox
 from autograder.exercise import AuthorError
 from autograder.grading.grade import grade
+from autograder.grading.intake import take_in
 from autograder.grading.marks import Mark, marks_of
 from autograder.grading.outputs import write_outputs
 from autograder.grading.record import RECORD, record_of
@@ -33,6 +34,7 @@ from autograder.grading.rounds import Round, close_round, current_round
 from autograder.grading.submission import Submission, read_submission
 from autograder.i18n import _
 from autograder.project import NoProject, Project, find_project
+from autograder.showing import printable
 from autograder.verdict import Verdict
 
 
@@ -273,12 +275,18 @@ def adopt_notebook(assignment: str, student: str, notebooks: list[str]) -> None:
         return
     folder = Path(notebooks[0]).parent
     wanted = folder / f"{assignment}.ipynb"
+    told = take_in(folder, assignment)
+    if told:
+        logging.getLogger("traitlets").warning("%s: %s", student, told)
+    notebooks[:] = [name for name in notebooks if Path(name).exists()]
     if wanted.exists():
         notebooks[:] = [str(wanted)]
         return
     chosen = best_notebook([Path(n) for n in notebooks], assignment)
     shutil.copyfile(chosen, wanted)
-    logging.getLogger("traitlets").warning("%s was graded as %s", chosen, wanted.name)
+    logging.getLogger("traitlets").warning(
+        "%s was graded as %s", printable(str(chosen)), wanted.name
+    )
     notebooks[:] = [str(wanted)]
 
 

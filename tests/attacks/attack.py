@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import copy
 import functools
+import json
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
 from autograder.catalog import ExerciseSet, find_set
-from autograder.grading.submission import Submission
+from autograder.grading.submission import Submission, read_text
 from autograder.notebooks import instructor_notebook
 from tests.walled import World
 
@@ -60,6 +63,7 @@ class Attack:
     told: what must be readable in the graded notebook or a verdict. hidden: what must not.
     limits: limits of its own, so that it need not be waited for.
     unwalled: without walls it gets what it wants, and harms nobody: the threat is no empty one.
+    changes: what else is done to the notebook that is handed in.
     also: functions that are handed out beside the few.
     """
 
@@ -75,6 +79,7 @@ class Attack:
     hidden: tuple[str, ...] = ()
     limits: dict[str, Any] = field(default_factory=dict)
     unwalled: bool = False
+    changes: Callable[[NotebookNode], None] | None = None
     also: tuple[str, ...] = ()
 
     @property
@@ -94,7 +99,10 @@ class Attack:
             notebook.cells.insert(code[0] + 1, new_code_cell(placed(self.first, world)))
         if self.last:
             notebook.cells.append(new_code_cell(placed(self.last, world)))
-        return Submission(notebook)
+        if self.changes is None:
+            return Submission(notebook)
+        self.changes(notebook)
+        return read_text(json.dumps(notebook))
 
     @property
     def marks(self) -> dict[str, float]:

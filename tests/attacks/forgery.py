@@ -23,7 +23,7 @@ FRAMES = [
         "half_a_frame",
         "promises a frame and does not finish it",
         SPEAK + "raw((1000).to_bytes(4, 'big') + b'{')",
-        told=DIED,
+        limits={"cell_seconds": 0.5},
     ),
     Attack(
         "huge_frame",
@@ -38,7 +38,10 @@ FRAMES = [
         told=DIED,
     ),
     Attack(
-        "early_done", "says that the cell is over before it is", SPEAK + "speak({'done': True})"
+        "early_done",
+        "says that the cell is over before it is, and has nothing of it",
+        SPEAK + "speak({'done': True})",
+        costs=("gabor", "linear_gradient", "numerical_gradient"),
     ),
     Attack(
         "forged_outputs",

@@ -181,13 +181,6 @@ GREED = [
         costs=("numerical_gradient", "linear_gradient", "gabor"),
     ),
     Attack(
-        "processor",
-        "uses up its time of the processor",
-        "import signal\nsignal.signal(signal.SIGXCPU, signal.SIG_IGN)\nwhile True: pass",
-        limits={"cpu_seconds": 1.0, "cell_seconds": 20.0},
-        told=("of the processor",),
-    ),
-    Attack(
         "recursion",
         "recurses until the stack is full",
         "import sys\nsys.setrecursionlimit(10**9)\ndef f(): f()\nclass R:\n    def __repr__(self): return repr([self])\nrepr(R())",

@@ -255,6 +255,7 @@ JUDGE = [
             SLOPE: "def numerical_gradient(f, theta, h=1e-5):\n    try: f(np.zeros(7 * 10**6))\n    except Exception: pass\n    return np.zeros(len(theta))\n"
         },
         costs=(SLOPE,),
+        limits={"call_seconds": 0.5, "timeouts": 1},
     ),
     Attack(
         "calls_with_oddities",
@@ -268,7 +269,7 @@ JUDGE = [
         "calls_from_threads",
         "calls from many threads at once",
         cells={
-            SLOPE: "import threading\ndef numerical_gradient(f, theta, h=1e-5):\n    def work():\n        for _ in range(20): f(theta)\n    ts = [threading.Thread(target=work) for _ in range(4)]\n    [t.start() for t in ts]; [t.join() for t in ts]\n    return np.zeros(len(theta))\n"
+            SLOPE: "import threading\ndef numerical_gradient(f, theta, h=1e-5):\n    def work():\n        for _ in range(5): f(theta)\n    ts = [threading.Thread(target=work) for _ in range(4)]\n    [t.start() for t in ts]; [t.join() for t in ts]\n    return np.zeros(len(theta))\n"
         },
         costs=(SLOPE,),
     ),

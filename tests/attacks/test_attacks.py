@@ -7,11 +7,15 @@ same warm process. Nothing here may depend on how fast the machine is.
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psutil
 import pytest
+from nbformat.v4 import new_code_cell
 
 from autograder.catalog import ExerciseSet
 from autograder.engine.interface import Limits, Runner
@@ -20,8 +24,9 @@ from autograder.grading.grade import Graded, grade
 from autograder.grading.outputs import write_outputs
 from autograder.grading.submission import Submission
 from tests.attacks.attack import FEW, GRADIENT, LOOT, Attack, full_marks, innocent, some
-from tests.attacks.forgery import FRAMES, VALUES
+from tests.attacks.forgery import FRAMES, RIGHT, VALUES
 from tests.attacks.greed import GREED
+from tests.attacks.metadata import METADATA
 from tests.attacks.outside import NETWORK, PROCESSES, READING, WRITING
 from tests.attacks.python import INTERPRETER, JUDGE
 from tests.walled import World, open_world
@@ -36,8 +41,12 @@ FAMILIES = {
     "values": VALUES,
     "interpreter": INTERPRETER,
     "judge": JUDGE,
+    "metadata": METADATA,
+    # A planted entry of the cache, which no submission reaches: test_names.
 }
 ATTACKS = [attack for family in FAMILIES.values() for attack in family]
+# Whom an innocent is graded by after each attack: one function tells whether it still works.
+ONE = some(FEW[:1])
 RUNNER = SandboxedRunner()
 SEED = "attacks"
 # A machine that refuses some wall cannot show that it holds: test_sandbox tests the refusal.
@@ -79,12 +88,6 @@ def told(done: Graded) -> str:
     return outputs(done) + "\n".join(texts)
 
 
-def left_behind() -> list[psutil.Process]:
-    """Processes below the warm one that are not the warm one: sessions that were not ended."""
-    me = psutil.Process().children(recursive=True)
-    return [p for p in me if p.status() != psutil.STATUS_ZOMBIE and "gate" not in str(p.cmdline())]
-
-
 @walled
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 def test_it_is_contained(attack: Attack, world: World) -> None:
@@ -105,7 +108,101 @@ def test_it_is_contained(attack: Attack, world: World) -> None:
     assert len(text) < 3_000_000
     assert world.untouched()
     assert Path("/proc/self/mountinfo").read_text() == mounts
-    assert marks(graded(innocent(some(FEW)), some(FEW))) == full_marks(some(FEW))
+    assert marks(graded(innocent(ONE), ONE)) == full_marks(ONE)
+
+
+@walled
+def test_innocents_are_graded_right_while_others_are_attacked(world: World) -> None:
+    """By the same warm process, at the same time."""
+    names = {"fork_bomb_allowed", "memory", "disk", "garbage", "kill_everybody", "print_flood"}
+    attacks = [attack for attack in ATTACKS if attack.name in names]
+    assert len(attacks) == len(names)
+    few = some(FEW)
+    with ThreadPoolExecutor(2) as pool:
+        hostile = [pool.submit(graded, a.submission(world), few, **a.limits) for a in attacks]
+        beside = [graded(innocent(few), few) for _again in range(3)]
+        for work in hostile:
+            work.result()
+    for done in beside:
+        assert marks(done) == full_marks(few)
+        assert not [v for v in done.verdicts.values() if v.flagged]
+    assert world.untouched()
+
+
+def with_cell(gabor: str = "", last: str = "pass") -> Submission:
+    """The smallest notebook with another gabor, or with one more cell."""
+    notebook = innocent(ONE).notebook
+    for cell in notebook.cells:
+        if gabor and cell.id == "solution-gabor":
+            cell.source = gabor
+    notebook.cells.append(new_code_cell(last))
+    return Submission(notebook)
+
+
+@walled
+def test_what_a_hidden_call_leaves_reaches_no_later_submission() -> None:
+    """Neither in files nor in the kernel's own places, nor a cell or call of somebody else's."""
+    leave = (
+        "import os\ndef gabor(theta, x):\n"
+        "    for place in ('/tmp', '.', os.environ['HOME'], '/scratch/matplotlib', '/dev/shm', '/'):\n"
+        "        try: open(place + '/S3CRET', 'a').write(repr(x.tolist()))\n"
+        "        except OSError: pass\n" + RIGHT
+    )
+    look = (
+        "import os\nfound = [p for p, _d, names in os.walk('/') if 'S3CRET' in names]\n"
+        "print('found', found)"
+    )
+    assert marks(graded(with_cell(leave), ONE)) == full_marks(ONE)
+    assert "found []" in outputs(graded(with_cell(last=look), ONE))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("attack", [a for a in ATTACKS if a.unwalled], ids=lambda a: a.name)
+def test_without_walls_it_would_have_what_it_wants(attack: Attack, tmp_path: Path) -> None:
+    """Else the tests above would show nothing."""
+    with open_world(tmp_path) as world:
+        runner = SandboxedRunner(walls=False)
+        done = graded(attack.submission(world), attack.exercises, runner, **attack.limits)
+    assert LOOT in outputs(done)
+
+
+@pytest.mark.full
+@walled
+@pytest.mark.skipif(os.getuid() != 0, reason="becoming another user takes root")
+@pytest.mark.timeout(1800)
+def test_an_ordinary_user_is_as_safe(tmp_path: Path) -> None:
+    """The whole list, graded by somebody who is not root."""
+    for folder in (tmp_path, *list(tmp_path.parents)[:3]):
+        folder.chmod(0o777)
+    tests = Path(__file__).parent
+    place = {name: str(tmp_path) for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME")}
+    arguments = [
+        "-m",
+        "pytest",
+        "-q",
+        "-m",
+        "not full",
+        "-p",
+        "no:cacheprovider",
+        "-o",
+        "cache_dir=x",
+    ]
+    done = subprocess.run(
+        [
+            sys.executable,
+            tests.parent / "as_user.py",
+            "12345",
+            *arguments,
+            str(tests / "test_attacks.py"),
+        ],
+        env={**os.environ, **place},
+        capture_output=True,
+        text=True,
+        timeout=1700,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    assert "skipped" not in done.stdout
 
 
 def test_the_list_is_as_long_as_it_should_be() -> None:

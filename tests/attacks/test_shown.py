@@ -1,0 +1,256 @@
+"""What a learner shows must run nothing in a reader's browser, and must not hold the page up."""
+
+from __future__ import annotations
+
+import re
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import nbgrader
+import numpy as np
+import pytest
+from nbconvert import HTMLExporter
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, new_raw_cell
+
+from autograder.grading.harmless import clean_html, clean_svg, harmless
+from autograder.grading.outputs import verdict_output
+from autograder.nbgrader_settings import course_config
+from autograder.project import find_project
+from autograder.verdict import Verdict
+
+TEMPLATES = Path(nbgrader.__file__).parent / "server_extensions" / "formgrader" / "templates"
+EVIL = "alert(666)"
+NAMES = {
+    "student": f"<script>{EVIL}</script>",
+    "last_name": f"<img src=x onerror={EVIL}>",
+    "first_name": f'"><svg onload={EVIL}>',
+}
+SVG = "<svg xmlns='http://www.w3.org/2000/svg' xmlns:xlink='http://www.w3.org/1999/xlink'>{}</svg>"
+
+HTML = {
+    "script": f"<script>{EVIL}</script>",
+    "script_in_svg": f"<svg><script>{EVIL}</script></svg>",
+    "event": f"<img src=x onerror={EVIL}>",
+    "event_with_slash": f"<img/src=x/onerror={EVIL}>",
+    "animation": f"<svg><animate onbegin={EVIL} attributeName=x dur=1s></svg>",
+    "link": f"<a href='javascript:{EVIL}'>click</a>",
+    "link_with_tab": f"<a href='java\tscript:{EVIL}'>click</a>",
+    "link_in_entities": f"<a href='&#106;avascript:{EVIL}'>click</a>",
+    "link_to_data": f"<a href='data:text/html,<script>{EVIL}</script>'>click</a>",
+    "link_to_the_server": "<a href='/formgrader?path=submitted/mallory'>click</a>",
+    "picture_from_the_server": "<img src='/formgrader?path=submitted/mallory'>",
+    "picture_from_afar": "<img src='https://example.org/seen.png'>",
+    "frame": f"<iframe srcdoc='<script>{EVIL}</script>'></iframe>",
+    "object": f"<object data='data:text/html,{EVIL}'></object><embed src='javascript:{EVIL}'>",
+    "form": f"<form action='/shutdown'><button formaction='javascript:{EVIL}'>ok</button></form>",
+    "refresh": f"<meta http-equiv=refresh content='0;url=javascript:{EVIL}'>",
+    "base": "<base href='https://example.org/'>",
+    "style": "<style>@import 'https://example.org/x.css'; .score { display: none }</style>",
+    "overlay": "<div style='position:fixed;top:0;left:0;width:100%;z-index:9'>You get 20</div>",
+    "background": "<div style='background:url(https://example.org/seen)'>x</div>",
+    "field_of_formgrader": "<input class='score' id='check-gabor' value='3'>",
+    "name_of_a_field": "<b id='check-gabor' name='check-gabor' class='score nbgrader_cell'>x</b>",
+    "mutation": f"<math><mtext><table><mglyph><style><!--</style><img title='--&gt;&lt;img src=1 onerror={EVIL}&gt;'>",
+    "mutation_in_noscript": f"<noscript><p title='</noscript><img src=x onerror={EVIL}>'>",
+    "comment": f"<!--><img src=x onerror={EVIL}>-->",
+    "half_a_tag": f"<img src=x onerror={EVIL} ",
+    "deep": "<div>" * 100_000 + EVIL,
+    "many_attributes": "<div " + " ".join(f"a{i}=1" for i in range(50_000)) + ">",
+}
+OTHERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "javascript": ({"application/javascript": EVIL, "text/plain": "x"}, {}),
+    "widget": ({"application/vnd.jupyter.widget-view+json": {"model_id": EVIL}}, {}),
+    "mermaid": ({"text/vnd.mermaid": f"graph TD; A-->B; click A call {EVIL}"}, {}),
+    "markdown": ({"text/markdown": f"[click](javascript:{EVIL}) <script>{EVIL}</script>"}, {}),
+    "svg_script": ({"image/svg+xml": SVG.format(f"<script>{EVIL}</script>")}, {}),
+    "svg_event": ({"image/svg+xml": SVG.format(f"<g onload='{EVIL}'/>")}, {}),
+    "svg_html": (
+        {"image/svg+xml": SVG.format(f"<foreignObject><b onclick='{EVIL}'/></foreignObject>")},
+        {},
+    ),
+    "svg_link": (
+        {"image/svg+xml": SVG.format(f"<a xlink:href='javascript:{EVIL}'><text>x</text></a>")},
+        {},
+    ),
+    "svg_entities": (
+        {"image/svg+xml": f"<!DOCTYPE svg [<!ENTITY a '{EVIL}'>]>" + SVG.format("&a;")},
+        {},
+    ),
+    "picture_that_breaks_out": ({"image/png": f'aa"><script>{EVIL}</script>'}, {}),
+    "width_that_breaks_out": ({"image/png": "aaaa"}, {"image/png": {"width": f"1 onerror={EVIL}"}}),
+    "width_for_all": ({"image/png": "aaaa"}, {"width": f"1 onerror={EVIL}"}),
+    "isolated": ({"text/html": f"<script>{EVIL}</script>x"}, {"text/html": {"isolated": True}}),
+    "latex": ({"text/latex": f"$x$<script>{EVIL}</script>"}, {}),
+}
+
+
+class Found(HTMLParser):
+    """What would run or call home in a page, by an independent reading of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.evil: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note a tag that should not be there."""
+        given = {name: value or "" for name, value in attrs}
+        if tag in {"script", "iframe", "object", "embed", "form", "meta", "base", "style", "link"}:
+            self.evil.append(tag)
+        if tag == "input" or given.get("id") == "check-gabor" or "score" in given.get("class", ""):
+            self.evil.append("field")
+        self.evil += [name for name in given if name.startswith("on")]
+        for name in ("href", "src"):
+            address = given.get(name, "#")
+            if not re.match(
+                r"#|data:image/|https?:" if name == "href" else r"data:image/|#", address
+            ):
+                self.evil.append(address[:40])
+        if re.search("position|url|z-index", given.get("style", "")):
+            self.evil.append(given["style"])
+
+
+def page(notebook: NotebookNode, template: str = "feedback") -> str:
+    """What nbgrader makes of a notebook with the course's configuration, from its first cell on."""
+    config = course_config(find_project().root)
+    config.HTMLExporter.template_name = template
+    config.HTMLExporter.extra_template_basedirs = [str(TEMPLATES)]
+    css = TEMPLATES.parent / "static" / "node_modules" / "bootstrap" / "dist" / "css"
+    config.HTMLExporter.extra_template_paths = [str(css)]
+    grades = {"notebook": "gradient", "score": 1, "max_score": 2, "late_penalty": 0}
+    of_formgrader = {"index": 0, "total": 1, "base_url": "", "notebook_id": "gradient"}
+    made, _resources = HTMLExporter(config=config).from_notebook_node(
+        notebook, {"nbgrader": grades, **of_formgrader, **NAMES, "notebook_path": "a/b"}
+    )
+    return str(made)
+
+
+def body(made: str) -> str:
+    """The cells of a page."""
+    return made[made.index('id="notebook-container"') :]
+
+
+def shown(output: NotebookNode) -> NotebookNode:
+    return new_notebook(cells=[new_code_cell("x", outputs=[output])])
+
+
+def notebooks() -> dict[str, NotebookNode]:
+    """Every attack as an output, as a text cell and as a picture of one."""
+    made = {
+        f"output_{k}": shown(new_output("display_data", {"text/html": v})) for k, v in HTML.items()
+    }
+    made |= {k: shown(new_output("display_data", d, metadata=m)) for k, (d, m) in OTHERS.items()}
+    made |= {f"text_{k}": new_notebook(cells=[new_markdown_cell(v)]) for k, v in HTML.items()}
+    raw = new_raw_cell(f"<script>{EVIL}</script>", metadata={"raw_mimetype": "text/html"})
+    made["raw"] = new_notebook(cells=[raw])
+    text = new_markdown_cell(f"[click](javascript:{EVIL})\n\n![x](javascript:{EVIL})")
+    made["markdown_link"] = new_notebook(cells=[text])
+    picture = new_markdown_cell("![x](attachment:x)")
+    picture.attachments = {"x": {"text/html": f'"><script>{EVIL}</script>'}}
+    made["attachment"] = new_notebook(cells=[picture])
+    code = new_code_cell(
+        f"'</pre><script>{EVIL}</script>'", metadata={"tags": [f'"><script>{EVIL}']}
+    )
+    code.outputs = [
+        new_output("stream", text=f"\x1b]8;;javascript:{EVIL}\x07<script>{EVIL}</script>")
+    ]
+    made["code_and_stream"] = new_notebook(cells=[code])
+    return made
+
+
+EVILS = notebooks()
+
+
+@pytest.mark.parametrize("name", EVILS)
+def test_nothing_runs_in_the_feedback_page(name: str) -> None:
+    found = Found()
+    found.feed(body(page(EVILS[name])))
+    assert found.evil == []
+
+
+def test_nothing_runs_in_formgrader() -> None:
+    """All of it in one page, names too, behind which the page's own scripts stand."""
+    cells = [cell for notebook in EVILS.values() for cell in notebook.cells]
+    made = page(new_notebook(cells=cells), "formgrade")
+    found = Found()
+    found.feed(body(made))
+    assert found.evil == []
+    for name in NAMES.values():
+        assert name not in made
+
+
+@pytest.mark.parametrize("name", [name for name in EVILS if not name.startswith("text_")])
+def test_the_autograded_notebook_is_clean_itself(name: str) -> None:
+    """Whoever opens it elsewhere has no filter of ours."""
+    for cell in EVILS[name].cells:
+        for output in cell.get("outputs", []):
+            data = harmless(output).get("data", {})
+            found = Found()
+            found.feed("".join(str(data.get(m, "")) for m in ("text/html", "image/svg+xml")))
+            assert found.evil == []
+            assert not {"application/javascript", "text/vnd.mermaid"} & set(data)
+
+
+def test_what_is_harmless_stays() -> None:
+    """A verdict to the byte, a table, a plot, formulas, code, anchors."""
+    verdict = verdict_output(
+        Verdict("gabor", "wrong", 0.0, 1.0, message="a < b"),
+    )
+    table = '<table border="1" class="dataframe"><tbody><tr style="text-align:right"><td>1</td></tr></tbody></table>'
+    fig, ax = plt.subplots()
+    ax.plot([1, 3, 2], label="$x^2$")
+    ax.legend()
+    from io import StringIO
+
+    drawing = StringIO()
+    fig.savefig(drawing, format="svg")
+    plt.close(fig)
+    text = "## A heading\n\n$a < b$ and $$\\sum_{i<n} x_i$$\n\n```python\ndef f(): pass\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |"
+    panel = harmless(verdict)["data"]["text/html"]
+    style = "border-left:4px solid #d55e00;padding:0.3em 0.8em"
+    assert f'<div style="{style}"><strong>0 of 1 points</strong><br>' in panel
+    assert "<strong>gabor</strong>: a &lt; b" in panel
+    assert clean_html(table) == table
+    kept = clean_svg(drawing.getvalue())
+    assert kept.count("path") > 5 and "clipPath" in kept and "url(#" in kept
+    made = body(page(new_notebook(cells=[new_markdown_cell(text)])))
+    for wanted in (
+        "$a &lt; b$",
+        r"$$\sum_{i&lt;n} x_i$$",
+        'class="k">def',
+        'href="#A-heading"',
+        "<td>2</td>",
+    ):
+        assert wanted in made, made
+    png = new_output("display_data", {"image/png": "aaaa"}, metadata={"image/png": {"width": 7}})
+    assert harmless(png) == png
+
+
+def test_a_large_table_stays() -> None:
+    """Well-formed HTML with many tags is no attack."""
+    rows = "".join("<tr>" + f"<td>{np.pi}</td>" * 20 + "</tr>" for _ in range(100))
+    table = f"<table><tbody>{rows}</tbody></table>"
+    assert clean_html(table) == table
+
+
+SLOW = {
+    "begin": "\\begin{a} " * 20_000,
+    "brackets": "\\\\[" * 20_000,
+    "links": "![a](" * 20_000,
+    "references": "[a]: b\n" * 20_000 + "[a]" * 20_000,
+    "definitions": "a\n: b\n" * 20_000,
+    "emphasis": "*a **a " * 20_000,
+}
+
+
+def test_no_text_holds_the_page_up() -> None:
+    """Each takes minutes by itself. A bound on the processor's time that our share of it takes: the
+    page ends, with all of the texts in it."""
+    began = time.process_time()
+    made = body(page(new_notebook(cells=[new_markdown_cell(text) for text in SLOW.values()])))
+    assert time.process_time() - began < 60
+    for start in ("\\begin{a} \\begin{a}", "*a **a"):
+        assert start in made
