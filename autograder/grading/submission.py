@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from dataclasses import dataclass, field
@@ -42,10 +43,16 @@ def read_submission(path: Path) -> Submission:
         data = path.read_bytes()
     except OSError as error:
         return _unreadable(_("The file cannot be opened: {error}.").format(error=error.strerror))
-    text = data.decode("utf-8", errors="replace").lstrip("\ufeff")
+    text = text_of(data)
     if path.suffix == ".py":
         return Submission(_notebook([new_code_cell(text)]))
     return read_text(text)
+
+
+def text_of(data: bytes) -> str:
+    """The text of a file. Some editors, and `>` in PowerShell, write UTF-16: its start tells."""
+    utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if utf16 else "utf-8", errors="replace").lstrip("\ufeff")
 
 
 def read_text(text: str) -> Submission:
