@@ -89,7 +89,7 @@ class Child:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(OPEN_FILES, most), most))
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
-            fine = self.shell.run_cell(source, store_history=True).success
+            fine = self.shell.execute(source)
         except KeyboardInterrupt:
             fine = False
         finally:
@@ -101,7 +101,7 @@ class Child:
             # The cell forked and its copy came back here, where only the original may answer.
             os._exit(0)
         self.sink.close_cell()
-        self.sink.reply({"done": bool(fine)})
+        self.sink.reply({"done": fine})
 
     def _fork(self, fd: int) -> None:
         self._reap()

@@ -59,6 +59,15 @@ def environment(scratch: Path) -> dict[str, str]:
         "MPLCONFIGDIR": str(scratch / "matplotlib"),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "LANG": "C.UTF-8",
+        # As a Jupyter kernel has them.
+        "TERM": "xterm-color",
+        "CLICOLOR": "1",
+        "FORCE_COLOR": "1",
+        "CLICOLOR_FORCE": "1",
+        "PAGER": "cat",
+        "GIT_PAGER": "cat",
+        # It looks for shared memory, which there is none of, and warns in the learner's cell.
+        "JOBLIB_MULTIPROCESSING": "0",
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",

@@ -34,6 +34,8 @@ DEVICES = ("null", "zero", "full", "random", "urandom")
 NOBODY = "learner:x:65534:65534::/scratch/home:/usr/sbin/nologin\n"
 READ_ONLY = MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV
 ROOM_BYTES = 2**20
+# The files behind the descriptors 1 and 2 of a notebook's process.
+DESCRIPTORS = 2
 
 
 def build(folder: Path) -> None:
@@ -127,7 +129,7 @@ def open_scratch(size: int, files: int) -> None:
         str(SCRATCH),
         "tmpfs",
         MS_NOSUID | MS_NODEV,
-        f"size={size},nr_inodes={files + len(FOLDERS) + 1},mode=755",
+        f"size={size},nr_inodes={files + len(FOLDERS) + 1 + DESCRIPTORS},mode=755",
     )
 
 

@@ -17,18 +17,24 @@ MAX_LINES = 200
 MAX_LINE = 20_000
 MAX_ERROR_TEXT = 200_000
 
+Shown = dict[str, list[dict[str, Any]]]
+
 
 class Collector:
-    """The outputs of one cell, built as a front end would build them."""
+    """The outputs of one cell, built as a front end would build them.
 
-    def __init__(self, limits: Limits, count: int) -> None:
+    shown: the displays of the notebook so far that have a name. New contents for one of them are
+    put into the very output, in whichever cell it is.
+    """
+
+    def __init__(self, limits: Limits, count: int, shown: Shown | None = None) -> None:
         self.outputs: list[dict[str, Any]] = []
         self.count = count
         self._bytes = self._room = limits.output_bytes + 1000
         self._outputs = limits.outputs
         self._errors = MAX_ERRORS
         self._error_text = MAX_ERROR_TEXT
-        self._shown: dict[str, dict[str, Any]] = {}
+        self._shown = {} if shown is None else shown
         self._clear_next = False
         self._cut = False
 
@@ -50,10 +56,9 @@ class Collector:
             self._clear(bool(frame.get("wait")))
         elif kind == "stream":
             self._stream(_text(frame, "name"), _text(frame, "text"))
-        elif kind == "update" and isinstance(frame.get("id"), str) and frame["id"] in self._shown:
-            self._shown[frame["id"]].update(_contents(frame))
-            self._spend(size)
-        elif kind in ("display", "update", "result"):
+        elif kind == "update":
+            self._renew(frame, size)
+        elif kind in ("display", "result"):
             self._display(frame, str(kind), size)
         else:
             raise MalformedValue("an output of unknown kind")
@@ -93,10 +98,13 @@ class Collector:
             self.outputs[-1]["traceback"].append(sentence)
 
     def timed_out(self, reason: str) -> None:
-        """Say that the cell was stopped, in the place of the KeyboardInterrupt that did it."""
+        """Say that the cell was stopped, in the place of what interrupted it."""
         last = self.outputs[-1] if self.outputs else {}
         lines: list[str] = []
-        if last.get("output_type") == "error" and last["ename"] == "KeyboardInterrupt":
+        if last.get("output_type") == "error" and last["ename"] in (
+            "KeyboardInterrupt",
+            "CancelledError",
+        ):
             lines = self.outputs.pop()["traceback"][:-1]
         self.outputs.append(_error("TimeoutError", reason, [*lines, reason]))
 
@@ -120,9 +128,20 @@ class Collector:
         if kind == "result":
             output = {**output, "output_type": "execute_result", "execution_count": self.count}
         self._add(output)
-        if isinstance(frame.get("id"), str):
-            self._shown[frame["id"]] = output
         self._spend(size)
+        self._renew(frame, size)
+        if isinstance(frame.get("id"), str) and not self._cut:
+            self._shown.setdefault(frame["id"], []).append(output)
+
+    def _renew(self, frame: dict[str, Any], size: int) -> None:
+        """Give every display of this name new contents, each at its price: else a few bytes that
+        are shown often could grow together."""
+        contents, name = _contents(frame), frame.get("id")
+        outputs = self._shown.get(name, []) if isinstance(name, str) else []
+        self._spend(size * len(outputs))
+        if not self._cut:
+            for output in outputs:
+                output.update(contents)
 
     def _add(self, output: dict[str, Any]) -> None:
         self._make_way()
@@ -140,8 +159,9 @@ class Collector:
     def _make_way(self) -> None:
         if self._clear_next:
             self._clear_next = False
+            for outputs in self._shown.values():
+                outputs[:] = [o for o in outputs if not any(o is gone for gone in self.outputs)]
             self.outputs.clear()
-            self._shown.clear()
 
     def _spend(self, size: int) -> None:
         self._bytes -= size

@@ -19,7 +19,7 @@ from autograder.engine.asking import AskedSnapshot, Budget, fork
 from autograder.engine.files import Files
 from autograder.engine.hearsay import Known
 from autograder.engine.interface import CellResult, Limits, Status
-from autograder.engine.outputs import Collector
+from autograder.engine.outputs import Collector, Shown
 from autograder.engine.wire import Channel, Closed, TooSlow
 from autograder.i18n import _
 from autograder.values import MalformedValue
@@ -86,6 +86,7 @@ class NotebookSession:
         self._channel: Channel | None = None
         self._worked: list[str] = []
         self._seen: list[str] = []
+        self._shown: Shown = {}
         self._snapshots: list[AskedSnapshot] = []
         self._count = 0
         self._output_left = limits.notebook_output_bytes
@@ -119,7 +120,8 @@ class NotebookSession:
             raise RuntimeError("the session is closed: no cell can be run any more")
         self._count += 1
         room = max(0, min(self.limits.output_bytes, self._output_left))
-        collector = Collector(replace(self.limits, output_bytes=room), self._count)
+        limits = replace(self.limits, output_bytes=room)
+        collector = Collector(limits, self._count, self._shown)
         lost = self._lost()
         if lost:
             collector.error("NotRun", lost, [lost])

@@ -21,6 +21,7 @@ from autograder.calling import Answer
 from autograder.catalog import ExerciseSet
 from autograder.engine.interface import (
     Call,
+    CellResult,
     Limits,
     Runner,
     RunnerLost,
@@ -156,8 +157,8 @@ def _run(
     of_cells: what single cells may use up, by the ids that they had when they were released.
     """
     snapshots: dict[str, Snapshot] = {}
-    by_chance = False
     of_all = session.limits
+    ran: list[tuple[NotebookNode, CellResult]] = []
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue
@@ -169,17 +170,18 @@ def _run(
             snapshots[part.name] = session.snapshot()
             cell.outputs, cell.execution_count = [], None
         elif cell.source.strip():
-            result = session.execute(cell.source)
-            cell.outputs = [harmless(NotebookNode(output)) for output in result.outputs]
-            cell.execution_count = result.execution_count or None
-            by_chance = by_chance or result.status in ("timeout", "died")
+            ran.append((cell, session.execute(cell.source)))
     # A function may stand below its check: cells that were moved still count.
     session.limits = of_all
     parts = {part.name: part for part in by_grade_id.values()}
     early = [n for n, taken in snapshots.items() if not taken.defines(parts[n].exercise)]
     if early:
         snapshots |= dict.fromkeys(early, session.snapshot())
-    return snapshots, by_chance
+    # Not before: a cell may put something new into what an earlier one has shown.
+    for cell, result in ran:
+        cell.outputs = [harmless(NotebookNode(output)) for output in result.outputs]
+        cell.execution_count = result.execution_count or None
+    return snapshots, any(result.status in ("timeout", "died") for _cell, result in ran)
 
 
 def _still_standing(

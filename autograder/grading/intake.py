@@ -15,7 +15,7 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_markdown_cell, new_notebook
 
-from autograder.grading.submission import MAX_FILE, read_submission, read_text
+from autograder.grading.submission import MAX_FILE, read_submission, read_text, text_of
 from autograder.i18n import _
 from autograder.showing import printable
 
@@ -109,5 +109,5 @@ def _in_zip(file: Path) -> bytes | None:
 
 
 def _is_notebook(data: bytes) -> bool:
-    text = data.decode("utf-8", errors="replace")
-    return text.lstrip("\ufeff \r\n\t").startswith("{") and bool(read_text(text).notebook.cells)
+    text = text_of(data)
+    return text.lstrip().startswith("{") and bool(read_text(text).notebook.cells)

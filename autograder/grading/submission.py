@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from autograder.notebooks import METADATA
 MAX_FILE = 50 * 2**20
 MAX_CELLS = 2000
 MAX_SOURCE = 500_000
+MAX_DIGITS = 1000
 
 
 @dataclass
@@ -42,19 +44,30 @@ def read_submission(path: Path) -> Submission:
         data = path.read_bytes()
     except OSError as error:
         return _unreadable(_("The file cannot be opened: {error}.").format(error=error.strerror))
-    text = data.decode("utf-8", errors="replace").lstrip("\ufeff")
+    text = text_of(data)
     if path.suffix == ".py":
         return Submission(_notebook([new_code_cell(text)]))
     return read_text(text)
 
 
+def text_of(data: bytes) -> str:
+    """The text of a file. Some editors, and `>` in PowerShell, write UTF-16: its start tells."""
+    utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if utf16 else "utf-8", errors="replace").lstrip("\ufeff")
+
+
 def read_text(text: str) -> Submission:
     """A notebook from the text of its file."""
     try:
-        tree = json.loads(text)
+        tree = json.loads(text, parse_int=_integer)
     except (ValueError, RecursionError):
         return _salvage(text)
     return _from_json(tree)
+
+
+def _integer(digits: str) -> int:
+    """A number that Python refuses to read is no reason to lose the cells around it."""
+    return int(digits) if len(digits) < MAX_DIGITS else 0
 
 
 def _from_json(tree: Any) -> Submission:
@@ -146,7 +159,7 @@ def _salvage(text: str) -> Submission:
     start = re.search(r'"cells"\s*:\s*\[', text)
     if start is None:
         return _unreadable(_("This is not a notebook."))
-    decoder, position = json.JSONDecoder(), start.end()
+    decoder, position = json.JSONDecoder(parse_int=_integer), start.end()
     raw: list[Any] = []
     while len(raw) < MAX_CELLS:
         position = _skip(text, position)
