@@ -41,6 +41,7 @@ from autograder.grading.nbgrader_parts import GradeSubmission, SaveGrades, Submi
 from autograder.grading.rounds import Round, current_round
 from autograder.grading.shelf import Shelf
 from autograder.grading.source_facts import SourceFacts, read_facts
+from autograder.grading.submission import MAX_FILE
 from autograder.notebooks import cell_limits
 from autograder.project import Project
 from autograder.verdict import Verdict
@@ -286,9 +287,10 @@ class _ClassRun:
         grading_round = self.round if self.again is None else self.again[student]
         assert grading_round is not None
         others = {n: s for n, s in listing(folder).items() if n != path.name}
-        key = self.cache.key(
-            [path.read_bytes(), json.dumps(others, sort_keys=True)], grading_round.seed
-        )
+        with path.open("rb") as file:
+            # Of a larger one nothing is read, and it gets nothing.
+            content = file.read(MAX_FILE + 1)
+        key = self.cache.key([content, json.dumps(others, sort_keys=True)], grading_round.seed)
         kept = self.cache.find(student, key)
         if kept is not None and kept.whole and graded.is_dir() and not self.other_steps:
             known = self.ledger.state(student)
