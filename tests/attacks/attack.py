@@ -58,7 +58,7 @@ class Attack:
     first, last: cells before and after all others (and the set-up).
     cells: other contents for solution cells, by function.
     costs: the functions that must get nothing; all others get full marks.
-    partly: the functions whose marks are any but full ones.
+    loses: the functions that may get less than they are worth: it spoils its own answers by chance.
     refused: the exceptions that its `tries` may end in; one of them must.
     told: what must be readable in the graded notebook or a verdict. hidden: what must not.
     limits: limits of its own, so that it need not be waited for.
@@ -73,7 +73,7 @@ class Attack:
     last: str = ""
     cells: dict[str, str] = field(default_factory=dict)
     costs: tuple[str, ...] = ()
-    partly: tuple[str, ...] = ()
+    loses: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     told: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
@@ -106,16 +106,16 @@ class Attack:
 
     @property
     def marks(self) -> dict[str, float]:
-        """The marks that it must get, of the functions that are not judged in part."""
+        """The marks that it must get, without those that are left to chance."""
         full = full_marks(self.exercises)
         due = {name: 0.0 if name in self.costs else points for name, points in full.items()}
-        return {name: points for name, points in due.items() if name not in self.partly}
+        return {name: points for name, points in due.items() if name not in self.loses}
 
 
 @functools.cache
 def some(names: tuple[str, ...]) -> ExerciseSet:
     """The set with some of its exercises alone."""
-    return replace(GRADIENT, exercises=tuple(GRADIENT.part(name) for name in names))
+    return replace(GRADIENT, exercises=tuple(e for e in GRADIENT.exercises if e.__name__ in names))
 
 
 def full_marks(exercises: ExerciseSet) -> dict[str, float]:

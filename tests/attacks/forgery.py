@@ -81,14 +81,13 @@ FRAMES = [
         "second_socket",
         "puts another file in the place of the judge's socket",
         SPEAK + "for fd in sockets(): os.dup2(os.open('/dev/null', 2), fd)",
-        told=DIED,
     ),
     Attack(
         "kept_socket",
         "keeps a copy of the socket and talks between the judge's questions",
         SPEAK
         + "import threading, time\nfds = [os.dup(fd) for fd in sockets()]\ndef talk():\n    while True:\n        for fd in fds:\n            try: os.write(fd, (2).to_bytes(4, 'big') + b'{}')\n            except OSError: pass\n        time.sleep(0.01)\nthreading.Thread(target=talk, daemon=True).start()",
-        partly=("numerical_gradient",),
+        loses=("gabor", "linear_gradient", "numerical_gradient"),
     ),
 ]
 

@@ -113,12 +113,12 @@ GREED = [
     Attack(
         "traceback_flood",
         "an exception whose traceback and message have no end",
-        "class E(Exception):\n    def __str__(self): return 'm' * 10**7\ndef f(n):\n    if n == 0: raise E\n    f(n - 1)\nf(900)",
+        "class E(Exception):\n    def __str__(self): return 'm' * 10**7\ndef f(n):\n    if n == 0: raise E\n    f(n - 1)\nf(300)",
     ),
     Attack(
         "traceback_chain",
         "a chain of a thousand exceptions",
-        "def f(n):\n    try:\n        if n: f(n - 1)\n        else: 1 / 0\n    except Exception as e:\n        raise ValueError('c' * 1000) from e\nf(200)",
+        "def f(n):\n    try:\n        if n: f(n - 1)\n        else: 1 / 0\n    except Exception as e:\n        raise ValueError('c' * 1000) from e\nf(40)",
     ),
     Attack(
         "endless",

@@ -118,7 +118,7 @@ INTERPRETER = [
         "def gabor(theta, x):\n    for seed in range(50):\n        r = np.random.default_rng(seed)\n        if np.allclose(r.normal(size=x.shape), x): return x\n    return x\n",
     ),
     forges(
-        "trace",
+        "profile",
         "has every call traced, and answers changed on the way",
         "import sys\nsys.setprofile(lambda frame, event, arg: None)\nsys.settrace(lambda *a: None)\n"
         + WRONG,
@@ -246,7 +246,7 @@ JUDGE = [
             SLOPE: "def numerical_gradient(f, theta, h=1e-5):\n    while True:\n        try: f(theta)\n        except Exception: pass\n"
         },
         costs=(SLOPE,),
-        limits={"call_seconds": 0.5, "timeouts": 1},
+        limits={"cell_seconds": 0.5, "call_seconds": 0.5, "timeouts": 1},
     ),
     Attack(
         "calls_with_giants",

@@ -19,6 +19,8 @@ from autograder.grading.collect import ArchiveExtractor
 from autograder.grading.export import CsvExport
 from autograder.grading.intake import take_in
 from autograder.grading.submission import read_submission
+from autograder.nbgrader_settings import course_config
+from autograder.project import find_project
 from autograder.showing import lines
 from autograder.verdict import Verdict
 
@@ -27,6 +29,7 @@ FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\uff1dcmd|' /C calc'!A0", '
 
 def test_no_name_is_a_formula_in_the_export(tmp_path: Path) -> None:
     """nbgrader's own export would write them as they are, and a comma would move the columns."""
+    course_config(find_project().root)  # nbgrader calls alembic by its bare name
     with Gradebook(f"sqlite:///{tmp_path / 'gradebook.db'}", "c") as book:
         book.add_assignment("gradient")
         for i, name in enumerate(FORMULAS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import time
 from html.parser import HTMLParser
@@ -113,16 +114,22 @@ class Found(HTMLParser):
             self.evil.append(given["style"])
 
 
-def page(notebook: NotebookNode, template: str = "feedback") -> str:
-    """What nbgrader makes of a notebook with the course's configuration, from its first cell on."""
+@functools.cache
+def exporter(template: str) -> HTMLExporter:
+    """nbgrader's exporter with the course's configuration."""
     config = course_config(find_project().root)
     config.HTMLExporter.template_name = template
     config.HTMLExporter.extra_template_basedirs = [str(TEMPLATES)]
     css = TEMPLATES.parent / "static" / "node_modules" / "bootstrap" / "dist" / "css"
     config.HTMLExporter.extra_template_paths = [str(css)]
+    return HTMLExporter(config=config)
+
+
+def page(notebook: NotebookNode, template: str = "feedback") -> str:
+    """What nbgrader makes of a notebook."""
     grades = {"notebook": "gradient", "score": 1, "max_score": 2, "late_penalty": 0}
     of_formgrader = {"index": 0, "total": 1, "base_url": "", "notebook_id": "gradient"}
-    made, _resources = HTMLExporter(config=config).from_notebook_node(
+    made, _resources = exporter(template).from_notebook_node(
         notebook, {"nbgrader": grades, **of_formgrader, **NAMES, "notebook_path": "a/b"}
     )
     return str(made)
