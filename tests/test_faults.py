@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -70,11 +71,16 @@ def killed_after(course: Course, temporary: Path, seconds: float) -> bool:
     assert process.pid is not None
     process.join(seconds)
     alone = process.exitcode is not None
-    mine = psutil.Process(process.pid)
-    family = [] if alone else mine.children(recursive=True)
+    family: list[psutil.Process] = []
     if not alone:
-        os.kill(process.pid, signal.SIGKILL)
+        # It may end at this very moment; nobody has buried it yet.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            family = psutil.Process(process.pid).children(recursive=True)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
         process.join()
+        alone = process.exitcode == 0
+    assert process.exitcode in (0, -signal.SIGKILL)
     assert psutil.wait_procs(family, timeout=60)[1] == []
     return alone
 
