@@ -157,8 +157,8 @@ class Keeper:
         wanted = self.limits["processes"]
         if not wanted:
             return False
-        # With the one that is about to be.
-        return self.walls.session_processes() - 1 <= wanted + self.permitted
+        # The notebook's own process stands for the one that is about to be.
+        return self.walls.processes_below() <= wanted + self.permitted
 
     def sweep(self) -> None:
         """Kill and bury everything below this process. Orphans are children too: none is left when

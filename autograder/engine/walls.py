@@ -182,21 +182,28 @@ class Walls:
         furnish(scratch, files, uid)
         return uid
 
-    def session_processes(self) -> int:
-        """How many processes the namespace of this one has; 0 where there is none of its own."""
-        if self._pids < 0:
-            return 0
-        found, own = 0, os.readlink("self/ns/pid", dir_fd=self._proc)
+    def processes_below(self) -> int:
+        """How many processes came of this one and still run. Their `stat` may be read by anybody,
+        unlike their namespaces, which no ordinary user is shown of a process as closed as these."""
+        own = int(os.readlink("self", dir_fd=self._proc))
         folder = os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=self._proc)
         try:
-            names = os.listdir(folder)
+            names = [name for name in os.listdir(folder) if name.isdecimal()]
         finally:
             os.close(folder)
+        parents: dict[int, int] = {}
         for name in names:
-            if name.isdecimal():
-                with contextlib.suppress(OSError):
-                    found += os.readlink(f"{name}/ns/pid", dir_fd=self._proc) == own
-        return found
+            with contextlib.suppress(OSError):
+                fd = os.open(f"{name}/stat", os.O_RDONLY, dir_fd=self._proc)
+                with os.fdopen(fd) as file:
+                    state, parent, *_rest = file.read().rpartition(")")[2].split()
+                if state not in "ZX":
+                    parents[int(name)] = int(parent)
+        below, found = {own}, -1
+        while found != len(below):
+            found = len(below)
+            below |= {pid for pid, parent in parents.items() if parent in below}
+        return found - 1
 
     def size(self) -> int:
         """The address space that this process has taken, in bytes."""

@@ -115,9 +115,7 @@ class Attack:
 @functools.cache
 def some(names: tuple[str, ...]) -> ExerciseSet:
     """The set with some of its exercises alone."""
-    return replace(
-        GRADIENT, exercises=tuple(e for e in GRADIENT.exercises if e.parts[0].exercise in names)
-    )
+    return replace(GRADIENT, exercises=tuple(e for e in GRADIENT.exercises if e.name in names))
 
 
 def full_marks(exercises: ExerciseSet) -> dict[str, float]:

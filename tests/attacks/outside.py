@@ -285,6 +285,21 @@ PROCESSES = [
         told=("start another process",),
     ),
     Attack(
+        "fork_late",
+        "the same after the judge has had processes of its own forked",
+        last=tries("import os; os.fork()"),
+        refused=REFUSED,
+    ),
+    Attack(
+        "fork_in_a_call",
+        "the same while it is judged",
+        cells={
+            "gabor": "import os\ndef gabor(theta, x):\n    os.fork()\n    return np.zeros(len(x))\n"
+        },
+        costs=("gabor",),
+        told=("PermissionError",),
+    ),
+    Attack(
         "fork_bomb",
         "forks without end",
         "import os\nwhile True:\n    try: os.fork()\n    except OSError: break\n",
