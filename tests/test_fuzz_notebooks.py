@@ -185,6 +185,17 @@ def test_nested_without_end(bracket: str, times: int) -> None:
     is_whole(repair(read_text(bracket * times), GRADIENT))
 
 
+def test_a_number_without_end() -> None:
+    """Python refuses to read it, and the cells after it were once lost."""
+    tree = copy.deepcopy(SOLVED)
+    tree["cells"].insert(0, {**MINE, "id": "first", "metadata": {"x": 10**5000}})
+    tree["cells"].append(copy.deepcopy(MINE))
+    submission = repair(read_text(written(tree)), GRADIENT)
+    is_whole(submission)
+    assert submission.problems == []
+    assert submission.notebook.cells[-1].source == MINE["source"]
+
+
 def test_a_deep_notebook() -> None:
     """Deeper than Python's own functions for JSON go, in a place that nobody looks at."""
     text = json.dumps(SOLVED)
