@@ -244,7 +244,7 @@ def dies_after(frames: int) -> FarEnd:
     """A far end that falls silent after so many replies."""
 
     def far_end(channel: Channel) -> None:
-        send = channel.send
+        send = channel.send_packed
         left = [frames]
 
         def some(*args: Any, **options: Any) -> int:
@@ -254,7 +254,7 @@ def dies_after(frames: int) -> FarEnd:
                 raise Closed
             return send(*args, **options)
 
-        channel.send = some  # type: ignore[method-assign]
+        channel.send_packed = some  # type: ignore[method-assign]
         honest(channel)
 
     return far_end
