@@ -181,10 +181,8 @@ def test_an_ordinary_user_is_as_safe(tmp_path: Path) -> None:
         "-q",
         "-m",
         "not full",
-        "-p",
-        "no:cacheprovider",
         "-o",
-        "cache_dir=x",
+        f"cache_dir={tmp_path}/cache",
     ]
     done = subprocess.run(
         [
