@@ -176,7 +176,7 @@ def test_an_ordinary_user_is_as_safe() -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
         os.chmod(home, 0o777)
         tests = Path(__file__).parent
-        place = {name: home for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME")}
+        place = dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME"), home)
         arguments = [
             "-m",
             "pytest",
