@@ -331,6 +331,12 @@ PROCESSES = [
         refused=("ProcessLookupError", "PermissionError"),
     ),
     Attack(
+        "kill_the_snapshots",
+        "the same when the state to be judged is kept already",
+        last=tries("import os, signal\nos.kill(-1, signal.SIGKILL)"),
+        refused=("PermissionError",),
+    ),
+    Attack(
         "kill_the_first",
         "kills the process above it",
         tries("import os, signal; os.kill(1, signal.SIGKILL); os.kill(os.getppid(), 9)"),

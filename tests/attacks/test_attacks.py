@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -169,39 +170,38 @@ def test_without_walls_it_would_have_what_it_wants(attack: Attack, tmp_path: Pat
 @walled
 @pytest.mark.skipif(os.getuid() != 0, reason="becoming another user takes root")
 @pytest.mark.timeout(1800)
-def test_an_ordinary_user_is_as_safe(tmp_path: Path) -> None:
-    """The whole list, graded by somebody who is not root."""
-    for folder in (tmp_path, *list(tmp_path.parents)[:3]):
-        folder.chmod(0o777)
-    tests = Path(__file__).parent
-    place = {name: str(tmp_path) for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME")}
-    arguments = [
-        "-m",
-        "pytest",
-        "-q",
-        "-m",
-        "not full",
-        "-p",
-        "no:cacheprovider",
-        "-o",
-        "cache_dir=x",
-    ]
-    done = subprocess.run(
-        [
-            sys.executable,
-            tests.parent / "as_user.py",
-            "12345",
-            *arguments,
-            str(tests / "test_attacks.py"),
-        ],
-        env={**os.environ, **place},
-        capture_output=True,
-        text=True,
-        timeout=1700,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
-    assert "skipped" not in done.stdout
+def test_an_ordinary_user_is_as_safe() -> None:
+    """The whole list, graded by somebody who is not root, in a folder that no pytest of root's
+    closes to others."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
+        os.chmod(home, 0o777)
+        tests = Path(__file__).parent
+        place = dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME"), home)
+        arguments = [
+            "-m",
+            "pytest",
+            "-q",
+            "-m",
+            "not full",
+            "-o",
+            f"cache_dir={home}/cache",
+        ]
+        done = subprocess.run(
+            [
+                sys.executable,
+                tests.parent / "as_user.py",
+                "12345",
+                *arguments,
+                str(tests / "test_attacks.py"),
+            ],
+            env={**os.environ, **place},
+            capture_output=True,
+            text=True,
+            timeout=1700,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+        assert "skipped" not in done.stdout
 
 
 def test_the_list_is_as_long_as_it_should_be() -> None:
