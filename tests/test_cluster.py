@@ -36,7 +36,7 @@ from autograder.grading.submission import Submission
 if TYPE_CHECKING:
     from tests.conftest import Course
 
-PATIENCE = 60.0
+PATIENCE = 200.0
 
 
 @dataclass
