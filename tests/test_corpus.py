@@ -52,6 +52,7 @@ KNOWN = {
     "every magic": "No kernel",
     "the connection": "No kernel",
     "a closed stream": "Closed streams",
+    "a warning of the parser": "Warnings of the parser",
 }
 
 RUNNERS: dict[str, Runner] = {

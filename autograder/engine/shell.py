@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 from IPython.core import debugger
+from IPython.core.async_helpers import _pseudo_sync_runner
 from IPython.core.compilerop import CachingCompiler
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
@@ -375,16 +376,19 @@ class NotebookShell(InteractiveShell):
             transformed, problem = source, sys.exc_info()
         self._failed_to_show = False
         known = {"transformed_cell": transformed, "preprocessing_exc_tuple": problem}
-        if not self.should_run_async(source, **known):
-            result = self.run_cell(source, store_history=True)
-            return bool(result.success) and not self._failed_to_show
+        cell = self.run_cell_async(source, store_history=True, **known)
         result = None
         try:
-            result = await self.run_cell_async(source, store_history=True, **known)
+            # As run_cell does, which would transform the cell again and keep all that it prints.
+            waits = self.should_run_async(source, **known)
+            result = await cell if waits else _pseudo_sync_runner(cell)
+        except BaseException:  # what IPython itself did not show: an interrupt between its steps
+            with contextlib.suppress(BaseException):
+                self.showtraceback(running_compiled_code=True)
         finally:
             self.events.trigger("post_execute")
             self.events.trigger("post_run_cell", result)
-        return bool(result.success) and not self._failed_to_show
+        return result is not None and bool(result.success) and not self._failed_to_show
 
     def init_magics(self) -> None:
         """With those that ask for a screen."""
