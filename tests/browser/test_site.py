@@ -223,6 +223,9 @@ def test_the_tab_key_stops_at_no_formula_that_fits(page: Page, site: Site, path:
     """On a wide screen every formula in a line fits, so none is a place to stop at."""
     visit(page, site, path)
     unfold(page)
+    page.evaluate(
+        "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    )
     # What was measured while the page was still being laid out is measured again.
     page.wait_for_function("() => !document.querySelector('article span.math[tabindex]')")
 
