@@ -62,7 +62,7 @@ course: $(SET_UP) $(EXERCISES) $(SITE) $(CLASS) $(GRADES) $(FEEDBACK) $(REPORT) 
 	@echo 'Next       make serve (read), make lab (solve), make formgrader (grade)'
 
 test: PYTEST := -m 'not full'
-test: check ## lint, format, types and every test that fits in 20 minutes
+test: check ## lint, format, types and every test but the long ones
 test-full: check ## the same, and every seed, every kill, every long simulation
 
 .PHONY: check
