@@ -5,6 +5,7 @@ Everything runs on the reference functions, so a mended reference mends the page
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -190,7 +191,7 @@ def promised_and_real_fall(lrs: Iterable[float], theta: Array) -> tuple[Array, A
 def difference_errors(hs: Iterable[float]) -> tuple[Array, Array]:
     """Error of the forward and of the central difference of exp at 1, for each h."""
     hs = list(hs)
-    slope = np.e
+    slope = math.e
 
     def f(theta: Array) -> float:
         return float(np.exp(theta[0]))
