@@ -10,6 +10,7 @@ import secrets
 import socket
 import time
 import warnings
+from collections import Counter
 from typing import Any, Protocol
 
 import numpy as np
@@ -95,7 +96,7 @@ class AskedSnapshot:
         self._worker_pid = 0
         self._replaced: dict[str, Oracle] = {}
         self._defined: dict[str, bool] = {}
-        self._timeouts = 0
+        self._timeouts: Counter[str] = Counter()
 
     def defines(self, name: str) -> bool:
         """Whether the learner's code has a global of this name; True where nobody can tell."""
@@ -107,12 +108,16 @@ class AskedSnapshot:
     def replace(self, name: str, oracle: Oracle) -> None:
         """Bind the global `name` to a function of the judge's."""
         self._drop_worker()
-        self._replaced[f"global {name}"] = oracle
-        self._control({"do": "replace", "name": name})
+        self._replaced[name] = oracle
+
+    def restore(self) -> None:
+        """Forget what was replaced, and what earlier calls changed."""
+        self._drop_worker()
+        self._replaced.clear()
 
     def call(self, question: Call) -> Answer:
         """Put a question."""
-        if self._timeouts >= self._limits.timeouts or self._budget.left <= 0:
+        if self._timeouts[question.target] >= self._limits.timeouts or self._budget.left <= 0:
             return Answer(TimedOut(self._limits.call_seconds))
         oracles = self._oracles(question)
         start, waited = time.monotonic(), _waited(oracles)
@@ -120,7 +125,7 @@ class AskedSnapshot:
         try:
             return self._converse(question, oracles, start + seconds)
         except TooSlow:
-            self._timeouts += 1
+            self._timeouts[question.target] += 1
             self._drop_worker()
             return Answer(TimedOut(seconds))
         except Closed:
@@ -177,7 +182,7 @@ class AskedSnapshot:
     def _oracles(self, question: Call) -> dict[str, Oracle]:
         """What a learner's code may call while it answers."""
         given = {f"argument {n}": v for n, v in question.args.items() if isinstance(v, Oracle)}
-        return {**self._replaced, **given}
+        return {**{f"global {name}": f for name, f in self._replaced.items()}, **given}
 
     def _ready_worker(self, deadline: float) -> Channel:
         if self._worker is None:
@@ -189,6 +194,9 @@ class AskedSnapshot:
             except (Closed, MalformedValue):
                 self._lose_base()
                 raise
+            for name in self._replaced:
+                self._worker.send({"do": "replace", "name": name}, deadline=deadline)
+                self._worker.receive(deadline)
         return self._worker
 
     def _drop_worker(self) -> None:

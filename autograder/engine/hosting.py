@@ -135,6 +135,8 @@ class Host:
             header = {"defines": snapshot.defines(name)}
         elif do == "replace":
             snapshot.replace(name, self._stand_in(f"global {name}", request["parameters"]))
+        elif do == "restore":
+            snapshot.restore()
         elif do == "end":
             snapshot.close()
         return packed({**header, "problem": snapshot.problem})

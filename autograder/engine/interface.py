@@ -42,7 +42,7 @@ class Limits:
     cell_seconds, call_seconds: one cell, one call of a graded function.
     notebook_seconds: all cells and calls of a session together.
     cpu_seconds: of the processor, for the notebook's process, and for each that answers calls.
-    timeouts: so many calls of a snapshot may time out; the rest are not waited for.
+    timeouts: so many calls of a function in a snapshot may time out; the rest are not waited for.
     memory_bytes: address space of a process, on top of what the interpreter itself takes.
     file_bytes: the largest file that may be written.
     scratch_bytes, scratch_files: what all files together may take, on top of those given.
@@ -141,6 +141,10 @@ class Snapshot(Protocol):
     def replace(self, name: str, oracle: Oracle) -> None:
         """Bind the global `name` to a function of the judge's: does a later function fail only
         because this one is wrong? Forgets what earlier calls changed."""
+        ...
+
+    def restore(self) -> None:
+        """Forget what was replaced, and what earlier calls changed."""
         ...
 
     def close(self) -> None:

@@ -302,6 +302,11 @@ class RemoteSnapshot:
         self._replaced[f"global {name}"] = oracle
         self._ask({"do": "replace", "name": name, "parameters": oracle.parameters})
 
+    def restore(self) -> None:
+        """Forget what was replaced, and what earlier calls changed."""
+        self._replaced.clear()
+        self._ask({"do": "restore"})
+
     def call(self, question: Call) -> Answer:
         """Put a question."""
         limit = self._session.limits.call_seconds

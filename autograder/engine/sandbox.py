@@ -9,6 +9,7 @@ import contextlib
 import copy
 import functools
 import json
+import os
 import shutil
 import signal
 import socket
@@ -193,6 +194,7 @@ class Zygote:
             "scratch": str(scratch),
             "environment": environment(scratch),
             "limits": {**asdict(limits), "tasks": tasks},
+            "processors": sorted(os.sched_getaffinity(0)),
             "files": [name for name, _data in given],
         }
         blobs = [data for _name, data in given]

@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import psutil
 
 from autograder.engine.child import forget_the_way_here
@@ -135,6 +136,8 @@ def warm_up() -> None:
     sight."""
     NotebookShell.instance()
     import_all(MODULES)
+    # NumPy imports its generators when the first is asked for.
+    np.random.default_rng()
     draw_once()
     gc.collect()
     gc.freeze()

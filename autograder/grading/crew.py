@@ -6,6 +6,7 @@ bounds those of a process. One that dies takes down one submission, which is tri
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -53,8 +54,8 @@ class Crew:
         self._prepare = prepare
         self._patience = patience
         self._judges: list[Judge] = []
-        for _ in range(count):
-            self._judges.append(self._fork())
+        for place in range(count):
+            self._judges.append(self._fork(place))
 
     def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Job | Lost] | None]:
         """Hand out the jobs; yields each with what came of it as soon as it is there, and None
@@ -123,7 +124,8 @@ class Crew:
     ) -> Iterator[tuple[Job, Job | Lost]]:
         """Put another in the place of a judge that is lost."""
         self._end(judge)
-        self._judges[self._judges.index(judge)] = self._fork()
+        place = self._judges.index(judge)
+        self._judges[place] = self._fork(place)
         job, attempt = judge.jobs.popleft()
         again.extend(judge.jobs)
         if attempt == 1:
@@ -139,17 +141,26 @@ class Crew:
         except (ProcessLookupError, ChildProcessError):
             return
 
-    def _fork(self) -> Judge:
+    def _fork(self, place: int) -> Judge:
         ours, theirs = Pipe()
         make_work = self._prepare()
         pid = os.fork()
         if pid == 0:
+            _settle(place)
             ours.close()
             for judge in self._judges:
                 judge.channel.close()
             _be_a_judge(theirs, make_work)
         theirs.close()
         return Judge(pid, ours)
+
+
+def _settle(place: int) -> None:
+    """Give each judge a processor, on which its submissions run too: the two take turns, and to
+    wake a process on another processor takes longer than most answers."""
+    with contextlib.suppress(AttributeError, OSError):
+        all_of_them = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {all_of_them[place % len(all_of_them)]})
 
 
 def _be_a_judge(channel: Connection, make_work: Callable[[], Work]) -> NoReturn:

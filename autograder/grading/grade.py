@@ -1,7 +1,7 @@
 """Grading one notebook: the runner executes, the judge asks, verdicts come out.
 
-Every function is judged in a snapshot that was taken where its check cell stands, and no hidden
-input leaves the judge before all cells have run.
+Every function is judged as it was where its check cell stands (`sharing` tells when a later
+snapshot is as good), and no hidden input leaves the judge before all cells have run.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from autograder.exercise import Part
 from autograder.freeze import public_source
 from autograder.grading.harmless import harmless
 from autograder.grading.repair import grade_id_of, repair
+from autograder.grading.sharing import Sharing
 from autograder.grading.submission import Submission
 from autograder.i18n import _
 from autograder.judge import Caller, Oracle, judge
@@ -157,7 +158,14 @@ def _run(
     of_cells: what single cells may use up, by the ids that they had when they were released.
     """
     snapshots: dict[str, Snapshot] = {}
+    sharing = Sharing()
+    waiting: list[Part] = []
     of_all = session.limits
+
+    def take(*judged_here: Part) -> None:
+        taken = session.snapshot()
+        snapshots.update((part.name, taken) for part in judged_here)
+
     ran: list[tuple[NotebookNode, CellResult]] = []
     for cell in notebook.cells:
         if cell.cell_type != "code":
@@ -167,10 +175,19 @@ def _run(
         own = f"solution-{part.exercise if part else grade_id}" if grade_id else cell.id
         session.limits = replace(of_all, **of_cells.get(own, {}))
         if part is not None:
-            snapshots[part.name] = session.snapshot()
+            if sharing.may_wait(part.exercise):
+                waiting.append(part)
+            else:
+                take(part)
             cell.outputs, cell.execution_count = [], None
         elif cell.source.strip():
+            if sharing.runs(cell.source):
+                take(*waiting)
+                waiting.clear()
+                sharing.taken()
             ran.append((cell, session.execute(cell.source)))
+    if waiting:
+        take(*waiting)
     # A function may stand below its check: cells that were moved still count.
     session.limits = of_all
     parts = {part.name: part for part in by_grade_id.values()}
@@ -290,5 +307,6 @@ def _say_what_to_mend_first(
     for other in culprits:
         where.replace(other.name, Oracle(other.reference))
     again = _guarded(part, partial(judge, part, seed, _caller(where, public)))
+    where.restore()
     if again.status == "passed":
         verdicts[part.name].mend_first = culprits[0].name

@@ -1,0 +1,221 @@
+"""Which functions can be judged in one snapshot, so that the runner forks once and not for each.
+
+A function is judged as it was where its check stands, and what its calls change is dropped. For
+one that reads nothing but its arguments, libraries, constants and others of its kind, and whose
+names no later cell binds again, any later state is as good, and so is a process in which others
+of its kind were called. Whatever else there is gets a snapshot of its own.
+
+This saves time and decides no mark: who deceives it judges their own functions in a state that
+they spoilt themselves.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+
+MODULES = {"cmath", "math", "numpy", "scipy"}
+# Imports that run no file of the learner's and leave everything else as it was.
+QUIET = MODULES | {"autograder", "itertools", "functools", "matplotlib", "sklearn", "torch"}
+UNTAME = {
+    *("__import__", "breakpoint", "compile", "delattr", "eval", "exec", "exit", "getattr"),
+    *("globals", "help", "input", "locals", "open", "quit", "setattr", "super", "vars"),
+}
+BUILTINS = {name for name in dir(builtins) if not name.startswith("_")} - UNTAME
+# What changes a library for everybody.
+SETTINGS = re.compile(r"seed|set_|seterr|setbuf")
+MAGIC = re.compile(r"^(\s*)[%!].*$", re.MULTILINE)
+
+
+class Sharing:
+    """What the cells that ran so far bind, and who waits for a snapshot."""
+
+    def __init__(self) -> None:
+        self._bound: dict[str, list[ast.FunctionDef | str]] = defaultdict(list)
+        self._anything = False
+        self._waiting_for: set[str] = set()
+
+    def may_wait(self, function: str) -> bool:
+        """Whether a function, whose check stands here, can be judged in a later state. If so, its
+        names are watched from now on."""
+        uses = None if self._anything else self._uses(function)
+        if uses is None:
+            return False
+        self._waiting_for |= uses
+        return True
+
+    def runs(self, source: str) -> bool:
+        """Take note of a cell that is about to run. Whether those that wait must have their
+        snapshot before."""
+        tree = _parsed(source)
+        if tree is None:
+            return bool(self._waiting_for)
+        inert = True
+        for statement in tree.body:
+            for name, what in _bindings(statement):
+                self._bound[name].append(what)
+                inert = inert and name not in self._waiting_for
+                self._anything = self._anything or name == "*"
+            inert = inert and _is_inert(statement)
+        return bool(self._waiting_for) and not inert
+
+    def taken(self) -> None:
+        """Those that waited have their snapshot."""
+        self._waiting_for.clear()
+
+    def _uses(self, function: str) -> set[str] | None:
+        """The names that a tame function and all that it calls read; None for any other."""
+        uses: set[str] = set()
+        left = [function]
+        while left:
+            name = left.pop()
+            if name in uses:
+                continue
+            uses.add(name)
+            bound = self._bound.get(name, [])
+            if len(bound) > 1 or (name == function and not bound):
+                return None
+            node = bound[0] if bound else ""
+            if isinstance(node, ast.FunctionDef):
+                free = _free_names(node, {n for n, b in self._bound.items() if b == ["module"]})
+                if free is None:
+                    return None
+                left += free
+            elif node == "other" or name == function:
+                return None
+        return uses
+
+
+def _parsed(source: str) -> ast.Module | None:
+    try:
+        return ast.parse(MAGIC.sub(r"\1pass", source))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _bindings(statement: ast.stmt) -> Iterator[tuple[str, ast.FunctionDef | str]]:
+    """The names that a statement may bind where it stands, and to what."""
+    if isinstance(statement, ast.FunctionDef) and _is_plain(statement):
+        yield statement.name, statement
+        nodes: list[ast.AST] = [n for n in ast.walk(statement) if isinstance(n, ast.Global)]
+    elif isinstance(statement, ast.Import | ast.ImportFrom):
+        known = all(top in MODULES for top in _tops(statement))
+        for alias in statement.names:
+            whole = isinstance(statement, ast.Import)
+            name = alias.asname or (alias.name.partition(".")[0] if whole else alias.name)
+            yield name, "module" if known else "other"
+        return
+    elif _binds_constants(statement):
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name):
+                yield node.id, "constant"
+        return
+    else:
+        nodes = list(ast.walk(statement))
+    for node in nodes:
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            yield node.id, "other"
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name, "other"
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            for alias in node.names:
+                yield alias.asname or alias.name.partition(".")[0], "other"
+        elif isinstance(node, ast.Global):
+            for name in node.names:
+                yield name, "other"
+        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
+            yield node.name, "other"
+
+
+def _is_inert(statement: ast.stmt) -> bool:
+    """Whether a statement does nothing but bind names."""
+    if isinstance(statement, ast.FunctionDef):
+        return _is_plain(statement)
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return all(top in QUIET for top in _tops(statement))
+    if isinstance(statement, ast.Expr):
+        return isinstance(statement.value, ast.Constant)
+    return isinstance(statement, ast.Pass) or _binds_constants(statement)
+
+
+def _tops(statement: ast.Import | ast.ImportFrom) -> list[str]:
+    if isinstance(statement, ast.Import):
+        return [alias.name.partition(".")[0] for alias in statement.names]
+    return ["" if statement.level else str(statement.module).partition(".")[0]]
+
+
+def _binds_constants(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Assign)
+        and all(isinstance(target, ast.Name) for target in statement.targets)
+        and _is_constant(statement.value)
+    )
+
+
+def _is_constant(node: ast.expr) -> bool:
+    if isinstance(node, ast.UnaryOp):
+        return _is_constant(node.operand)
+    if isinstance(node, ast.Tuple):
+        return all(map(_is_constant, node.elts))
+    return isinstance(node, ast.Constant)
+
+
+def _is_plain(function: ast.FunctionDef) -> bool:
+    """Whether nothing runs and nothing is kept where the function is defined."""
+    args = function.args
+    given = [d for d in (*args.defaults, *args.kw_defaults) if d is not None]
+    everything = [*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg]
+    notes = [function.returns, *(arg.annotation for arg in everything if arg)]
+    calls = [n for note in notes if note for n in ast.walk(note) if isinstance(n, ast.Call)]
+    return not (function.decorator_list or calls) and all(map(_is_constant, given))
+
+
+def _free_names(function: ast.FunctionDef, modules: set[str]) -> set[str] | None:
+    """The names that a function takes from outside, but for Python's own; None where it may change
+    more than its arguments. modules: names of libraries."""
+    nodes = [node for part in (function.args, *function.body) for node in ast.walk(part)]
+    local = {n.id for n in nodes if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+    local |= {n.arg for n in nodes if isinstance(n, ast.arg)}
+    local |= {n.name or "" for n in nodes if isinstance(n, ast.FunctionDef | ast.ExceptHandler)}
+    free = {n.id for n in nodes if isinstance(n, ast.Name)} - local
+    allowed = (*_EXPRESSIONS, *_STATEMENTS)
+    for node in nodes:
+        if not isinstance(node, allowed):
+            return None
+        if isinstance(node, ast.FunctionDef) and not _is_plain(node):
+            return None
+        if isinstance(node, ast.Attribute) and not _only_reads(node, free, modules):
+            return None
+        written = isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load)
+        if written and _root(node) in free | {""}:
+            return None
+    return None if free & UNTAME else free - BUILTINS
+
+
+_EXPRESSIONS = (
+    *(ast.expr, ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop),
+    *(ast.arguments, ast.arg, ast.keyword, ast.comprehension),
+)
+_STATEMENTS = (
+    *(ast.FunctionDef, ast.Return, ast.Delete, ast.Assign, ast.AugAssign, ast.AnnAssign),
+    *(ast.For, ast.While, ast.If, ast.With, ast.withitem, ast.Raise, ast.Try, ast.ExceptHandler),
+    *(ast.Assert, ast.Nonlocal, ast.Expr, ast.Pass, ast.Break, ast.Continue),
+)
+
+
+def _only_reads(node: ast.Attribute, free: set[str], modules: set[str]) -> bool:
+    """Whether an attribute is asked for only, and of a value of the function's own or a library."""
+    if not isinstance(node.ctx, ast.Load) or node.attr.startswith("_"):
+        return False
+    root = _root(node)
+    return root not in free or (root in modules and not SETTINGS.match(node.attr))
+
+
+def _root(node: ast.AST) -> str:
+    """The name that a chain of attributes and indices starts with; nothing for any other value."""
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""

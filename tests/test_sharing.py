@@ -1,0 +1,150 @@
+"""Which functions share a snapshot, and that it changes no verdict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from autograder.catalog import find_set
+from autograder.engine.interface import Limits, Snapshot
+from autograder.engine.sandbox import SandboxedRunner
+from autograder.engine.session import NotebookSession
+from autograder.grading.grade import grade
+from autograder.grading.sample import make_class
+from autograder.grading.sharing import Sharing
+from autograder.grading.submission import Submission, read_submission
+from autograder.notebooks import instructor_notebook
+from autograder.project import find_project
+from tests.conftest import Course
+
+SETS = find_project(Path(__file__).parent).sets
+SETUP = "import numpy as np\nscale = 2.0\ndef helper(x): return np.sin(x) / scale\n"
+PLAIN = "def f(x, y=0.5):\n    z = x.copy()\n    z[0] += y\n    return helper(z)\n"
+
+
+def waits(source: str, *earlier: str) -> bool:
+    sharing = Sharing()
+    for cell in (SETUP, *earlier, source):
+        sharing.runs(cell)
+    return sharing.may_wait("f")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        PLAIN,
+        "def f(x):\n    def inner(t): return x * t\n    return [inner(t) for t in range(3)]\n",
+        "def f(g, x):\n    try:\n        return g(x) @ np.linalg.inv(x)\n"
+        "    except np.linalg.LinAlgError as error:\n        raise ValueError(x) from error\n",
+        "def f(x):\n    for row in x:\n        yield row, np.random.rand()\n",
+        "def f(x): return not_yet(x)\n",
+        '"""A text."""\nimport math\ndef f(x: np.ndarray) -> "number":\n    return math.exp(x)\n',
+        "%matplotlib inline\ndef f(x): return x\n",
+    ],
+)
+def test_who_reads_nothing_but_arguments_may_wait(source: str) -> None:
+    assert waits(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f(x):\n    global scale\n    scale = x\n",
+        "seen = []\ndef f(x):\n    seen.append(x)\n    return len(seen)\n",
+        "def f(x):\n    f.count = 1\n",
+        "def f(x): return f.__globals__\n",
+        "def f(x): np.pi = 3\n",
+        "def f(x):\n    np.seterr(all='raise')\n    return x\n",
+        "def f(x): return np.random.seed(x)\n",
+        "def f(x): return exec(x)\n",
+        "table = np.zeros(3)\ndef f(x):\n    table[0] = x\n    return table\n",
+        "def f(x, seen=[]): return seen\n",
+        "import functools\n@functools.cache\ndef f(x): return x\n",
+        "f = lambda x: x\n",
+        "def f(x): return x\nf = helper\n",
+        "if scale:\n    def f(x): return x\n",
+        "class f:\n    pass\n",
+        "def f(x):\n    import os\n    os.environ['x'] = 'y'\n",
+        "import os\ndef f(x): return os.environ\n",
+        "from numpy import *\ndef f(x): return x\n",
+        "def f(x): return (",
+        "def f(x: print(1)): return x\n",
+        "def g(x):\n    global scale\n    scale = x\ndef f(x): return g(x)\n",
+        "def f(x): return x\ndef g():\n    global f\n    f = np.sin\n",
+        "%%time\ndef f(x): return x\n" + ")",
+    ],
+)
+def test_who_may_see_or_change_more_is_judged_where_the_check_stands(source: str) -> None:
+    assert not waits(source)
+
+
+def test_no_check_no_definition() -> None:
+    assert not Sharing().may_wait("f")
+
+
+@pytest.mark.parametrize(
+    ("cell", "must"),
+    [
+        ("def g(x): return f(x)", False),
+        ("import scipy.stats as st\nfrom autograder import check\nh = -1, 'x'", False),
+        ("'a text'", False),
+        ("print(1)", True),
+        ("scale = 3.0", True),
+        ("def helper(x): return 0", True),
+        ("import numpy.linalg as np", True),
+        ("import something", True),
+        ("from . import something", True),
+        ("h = np.zeros(10**9)", True),
+        ("%pip install x\n)", True),
+    ],
+)
+def test_what_must_not_run_before_the_snapshot(cell: str, must: bool) -> None:
+    sharing = Sharing()
+    for source in (SETUP, PLAIN):
+        assert not sharing.runs(source), "nobody waits"
+    assert sharing.may_wait("f")
+    assert sharing.runs(cell) is must
+    sharing.taken()
+    assert not sharing.runs("print(2)")
+
+
+def test_a_solved_notebook_takes_few_snapshots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One before each cell of the text that does something, and not one for each function."""
+    exercise_set = find_set("gradient")
+    taken = []
+    before = NotebookSession.snapshot
+
+    def counted(session: NotebookSession) -> Snapshot:
+        taken.append(1)
+        return before(session)
+
+    monkeypatch.setattr(NotebookSession, "snapshot", counted)
+    done = grade(
+        Submission(instructor_notebook(exercise_set)), exercise_set, "7", SandboxedRunner()
+    )
+    assert done.points == done.max_points
+    assert 1 <= len(taken) <= 2 < len(exercise_set.parts)
+
+
+@pytest.mark.parametrize(
+    ("name", "students"),
+    [("gradient", 5), *(pytest.param(name, 12, marks=pytest.mark.full) for name in SETS)],
+)
+def test_sharing_changes_no_verdict(
+    name: str, students: int, course: Course, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A class with every kind of mistake, graded twice: with a snapshot for each function, too."""
+    make_class(course.project, [name], students, 3)
+    exercise_set = find_set(name)
+    runner = SandboxedRunner()
+    limits = Limits(cell_seconds=5.0, call_seconds=2.0)
+    files = sorted(course.grading.glob(f"submitted/*/{name}/{name}.ipynb"))
+    assert len(files) >= students - 1, "who hands nothing in has no file"
+    verdicts = []
+    for _ in range(2):
+        done = [grade(read_submission(f), exercise_set, "7", runner, limits=limits) for f in files]
+        verdicts.append([graded.to_json()["functions"] for graded in done])
+        monkeypatch.setattr(Sharing, "may_wait", lambda _self, _function: False)
+    assert verdicts[0] == verdicts[1]
+    assert {v["status"] for graded in verdicts[0] for v in graded.values()} > {"passed", "wrong"}
