@@ -18,10 +18,11 @@ from traitlets.config import Config
 
 from autograder.catalog import ExerciseSet, find_set
 from autograder.exercise import AuthorError
-from autograder.freeze import write_visible
+from autograder.freeze import says_the_same, write_visible
 from autograder.nbgrader_settings import course_config
 from autograder.notebooks import instructor_notebook
 from autograder.project import Project
+from autograder.visible import CHECKS
 
 
 def build(project: Project, names: list[str], *, database: bool = True) -> list[Path]:
@@ -34,18 +35,21 @@ def build(project: Project, names: list[str], *, database: bool = True) -> list[
     built = []
     for name in names or project.sets:
         exercise_set = find_set(name, project)
-        write_source(exercise_set, project.grading / "source" / name)
+        write_source(exercise_set, project.grading / "source" / name, project.exercises / name)
         _generate(project, name, database)
         built.append(project.exercises / name)
     return built
 
 
-def write_source(exercise_set: ExerciseSet, folder: Path) -> None:
-    """Write the instructor's folder: the solved notebook and the visible check."""
+def write_source(exercise_set: ExerciseSet, folder: Path, before: Path | None = None) -> None:
+    """Write the instructor's folder: the solved notebook and the visible check. A check in the
+    folder `before` that says the same, made on another processor, is kept as it is."""
     notebook = instructor_notebook(exercise_set)
     folder.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, folder / f"{exercise_set.name}.ipynb")
     write_visible(exercise_set, folder)
+    if before is not None and _same_file(before / CHECKS, folder / CHECKS):
+        shutil.copyfile(before / CHECKS, folder / CHECKS)
 
 
 def _generate(project: Project, name: str, database: bool) -> None:
@@ -126,5 +130,11 @@ def _differences(committed: Path, fresh: Path, name: str) -> list[str]:
         return {str(p) for p in paths if ".ipynb_checkpoints" not in p.parts}
 
     old, new = files(committed), files(fresh)
-    changed = [f for f in old & new if not filecmp.cmp(committed / f, fresh / f, shallow=False)]
+    changed = [f for f in old & new if not _same_file(committed / f, fresh / f)]
     return [f"{name}/{file}" for file in sorted({*(old ^ new), *changed})]
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    if one.name == CHECKS and one.exists():
+        return says_the_same(one.read_text("utf-8"), other.read_text("utf-8"))
+    return one.exists() and filecmp.cmp(one, other, shallow=False)

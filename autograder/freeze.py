@@ -11,6 +11,7 @@ import ast
 import functools
 import inspect
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,39 @@ from autograder.values import encode
 from autograder.visible import CHECKS
 
 VISIBLE_SEED = "visible"
+# A difference quotient with h = 1e-6 has ten digits; no check looks at more than eight.
+SAME_DIGITS = 1e-8
 
 
 def write_visible(exercise_set: ExerciseSet, folder: Path) -> None:
     """Write the `checks.json` of a set into a folder."""
     text = json.dumps(visible_data(exercise_set), indent=1, ensure_ascii=False)
     (folder / CHECKS).write_text(text + "\n", "utf-8")
+
+
+def says_the_same(one: str, other: str) -> bool:
+    """Whether two texts of `checks.json` differ in the last digits of numbers at most, as those
+    do that were made on different processors."""
+    try:
+        return _alike(json.loads(one), json.loads(other), 0.0)
+    except ValueError:
+        return one == other
+
+
+def _alike(one: Any, other: Any, scale: float) -> bool:
+    """scale: the largest of the numbers that stand beside these two."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_alike(one[k], other[k], 0.0) for k in one)
+    if isinstance(one, list):
+        scale = max((abs(n) for n in one + other if isinstance(n, float)), default=0.0)
+        return len(one) == len(other) and all(
+            _alike(a, b, scale) for a, b in zip(one, other, strict=True)
+        )
+    if isinstance(one, float):
+        return math.isclose(one, other, rel_tol=SAME_DIGITS, abs_tol=SAME_DIGITS * scale)
+    return bool(one == other)
 
 
 def visible_data(exercise_set: ExerciseSet) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -40,6 +41,25 @@ def test_a_changed_exercise_is_noticed(tmp_path: Path) -> None:
         shutil.copy(ROOT / name, tmp_path)
     (copy.exercises / "gradient" / "checks.json").write_text("{}")
     assert out_of_step(copy, ["gradient"]) == ["gradient/checks.json"]
+
+
+def test_last_digits_of_another_processor_are_no_change(tmp_path: Path) -> None:
+    """BLAS and NumPy add up in another order there. The committed file stays as it is."""
+    copy = Project(tmp_path)
+    for name in ("solutions", "exercises"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    for name in ("pyproject.toml", "nbgrader_config.py"):
+        shutil.copy(ROOT / name, tmp_path)
+    checks = copy.exercises / "gradient" / "checks.json"
+    committed = checks.read_text("utf-8")
+    long = next(n for n in re.findall(r"-?\d\.\d{14,}", committed))
+    for factor, same in ((1 + 1e-11, True), (1 + 1e-6, False)):
+        checks.write_text(committed.replace(long, repr(float(long) * factor)), "utf-8")
+        changed = checks.read_text("utf-8")
+        assert changed != committed
+        assert out_of_step(copy, ["gradient"]) == ([] if same else ["gradient/checks.json"])
+        build(copy, ["gradient"], database=False)
+        assert (checks.read_text("utf-8") == changed) is same
 
 
 def test_a_build_is_byte_identical_twice(tmp_path: Path) -> None:
