@@ -111,6 +111,19 @@ def test_time_and_memory_are_bounded_and_given_back() -> None:
     assert resource.getrlimit(resource.RLIMIT_AS) == before
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_a_bound_that_is_met_in_a_destructor_is_met_again_and_nobody_is_told() -> None:
+    class Slow:
+        def __del__(self) -> None:
+            for _number in itertools.count():
+                pass
+
+    with pytest.raises(TooSlow), bounded(0.1, 2**30):
+        thing = Slow()
+        del thing
+        sum(number for number in itertools.count())
+
+
 def test_a_reference_that_stands_in_takes_no_more_than_its_memory() -> None:
     """`bfgs_update` of a long step makes a matrix of 1.6 GB, on the judge's side."""
     done = graded(

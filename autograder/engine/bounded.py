@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import resource
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any, NoReturn
@@ -70,14 +71,21 @@ def _time(seconds: float) -> Iterator[None]:
     def stop(_number: int, _frame: Any) -> NoReturn:
         raise TooSlow
 
-    before = signal.signal(signal.SIGPROF, stop)
+    def drop(error: sys.UnraisableHookArgs) -> None:
+        # It came while a destructor ran, which no exception leaves: the next one will.
+        if not issubclass(error.exc_type, TooSlow):
+            told(error)
+
+    before, told = signal.signal(signal.SIGPROF, stop), sys.unraisablehook
     try:
+        sys.unraisablehook = drop
         # Processor time: a timer of the wall clock would be somebody else's.
         signal.setitimer(signal.ITIMER_PROF, seconds, AGAIN_SECONDS)
         yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)
+        sys.unraisablehook = told
 
 
 def own_size() -> int:
