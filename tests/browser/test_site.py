@@ -171,9 +171,14 @@ def test_axe_finds_nothing_serious_on_a_phone(browser: Browser, site: Site, path
 def axe(page: Page) -> list[str]:
     """Let axe look at the page; give what is serious or critical, one line each."""
     page.add_script_tag(path=str(AXE))
-    # Two frames: the boxes' observers have then seen what was unfolded.
+    # Two frames: the boxes' observers have then seen what was unfolded, and it fades in.
     page.evaluate(
-        "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        """async () => {
+            for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame)
+            const ends = (fade) => fade.effect.getComputedTiming().endTime < Infinity
+            await Promise.allSettled(
+                document.getAnimations().filter(ends).map((fade) => fade.finished))
+        }"""
     )
     answer = page.evaluate("(chrome) => axe.run({exclude: chrome})", THEME_CHROME)
     return [
