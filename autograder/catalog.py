@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import importlib.util
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,7 @@ class ExerciseSet:
 
 
 def load_set(path: Path) -> ExerciseSet:
-    """Import a solutions module and collect its declarations.
+    """Import a solutions module and collect its declarations; once, until a file beside it changes.
 
     Raises
     ------
@@ -58,6 +59,24 @@ def load_set(path: Path) -> ExerciseSet:
     known = sys.modules.get(name)
     if known is not None and getattr(known, "__file__", None) == str(path):
         return _collect(path, known)
+    state = _state_of(path.parent)
+    if path not in _loaded or _loaded[path][0] != state:
+        _loaded[path] = (state, _collect(path, _imported(path)))
+    return _loaded[path][1]
+
+
+# A class has hundreds of submissions, and what is drawn for its set is kept with the set.
+_loaded: dict[Path, tuple[list[tuple[str, int, int]], ExerciseSet]] = {}
+
+
+def _state_of(folder: Path) -> list[tuple[str, int, int]]:
+    """What changes when a module of a folder does."""
+    with os.scandir(folder) as entries:
+        files = [(e.name, e.stat()) for e in entries if e.name.endswith(".py")]
+    return sorted((name, stat.st_mtime_ns, stat.st_size) for name, stat in files)
+
+
+def _imported(path: Path) -> ModuleType:
     # A name of its own for every folder: a course in a scratch copy has sets of the same names.
     name = f"_set_{hashlib.sha256(str(path.parent).encode()).hexdigest()[:12]}_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
@@ -70,7 +89,7 @@ def load_set(path: Path) -> ExerciseSet:
     except BaseException:
         del sys.modules[name]
         raise
-    return _collect(path, module)
+    return module
 
 
 def _collect(path: Path, module: ModuleType) -> ExerciseSet:
