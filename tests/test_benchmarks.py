@@ -1,0 +1,33 @@
+"""The benchmarks run and say something; what they say is not judged here: machines are noisy."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent / "benchmarks"
+
+
+def said(name: str, *options: str) -> str:
+    command = [sys.executable, str(FOLDER / name), *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_runner_is_compared_with_a_shell() -> None:
+    lines = said("runner.py", "--sets", "gradient", "--rounds", "1").splitlines()
+    assert len(lines) == 3
+    assert all(re.search(r"gradient, .*: shell +[\d.]+ ms.* ratio \d", line) for line in lines[1:])
+
+
+@pytest.mark.full
+def test_a_class_is_compared_with_stock() -> None:
+    text = said("autograde.py", "--students", "20", "--rounds", "1", "--growth", "0", "30")
+    assert len(re.findall(r"stock's speed", text)) == 3
+    for wanted in ("graded again", "cold start", "with 30 other"):
+        assert wanted in text
