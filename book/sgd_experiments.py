@@ -640,7 +640,7 @@ LIVE_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 400)
 LIVE_LEVELS = (0.02, 0.1, 0.3, 0.7, 1.3, 2.1, 3.2, 4.5)
 
 
-def ring(level: float, points: int = 120) -> Array:
+def ring(level: float, points: int = 48) -> Array:
     """The height line on which the loss is `level` above its least value, shape (points + 1, 2)."""
     angle = np.linspace(0, 2 * np.pi, points + 1)
     circle = np.column_stack([np.cos(angle), np.sin(angle)])
