@@ -143,7 +143,7 @@ def walks_picture(lrs: tuple[float, ...] = (0.05, 0.18, 0.205)) -> str:
         (-2.2, 2.2),
         ax=top,
         levels=np.geomspace(0.2, 30, 9).tolist(),
-        points=51,
+        points=27,
     )
     walks = {f"lr = {lr}": walk_in_ravine(lr, SLIDER_STEPS) for lr in lrs}
     # As far as the map goes: the walk that diverges leaves it.

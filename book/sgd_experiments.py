@@ -668,7 +668,7 @@ def cloud_picture(ms: Sequence[int] = (1, 10, 100, 400), repeats: int = 150) -> 
     fig, axes = new_figure(2, 2, size=(5.6, 5.2), sharex=True, sharey=True)
     rng = np.random.default_rng(0)
     for ax, m, colour in zip(axes.flat, ms, COLOURS, strict=False):
-        contours(half_mse, (-1.8, 0.9), (0.5, 2.9), ax=ax, levels=12, points=41)
+        contours(half_mse, (-1.8, 0.9), (0.5, 2.9), ax=ax, levels=12, points=21)
         landed = FAR - LR * estimates(FAR, m, repeats, rng)
         ax.plot(*landed.T, ".", color=colour, markersize=4, alpha=0.6)
         ax.plot(*FAR, "o", color=BLACK, markerfacecolor="white", markersize=7)
