@@ -227,6 +227,7 @@ def test_a_wrong_token_and_hostile_bytes_at_the_door_change_nothing(
 
 
 def test_nothing_is_left_on_a_cluster_that_goes_on(cluster: Cluster) -> None:
+    others = set(Path("/tmp").glob("autograder-cluster-*/socket"))
     with scheduler_runner(cluster.address, workers=1) as running:
         assert running.sessions == 1
         with running.open(None, Limits()) as session:
@@ -239,7 +240,7 @@ def test_nothing_is_left_on_a_cluster_that_goes_on(cluster: Cluster) -> None:
     assert not cluster.client.run(
         lambda dask_worker: [name for name in dask_worker.plugins if "autograder" in name]
     ).popitem()[1]
-    assert not list(Path("/tmp").glob("autograder-cluster-*/socket"))
+    assert set(Path("/tmp").glob("autograder-cluster-*/socket")) <= others
 
 
 def test_nothing_is_left_of_a_home_that_was_killed(cluster: Cluster) -> None:
@@ -252,12 +253,13 @@ def test_nothing_is_left_of_a_home_that_was_killed(cluster: Cluster) -> None:
         "    session.execute('1')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    before = children_of(1, "autograder.engine.broker")
+    before = set(children_of(1, "autograder.engine.broker"))
     folders = set(Path("/tmp").glob("autograder-cluster-*"))
     done = subprocess.run([sys.executable, "-c", code], check=False, timeout=PATIENCE)
     assert done.returncode == -signal.SIGKILL
     until(lambda: not cluster.warm())
-    until(lambda: children_of(1, "autograder.engine.broker") == before)
+    # One of an earlier test's may be on its way out.
+    until(lambda: set(children_of(1, "autograder.engine.broker")) <= before)
     until(lambda: set(Path("/tmp").glob("autograder-cluster-*")) <= folders)
 
 
