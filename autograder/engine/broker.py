@@ -157,6 +157,8 @@ def _client(settings: dict[str, Any], at_the_end: Callable[..., Any]) -> Client:
     # With certificates of its own and no web pages: no other user of this machine may send it
     # work, or watch it.
     dask.config.set({f"distributed.{role}.http.routes": [] for role in ("scheduler", "worker")})
+    # Nobody looks at its profiles, and an hour of them is kept, tens of megabytes.
+    dask.config.set({"distributed.worker.profile.enabled": False})
     cluster = LocalCluster(
         n_workers=settings["workers"],
         threads_per_worker=1,
