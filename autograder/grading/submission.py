@@ -11,7 +11,8 @@ from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_notebook
+from nbformat.v4.nbbase import random_cell_id
 
 from autograder.i18n import _
 from autograder.notebooks import METADATA
@@ -46,7 +47,7 @@ def read_submission(path: Path) -> Submission:
         return _unreadable(_("The file cannot be opened: {error}.").format(error=error.strerror))
     text = text_of(data)
     if path.suffix == ".py":
-        return Submission(_notebook([new_code_cell(text)]))
+        return Submission(_notebook([_new_cell("code", text)]))
     return read_text(text)
 
 
@@ -108,7 +109,7 @@ def _cells(raw: Any) -> tuple[list[NotebookNode], int]:
             dropped += 1
             continue
         if made.id in seen:
-            made.id = new_code_cell().id
+            made.id = random_cell_id()
         seen.add(made.id)
         cells.append(made)
     return cells, dropped
@@ -125,7 +126,7 @@ def _cell(cell: Any) -> NotebookNode | None:
     # A half of a surrogate pair is text that no file can hold.
     source = source.encode("utf-8", errors="replace").decode("utf-8")
     if cell.get("cell_type") == "code":
-        made = new_code_cell(source)
+        made = _new_cell("code", source)
     else:
         made = _text_cell(source, cell.get("attachments"))
     if isinstance(cell.get("id"), str) and re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", cell["id"]):
@@ -138,13 +139,22 @@ def _cell(cell: Any) -> NotebookNode | None:
     return made
 
 
+def _new_cell(kind: str, source: str) -> NotebookNode:
+    """As nbformat makes one, which also checks each against its schema: that takes longer than all
+    the rest of reading, and a notebook is checked as a whole when it is written."""
+    cell = NotebookNode(id=random_cell_id(), cell_type=kind, metadata=NotebookNode(), source=source)
+    if kind == "code":
+        cell.update(execution_count=None, outputs=[])
+    return cell
+
+
 def _text_cell(source: str, attachments: Any) -> NotebookNode:
     """A text cell with its pictures. One that is not there would stop the feedback page."""
     kept = {}
     if isinstance(attachments, dict):
         kept = {name: data for name, data in attachments.items() if _is_picture(data)}
     lost = re.compile(r"attachment:([^\s)\"'>]+)")
-    made = new_markdown_cell(lost.sub(lambda m: m[m[1] not in kept], source))
+    made = _new_cell("markdown", lost.sub(lambda m: m[m[1] not in kept], source))
     if kept:
         made.attachments = nbformat.from_dict(kept)
     return made
