@@ -56,3 +56,24 @@ def test_a_cell_and_its_calls_have_limits_of_their_own(tmp_path: Path) -> None:
 def test_what_is_no_limit_of_a_cell_is_told(tmp_path: Path, option: str) -> None:
     with pytest.raises(AuthorError, match="cell_seconds, call_seconds"):
         cell_limits(shapes(tmp_path, option))
+
+
+def test_a_function_that_waits_for_its_snapshot_keeps_its_own_limits(tmp_path: Path) -> None:
+    """The snapshot of `project_nonnegative` is taken before a cell that may take longer."""
+    exercises = shapes(tmp_path, '{"call_seconds": 15, "cell_seconds": 15}')
+    notebook = instructor_notebook(exercises)
+    [hung] = [c for c in notebook.cells if c.id == "solution-project_nonnegative"]
+    hung.source = "def project_nonnegative(theta):\n    while True: pass"
+    # The cell before which the snapshot is taken.
+    [long] = [c for c in notebook.cells if c.id == "solution-secant_slope"]
+    notebook.cells.remove(long)
+    notebook.cells.append(long)
+    long.source += "\nprint('something')"
+    done = grade(
+        Submission(notebook),
+        exercises,
+        "1",
+        default_runner(),
+        limits=Limits(cell_seconds=20, call_seconds=0.5, timeouts=1),
+    )
+    assert "after 0.5 seconds" in done.verdicts["project_nonnegative"].message

@@ -253,13 +253,17 @@ def test_nothing_is_left_of_a_home_that_was_killed(cluster: Cluster) -> None:
         "    session.execute('1')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    before = set(children_of(1, "autograder.engine.broker"))
+
+    def brokers() -> set[int]:
+        return {process.pid for process in children_of(1, "autograder.engine.broker")}
+
+    before = brokers()
     folders = set(Path("/tmp").glob("autograder-cluster-*"))
     done = subprocess.run([sys.executable, "-c", code], check=False, timeout=PATIENCE)
     assert done.returncode == -signal.SIGKILL
     until(lambda: not cluster.warm())
     # One of an earlier test's may be on its way out.
-    until(lambda: set(children_of(1, "autograder.engine.broker")) <= before)
+    until(lambda: brokers() <= before)
     until(lambda: set(Path("/tmp").glob("autograder-cluster-*")) <= folders)
 
 

@@ -173,23 +173,25 @@ def _run(
         grade_id = grade_id_of(cell) or ""
         part = by_grade_id.get(grade_id)
         own = f"solution-{part.exercise if part else grade_id}" if grade_id else cell.id
-        session.limits = replace(of_all, **of_cells.get(own, {}))
+        limits = of_cells.get(own, {})
+        if part is None and sharing.runs(cell.source):
+            session.limits = of_all
+            take(*waiting)
+            waiting.clear()
+            sharing.taken()
+        session.limits = replace(of_all, **limits)
         if part is not None:
-            if sharing.may_wait(part.exercise):
+            if not limits and sharing.may_wait(part.exercise):
                 waiting.append(part)
             else:
                 take(part)
             cell.outputs, cell.execution_count = [], None
         elif cell.source.strip():
-            if sharing.runs(cell.source):
-                take(*waiting)
-                waiting.clear()
-                sharing.taken()
             ran.append((cell, session.execute(cell.source)))
+    session.limits = of_all
     if waiting:
         take(*waiting)
     # A function may stand below its check: cells that were moved still count.
-    session.limits = of_all
     parts = {part.name: part for part in by_grade_id.values()}
     early = [n for n, taken in snapshots.items() if not taken.defines(parts[n].exercise)]
     if early:
