@@ -15,6 +15,16 @@ from autograder import __version__
 
 Command = Callable[[argparse.Namespace], int]
 
+# What takes longer to import than all else, for nothing that is asked for here: jsonschema's
+# grammars of addresses and durations, which no notebook's schema has, and jupytext's part of a
+# Jupyter server. Both do without where there is none.
+UNUSED = (
+    "rfc3987_syntax",
+    "isoduration",
+    "jupytext.sync_contentsmanager",
+    "jupytext.async_contentsmanager",
+)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code. Expected errors are told in a sentence."""
@@ -23,9 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from autograder.grading import Stopped
     from autograder.project import NoProject
 
-    # jsonschema would compile a grammar of addresses, which takes longer than all else that is
-    # imported, and which no notebook's schema asks for. It does without where there is none.
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    for module in UNUSED:
+        sys.modules.setdefault(module, None)  # type: ignore[arg-type]
     given = sys.argv[1:] if argv is None else list(argv)
     try:
         if given[:1] == ["autograde"]:
@@ -230,11 +239,16 @@ def _bundle(arguments: argparse.Namespace) -> int:
 
 
 def _grade_notebook(arguments: argparse.Namespace) -> int:
+    from autograder.engine.sandbox import SandboxedRunner, default_runner, require_sandbox
+
+    runner = default_runner()
+    if isinstance(runner, SandboxedRunner):
+        # While this process imports what follows.
+        runner.start()
     from rich.console import Console
     from rich.progress import track
 
     from autograder.catalog import find_set
-    from autograder.engine.sandbox import default_runner, require_sandbox
     from autograder.grading.grade import grade
     from autograder.grading.rounds import new_seed
     from autograder.grading.submission import read_submission
@@ -247,7 +261,6 @@ def _grade_notebook(arguments: argparse.Namespace) -> int:
     project = find_project()
     exercise_set = find_set(arguments.assignment, project)
     seed = new_seed() if arguments.seed is None else str(arguments.seed)
-    runner = default_runner()
     if arguments.require_sandbox is not False:
         require_sandbox(runner)
     # Standard output is for the marks alone: the rest goes where people look.

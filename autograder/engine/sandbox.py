@@ -116,6 +116,16 @@ class SandboxedRunner:
         # With torch in memory every fork takes several times longer.
         self._modules.update(dict.fromkeys(m for m in modules if m.partition(".")[0] != "torch"))
 
+    def start(self) -> None:
+        """Begin to start the warm process, which somebody is going to need soon."""
+
+        def begin() -> None:
+            # Who needs it tries again, and hears why it does not start.
+            with contextlib.suppress(StartError, OSError):
+                self._ready()
+
+        threading.Thread(target=begin, daemon=True).start()
+
     def lend(self) -> Zygote:
         """The warm process on a line of its own, for a process that is forked from this one."""
         return self._ready().another_line()
