@@ -280,6 +280,14 @@ def test_a_rate_in_code_stays_on_one_line(browser: Browser, site: Site) -> None:
     assert set(boxes) == {1}
 
 
+@pytest.mark.parametrize("path", PAGES)
+def test_no_number_on_a_page_is_none(site: Site, path: str) -> None:
+    """A computed number that could not be computed reads "nan" in the middle of a sentence."""
+    for part in soup(site.folder / path).select("article p, article td, article figcaption"):
+        text = " ".join(t for t in part.strings if t.find_parent(["code", "pre"]) is None)
+        assert not re.search(r"\b(nan|inf)\b", text), text
+
+
 def test_a_page_with_its_pictures_is_light(site: Site) -> None:
     for path in PAGES:
         page = site.folder / path
