@@ -39,6 +39,11 @@ function watch() {
     // The box keeps its width while its content grows: watch the content as well.
     for (const child of box.children) observer.observe(child);
   }
+  // A letter from a font that comes late is drawn in another one until then, and may stick out of
+  // boxes that do not change their size.
+  document.fonts.addEventListener("loadingdone", () => {
+    for (const box of document.querySelectorAll(BOXES)) mark(box);
+  });
 }
 
 // A formula in a line is a box of its own, and a line may break before and behind any box. A comma at
