@@ -239,6 +239,9 @@ def _bundle(arguments: argparse.Namespace) -> int:
 
 
 def _grade_notebook(arguments: argparse.Namespace) -> int:
+    absent = [str(path) for path in arguments.paths if not path.is_file()]
+    if absent:
+        raise FileNotFoundError(f"no file {', '.join(absent)}.")
     from autograder.engine.sandbox import SandboxedRunner, default_runner, require_sandbox
 
     runner = default_runner()
@@ -255,9 +258,6 @@ def _grade_notebook(arguments: argparse.Namespace) -> int:
     from autograder.project import find_project
     from autograder.showing import report_lines
 
-    absent = [str(path) for path in arguments.paths if not path.is_file()]
-    if absent:
-        raise FileNotFoundError(f"no file {', '.join(absent)}.")
     project = find_project()
     exercise_set = find_set(arguments.assignment, project)
     seed = new_seed() if arguments.seed is None else str(arguments.seed)

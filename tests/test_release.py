@@ -33,23 +33,23 @@ def test_exercises_are_in_step_with_solutions() -> None:
     assert out_of_step(PROJECT, []) == []
 
 
-def test_a_changed_exercise_is_noticed(tmp_path: Path) -> None:
-    copy = Project(tmp_path)
+@pytest.fixture
+def copy(tmp_path: Path) -> Project:
+    """The course as it is committed, for a test that changes it."""
     for name in ("solutions", "exercises"):
         shutil.copytree(ROOT / name, tmp_path / name)
     for name in ("pyproject.toml", "nbgrader_config.py"):
         shutil.copy(ROOT / name, tmp_path)
+    return Project(tmp_path)
+
+
+def test_a_changed_exercise_is_noticed(copy: Project) -> None:
     (copy.exercises / "gradient" / "checks.json").write_text("{}")
     assert out_of_step(copy, ["gradient"]) == ["gradient/checks.json"]
 
 
-def test_last_digits_of_another_processor_are_no_change(tmp_path: Path) -> None:
+def test_last_digits_of_another_processor_are_no_change(copy: Project) -> None:
     """BLAS and NumPy add up in another order there. The committed file stays as it is."""
-    copy = Project(tmp_path)
-    for name in ("solutions", "exercises"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    for name in ("pyproject.toml", "nbgrader_config.py"):
-        shutil.copy(ROOT / name, tmp_path)
     checks = copy.exercises / "gradient" / "checks.json"
     committed = checks.read_text("utf-8")
     long = next(n for n in re.findall(r"-?\d\.\d{14,}", committed))

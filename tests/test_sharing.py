@@ -73,10 +73,25 @@ def test_who_reads_nothing_but_arguments_may_wait(source: str) -> None:
         "def g(x):\n    global scale\n    scale = x\ndef f(x): return g(x)\n",
         "def f(x): return x\ndef g():\n    global f\n    f = np.sin\n",
         "%%time\ndef f(x): return x\n" + ")",
+        "def f(x): return x\n%time f = helper",
+        "def f(x): return x\n%run other.py",
+        "from numpy import seterr\ndef f(x):\n    seterr(all='raise')\n    return x\n",
+        "from numpy import seterr as s\ndef f(x):\n    s(all='raise')\n    return x\n",
+        "def f(x):\n    r = np.random\n    r.seed(1)\n    return x\n",
     ],
 )
 def test_who_may_see_or_change_more_is_judged_where_the_check_stands(source: str) -> None:
     assert not waits(source)
+
+
+def test_a_magic_is_no_remainder_at_the_start_of_a_line() -> None:
+    """The second definition counts, and what it may see."""
+    again = "k = 2\nsize = []\ndef f(x):\n    return (len(size)\n    % k)\n"
+    assert not waits(again, PLAIN)
+
+
+def test_after_a_cell_that_cannot_be_read_nobody_waits() -> None:
+    assert not waits(PLAIN, "%%time\nhelper = print")
 
 
 def test_no_check_no_definition() -> None:
@@ -96,7 +111,9 @@ def test_no_check_no_definition() -> None:
         ("import something", True),
         ("from . import something", True),
         ("h = np.zeros(10**9)", True),
-        ("%pip install x\n)", True),
+        ("%pip install x", True),
+        ("%run other.py", True),
+        ("!touch x", True),
     ],
 )
 def test_what_must_not_run_before_the_snapshot(cell: str, must: bool) -> None:

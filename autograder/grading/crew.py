@@ -157,10 +157,11 @@ class Crew:
 
 def _settle(place: int) -> None:
     """Give each judge a processor, on which its submissions run too: the two take turns, and to
-    wake a process on another processor takes longer than most answers."""
+    wake a process on another processor takes longer than most answers. Two runs on one machine
+    begin at different ones, mostly."""
     with contextlib.suppress(AttributeError, OSError):
         all_of_them = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, {all_of_them[place % len(all_of_them)]})
+        os.sched_setaffinity(0, {all_of_them[(os.getppid() + place) % len(all_of_them)]})
 
 
 def _be_a_judge(channel: Connection, make_work: Callable[[], Work]) -> NoReturn:

@@ -27,7 +27,8 @@ UNTAME = {
 BUILTINS = {name for name in dir(builtins) if not name.startswith("_")} - UNTAME
 # What changes a library for everybody.
 SETTINGS = re.compile(r"seed|set_|seterr|setbuf")
-MAGIC = re.compile(r"^(\s*)[%!].*$", re.MULTILINE)
+# The one line that notebooks begin with and that binds no name. Other magics may do anything.
+MAGIC = re.compile(r"^%matplotlib .*$", re.MULTILINE)
 
 
 class Sharing:
@@ -52,6 +53,7 @@ class Sharing:
         snapshot before."""
         tree = _parsed(source)
         if tree is None:
+            self._anything = True
             return bool(self._waiting_for)
         inert = True
         for statement in tree.body:
@@ -91,7 +93,7 @@ class Sharing:
 
 def _parsed(source: str) -> ast.Module | None:
     try:
-        return ast.parse(MAGIC.sub(r"\1pass", source))
+        return ast.parse(MAGIC.sub("pass", source))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
@@ -102,8 +104,9 @@ def _bindings(statement: ast.stmt) -> Iterator[tuple[str, ast.FunctionDef | str]
         yield statement.name, statement
         nodes: list[ast.AST] = [n for n in ast.walk(statement) if isinstance(n, ast.Global)]
     elif isinstance(statement, ast.Import | ast.ImportFrom):
-        known = all(top in MODULES for top in _tops(statement))
+        libraries = all(top in MODULES for top in _tops(statement))
         for alias in statement.names:
+            known = libraries and not SETTINGS.match(alias.name)
             whole = isinstance(statement, ast.Import)
             name = alias.asname or (alias.name.partition(".")[0] if whole else alias.name)
             yield name, "module" if known else "other"
@@ -210,8 +213,7 @@ def _only_reads(node: ast.Attribute, free: set[str], modules: set[str]) -> bool:
     """Whether an attribute is asked for only, and of a value of the function's own or a library."""
     if not isinstance(node.ctx, ast.Load) or node.attr.startswith("_"):
         return False
-    root = _root(node)
-    return root not in free or (root in modules and not SETTINGS.match(node.attr))
+    return not SETTINGS.match(node.attr) and _root(node) not in free - modules
 
 
 def _root(node: ast.AST) -> str:
