@@ -55,6 +55,14 @@ KNOWN = {
     "a warning of the parser": "Warnings of the parser",
 }
 
+# A thread of the kernel reads what reaches a descriptor: whether that stands before or after the
+# cell's value is luck, there.
+BY_DESCRIPTOR = {
+    "the descriptor itself",
+    "a program's output, by os.system",
+    "a program's output, by subprocess",
+}
+
 RUNNERS: dict[str, Runner] = {
     "sandboxed": SandboxedRunner(),
     "plain": PlainRunner(),
@@ -157,6 +165,9 @@ def test_a_cell_says_what_a_real_kernel_says(name: str, kernel: Run, ours: Run) 
     """Streams, values, displays, pictures to the byte, tracebacks to the line, numbers."""
     wanted = comparable(kernel.cells[name].outputs, kernel.place)
     got = comparable(ours.cells[name].outputs, ours.place)
+    if name in BY_DESCRIPTOR:
+        wanted = sorted(wanted, key=lambda output: output["output_type"])
+        got = sorted(got, key=lambda output: output["output_type"])
     if name in KNOWN:
         assert got != wanted, "the difference is gone: KNOWN and book/engine.md still have it"
     else:
@@ -170,7 +181,7 @@ def test_every_difference_is_on_the_page_and_in_the_corpus() -> None:
     section = page.partition("\n## What a cell's output looks like\n")[2].partition("\n## ")[0]
     told = re.findall(r"^- \*\*(.+?)\.\*\*", section, re.MULTILINE)
     assert sorted(told) == sorted(set(KNOWN.values()))
-    assert KNOWN.keys() <= CELLS.keys()
+    assert KNOWN.keys() | BY_DESCRIPTOR <= CELLS.keys()
 
 
 def test_what_a_cell_says_is_a_valid_notebook(ours: Run) -> None:
