@@ -32,7 +32,6 @@ STYLE: dict[Any, Any] = {
     "figure.dpi": 100,
     "savefig.dpi": 200,
     "figure.facecolor": "white",
-    "figure.constrained_layout.use": True,
     "font.size": 13,
     "axes.titlesize": 13,
     "axes.labelsize": 13,
@@ -77,7 +76,15 @@ def new_figure(
     """A figure in the course's style, and its axes as `matplotlib.pyplot.subplots` gives them."""
     import matplotlib.pyplot as plt
 
-    return plt.subplots(rows, columns, figsize=size or STYLE["figure.figsize"], **options)
+    size = size or STYLE["figure.figsize"]
+    alone = rows == columns == 1
+    # A notebook cuts the margins off anyway: a layout only keeps several axes apart.
+    layout = None if alone else "constrained"
+    figure, axes = plt.subplots(rows, columns, figsize=size, layout=layout, **options)
+    if alone:
+        # On a phone more numbers than that run together.
+        axes.locator_params(nbins=6)
+    return figure, axes
 
 
 def heights(f: Callable[[Array], Any], x: Array, y: Array) -> Array:

@@ -394,6 +394,8 @@ def without_lr(grad, theta0, lr, steps):
 @exercise(
     points=3,
     by_value=False,
+    # Every search asks phi dozens of times: a draw of each kind says enough.
+    draws=1,
     hints=(
         "Two inner points c < d split the bracket in three. What does phi(c) < phi(d) rule out?",
         "If phi(c) < phi(d), the minimum cannot lie to the right of d: the new bracket is [a, d].",
@@ -443,19 +445,19 @@ def _line_case(rng, share: float, power: float, tilt: float, tol: float) -> Case
 @bracketing_line_search.cases
 def near_the_left_end(rng):
     """The minimum lies in the left fifth of the bracket."""
-    return _line_case(rng, rng.uniform(0.05, 0.2), 2, 1.0, 1e-4)
+    return _line_case(rng, rng.uniform(0.05, 0.2), 2, 1.0, 1e-3)
 
 
 @bracketing_line_search.cases
 def near_the_right_end(rng):
     """The minimum lies in the right fifth of the bracket."""
-    return _line_case(rng, rng.uniform(0.8, 0.95), 2, 1.0, 1e-4)
+    return _line_case(rng, rng.uniform(0.8, 0.95), 2, 1.0, 1e-3)
 
 
 @bracketing_line_search.cases
 def lopsided(rng):
     """Steeper on one side than on the other, with a corner at the minimum."""
-    return _line_case(rng, rng.uniform(0.25, 0.3), 1, float(rng.uniform(2, 4)), 1e-6)
+    return _line_case(rng, rng.uniform(0.25, 0.3), 1, float(rng.uniform(2, 4)), 1e-4)
 
 
 @bracketing_line_search.cases
