@@ -25,6 +25,9 @@ UNUSED = (
     "jupytext.async_contentsmanager",
 )
 
+# Options of `autograde` with which no submission is run on this machine.
+NOTHING_RUNS_HERE = ("-h", "--help", "--generate-config", "--version", "--scheduler")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code. Expected errors are told in a sentence."""
@@ -38,6 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if argv is None else list(argv)
     try:
         if given[:1] == ["autograde"]:
+            if not any(word.startswith(NOTHING_RUNS_HERE) for word in given):
+                from autograder.engine.sandbox import start_early
+
+                start_early()
             from autograder.grading.autograde_app import main as autograde
 
             # nbgrader's own options, which argparse could only repeat.
@@ -242,12 +249,9 @@ def _grade_notebook(arguments: argparse.Namespace) -> int:
     absent = [str(path) for path in arguments.paths if not path.is_file()]
     if absent:
         raise FileNotFoundError(f"no file {', '.join(absent)}.")
-    from autograder.engine.sandbox import SandboxedRunner, default_runner, require_sandbox
+    from autograder.engine.sandbox import require_sandbox, start_early
 
-    runner = default_runner()
-    if isinstance(runner, SandboxedRunner):
-        # While this process imports what follows.
-        runner.start()
+    runner = start_early()
     from rich.console import Console
     from rich.progress import track
 

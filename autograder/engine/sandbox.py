@@ -49,6 +49,15 @@ def default_runner() -> Runner:
     return SandboxedRunner() if sys.platform == "linux" else PlainRunner()
 
 
+def start_early() -> Runner:
+    """The runner of this system, whose warm process begins to start while this one imports what
+    else it needs."""
+    runner = default_runner()
+    if isinstance(runner, SandboxedRunner):
+        runner.start()
+    return runner
+
+
 def require_sandbox(runner: Runner) -> None:
     """See to it that every wall stands.
 
