@@ -7,7 +7,7 @@ import os
 import signal
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,11 @@ import pytest
 from nbgrader.coursedir import CourseDirectory
 
 from autograder.catalog import load_set
+from autograder.engine.interface import Limits
+from autograder.engine.sandbox import SandboxedRunner
 from autograder.grading.class_run import autograde, grade_class, quietly
 from autograder.grading.converter import CannotWrite, ClassAutograde, _stop_where_full
-from autograder.grading.crew import Crew, Job, Lost, Work
+from autograder.grading.crew import Crew, Job, Lost, Work, settle
 from autograder.grading.fingerprints import fingerprints
 from autograder.grading.ledger import Entry, Ledger, LockedGradebook
 from autograder.grading.rounds import current_round
@@ -279,7 +281,7 @@ def test_a_shelf_of_a_run_that_was_killed_is_cleared(tmp_path: Path) -> None:
 
 
 def crew_at_work(work: Work, jobs: list[Job], patience: float = 60.0) -> dict[int, Any]:
-    with Crew(2, lambda: lambda: work, patience) as crew:
+    with Crew(2, lambda place: lambda: work, patience) as crew:
         came: Iterator[Any] = (found for found in crew.run(jobs) if found is not None)
         return {job["n"]: outcome for job, outcome in came}
 
@@ -299,3 +301,32 @@ def test_judges_do_every_job_and_a_lost_one_is_tried_again_once(tmp_path: Path) 
     came = crew_at_work(work, [{"n": n} for n in range(12)], patience=1.0)
     assert isinstance(came.pop(7), Lost) and isinstance(came.pop(5), Lost)
     assert came == {n: {"square": n**2} for n in range(12) if n not in (5, 7)}
+
+
+def test_judges_settle_on_processors_of_their_own_and_sessions_go_along() -> None:
+    """Side by side: as many processors are in use as there are, or as there are judges."""
+    runner = SandboxedRunner()
+    there = os.sched_getaffinity(0)
+
+    def prepare(place: int) -> Callable[[], Work]:
+        lent = runner.lend()
+
+        def make_work() -> Work:
+            runner.borrow(lent)
+            settle(place)
+            return work
+
+        return make_work
+
+    def work(job: Job) -> Job:
+        with runner.open(None, Limits()) as session:
+            shown = session.execute("import os; print(sorted(os.sched_getaffinity(0)))").outputs
+        return {"judge": sorted(os.sched_getaffinity(0)), "session": json.loads(shown[0]["text"])}
+
+    with Crew(2, prepare, 60.0) as crew:
+        came = [found[1] for found in crew.run([{"n": n} for n in range(6)]) if found is not None]
+    assert all(isinstance(c, dict) and c["judge"] == c["session"] for c in came)
+    used = {tuple(c["judge"]) for c in came if isinstance(c, dict)}
+    assert all(len(processors) == 1 for processors in used)
+    assert len(used) == min(2, len(there))
+    assert os.sched_getaffinity(0) == there

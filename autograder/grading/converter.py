@@ -32,7 +32,7 @@ from autograder.engine.sandbox import SandboxedRunner, default_runner, require_s
 from autograder.grading import Stopped
 from autograder.grading.cache import Cache, digest, listing
 from autograder.grading.conversion import Conversion, split
-from autograder.grading.crew import Crew, Job, Lost, Work
+from autograder.grading.crew import Crew, Job, Lost, Work, settle
 from autograder.grading.fingerprints import environment, fingerprints
 from autograder.grading.intake import drop_links, take_in
 from autograder.grading.ledger import Entry, Ledger
@@ -236,7 +236,7 @@ class _ClassRun:
     def _count(self, students: Sequence[str]) -> int:
         return max(1, min(self.at_a_time, len(students)))
 
-    def _prepare(self) -> Callable[[], Work]:
+    def _prepare(self, place: int) -> Callable[[], Work]:
         """Before a judge's process is forked: a line of its own to the warm process."""
         runner = default_runner() if self.elsewhere is None else self.elsewhere
         lent = runner.lend() if isinstance(runner, SandboxedRunner) else None
@@ -244,6 +244,7 @@ class _ClassRun:
         def make_work() -> Work:
             if isinstance(runner, SandboxedRunner) and lent is not None:
                 runner.borrow(lent)
+                settle(place)
             return Conversion(
                 self.facts,
                 self.set,

@@ -44,12 +44,12 @@ class Judge:
 class Crew:
     """A number of judges.
 
-    prepare: called here before each process is forked; what it returns is called in the process,
-    and returns what does a job. patience: seconds for one job.
+    prepare: called here with the number of each process before it is forked; what it returns is
+    called in the process, and returns what does a job. patience: seconds for one job.
     """
 
     def __init__(
-        self, count: int, prepare: Callable[[], Callable[[], Work]], patience: float
+        self, count: int, prepare: Callable[[int], Callable[[], Work]], patience: float
     ) -> None:
         self._prepare = prepare
         self._patience = patience
@@ -143,10 +143,9 @@ class Crew:
 
     def _fork(self, place: int) -> Judge:
         ours, theirs = Pipe()
-        make_work = self._prepare()
+        make_work = self._prepare(place)
         pid = os.fork()
         if pid == 0:
-            _settle(place)
             ours.close()
             for judge in self._judges:
                 judge.channel.close()
@@ -155,10 +154,13 @@ class Crew:
         return Judge(pid, ours)
 
 
-def _settle(place: int) -> None:
-    """Give each judge a processor, on which its submissions run too: the two take turns, and to
-    wake a process on another processor takes longer than most answers. Two runs on one machine
-    begin at different ones, mostly."""
+def settle(place: int) -> None:
+    """In a judge's process: keep to one processor, on which its submissions will run too. The two
+    take turns, and to wake a process on another processor takes longer than most answers. Two runs
+    on one machine begin at different ones, mostly.
+
+    place: the number of the judge in its crew.
+    """
     with contextlib.suppress(AttributeError, OSError):
         all_of_them = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {all_of_them[(os.getppid() + place) % len(all_of_them)]})
