@@ -83,7 +83,7 @@ def new_figure(
     figure, axes = plt.subplots(rows, columns, figsize=size, layout=layout, **options)
     if alone:
         # On a phone more numbers than that run together.
-        axes.locator_params(nbins=6)
+        axes.locator_params(nbins=6, steps=(1, 2, 5, 10))
     return figure, axes
 
 
