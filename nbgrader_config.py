@@ -51,6 +51,9 @@ c.Autograde.autograde_preprocessors = [
 ]
 c.GenerateFeedback.post_convert_hook = "autograder.grading.nbgrader_parts.end_round"
 
+# Learners own their folders in the exchange: what a link in there points to is not collected.
+c.ExchangeFactory.collect = "autograder.grading.inbound.PlainCollect"
+
 # Archives that a learning platform sends: whose notebook is whose is told by the names inside.
 c.ZipCollectApp.downloaded_directory = "grading/downloaded"
 c.ZipCollectApp.extractor_plugin = "autograder.grading.collect.ArchiveExtractor"

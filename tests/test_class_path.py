@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import zipfile
 from collections.abc import Iterator
@@ -269,7 +270,19 @@ def test_through_the_exchange_and_back(course, tmp_path):
     (theirs / "gradient.ipynb").chmod(0o644)
     (theirs / "gradient.ipynb").write_text(json.dumps(notebook), "utf-8")
     amara.follow("What the learner does", "submits")
-    course.follow("Collect")
+    [inbound] = (tmp_path / "exchange" / "descent" / "inbound").iterdir()
+    (inbound / "data").mkdir()
+    (inbound / "data" / "mine.csv").write_text("1,2")
+    (inbound / "loot.db").symlink_to(course.project.grading / "gradebook.db")
+    (inbound / "data" / "more").symlink_to(course.project.solutions)
+    os.mkfifo(inbound / "data" / "pipe")
+    said = course.follow("Collect")
+    collected = course.project.grading / "submitted" / "amara" / "gradient"
+    assert sorted(str(p.relative_to(collected)) for p in (collected / "data").rglob("*")) == [
+        "data/mine.csv"
+    ]
+    assert not (collected / "loot.db").exists() and (collected / "timestamp.txt").exists()
+    assert "'data/more'" in said and "'data/pipe'" in said and "'loot.db'" in said
     course.follow("Grade", "folder, to grade")
     assert course.marks("amara") == {
         **FULL,

@@ -1,0 +1,71 @@
+"""`nbgrader collect`, which does not read through a link that a learner put into the exchange.
+
+Learners own their folders in there. nbgrader copies what a link points to, with the instructor's
+rights: a link to the gradebook would come back to its maker in the feedback.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from logging import Logger
+from pathlib import Path
+
+from nbgrader.exchange.default import ExchangeCollect
+
+MAX_DEPTH = 50
+
+
+class PlainCollect(ExchangeCollect):
+    """Collects plain files and folders, as `nbgrader submit` makes them, and leaves out links."""
+
+    def do_copy(self, src: str, dest: str, log: Logger | None = None) -> None:
+        """Copy a submission; what it says is told in the log."""
+        with tempfile.TemporaryDirectory(prefix="autograder-inbound-") as folder:
+            plain = Path(folder, "submission")
+            for name in copy_plain(Path(src), plain, 1000 * self.coursedir.max_dir_size):
+                self.log.warning("Not collected, as it is no plain file: %r in %s", name, src)
+            super().do_copy(str(plain), dest, log)
+
+
+def copy_plain(src: Path, dest: Path, most: int) -> list[str]:
+    """Copy a folder without its links, devices and pipes; what they lead to is not looked at, also
+    where somebody puts one in a file's place meanwhile.
+
+    most: so many bytes and no more; nbgrader refuses what is larger.
+
+    Returns
+    -------
+    the names of what was left out, as they stand below `src`.
+    """
+    left_out: list[str] = []
+    dest.mkdir()
+    _copy(os.open(src, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW), dest, "", most, left_out)
+    return left_out
+
+
+def _copy(folder: int, dest: Path, above: str, left: int, left_out: list[str]) -> int:
+    """One folder, by its descriptor. Returns how many bytes are left of what may be copied."""
+    try:
+        for name in sorted(os.listdir(folder)):
+            try:
+                fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+            except OSError:
+                left_out.append(above + name)
+                continue
+            found = os.fstat(fd)
+            if stat.S_ISDIR(found.st_mode) and above.count("/") < MAX_DEPTH:
+                (dest / name).mkdir()
+                left = _copy(fd, dest / name, f"{above}{name}/", left, left_out)
+            elif stat.S_ISREG(found.st_mode) and found.st_size <= left:
+                left -= found.st_size
+                with os.fdopen(fd, "rb") as file, (dest / name).open("wb") as copy:
+                    # No more than was promised: its owner may go on writing.
+                    copy.write(file.read(found.st_size))
+            else:
+                os.close(fd)
+                left_out.append(above + name)
+    finally:
+        os.close(folder)
+    return left
