@@ -445,13 +445,13 @@ def _line_case(rng, share: float, power: float, tilt: float, tol: float) -> Case
 @bracketing_line_search.cases
 def near_the_left_end(rng):
     """The minimum lies in the left fifth of the bracket."""
-    return _line_case(rng, rng.uniform(0.05, 0.2), 2, 1.0, 1e-3)
+    return _line_case(rng, rng.uniform(0.05, 0.2), 2, 1.0, 1e-4)
 
 
 @bracketing_line_search.cases
 def near_the_right_end(rng):
     """The minimum lies in the right fifth of the bracket."""
-    return _line_case(rng, rng.uniform(0.8, 0.95), 2, 1.0, 1e-3)
+    return _line_case(rng, rng.uniform(0.8, 0.95), 2, 1.0, 1e-4)
 
 
 @bracketing_line_search.cases
