@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import dask
 import psutil
 import pytest
 from distributed import Client, LocalCluster
@@ -66,6 +67,8 @@ class Cluster:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A cluster that was there before us."""
     with (
+        # On a busy machine a killed worker is back later than dask waits for it.
+        dask.config.set({"distributed.deploy.lost-worker-timeout": f"{PATIENCE} s"}),
         LocalCluster(
             n_workers=2,
             threads_per_worker=1,

@@ -159,6 +159,8 @@ def _client(settings: dict[str, Any], at_the_end: Callable[..., Any]) -> Client:
     dask.config.set({f"distributed.{role}.http.routes": [] for role in ("scheduler", "worker")})
     # Nobody looks at its profiles, and an hour of them is kept, tens of megabytes.
     dask.config.set({"distributed.worker.profile.enabled": False})
+    # A worker that is killed on a busy machine may be slow to come back: do not give it up.
+    dask.config.set({"distributed.deploy.lost-worker-timeout": "10 minutes"})
     cluster = LocalCluster(
         n_workers=settings["workers"],
         threads_per_worker=1,
