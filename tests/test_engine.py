@@ -343,8 +343,13 @@ def above(running: NotebookSession) -> tuple[list[int], psutil.Process]:
         f"import subprocess\nfar = subprocess.Popen(['sleep', '{mark}'], start_new_session=True)"
     )
     assert shown.status == "ok"
-    everybody = psutil.process_iter(["cmdline"])
-    far = next(p for p in everybody if p.info["cmdline"] == ["sleep", mark])
+    # A program that has begun gets its arguments a moment after whoever started it hears of it.
+    found: list[psutil.Process] = []
+    deadline = time.monotonic() + 20
+    while not found and time.monotonic() < deadline:
+        everybody = psutil.process_iter(["cmdline"])
+        found = [p for p in everybody if p.info["cmdline"] == ["sleep", mark]]
+    [far] = found
     main = far.parent()
     keeper = main and main.parent()
     assert main is not None and keeper is not None

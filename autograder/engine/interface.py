@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 Status = Literal["ok", "error", "timeout", "died"]
 
+# Forks of a notebook that hold a snapshot or answer calls, at any one time.
+SNAPSHOTS = 256
+
 
 @dataclass(frozen=True)
 class Limits:

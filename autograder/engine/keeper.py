@@ -32,8 +32,6 @@ GRACE_SECONDS = 2.0
 SWEEPS = 1000
 # Nearly always the processes are gone by then.
 FEW_SWEEPS = 20
-# Forks of the notebook that hold a snapshot or answer calls, at any one time.
-SNAPSHOTS = 256
 
 
 def keep(fd: int, walls: Walls, settings: dict[str, Any], blobs: list[bytes]) -> NoReturn:

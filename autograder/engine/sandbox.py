@@ -25,9 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from autograder.engine.files import Files, environment, read_files
-from autograder.engine.interface import Limits, NoSandbox, Runner
+from autograder.engine.interface import SNAPSHOTS, Limits, NoSandbox, Runner
 from autograder.engine.jail import SCRATCH
-from autograder.engine.keeper import SNAPSHOTS
 from autograder.engine.plain import PlainRunner
 from autograder.engine.session import (
     GRACE_SECONDS,
