@@ -276,13 +276,21 @@ def test_through_the_exchange_and_back(course, tmp_path):
     (inbound / "loot.db").symlink_to(course.project.grading / "gradebook.db")
     (inbound / "data" / "more").symlink_to(course.project.solutions)
     os.mkfifo(inbound / "data" / "pipe")
+    with (inbound / "data" / "huge.csv").open("w") as file:
+        file.truncate(2**40)
+    (inbound.parent / inbound.name.replace("amara", "aaron")).symlink_to(course.project.solutions)
     said = course.follow("Collect")
     collected = course.project.grading / "submitted" / "amara" / "gradient"
     assert sorted(str(p.relative_to(collected)) for p in (collected / "data").rglob("*")) == [
         "data/mine.csv"
     ]
     assert not (collected / "loot.db").exists() and (collected / "timestamp.txt").exists()
-    assert "'data/more'" in said and "'data/pipe'" in said and "'loot.db'" in said
+    for left_out in ("data/more", "data/pipe", "data/huge.csv", "loot.db"):
+        assert f"left out: '{left_out}'" in said
+    assert (
+        "Not collected: " in said
+        and not (course.project.grading / "submitted/aaron/gradient").exists()
+    )
     course.follow("Grade", "folder, to grade")
     assert course.marks("amara") == {
         **FULL,

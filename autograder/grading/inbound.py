@@ -24,8 +24,14 @@ class PlainCollect(ExchangeCollect):
         """Copy a submission; what it says is told in the log."""
         with tempfile.TemporaryDirectory(prefix="autograder-inbound-") as folder:
             plain = Path(folder, "submission")
-            for name in copy_plain(Path(src), plain, 1000 * self.coursedir.max_dir_size):
-                self.log.warning("Not collected, as it is no plain file: %r in %s", name, src)
+            try:
+                left_out = copy_plain(Path(src), plain, 1000 * self.coursedir.max_dir_size)
+            except OSError as error:
+                # Whatever somebody made of their folder, the others are collected.
+                self.log.error("Not collected: %r (%s)", src, error.strerror)
+                return
+            for name in left_out:
+                self.log.warning("No plain file, or too large, and left out: %r in %r", name, src)
             super().do_copy(str(plain), dest, log)
 
 
@@ -33,15 +39,21 @@ def copy_plain(src: Path, dest: Path, most: int) -> list[str]:
     """Copy a folder without its links, devices and pipes; what they lead to is not looked at, also
     where somebody puts one in a file's place meanwhile.
 
-    most: so many bytes and no more; nbgrader refuses what is larger.
+    most: so many bytes and no more; nbgrader would stop at a folder with more, and collect nobody
+    else's.
 
     Returns
     -------
     the names of what was left out, as they stand below `src`.
+
+    Raises
+    ------
+    OSError where `src` is no folder, but a link to one for example.
     """
     left_out: list[str] = []
+    folder = os.open(src, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     dest.mkdir()
-    _copy(os.open(src, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW), dest, "", most, left_out)
+    _copy(folder, dest, "", most, left_out)
     return left_out
 
 
