@@ -185,6 +185,16 @@ def test_nested_without_end(bracket: str, times: int) -> None:
     is_whole(repair(read_text(bracket * times), GRADIENT))
 
 
+def test_a_damaged_label_costs_no_cell_its_place() -> None:
+    """The first repair once left it to a second one to know the cell by its id."""
+    tree = copy.deepcopy(SOLVED)
+    [cell] = [c for c in tree["cells"] if c["id"] == "solution-gabor"]
+    cell["metadata"]["nbgrader"]["grade_id"] = "gab"
+    submission = repair(read_text(written(tree)), GRADIENT)
+    is_whole(submission)
+    assert "gabor" in [grade_id_of(cell) for cell in submission.notebook.cells]
+
+
 def test_a_number_without_end() -> None:
     """Python refuses to read it, and the cells after it were once lost."""
     tree = copy.deepcopy(SOLVED)

@@ -28,18 +28,21 @@ def repair(submission: Submission, exercise_set: ExerciseSet) -> Submission:
     problems = submission.problems
     names = list(dict.fromkeys(part.exercise for part in exercise_set.parts))
     ours = {*names, *(part.grade_id for part in exercise_set.parts)}
+    for cell in cells:
+        # nbgrader gives up the whole class where a cell claims a schema that it does not know.
+        if grade_id_of(cell) not in ours:
+            cell.metadata.pop("nbgrader", None)
     for name in names:
         _mend_solution(cells, name, problems)
     put_back = [part.name for part in exercise_set.parts if _mend_check(cells, part, problems)]
+    for name in names:
+        # A cell that wore a check's label may be one that somebody is missing.
+        _mend_solution(cells, name, problems)
     if put_back == [part.name for part in exercise_set.parts]:
         problems.append(_("None of the notebook's checks was there; all were put back."))
     else:
         told = _("The check of {name} was missing and was put back.")
         problems += [told.format(name=name) for name in put_back]
-    for cell in cells:
-        # nbgrader gives up the whole class where a cell claims a schema that it does not know.
-        if grade_id_of(cell) not in ours:
-            cell.metadata.pop("nbgrader", None)
     problems += [told for told in _renamed(cells, names) if told not in problems]
     return submission
 
