@@ -32,7 +32,10 @@ def fuzz(
     """
 
     def decorate(law: Law) -> Callable[[int], None]:
-        @pytest.mark.parametrize("examples", [few, pytest.param(many, marks=[pytest.mark.full, pytest.mark.timeout(1500)])])
+        @pytest.mark.parametrize(
+            "examples",
+            [few, pytest.param(many, marks=[pytest.mark.full, pytest.mark.timeout(1500)])],
+        )
         def test(examples: int) -> None:
             run = given(*strategies)(law)
             for arguments in kept:
