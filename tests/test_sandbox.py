@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from autograder.catalog import find_set
 from autograder.engine.interface import Call, Limits, NoSandbox
 from autograder.engine.plain import PlainRunner
 from autograder.engine.sandbox import SandboxedRunner, require_sandbox
+from autograder.engine.session import StartError
 from autograder.notebooks import instructor_notebook
 from autograder.project import find_project
 from tests.walled import World, open_world, probe, tries
@@ -141,32 +143,65 @@ def test_with_processes_allowed_programs_run() -> None:
     assert left == []
 
 
-@walled
-def test_nothing_is_left_of_a_judge_that_was_killed(tmp_path: Path) -> None:
-    """No process, no folder, no mount."""
-    program = (
-        "import os, signal\n"
-        "from autograder.engine.interface import Limits\n"
-        "from autograder.engine.sandbox import SandboxedRunner\n"
-        "runner = SandboxedRunner()\n"
-        "session = runner.open(None, Limits())\n"
-        "session.execute('x = 1')\n"
-        "print(runner._zygote.folder, flush=True)\n"
-        "os.kill(os.getpid(), signal.SIGKILL)"
-    )
+def left_of(program: str, folder: Path) -> tuple[str, list[Path]]:
+    """What a program printed that ends by SIGKILL, and the files that there are in its folder for
+    temporary ones when its warm process is gone."""
     done = subprocess.run(
         [sys.executable, "-c", program],
-        env={**os.environ, "TMPDIR": str(tmp_path)},
+        env={**os.environ, "TMPDIR": str(folder)},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    folder = done.stdout.strip()
-    assert folder.startswith(str(tmp_path))
-    left = [p for p in psutil.process_iter(["cmdline"]) if folder in str(p.info["cmdline"])]
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    # Where it may make its folder stands among the warm process's arguments.
+    left = [p for p in psutil.process_iter(["cmdline"]) if str(folder) in str(p.info["cmdline"])]
     assert psutil.wait_procs(left, timeout=20)[1] == []
-    assert list(tmp_path.iterdir()) == []
+    return done.stdout.strip(), list(folder.iterdir())
+
+
+@pytest.mark.parametrize("walls", [pytest.param(True, marks=walled), False])
+def test_nothing_is_left_of_a_judge_that_was_killed(tmp_path: Path, walls: bool) -> None:
+    """No process, no folder, no mount."""
+    program = (
+        "import os, signal\n"
+        "from autograder.engine.interface import Limits\n"
+        "from autograder.engine.sandbox import SandboxedRunner\n"
+        f"runner = SandboxedRunner(walls={walls})\n"
+        "session = runner.open(None, Limits())\n"
+        "session.execute('x = 1')\n"
+        "print(runner._zygote.folder, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    folder, left = left_of(program, tmp_path)
+    assert folder.startswith(str(tmp_path))
+    assert left == []
+
+
+def test_nothing_is_left_of_a_judge_that_was_killed_as_it_began(tmp_path: Path) -> None:
+    """Just before it starts the warm process, and just after."""
+    for moment in ("original = lambda *a, **k: None", "original = subprocess.Popen"):
+        program = (
+            "import os, signal, subprocess\n"
+            "from autograder.engine import sandbox\n"
+            "sandbox.font_lists()\n"
+            f"{moment}\n"
+            "def start(*arguments, **options):\n"
+            "    original(*arguments, **options)\n"
+            "    os.kill(os.getpid(), signal.SIGKILL)\n"
+            "subprocess.Popen = start\n"
+            "sandbox.Zygote()"
+        )
+        assert left_of(program, tmp_path)[1] == []
+
+
+def test_a_warm_process_without_a_folder_says_why(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    with pytest.raises(StartError, match=r"No such file or directory: .*gone/autograder-warm-"):
+        SandboxedRunner().open(None, Limits())
 
 
 # ------------------------------------------------------------------ where the kernel refuses

@@ -11,6 +11,7 @@ import errno
 import os
 import random
 import select
+import shutil
 import signal
 import socket
 import sys
@@ -44,6 +45,9 @@ def keep(fd: int, walls: Walls, settings: dict[str, Any], blobs: list[bytes]) ->
         with contextlib.suppress(Closed):
             keeper.run()
         keeper.sweep()
+        if not walls.has("root folder"):
+            # In memory it is gone by itself; and who made it on disk may be gone first.
+            shutil.rmtree(settings["scratch"], ignore_errors=True)
     finally:
         os._exit(0)
 

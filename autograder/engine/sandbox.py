@@ -24,6 +24,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from autograder.engine.files import Files, environment, read_files
 from autograder.engine.interface import SNAPSHOTS, Limits, NoSandbox, Runner
 from autograder.engine.jail import SCRATCH
@@ -166,34 +168,35 @@ class Zygote:
     """The warm process, seen from the judge's side."""
 
     def __init__(self, *, walls: bool = True) -> None:
-        self.folder = folder = Path(tempfile.mkdtemp(prefix="autograder-warm-"))
-        (folder / "matplotlib").mkdir()
-        for font_list in font_lists():
-            (folder / "matplotlib" / font_list.name).write_bytes(font_list.read_bytes())
+        settings = {
+            "temporary": tempfile.gettempdir(),
+            "font_lists": list(map(str, font_lists())),
+            "walls": walls,
+        }
         ours, theirs = socket.socketpair()
-        settings = json.dumps({"folder": str(folder), "walls": walls})
         with theirs:
             process = subprocess.Popen(
-                [sys.executable, "-I", "-c", START, str(theirs.fileno()), settings],
+                [sys.executable, "-I", "-c", START, str(theirs.fileno()), json.dumps(settings)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
                 cwd="/",
-                env=environment(folder),
+                env=environment(SCRATCH),
             )
         self._control = Channel(ours)
         self._turn = threading.Lock()
         self._warmed: set[str] = set()
         # The closed socket ends it, also where this process is killed; it removes its folder.
-        weakref.finalize(self, _end, self._control, process, folder)
+        weakref.finalize(self, _end, self._control, process)
         try:
             reply, _blobs = self._control.receive(time.monotonic() + START_SECONDS)
         except (Closed, TooSlow, MalformedValue) as error:
             raise StartError(f"the warm process did not start: {error!r}") from error
         if "ready" not in reply:
             raise StartError(f"the warm process did not start:\n{reply.get('failed')}")
+        self.folder = Path(reply["folder"])
         self.standing: list[str] = reply["standing"]
         self.refused: dict[str, str] = reply["refused"]
 
@@ -246,14 +249,20 @@ class Zygote:
             self._control.send({"do": "sweep"}, deadline=time.monotonic() + START_SECONDS)
 
 
-def _end(control: Channel, process: subprocess.Popen[bytes], folder: Path) -> None:
+def _end(control: Channel, process: subprocess.Popen[bytes]) -> None:
     control.close()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(GRACE_SECONDS)
+        return
+    # It waits for what hangs below it, and then removes their folder.
+    with contextlib.suppress(psutil.Error):
+        for below in psutil.Process(process.pid).children(recursive=True):
+            below.kill()
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(GRACE_SECONDS)
         return
     process.kill()
     process.wait()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 class KeptHost:

@@ -16,6 +16,7 @@ import signal
 import socket
 import traceback
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,8 +40,9 @@ MODULES = (
 )
 
 
-def serve(fd: int, walls: Walls) -> None:
-    """Fork a keeper for each descriptor that comes along with a request, until the socket ends."""
+def serve(fd: int, walls: Walls, folder: Path) -> None:
+    """Fork a keeper for each descriptor that comes along with a request, until the socket ends.
+    folder: this process's own, which the judge's side is told."""
     control = Channel(socket.socket(fileno=fd), takes_fds=True)
     try:
         forget_the_way_here()
@@ -53,7 +55,8 @@ def serve(fd: int, walls: Walls) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     keepers: set[int] = set()
     with contextlib.suppress(Closed):
-        control.send({"ready": True, "standing": walls.standing, "refused": walls.refused})
+        walled = {"standing": walls.standing, "refused": walls.refused}
+        control.send({"ready": True, "folder": str(folder), **walled})
         lines = [control]
         while True:
             for line in [line for line in lines if line.holds_more] or _speaking(lines):
