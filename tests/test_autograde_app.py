@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import nbformat
 import pytest
 from nbformat import NotebookNode
@@ -163,3 +166,50 @@ def test_what_would_run_a_notebook_without_walls_is_refused():
         prepared(config)
     config.GradeSubmission.require_sandbox = False
     assert prepared(config).autograde_preprocessors == [MyExecute, SaveGrades]
+
+
+def test_what_only_nbgraders_own_loop_can_do_takes_no_scheduler(here, capsys):
+    """It would run here, in silence."""
+    here.hand_in("amara", here.stub())
+    arguments = ("gradient", "--Autograde.exclude_overwriting={'gradient': ['gabor']}")
+    assert autograde(*arguments, "--scheduler=tcp://127.0.0.1:9") == 2
+    assert "takes no --scheduler" in capsys.readouterr().err
+    assert graded(here) == []
+    assert autograde(*arguments) == 0
+    assert graded(here) == ["amara"]
+
+
+# Before anything is graded.
+
+STARTS = """
+import sys, threading
+from autograder.cli import main
+from autograder.engine.sandbox import START
+started = threading.Event()
+def hear(event, arguments):
+    if event == "subprocess.Popen" and START in arguments[1]:
+        started.set()
+sys.addaudithook(hear)
+main(["autograde", *sys.argv[1:]])
+print("started", started.wait(SECONDS))
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "starts"),
+    [
+        # It fails before a class is looked for: nothing but the early start can start it.
+        ([], True),
+        (["--help"], False),
+        (["--help-all"], False),
+        (["gradient", "--scheduler=tcp://127.0.0.1:9"], False),
+    ],
+)
+def test_the_warm_process_begins_to_start_at_once_where_submissions_run_here(
+    here, arguments, starts
+):
+    program = STARTS.replace("SECONDS", "60" if starts else "0")
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.splitlines()[-1] == f"started {starts}", done.stderr

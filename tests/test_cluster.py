@@ -27,7 +27,7 @@ from autograder.engine import link
 from autograder.engine.cluster import scheduler_runner
 from autograder.engine.interface import Limits, NoCluster, Runner
 from autograder.engine.remote import RemoteRunner, RemoteSession
-from autograder.engine.sandbox import SandboxedRunner, require_sandbox
+from autograder.engine.sandbox import SandboxedRunner, default_runner, require_sandbox
 from autograder.engine.session import StartError
 from autograder.grading.class_run import grade_class, quietly
 from autograder.grading.grade import Graded, grade
@@ -292,8 +292,10 @@ def test_a_class_is_graded_on_it_as_it_is_here(course: Course, cluster: Cluster,
     cluster.client.wait_for_workers(2, timeout=PATIENCE)
     tasks = [cluster.client.run_on_scheduler(count_tasks)]
     for each in (here, there):
-        summary = grade_class(each.project, "gradient", progress=quietly, say=lambda line: None)
+        said: list[str] = []
+        summary = grade_class(each.project, "gradient", progress=quietly, say=said.append)
         assert not summary.failed
+        assert said[0] == default_runner().protects
         tasks.append(cluster.client.run_on_scheduler(count_tasks))
     assert tasks[1] == tasks[0] and tasks[2] >= tasks[1] + 4
     for student in ("amara", "ben", "chen", "dara"):

@@ -26,6 +26,7 @@ from nbgrader.coursedir import CourseDirectory
 from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
+from autograder.engine.interface import NoCluster
 from autograder.engine.sandbox import default_runner, require_sandbox
 from autograder.exercise import AuthorError
 from autograder.grading.converter import ClassAutograde
@@ -33,6 +34,7 @@ from autograder.grading.intake import take_in
 from autograder.grading.nbgrader_parts import GradeSubmission
 from autograder.grading.record import read_records
 from autograder.grading.rounds import Round
+from autograder.i18n import _
 from autograder.nbgrader_settings import course_config
 from autograder.project import Project
 
@@ -75,7 +77,6 @@ class Summary:
     """
 
     assignment: str
-    protects: str
     logs: Path
     graded: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     unchanged: list[str] = field(default_factory=list)
@@ -146,17 +147,15 @@ def grade_class(
     config = course_config(project.root) if config is None else config
     see_to_walls(config, walled_in)
     must_be_known(config, assignment)
-    summary = Summary(assignment, default_runner().protects, project.grading / "logs" / assignment)
+    summary = Summary(assignment, project.grading / "logs" / assignment)
     excluded = CourseDirectory(config=config).student_id_exclude.split(",")
     found = _submitted(project, assignment, students)
     chosen = [student for student in found if student not in excluded]
-    say(summary.protects)
     converter = ClassAutograde(coursedir=CourseDirectory(config=config), config=config)
     converter.force = force
     # Not an application's, whose lines would run into the bar.
     converter.log = logging.getLogger("traitlets")
-    with progress(len(chosen), f"Grading {assignment}") as advance:
-        run(project, converter, assignment, chosen, Reporter(summary, advance, say))
+    run(project, converter, chosen, summary, progress=progress, say=say)
     for line in summary.lines():
         say(line)
     return summary
@@ -165,19 +164,40 @@ def grade_class(
 def run(
     project: Project,
     converter: ClassAutograde,
-    assignment: str,
     students: Sequence[str],
-    reporter: Reporter,
+    summary: Summary,
     again: dict[str, Round] | None = None,
+    *,
+    progress: Progress,
+    say: Callable[[str], None],
 ) -> None:
-    """Grade these submissions: as a class where that can be, else each by nbgrader's own loop."""
+    """Grade these submissions: as a class where that can be, else each by nbgrader's own loop.
+
+    Raises
+    ------
+    NoCluster where the second kind is to run on one.
+    """
+    assignment = summary.assignment
+    title = f"Grading {assignment}" if again is None else f"Regrading {assignment}"
     with no_advice():
         facts = converter.facts_of(assignment)
-        if facts is not None:
-            converter.grade_class(project, facts, students, reporter, again)
-            return
-        for student in students:
-            _one_by_one(project, converter, assignment, student, reporter, again)
+        if facts is None and converter.scheduler:
+            raise NoCluster(
+                _(
+                    "With these settings {assignment} is graded by nbgrader's own loop, on this "
+                    "machine: it takes no --scheduler."
+                ).format(assignment=assignment)
+            )
+        with converter.elsewhere() as elsewhere:
+            # Before the bar, into which it would run.
+            say((elsewhere or default_runner()).protects)
+            with progress(len(students), title) as advance:
+                reporter = Reporter(summary, advance, say)
+                if facts is not None:
+                    converter.grade_class(project, facts, students, reporter, again, elsewhere)
+                    return
+                for student in students:
+                    _one_by_one(project, converter, assignment, student, reporter, again)
 
 
 class Reporter:

@@ -144,26 +144,33 @@ class ClassAutograde(Autograde):
         students: Sequence[str],
         watch: Watch,
         again: Mapping[str, Round] | None = None,
+        elsewhere: RemoteRunner | None = None,
     ) -> None:
         """Grade the submissions of a class.
 
         again: the rounds whose seeds are used again, by student; the open round where None.
+        elsewhere: where the submissions run, if not here.
 
         Raises
         ------
         LockedGradebook, CannotWrite where nothing more can be written. What was graded stays.
         """
         # nbgrader's own loop stands there, too: hooks and preprocessors look around themselves.
-        with contextlib.chdir(self.coursedir.root), self._elsewhere() as runner:
-            run = _ClassRun(self, project, facts, watch, again, runner)
+        with contextlib.chdir(self.coursedir.root):
+            run = _ClassRun(self, project, facts, watch, again, elsewhere)
             try:
                 run.grade(students)
             finally:
                 run.close()
 
     @contextlib.contextmanager
-    def _elsewhere(self) -> Iterator[RemoteRunner | None]:
-        """Where the submissions run, if not here."""
+    def elsewhere(self) -> Iterator[RemoteRunner | None]:
+        """Where the submissions run, if not here.
+
+        Raises
+        ------
+        NoCluster.
+        """
         if not self.scheduler:
             yield None
             return

@@ -14,11 +14,9 @@ from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
-from autograder.engine.sandbox import default_runner
 from autograder.exercise import AuthorError
 from autograder.grading.class_run import (
     Progress,
-    Reporter,
     Summary,
     bar,
     must_be_known,
@@ -107,12 +105,11 @@ def regrade(
             f"run `autograder autograde {assignment}`."
         )
     chosen = sorted(before if students is None else set(students))
-    summary = Summary(assignment, default_runner().protects, project.grading / "logs" / assignment)
+    summary = Summary(assignment, project.grading / "logs" / assignment)
     converter = ClassAutograde(coursedir=CourseDirectory(config=config), config=config)
     converter.force = True
     again = {s: Round(assignment, before[s].round, before[s].seed, opened="") for s in chosen}
-    with progress(len(chosen), f"Regrading {assignment}") as advance:
-        run(project, converter, assignment, chosen, Reporter(summary, advance, _nobody), again)
+    run(project, converter, chosen, summary, again, progress=progress, say=_nobody)
     failed = summary.failed
     after = _records(project, assignment)
     changes = []
