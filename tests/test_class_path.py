@@ -291,6 +291,14 @@ def test_through_the_exchange_and_back(course, tmp_path):
         "Not collected: " in said
         and not (course.project.grading / "submitted/aaron/gradient").exists()
     )
+    # Newer, and nothing that can be collected: what was collected before stays.
+    newer = inbound.parent / inbound.name.replace("+20", "+21")
+    newer.symlink_to(course.project.solutions)
+    (inbound.parent / "ben+gradient+some day").mkdir()
+    (inbound.parent / "amara+gradient+").mkdir()
+    said = course.run("nbgrader collect gradient --update")
+    assert f"Not collected: '{newer}'" in said and "ben+gradient+some day' (its name" in said
+    assert (collected / "timestamp.txt").exists()
     course.follow("Grade", "folder, to grade")
     assert course.marks("amara") == {
         **FULL,

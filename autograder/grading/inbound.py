@@ -6,19 +6,48 @@ rights: a link to the gradebook would come back to its maker in the feedback.
 
 from __future__ import annotations
 
+import datetime
 import os
 import stat
 import tempfile
 from logging import Logger
 from pathlib import Path
+from typing import Any
 
 from nbgrader.exchange.default import ExchangeCollect
 
 MAX_DEPTH = 50
+NEVER = datetime.datetime.max
 
 
 class PlainCollect(ExchangeCollect):
     """Collects plain files and folders, as `nbgrader submit` makes them, and leaves out links."""
+
+    src_records: list[dict[str, Any]]
+
+    def init_src(self) -> None:
+        """Choose what to collect: of each learner the newest that can be. nbgrader removes what it
+        collected before, and only then looks at what is to take its place."""
+        super().init_src()
+        self.src_records = [record for record in self.src_records if record["fit"]]
+
+    def _path_to_record(self, path: str) -> dict[str, Any]:
+        try:
+            record: dict[str, Any] = super()._path_to_record(path)
+            os.close(_opened(path))
+        except (Exception, SystemExit) as error:  # dateutil fails in many ways
+            # Whatever somebody put there, the others are collected.
+            why = getattr(error, "strerror", None) or "its name has no time"
+            self.log.error("Not collected: %r (%s)", path, why)
+            # Chosen where there is no other, before or after the date on which it is due.
+            name = os.path.basename(path)
+            username = name.partition("+")[0]
+            return {"username": username, "filename": name, "timestamp": NEVER, "fit": False}
+        return {**record, "fit": True}
+
+    def _sort_by_timestamp(self, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        newest_first: list[dict[str, Any]] = super()._sort_by_timestamp(records)
+        return sorted(newest_first, key=lambda record: not record["fit"])
 
     def do_copy(self, src: str, dest: str, log: Logger | None = None) -> None:
         """Copy a submission; what it says is told in the log."""
@@ -51,10 +80,14 @@ def copy_plain(src: Path, dest: Path, most: int) -> list[str]:
     OSError where `src` is no folder, but a link to one for example.
     """
     left_out: list[str] = []
-    folder = os.open(src, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    folder = _opened(src)
     dest.mkdir()
     _copy(folder, dest, "", most, left_out)
     return left_out
+
+
+def _opened(folder: str | Path) -> int:
+    return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
 
 
 def _copy(folder: int, dest: Path, above: str, left: int, left_out: list[str]) -> int:
