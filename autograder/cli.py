@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -27,6 +28,10 @@ UNUSED = (
 
 # Options of `autograde` with which no submission is run on this machine.
 NOTHING_RUNS_HERE = ("-h", "--help", "--generate-config", "--version", "--scheduler")
+
+
+# What somebody can mend who is told the file: no right, no room.
+OF_THE_DISK = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,11 +59,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (AuthorError, NoCluster, NoProject, NoSandbox, Stopped, FileNotFoundError) as error:
         print(f"autograder: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        if error.errno not in OF_THE_DISK:
+            raise
+        print(
+            f"autograder: {error.filename or 'the disk'}: {error.strerror}. What was finished "
+            "stays: mend this and start again.",
+            file=sys.stderr,
+        )
+        return 2
     except KeyboardInterrupt:
         print(
             "autograder: stopped. What was finished stays: start again to go on.", file=sys.stderr
         )
         return 130
+
+
+def _count(text: str) -> int:
+    """A number of things of which there is one at least."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
+    return number
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -149,7 +171,7 @@ def _parser() -> argparse.ArgumentParser:
         "grading/submitted, the marks that each must get to grading/expected.",
         "sample-class --students 30 --seed 1",
     )
-    sub.add_argument("--students", type=int, default=30, metavar="N", help="how many (30)")
+    sub.add_argument("--students", type=_count, default=30, metavar="N", help="how many (30)")
     sub.add_argument("--seed", type=int, default=1, metavar="S", help="which class (1)")
     sub.add_argument("--set", action="append", dest="sets", metavar="SET", help="which sets (all)")
 

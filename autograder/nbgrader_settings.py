@@ -9,6 +9,8 @@ from pathlib import Path
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
+from autograder.exercise import AuthorError
+
 
 def find_alembic() -> None:
     """nbgrader calls `alembic` by name: let it be found where the virtual environment is not
@@ -19,8 +21,18 @@ def find_alembic() -> None:
 
 
 def course_config(root: Path) -> Config:
-    """What `nbgrader_config.py` in a course's folder says, with that folder as the root."""
+    """What `nbgrader_config.py` in a course's folder says, with that folder as the root.
+
+    Raises
+    ------
+    AuthorError where it cannot be read: without it a course is another one.
+    """
     find_alembic()
-    config: Config = PyFileConfigLoader("nbgrader_config.py", path=str(root)).load_config()
+    try:
+        config: Config = PyFileConfigLoader("nbgrader_config.py", path=str(root)).load_config()
+    except Exception as error:  # it is a program, and may do anything
+        raise AuthorError(
+            f"{root / 'nbgrader_config.py'}: {type(error).__name__}: {error}"
+        ) from error
     config.CourseDirectory.root = str(root)
     return config

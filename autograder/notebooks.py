@@ -19,6 +19,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from autograder import __version__, source
 from autograder.catalog import ExerciseSet
+from autograder.engine.interface import Limits
 from autograder.exercise import AuthorError, ClassExercise, Exercise, Part
 
 # What can be another for one cell; the rest belongs to the process in which all cells run.
@@ -122,6 +123,10 @@ def cell_limits(exercise_set: ExerciseSet) -> dict[str, dict[str, Any]]:
                 f"{text}: {unknown} is no limit of a single cell; these are {', '.join(LIMITS)}. "
                 "Others are an assignment's: GradeSubmission.assignment_limits."
             )
+        try:
+            Limits(**given)
+        except ValueError as error:
+            raise AuthorError(f"{text}: a limit of a cell: {error}") from None
         named = _directive(cell)
         found[f"solution-{named}" if named else _plain(cell).id] = dict(given)
     return found

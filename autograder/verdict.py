@@ -17,11 +17,18 @@ from autograder.values import Opaque, Raised
 Status = Literal["passed", "partial", "wrong", "error", "timeout", "not_attempted", "missing"]
 
 
+Span = Literal["call", "function", "notebook"]
+
+
 @dataclass(frozen=True)
 class TimedOut:
-    """A call that did not come back in time."""
+    """A call that did not come back in time, or was not made any more.
+
+    of: whose the seconds are: of this call, or of all calls of its function or notebook.
+    """
 
     seconds: float
+    of: Span = "call"
 
 
 @dataclass(frozen=True)
@@ -228,9 +235,15 @@ def _explain(
 def _what_is_off(trial: Trial, reveal: bool) -> str:
     """The first thing that is off, in a sentence."""
     if isinstance(trial.got, TimedOut):
-        return _("It was still running after {seconds:g} seconds: an endless loop?").format(
-            seconds=trial.got.seconds
-        )
+        sentences = {
+            "call": _("It was still running after {seconds:g} seconds: an endless loop?"),
+            "function": _("Its calls took more than {seconds:g} seconds in all: too slow."),
+            "notebook": _(
+                "It was not called any more: the calls of this notebook's functions took more than "
+                "{seconds:g} seconds in all."
+            ),
+        }
+        return sentences[trial.got.of].format(seconds=trial.got.seconds)
     if isinstance(trial.got, Died):
         return _("It took Python itself down ({reason}).").format(reason=trial.got.reason)
     off = trial.off

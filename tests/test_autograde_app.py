@@ -86,6 +86,60 @@ def test_the_exit_code_tells_that_somebody_could_not_be_graded(here, capsys):
     assert "no such limit: thraeds" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ("--workers=0", "should not be less than 1"),
+        ("--GradeSubmission.limits={'cell_seconds': -1}", "cell_seconds is -1; wanted: a number"),
+        ("--GradeSubmission.limits={'memory_bytes': '2GB'}", "memory_bytes is '2GB'; wanted: a wh"),
+        ("--GradeSubmission.limits={'threads': 0}", "threads is 0; wanted: a whole number, 1 or"),
+        ("--GradeSubmission.limits={'call_seconds': True}", "call_seconds is True"),
+    ],
+)
+def test_a_setting_that_cannot_be_meant_costs_nobody_a_mark(here, capsys, option, told):
+    here.hand_in("amara", here.solved())
+    assert autograde("gradient", option) == 2
+    assert told in capsys.readouterr().err
+    assert graded(here) == []
+
+
+def test_a_configuration_that_cannot_be_read_is_told(here, capsys):
+    here.hand_in("amara", here.solved())
+    here.configure("c.GradeSubmission.limits = {")
+    assert autograde("gradient") == 2
+    assert "nbgrader_config.py: SyntaxError" in capsys.readouterr().err
+    assert main(["feedback", "gradient"]) == 2
+    assert "nbgrader_config.py: SyntaxError" in capsys.readouterr().err
+    assert graded(here) == []
+
+
+def test_a_folder_that_cannot_be_looked_into_is_told(here, capsys):
+    """Also what is no folder at all: nobody goes missing without a word."""
+    here.hand_in("amara", here.stub())
+    (here.grading / "submitted" / "ben").mkdir()
+    (here.grading / "submitted" / "ben" / "gradient").write_text("a file")
+    (here.grading / "submitted" / "chen").mkdir()
+    assert autograde("gradient") == 1
+    said = capsys.readouterr().out
+    assert "1 graded" in said and "ben: NotADirectoryError" in said and "chen" not in said
+
+
+def test_a_submissions_log_says_what_came_of_it(here):
+    here.hand_in("amara", here.mistaken(gabor="no_scale"))
+    assert autograde("gradient") == 0
+    log = (here.grading / "logs" / "gradient" / "amara.log").read_text()
+    assert "INFO    gabor: 0 of 1, wrong, no_scale\n" in log
+    assert "INFO    19 of 20 points in " in log and " s, round 1, at 20" in log
+
+
+def test_without_room_for_logs_marks_stand(here, capsys):
+    here.hand_in("amara", here.solved())
+    (here.grading / "logs" / "gradient" / "amara.log").mkdir(parents=True)
+    assert autograde("gradient") == 0
+    said = capsys.readouterr().out
+    assert "1 graded" in said and "No log of amara could be written: Is a directory." in said
+
+
 def test_from_a_folder_of_the_course_it_finds_the_course(here, monkeypatch):
     here.hand_in("amara", here.stub())
     monkeypatch.chdir(here.project.solutions)

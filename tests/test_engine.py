@@ -206,7 +206,7 @@ def test_files_are_limited() -> None:
 
 
 def test_the_notebook_as_a_whole_is_limited() -> None:
-    """Cells after that are not run, and calls not waited for."""
+    """Cells after that are not run, and neither are calls after as long again."""
     with session() as running:
         running.execute("def f(): return 1")
         snapshot = running.snapshot()
@@ -214,7 +214,11 @@ def test_the_notebook_as_a_whole_is_limited() -> None:
         late = running.execute("print(1)")
         assert late.status == "timeout" and text(late) == ""
         running.close()
-        assert isinstance(snapshot.call(Call("f", {}, [])).value, TimedOut)
+        # What the cells used up is not missing here.
+        assert snapshot.call(Call("f", {}, [])).value == 1
+        running._for_calls.left = 0.0
+        seconds = running.limits.notebook_seconds
+        assert snapshot.call(Call("f", {}, [])).value == TimedOut(seconds, "notebook")
 
 
 def test_a_copy_made_by_fork_does_not_answer() -> None:

@@ -136,6 +136,36 @@ def test_killed_at_fifty_moments_of_a_class_of_sixty(built_course: Course, tmp_p
         kills += kill_often(course, tmp_path / "t", number, students=60, most=3.0)
 
 
+READ_ONLY = """
+import os, sys
+from autograder.cli import main
+from autograder.engine import kernel
+kernel.unshare(kernel.CLONE_NEWNS)
+kernel.mount("none", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
+kernel.mount("grading", "grading", "", kernel.MS_BIND)
+kernel.mount("none", "grading", "", kernel.MS_BIND | kernel.MS_REMOUNT | kernel.MS_RDONLY)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("command", ["autograde", "regrade"])
+def test_a_folder_that_is_read_only_is_told_in_a_sentence(course: Course, command: str) -> None:
+    course.hand_in("amara", course.solved())
+    if command == "regrade":
+        grade(course, Path("/tmp"))
+    done = subprocess.run(
+        [sys.executable, "-c", READ_ONLY, command, "gradient"],
+        cwd=course.folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "Read-only file system" in done.stderr and "start again" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_ctrl_c_keeps_what_is_graded_and_the_next_start_goes_on(
     course: Course, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
 from autograder.catalog import find_set
+from autograder.engine.interface import Limits
 from autograder.engine.sandbox import default_runner
 from autograder.exercise import Part
 from autograder.grading.grade import Graded, grade
@@ -29,7 +30,7 @@ GABOR = (
 SETUP = "import numpy as np"
 
 
-def only(*cells: str) -> Graded:
+def only(*cells: str, **limits: float) -> Graded:
     """Grade a notebook of these code cells; `%check NAME` stands for that check cell."""
     notebook = instructor_notebook(GRADIENT)
     by_source = {c.source: c for c in notebook.cells}
@@ -37,7 +38,7 @@ def only(*cells: str) -> Graded:
         by_source[c.replace("%check ", "check(") + ")"] if c.startswith("%") else new_code_cell(c)
         for c in (SETUP, *cells)
     ]
-    return grade(Submission(notebook), GRADIENT, SEED, RUNNER)
+    return grade(Submission(notebook), GRADIENT, SEED, RUNNER, limits=Limits(**limits))
 
 
 def texts(graded: Graded) -> str:
@@ -61,6 +62,23 @@ def test_a_function_is_judged_where_its_check_stands() -> None:
 
 def test_a_function_below_its_check_counts() -> None:
     assert verdict(only("%check gabor", GABOR)).status == "passed"
+
+
+def test_the_time_that_cells_use_up_costs_no_function_before_them() -> None:
+    """Two cells use all there is for cells; the third is not run."""
+    long = "import time; time.sleep(60)"
+    graded = only(GABOR, "%check gabor", long, long, "print(1)", notebook_seconds=2, cell_seconds=1)
+    assert verdict(graded).status == "passed"
+    said = [str(c.outputs) for c in graded.notebook.cells if c.source in (long, "print(1)")]
+    assert "Stopped" in said[0] and "Stopped" in said[1] and "used up its 2 seconds" in said[2]
+
+
+def test_a_function_that_uses_up_the_time_of_all_calls_is_told_so() -> None:
+    slow = "import time\n" + GABOR.replace("    u", "    time.sleep(0.4)\n    u", 1)
+    graded = only(slow, "%check gabor", notebook_seconds=1.0)
+    assert verdict(graded).points < verdict(graded).max_points
+    assert "in all" in verdict(graded).message or "still running" in verdict(graded).message
+    assert verdict(graded).by_chance
 
 
 def test_a_renamed_function_is_missing_and_told() -> None:

@@ -167,6 +167,17 @@ def huge(x): return np.zeros(10**7)
     assert isinstance(values[10], TimedOut) and isinstance(values[12], Died)
 
 
+def test_whose_time_is_over_is_told_alike() -> None:
+    question = Call("hang", {}, [])
+    with both(call_seconds=5.0, notebook_seconds=0.5) as sessions:
+        for session in sessions:
+            session.execute("def hang():\n    while True: pass")
+            snapshot = session.snapshot()
+            session.close()
+            of = [snapshot.call(question).value.of for _ in range(2)]
+            assert of == ["call", "notebook"]
+
+
 def test_an_oracle_is_counted_and_bounded_at_home_alone() -> None:
     oracle = Oracle(lambda x: x + 1, limit=3)
     with remote().open(None, Limits()) as session:

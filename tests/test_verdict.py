@@ -120,7 +120,9 @@ def test_not_attempted_is_not_wrong() -> None:
     assert verdict_on(stub).status == "not_attempted"
 
 
-@pytest.mark.parametrize("answer", [TimedOut(10), Died("killed")])
+@pytest.mark.parametrize(
+    "answer", [TimedOut(10), TimedOut(300, "notebook"), TimedOut(60, "function"), Died("killed")]
+)
 def test_no_answer_is_no_points(answer: Any) -> None:
     trials = run_trials(double, "seed", local_caller(double.reference))
     for trial in trials:

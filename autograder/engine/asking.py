@@ -72,7 +72,7 @@ class AskedSnapshot:
 
     processes: those of this session.
     known: what stands in the cells that ran before the snapshot was taken.
-    spend: seconds that the session still has, less those it is given.
+    budget: seconds that all calls of the session still have.
     """
 
     def __init__(
@@ -117,7 +117,9 @@ class AskedSnapshot:
 
     def call(self, question: Call) -> Answer:
         """Put a question."""
-        if self._timeouts[question.target] >= self._limits.timeouts or self._budget.left <= 0:
+        if self._budget.left <= 0:
+            return Answer(TimedOut(self._limits.notebook_seconds, "notebook"))
+        if self._timeouts[question.target] >= self._limits.timeouts:
             return Answer(TimedOut(self._limits.call_seconds))
         oracles = self._oracles(question)
         start, waited = time.monotonic(), _waited(oracles)
@@ -222,7 +224,7 @@ class AskedSnapshot:
 
 
 class Budget:
-    """Seconds that cells and calls of one session share."""
+    """Seconds that all cells of a session share, or all calls."""
 
     def __init__(self, seconds: float) -> None:
         self.left = seconds

@@ -146,7 +146,9 @@ class Host:
         probe = tuple(request["probe"]) if request["probe"] else None
         answer = snapshot.call(Call(request["target"], args, request["parameters"], probe))
         if isinstance(answer.value, TimedOut):
-            return packed({"timed out": answer.value.seconds, "problem": snapshot.problem})
+            late = answer.value
+            told = {"timed out": late.seconds, "of": late.of}
+            return packed({**told, "problem": snapshot.problem})
         if isinstance(answer.value, Died):
             return packed({"died": answer.value.reason, "problem": snapshot.problem})
         return encoded(answer, problem=snapshot.problem)

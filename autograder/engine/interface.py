@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from autograder.calling import Answer
 from autograder.engine.files import Files
+from autograder.i18n import _
 
 if TYPE_CHECKING:
     from autograder.judge import Oracle
@@ -36,6 +37,7 @@ Status = Literal["ok", "error", "timeout", "died"]
 
 # Forks of a notebook that hold a snapshot or answer calls, at any one time.
 SNAPSHOTS = 256
+MAY_BE_NOTHING = ("processes", "output_bytes", "outputs", "notebook_output_bytes", "timeouts")
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Limits:
     """What a submission may use up. Seconds are of the clock on the wall, but for `cpu_seconds`.
 
     cell_seconds, call_seconds: one cell, one call of a graded function.
-    notebook_seconds: all cells and calls of a session together.
+    notebook_seconds: all cells of a session together, and once more all calls.
     cpu_seconds: of the processor, for the notebook's process, and for each that answers calls.
     timeouts: so many calls of a function in a snapshot may time out; the rest are not waited for.
     memory_bytes: address space of a process, on top of what the interpreter itself takes.
@@ -54,6 +56,10 @@ class Limits:
     processes: how many other processes may run; with 0 none can be started. `plain` counts them
     with the user's others, and stops none.
     threads: how many threads, in all processes together.
+
+    Raises
+    ------
+    ValueError for what is no amount: text, a number below zero, seconds or memory of none.
     """
 
     cell_seconds: float = 30.0
@@ -70,6 +76,25 @@ class Limits:
     notebook_output_bytes: int = 8_000_000
     processes: int = 0
     threads: int = 64
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            seconds = name.endswith("_seconds")
+            least = 0 if name in MAY_BE_NOTHING else 1
+            if seconds:
+                # Not a number is not above 0 either.
+                fits = (whole or isinstance(value, float)) and value > 0
+                wanted = _("a number of seconds, more than 0")
+            else:
+                fits = whole and value >= least
+                wanted = _("a whole number, {least} or more").format(least=least)
+            if not fits:
+                raise ValueError(
+                    _("{name} is {value!r}; wanted: {wanted}.").format(
+                        name=name, value=value, wanted=wanted
+                    )
+                )
 
 
 class NoSandbox(RuntimeError):

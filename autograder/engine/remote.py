@@ -38,7 +38,7 @@ from autograder.engine.wire import Channel, Closed, Frame, TooSlow, fits
 from autograder.i18n import _
 from autograder.judge import Oracle
 from autograder.values import MAX_BYTES, MalformedValue, Raised, decode, encode
-from autograder.verdict import Died, TimedOut
+from autograder.verdict import Died, Span, TimedOut
 
 # On top of what the far end may take by its own limits: to fork, to replay, and the way.
 SLACK_SECONDS = 90.0
@@ -339,7 +339,9 @@ class RemoteSnapshot:
 
     def _answer(self, reply: dict[str, Any], blobs: list[bytes], question: Call) -> Answer:
         if isinstance(reply.get("timed out"), int | float):
-            return Answer(TimedOut(reply["timed out"]))
+            spans: tuple[Span, ...] = get_args(Span)
+            of: Span = next((span for span in spans if span == reply.get("of")), "call")
+            return Answer(TimedOut(reply["timed out"], of))
         if "died" in reply:
             return Answer(Died(_reason(reply, "died")))
         if "answer" not in reply:

@@ -83,6 +83,8 @@ class NotebookSession:
         self.limits = limits
         self._host = host
         self._budget = Budget(limits.notebook_seconds)
+        # What the cells used up is not missing where their functions are called.
+        self._for_calls = Budget(limits.notebook_seconds)
         self._channel: Channel | None = None
         self._worked: list[str] = []
         self._seen: list[str] = []
@@ -151,7 +153,7 @@ class NotebookSession:
             except (Closed, TooSlow, MalformedValue) as error:
                 lost = _("no snapshot could be taken: {error}").format(error=error)
                 self._bury()
-        made = AskedSnapshot(base, pid, self.limits, known, self._host, self._budget, lost)
+        made = AskedSnapshot(base, pid, self.limits, known, self._host, self._for_calls, lost)
         self._snapshots.append(made)
         return made
 
@@ -244,7 +246,7 @@ class NotebookSession:
             self._budget.spend(time.monotonic() - start)
         if stopped and status != "died":
             status = "timeout"
-            reason = _("Stopped: still running after {n:g} seconds. An endless loop?").format(
+            reason = _("Stopped: still running after {n:.3g} seconds. An endless loop?").format(
                 n=seconds
             )
             collector.timed_out(reason)

@@ -20,11 +20,12 @@ from nbgrader.apps.baseapp import NbGrader
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import Execute, SaveAutoGrades
-from traitlets import List, Unicode, default
+from traitlets import List, TraitError, Unicode, default
 from traitlets.config import Config
 from traitlets.utils.importstring import import_item
 
 from autograder.engine.interface import NoSandbox
+from autograder.exercise import AuthorError
 from autograder.grading.class_run import grade_class, see_to_walls
 from autograder.grading.converter import ClassAutograde
 from autograder.grading.nbgrader_parts import (
@@ -84,6 +85,8 @@ def main(arguments: Sequence[str]) -> int:
     try:
         app.initialize(list(arguments), root=_course_folder())
         app.start()
+    except TraitError as error:
+        raise AuthorError(str(error)) from error
     except NoStart:
         return 0
     except SystemExit as end:
@@ -128,11 +131,25 @@ class ClassAutogradeApp(AutogradeApp):
         ),
     }
     examples = EXAMPLES
+    # Without its configuration a course is another one.
+    raise_config_file_errors = True
 
     students = List(
         Unicode(),
         help="Only this learner; repeatable. A name, or a pattern such as 'a*'.",
     ).tag(config=True)
+
+    def load_config_file(self, **options: Any) -> None:
+        """Load the configuration.
+
+        Raises
+        ------
+        AuthorError where it cannot be read.
+        """
+        try:
+            super().load_config_file(**options)
+        except Exception as error:  # it is a program, and may do anything
+            raise AuthorError(f"nbgrader_config.py: {type(error).__name__}: {error}") from error
 
     @default("classes")
     def _classes_default(self) -> list[Any]:

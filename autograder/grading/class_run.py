@@ -111,7 +111,7 @@ class Summary:
         ):
             if told:
                 out.append(f"{title}:")
-                out += [f"  {student}: {text}" for student, text in told.items()]
+                out += [f"  {student}: {text}" for student, text in sorted(told.items())]
         out.append(f"What nbgrader said: {self.logs}")
         return out
 
@@ -155,9 +155,12 @@ def grade_class(
     converter.force = force
     # Not an application's, whose lines would run into the bar.
     converter.log = logging.getLogger("traitlets")
-    run(project, converter, chosen, summary, progress=progress, say=say)
-    for line in summary.lines():
-        say(line)
+    try:
+        run(project, converter, chosen, summary, progress=progress, say=say)
+    finally:
+        # Ctrl-C and a full disk, too: what is done is done.
+        for line in summary.lines():
+            say(line)
     return summary
 
 
@@ -231,15 +234,20 @@ class Reporter:
 
     def failed(self, student: str, why: str) -> None:
         """See `Watch`."""
-        self.summary.failed[student] = f"{why} ({self._log_of(student)})"
+        log = self._log_of(student)
+        self.summary.failed[student] = f"{why} ({log})" if log.is_file() else why
         self._advance(student)
 
     def log(self, student: str, lines: Sequence[tuple[str, str]]) -> None:
         """See `Watch`."""
         text = "".join(f"{level:<7} {line}\n" for level, line in lines)
         half = self.summary.logs / f".{student}.{os.getpid()}"
-        half.write_text(text, "utf-8")
-        half.replace(self._log_of(student))
+        try:
+            half.write_text(text, "utf-8")
+            half.replace(self._log_of(student))
+        except OSError as error:
+            # Marks do not hang on it.
+            self.say(f"No log of {student} could be written: {error.strerror}.")
 
     def _log_of(self, student: str) -> Path:
         return self.summary.logs / f"{student}.log"
@@ -280,13 +288,26 @@ def no_advice() -> Iterator[None]:
 
 def _submitted(project: Project, assignment: str, students: Sequence[str] | None) -> list[str]:
     submitted = project.grading / "submitted"
-    found = sorted(p.parent.name for p in submitted.glob(f"*/{assignment}") if p.is_dir())
+    learners = submitted.iterdir() if submitted.is_dir() else ()
+    found = sorted(learner.name for learner in learners if _may_hold(learner / assignment))
     meant = {s: [s] if s in found else fnmatch.filter(found, s) for s in students or ("*",)}
     absent = sorted(student for student in meant if not meant[student])
     if absent:
         who = "anybody" if absent == ["*"] else ", ".join(absent)
         raise FileNotFoundError(f"no submission of {who} for {assignment} in {submitted}.")
     return sorted({student for names in meant.values() for student in names})
+
+
+def _may_hold(place: Path) -> bool:
+    """Whether a submission is there, or something that nobody can look into: its learner must not
+    go missing without a word."""
+    try:
+        place.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def see_to_walls(config: Config, walled_in: bool | None) -> None:

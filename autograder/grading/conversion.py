@@ -12,6 +12,7 @@ import datetime
 import json
 import logging
 import os
+import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -85,12 +86,14 @@ class Conversion:
         """Grade. job: student, path of the notebook, seed and round of the cases, verdicts that
         stand. Returns notebook, marks and comments, or why there are none; and what was said."""
         self._told.lines.clear()
+        started = time.monotonic()
         try:
             outcome = self._grade(job)
         except Exception as error:
             self._log.error("%s", traceback.format_exc())
             outcome = {"failed": f"{type(error).__name__}: {error}"}
-        return {**outcome, "log": list(self._told.lines)}
+        seconds = time.monotonic() - started
+        return {**outcome, "log": list(self._told.lines), "seconds": round(seconds, 3)}
 
     def _grade(self, job: Job) -> Job:
         path = Path(job["path"])

@@ -425,7 +425,7 @@ class _ClassRun:
             self.cache.keep(student, job["key"], done.outcome["verdicts"], graded)
         self.converter.notebooks = [str(graded / f"{self.name}.ipynb")]
         self.converter.run_post_convert_hook()
-        self.watch.log(student, done.outcome["log"])
+        self.watch.log(student, [*done.outcome["log"], *_told(done)])
         self.watch.graded(student, done.outcome["verdicts"], job["adopted"])
 
     def _other_steps(self, steps: Sequence[Any], done: Done) -> None:
@@ -456,6 +456,20 @@ def _made(exporter: Any, listed: Sequence[Any]) -> list[Any]:
     for part in listed:
         exporter.register_preprocessor(part)
     return [part for part in exporter._preprocessors if part.enabled]
+
+
+def _told(done: Done) -> Iterator[tuple[str, str]]:
+    """What came of a submission, for its log."""
+    verdicts = done.outcome["verdicts"]
+    for name, verdict in verdicts.items():
+        points = f"{verdict['points']:g} of {verdict['max_points']:g}"
+        named = f", {verdict['mistake']}" if verdict["mistake"] else ""
+        yield "INFO", f"{name}: {points}, {verdict['status']}{named}"
+    got, most = (sum(v[key] for v in verdicts.values()) for key in ("points", "max_points"))
+    now = datetime.datetime.now().astimezone().isoformat(" ", "seconds")
+    seconds = done.outcome["seconds"]
+    number = done.job["round"]
+    yield "INFO", f"{got:g} of {most:g} points in {seconds:.2f} s, round {number}, at {now}"
 
 
 def _entry(done: Done) -> Entry:

@@ -272,7 +272,7 @@ def _caller(snapshot: Snapshot, public: str) -> Caller:
         if dead:
             return Answer(dead[0])
         if time.monotonic() - started > PART_SECONDS:
-            dead.append(TimedOut(PART_SECONDS))
+            dead.append(TimedOut(PART_SECONDS, "function"))
             return Answer(dead[0])
         probe = (public, part.probe.name) if part.probe else None
         answer = snapshot.call(Call(part.exercise, args, part.parameters, probe))

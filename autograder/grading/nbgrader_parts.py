@@ -209,7 +209,7 @@ class GradeSubmission(NbGraderPreprocessor):
 
         Raises
         ------
-        AuthorError for a name that is no limit.
+        AuthorError for a name that is no limit, or a value that is no amount.
         """
         chosen = {
             "cell_seconds": self.cell_seconds,
@@ -223,7 +223,10 @@ class GradeSubmission(NbGraderPreprocessor):
             raise AuthorError(
                 f"no such limit: {', '.join(unknown)}; the limits are {', '.join(known)}."
             )
-        return Limits(**chosen)
+        try:
+            return Limits(**chosen)
+        except ValueError as error:
+            raise AuthorError(f"a limit in GradeSubmission's settings: {error}") from None
 
 
 class SaveGrades(SaveAutoGrades):
