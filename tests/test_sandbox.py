@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +18,7 @@ import psutil
 import pytest
 
 from autograder.catalog import find_set
-from autograder.engine.interface import Call, Limits, NoSandbox
+from autograder.engine.interface import Call, CellResult, Limits, NoSandbox
 from autograder.engine.plain import PlainRunner
 from autograder.engine.sandbox import SandboxedRunner, require_sandbox
 from autograder.engine.session import StartError
@@ -202,6 +204,114 @@ def test_a_warm_process_without_a_folder_says_why(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
     with pytest.raises(StartError, match=r"No such file or directory: .*gone/autograder-warm-"):
         SandboxedRunner().open(None, Limits())
+
+
+# ------------------------------------------------------------------ one session and the next
+
+
+def text(result: CellResult) -> str:
+    """What a cell printed."""
+    return "".join(o["text"] for o in result.outputs if o["output_type"] == "stream")
+
+
+OPEN_FILES = """
+import fcntl, os, stat, struct
+def shared():
+    for fd in range(64):
+        try: mode = os.fstat(fd).st_mode
+        except OSError: continue
+        if not stat.S_ISSOCK(mode): yield fd
+"""
+WRITE = (
+    OPEN_FILES
+    + """
+for fd in shared():
+    try: os.lseek(fd, 0x123456789, 0)
+    except OSError: pass
+    try: fcntl.fcntl(fd, 37, struct.pack("hh4xqqi4x", fcntl.F_RDLCK, 0, 1 << 40, 7, 0))
+    except OSError: pass
+"""
+)
+READ = (
+    OPEN_FILES
+    + """
+for fd in shared():
+    try: print("at", os.lseek(fd, 0, 1) == 0x123456789)
+    except OSError: pass
+"""
+)
+
+
+@pytest.mark.parametrize("walls", [pytest.param(True, marks=walled), False])
+def test_an_open_file_is_no_letter_to_the_next_session(walls: bool) -> None:
+    """Place and locks of an open file are one for all forks that have it open."""
+    runner = SandboxedRunner(walls=walls)
+    with runner.open(None, Limits()) as first:
+        assert first.execute(WRITE).status == "ok"
+        assert "at True" in text(first.execute(READ))
+        # They go on to be read from where they were.
+        assert first.execute("import matplotlib.pyplot as plt; plt.plot([1]);").status == "ok"
+    with runner.open(None, Limits()) as second:
+        said = text(second.execute(READ))
+        assert "at False" in said and "at True" not in said
+    locks = Path("/proc/locks").read_text()
+    assert str(1 << 40) not in locks
+
+
+@walled
+def test_two_sessions_cannot_speak_by_files_that_both_may_read() -> None:
+    attempts = (
+        "fcntl.flock(fd, fcntl.LOCK_SH)",
+        "fcntl.fcntl(fd, fcntl.F_GETLK, struct.pack('hh4xqqi4x', fcntl.F_WRLCK, 0, 0, 9, 0))",
+        "fcntl.fcntl(fd, 36, struct.pack('hh4xqqi4x', fcntl.F_WRLCK, 0, 0, 9, 0))",
+        "fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)",
+        "fcntl.fcntl(folder, fcntl.F_NOTIFY, 1)",
+        "libc.inotify_init1(0) < 0 and os.abort_with(ctypes.get_errno())",
+    )
+    source = (
+        "import ctypes, fcntl, os, struct\n"
+        "libc = ctypes.CDLL(None, use_errno=True)\n"
+        "def fail(number): raise OSError(number, '')\n"
+        "os.abort_with = fail\n"
+        "fd, folder = os.open(os.__file__, os.O_RDONLY), os.open('/usr', os.O_RDONLY)\n"
+    )
+    for attempt in attempts:
+        source += f"try:\n    {attempt}\nexcept OSError as error:\n    print(error.errno)\n"
+    with SandboxedRunner().open(None, Limits()) as session:
+        assert text(session.execute(source)).split() == [str(errno.EPERM)] * len(attempts)
+        lite = "import sqlite3\nfor _ in range(2):\n    db = sqlite3.connect('a.db')\n"
+        lite += "    db.execute('create table if not exists t(x)')\n    db.commit()"
+        assert session.execute(lite).status == "ok"
+
+
+@walled
+def test_a_notebooks_second_process_does_not_answer_for_the_keeper() -> None:
+    """Whoever holds the descriptor on which the kernel asks could let any program start."""
+    ask = (
+        "import fcntl, struct\n"
+        "for fd in range(3, 64):\n"
+        "    try: fcntl.ioctl(fd, 0x40082102, struct.pack('=Q', 1))\n"
+        "    except OSError as error:\n"
+        "        if error.errno == 2: print('a listener', fd)\n"
+        "print('looked')"
+    )
+    with SandboxedRunner().open(None, Limits()) as session:
+        assert session.execute("x = 1").status == "ok"
+        session.snapshot()
+        assert session.execute("import os; os._exit(3)").status == "died"
+        assert text(session.execute(ask)) == "looked\n"
+
+
+def test_what_runs_before_each_snapshot_takes_the_notebooks_time() -> None:
+    limits = Limits(notebook_seconds=1.0)
+    hook = "import os, time; os.register_at_fork(before=lambda: time.sleep(30))"
+    with SandboxedRunner().open(None, limits) as session:
+        assert session.execute(hook).status == "ok"
+        started = time.monotonic()
+        snapshots = [session.snapshot() for _ in range(2)]
+        assert time.monotonic() - started < 20
+        assert all(snapshot.problem for snapshot in snapshots)
+        assert "used up" in session.execute("1").reason
 
 
 # ------------------------------------------------------------------ where the kernel refuses

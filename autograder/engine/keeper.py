@@ -81,6 +81,7 @@ class Keeper:
         self.work = scratch / "work"
         self.given = set(settings["files"])
         try:
+            walls.open_files_anew()
             self.uid = walls.around_session(
                 scratch, self.limits, list(zip(settings["files"], blobs, strict=True))
             )
@@ -208,6 +209,9 @@ class Keeper:
     def _be_the_notebook(self, fd: int, theirs: socket.socket) -> NoReturn:
         try:
             self.channel.close()
+            # Who holds one of these answers for the keeper.
+            for listener in self.listeners:
+                os.close(listener)
             os.setsid()
             sys.argv = [""]
             random.seed()

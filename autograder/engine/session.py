@@ -144,15 +144,20 @@ class NotebookSession:
         lost = self._lost()
         base, pid = None, 0
         if self._channel is not None:
+            start = time.monotonic()
             try:
                 # Where no cell ran before, nobody has waited for it yet.
                 self._await_ready(self._channel)
-                deadline = time.monotonic() + START_SECONDS
+                # A cell may have left something that runs before each fork.
+                start = time.monotonic()
+                deadline = start + min(START_SECONDS, max(self._budget.left, GRACE_SECONDS))
                 self._host.permit_fork()
                 base, pid = fork(self._channel, deadline, {"do": "snapshot"})
             except (Closed, TooSlow, MalformedValue) as error:
                 lost = _("no snapshot could be taken: {error}").format(error=error)
                 self._bury()
+            finally:
+                self._budget.spend(time.monotonic() - start)
         made = AskedSnapshot(base, pid, self.limits, known, self._host, self._for_calls, lost)
         self._snapshots.append(made)
         return made

@@ -8,11 +8,13 @@ counts, or a part of the kernel that nobody's homework needs.
 from __future__ import annotations
 
 import errno
+import fcntl
 import socket
 import tempfile
 
 CLONE_THREAD = 0x00010000
 EVERYBODY = 0xFFFFFFFF  # a pid of -1
+LOW_HALF = 0xFFFFFFFF
 NAMESPACES = 0x7E020080  # every CLONE_NEW* that `clone` takes
 
 REFUSED = (
@@ -28,6 +30,8 @@ REFUSED = (
     *("reboot", "swapon", "swapoff", "acct", "settimeofday", "clock_settime", "clock_adjtime"),
     *("adjtimex", "sethostname", "setdomainname", "iopl", "ioperm", "syslog", "vhangup"),
     *("personality", "nfsservctl", "lookup_dcookie", "modify_ldt"),
+    # who else opens or locks a file
+    *("inotify_init", "inotify_init1", "flock"),
     # keys, which no namespace holds
     *("add_key", "request_key", "keyctl"),
     # memory outside every limit, and a second way into everything
@@ -36,6 +40,9 @@ REFUSED = (
     # more of the processor than others
     *("setpriority", "sched_setscheduler", "sched_setparam", "sched_setattr", "ioprio_set"),
 )
+# Locks and leases on files that all submissions may read, by which two that run at the same time
+# could speak to each other: to ask for one, and to be refused one.
+LOCKS = (fcntl.F_GETLK, 36, fcntl.F_SETLEASE, fcntl.F_GETLEASE, fcntl.F_NOTIFY)
 FAMILIES = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6)
 
 
@@ -72,6 +79,8 @@ def program() -> bytes:
     rule(pyseccomp.NOTIFY, "clone", plain)
     # Everybody at once: a cell would end the snapshots, too, that earlier functions are judged by.
     rule(refuse, "kill", pyseccomp.Arg(0, pyseccomp.MASKED_EQ, EVERYBODY, EVERYBODY))
+    for command in LOCKS:
+        rule(refuse, "fcntl", pyseccomp.Arg(1, pyseccomp.MASKED_EQ, LOW_HALF, command))
     for name in ("fork", "vfork"):
         rule(pyseccomp.NOTIFY, name)
     # Others, such as AF_VSOCK, reach past the network namespace.

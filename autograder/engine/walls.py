@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.engine import jail, kernel, syscalls
+from autograder.engine.descriptors import open_anew
 from autograder.engine.files import Files, furnish
 
 CPU_GRACE = 2
@@ -159,6 +160,10 @@ class Walls:
         if pid:
             kernel.setns(self._pids, kernel.CLONE_NEWPID)
         return pid
+
+    def open_files_anew(self) -> None:
+        """In a session's first process: share no open file with any other session."""
+        open_anew(self._proc)
 
     def around_session(self, scratch: Path, limits: dict[str, Any], files: Files) -> int:
         """In a session's first process: its namespaces, its scratch folder with the files. Returns
