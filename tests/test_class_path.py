@@ -322,7 +322,9 @@ def test_through_the_exchange_and_back(course, tmp_path):
     hidden = set(numbers_of_hidden_cases(course.exercises, seed))
     assert len(hidden) > 1000
     assert not shown & hidden
-    assert not [number for number in hidden if number in html]
+    # A page's style sheets hold thousands of numbers, and now and then one of these.
+    written = re.sub(r"<(style|script)\b.*?</\1>", "", html, flags=re.DOTALL)
+    assert not [number for number in hidden if number in written]
 
 
 def numbers_of_hidden_cases(exercise_set, seed: str) -> Iterator[str]:

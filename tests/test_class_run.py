@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 
 import nbformat
 import pytest
+from nbformat.v4 import new_code_cell
 from nbgrader.converters import GenerateFeedback
 
 from autograder import source
@@ -134,3 +136,39 @@ def test_a_feedback_page_that_cannot_be_made_stops_no_other(course, monkeypatch)
     assert "no page for this one" in failed["ben"]
     pages = sorted(p.parts[-3] for p in (course.grading / "feedback").glob("*/*/gradient.html"))
     assert pages == ["amara", "chen"]
+
+
+def test_names_and_files_of_one_learner_stop_nobody_else(course):
+    """A name that is no text, a time that is none, files in the place of the set's own."""
+    right = json.dumps(course.solved())
+    for student in ("adam", "bea", "carl", "dora", "zoe"):
+        course.hand_in(student, course.solved())
+    submitted = course.grading / "submitted"
+    (submitted / "adam" / "gradient" / "gradient.ipynb").unlink()
+    (submitted / "adam" / "gradient" / "gr\udcffadient.ipynb").write_text(right)
+    (submitted / "bea" / "gradient" / "timestamp.txt").write_text("1" * 600_000)
+    checks = submitted / "carl" / "gradient" / "checks.json"
+    checks.unlink(missing_ok=True)
+    checks.mkdir()
+    (checks / "x").write_text("mine")
+    (submitted / "dora" / "gradient" / "notes").mkdir()
+    (submitted / "dora" / "gradient" / "notes" / "mine.txt").write_text("mine")
+    for _again in range(2):
+        summary = grade_class(course.project, "gradient", force=True, progress=quietly, say=silent)
+        assert summary.failed.keys() == {"bea"}
+        assert "timestamp.txt has 600000 bytes" in summary.failed["bea"]
+    for student in ("adam", "carl", "dora", "zoe"):
+        assert course.score(student) == 20
+    graded = course.grading / "autograded"
+    assert (graded / "carl" / "gradient" / "checks.json").is_file()
+    assert (graded / "dora" / "gradient" / "notes" / "mine.txt").read_text() == "mine"
+
+
+def test_a_notebook_of_code_without_end_is_read_as_far_as_it_is_long(course):
+    notebook = course.solved()
+    more = [new_code_cell("\u00e9 = 1\n" + "a = 1\n" * 50_000) for _ in range(20)]
+    notebook.cells = [*notebook.cells, *more]
+    course.hand_in("amara", notebook)
+    summary = grade_class(course.project, "gradient", progress=quietly, say=silent)
+    assert course.score("amara") == 20 and not summary.failed
+    assert len(course.graded("amara").cells) < len(notebook.cells)

@@ -87,23 +87,37 @@ def test_a_renamed_function_is_missing_and_told() -> None:
     assert "gabor is defined nowhere, but gabor_ is: was it renamed?" in graded.problems
 
 
+WRONG = GABOR.replace("0.06 * ", "")
+USES = (
+    "def gabor_gradient(theta, x, y):\n"
+    "    u = theta[0] + 0.06 * theta[1] * x\n"
+    "    slope = (np.cos(u) - np.sin(u) * u / 16) * np.exp(-(u**2) / 32)\n"
+    "    pull = 2 * (gabor(theta, x) - y) * slope\n"
+    "    return np.array([np.sum(pull), np.sum(pull * 0.06 * x)])\n"
+)
+
+
 def test_what_to_mend_first_is_told() -> None:
-    wrong = GABOR.replace("0.06 * ", "")
-    uses = (
-        "def gabor_gradient(theta, x, y):\n"
-        "    u = theta[0] + 0.06 * theta[1] * x\n"
-        "    slope = (np.cos(u) - np.sin(u) * u / 16) * np.exp(-(u**2) / 32)\n"
-        "    pull = 2 * (gabor(theta, x) - y) * slope\n"
-        "    return np.array([np.sum(pull), np.sum(pull * 0.06 * x)])\n"
-    )
-    graded = only(wrong, "%check gabor", uses, "%check gabor_gradient")
+    graded = only(WRONG, "%check gabor", USES, "%check gabor_gradient")
     assert verdict(graded).mistake == "no_scale"
     told = verdict(graded, "gabor_gradient")
     assert (told.points, told.mend_first) == (0, "gabor")
     assert "It uses gabor, whose own check fails: mend that first." in texts(graded)
-    alone = only(GABOR, "%check gabor", uses.replace("2 * (", "("), "%check gabor_gradient")
+    alone = only(GABOR, "%check gabor", USES.replace("2 * (", "("), "%check gabor_gradient")
     assert verdict(alone, "gabor_gradient").mistake == "no_factor_two"
     assert verdict(alone, "gabor_gradient").mend_first is None
+
+
+def test_who_has_seen_a_hidden_input_can_ask_no_reference_about_it() -> None:
+    """What to mend first is found out where nobody remembers the hidden inputs, and by others."""
+    keeps = WRONG.replace("    u =", "    open('seen', 'a').write(repr(x))\n    u =", 1)
+    tells = USES.replace(
+        "    u =", "    if __import__('os').path.exists('seen'): return\n    u =", 1
+    )
+    graded = only(keeps, "%check gabor", tells, "%check gabor_gradient")
+    assert verdict(graded, "gabor_gradient").points == 0
+    # It answered, so it found no file of what its neighbour had seen.
+    assert verdict(graded, "gabor_gradient").mend_first == "gabor"
 
 
 # A hidden input must not reach anything that a learner reads.

@@ -131,6 +131,19 @@ def test_a_refused_process_is_named_and_what_was_defined_is_still_graded() -> No
 
 
 @walled
+def test_of_a_virtual_environment_its_programs_and_libraries_are_shown() -> None:
+    """It may have been made in the course's own folder."""
+    canary = Path(sys.prefix) / f"canary-{secrets.token_hex(8)}"
+    canary.write_text("secret")
+    try:
+        with SandboxedRunner().open(None, Limits()) as session:
+            result = session.execute(f"import os\nprint(os.path.exists({str(canary)!r}))")
+            assert text(result) == "False\n"
+    finally:
+        canary.unlink()
+
+
+@walled
 def test_with_processes_allowed_programs_run() -> None:
     """And are gone with the session."""
     mark = f"1000.{secrets.randbelow(10**9)}"

@@ -30,6 +30,7 @@ PACKAGE = Path(autograder.__file__).resolve().parent
 SCRATCH = Path("/scratch")
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
 SETTINGS = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "fonts", "localtime")
+VIRTUAL = ("pyvenv.cfg", "bin", "lib", "lib64", "include")
 DEVICES = ("null", "zero", "full", "random", "urandom")
 NOBODY = "learner:x:65534:65534::/scratch/home:/usr/sbin/nologin\n"
 READ_ONLY = MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV
@@ -78,7 +79,10 @@ def close_room() -> None:
 
 def found() -> list[Path]:
     """What is shown, read-only: the system's programs and libraries, Python, this package."""
-    python = (sys.base_prefix, sys.base_exec_prefix, sys.prefix, sys.exec_prefix)
+    python = [sys.base_prefix, sys.base_exec_prefix]
+    # A virtual environment may have been made in the folder of the course itself.
+    for prefix in {sys.prefix, sys.exec_prefix} - set(python):
+        python += [os.path.join(prefix, part) for part in VIRTUAL]
     settings = [Path("/etc") / name for name in SETTINGS]
     return [*map(Path, SYSTEM), *settings, *map(Path, python), PACKAGE]
 

@@ -243,7 +243,7 @@ class Reporter:
         text = "".join(f"{level:<7} {line}\n" for level, line in lines)
         half = self.summary.logs / f".{student}.{os.getpid()}"
         try:
-            half.write_text(text, "utf-8")
+            half.write_text(text, "utf-8", errors="replace")
             half.replace(self._log_of(student))
         except OSError as error:
             # Marks do not hang on it.

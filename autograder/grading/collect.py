@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 import shutil
 import zipfile
-import zlib
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -49,7 +48,7 @@ class ArchiveExtractor(ExtractorPlugin):
             target = Path(extracted_path) / path.relative_to(source).parent
             target.mkdir(parents=True, exist_ok=True)
             if path.suffix.lower() == ".zip":
-                self._unzip(path, target / path.stem, _Room(), depth=0)
+                self._unzip(path, _beside(target / path.name), _Room(), depth=0)
             else:
                 shutil.copy(path, target / _usual_name(path.name))
 
@@ -67,12 +66,12 @@ class ArchiveExtractor(ExtractorPlugin):
                     return
                 for member in members:
                     nested += self._member(opened, member, folder)
-        except (zipfile.BadZipFile, OSError, ValueError) as error:
+        except Exception as error:  # zipfile and what it calls fail in many ways
             self.log.error("Damaged, not unpacked: %s (%s)", archive, error)
         for path in nested:
             if depth < self.max_depth:
                 inner = room if depth else _Room()
-                self._unzip(path, path.with_suffix(""), inner, depth + 1)
+                self._unzip(path, _beside(path), inner, depth + 1)
             path.unlink()
 
     def _member(self, opened: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> list[Path]:
@@ -80,13 +79,20 @@ class ArchiveExtractor(ExtractorPlugin):
         try:
             # zipfile drops drives, leading slashes and every `..`, and makes no links.
             made = Path(opened.extract(member, folder))
-        except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, ValueError, EOFError) as e:
-            self.log.error("Not unpacked: %s in %s (%s)", member.filename, opened.filename, e)
+        except Exception as error:
+            self.log.error("Not unpacked: %s in %s (%s)", member.filename, opened.filename, error)
             return []
         usual = made.with_name(_usual_name(made.name))
         if usual != made and not usual.exists():
             made = made.rename(usual)
         return [made] if made.suffix.lower() == ".zip" else []
+
+
+def _beside(archive: Path) -> Path:
+    """The folder in which an archive is unpacked. One called `...zip` without its ending would be
+    the folder above, where the others' are."""
+    named = archive.stem.strip(". ")
+    return archive.with_name(archive.stem if named else f"{archive.name}.d")
 
 
 def _usual_name(name: str) -> str:

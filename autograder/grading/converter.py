@@ -13,7 +13,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,7 +34,7 @@ from autograder.grading.cache import Cache, digest, listing
 from autograder.grading.conversion import Conversion, split
 from autograder.grading.crew import Crew, Job, Lost, Work, settle
 from autograder.grading.fingerprints import environment, fingerprints
-from autograder.grading.intake import drop_links, take_in
+from autograder.grading.intake import drop_links, see_to_timestamp, take_in
 from autograder.grading.ledger import Entry, Ledger
 from autograder.grading.marks import Comment, Mark
 from autograder.grading.nbgrader_parts import GradeSubmission, SaveGrades, SubmissionExporter
@@ -48,8 +48,10 @@ from autograder.verdict import Verdict
 
 BATCH = 25
 BATCH_SECONDS = 0.5
-# No submission is waited for longer than its limits and its judge allow.
-PATIENCE_SECONDS = 900.0
+# No submission is waited for longer than its judge may need, and its limits allow: for cells and
+# for calls, and for both once more where it is asked what to mend first.
+PATIENCE_SECONDS = 300.0
+TIMES = 4
 # Settings that decide how a class is graded, and not what comes out.
 HOW = (
     "force",
@@ -208,6 +210,8 @@ class _ClassRun:
                 part.runner = elsewhere
                 if part.require_sandbox:
                     require_sandbox(elsewhere)
+        grading = [part for part in self.autograde if isinstance(part, GradeSubmission)]
+        self.limits = grading[0].limits_of(self.name) if grading else Limits()
         self.late_steps = [p for p in self.rest if type(p) not in (SaveGrades, SaveAutoGrades)]
         self.other_steps = [p for p in self.late_steps if type(p) is not AssignLatePenalties]
         self.source_files = self._source_files()
@@ -227,7 +231,8 @@ class _ClassRun:
 
     def grade(self, students: Sequence[str]) -> None:
         # Judges first: none of them has the gradebook open.
-        with Crew(self._count(students), self._prepare, PATIENCE_SECONDS) as crew:
+        patience = PATIENCE_SECONDS + TIMES * self.limits.notebook_seconds
+        with Crew(self._count(students), self._prepare, patience) as crew:
             self.gradebook = Gradebook(self.course.db_url, self.course.course_id)
             self.ledger = Ledger(self.gradebook, self.facts)
             try:
@@ -281,6 +286,7 @@ class _ClassRun:
         folder = Path(self.converter._format_source(self.name, student))
         graded = Path(self.converter._format_dest(self.name, student))
         drop_links(folder)  # before anything in there is opened
+        see_to_timestamp(folder)
         timestamp = self.course.get_existing_timestamp(str(folder))
         if graded.is_dir() and not self.converter.force:
             before = self.course.get_existing_timestamp(str(graded))
@@ -341,15 +347,6 @@ class _ClassRun:
 
     def _common(self) -> str:
         """A hash of what is the same for the whole class, beside the parts and the seed."""
-        limits = next((p for p in self.autograde if isinstance(p, GradeSubmission)), None)
-        named = (
-            {}
-            if limits is None
-            else {
-                field.name: getattr(limits.limits_of(self.name), field.name)
-                for field in fields(Limits)
-            }
-        )
         config = {
             section: kept
             for section, settings in self.converter.config.items()
@@ -364,7 +361,7 @@ class _ClassRun:
                 environment(),
                 json.dumps(cell_limits(self.set), sort_keys=True),
                 repr(self.facts),
-                json.dumps([named, config], sort_keys=True, default=str),
+                json.dumps([asdict(self.limits), config], sort_keys=True, default=str),
                 *(part for name in sorted(files) for part in (name, files[name].read_bytes())),
             ]
         )
@@ -383,13 +380,14 @@ class _ClassRun:
             self.watch.failed(student, outcome["failed"])
             return
         folder = Path(job["path"]).parent
-        handed_in = find_all_files(str(folder), [*self.course.ignore, "*.ipynb"])
-        files: dict[str, Path | str] = {os.path.relpath(f, folder): Path(f) for f in handed_in}
-        files |= self.source_files
-        files[f"{self.name}.ipynb"] = outcome["notebook"]
+        ours: dict[str, Path | str] = {**self.source_files}
+        ours[f"{self.name}.ipynb"] = outcome["notebook"]
         try:
+            handed_in = find_all_files(str(folder), [*self.course.ignore, "*.ipynb"])
+            theirs = {os.path.relpath(f, folder): Path(f) for f in handed_in}
+            files = {**_beside(theirs, set(ours)), **ours}
             half = self.shelf.make(files, int(str(self.converter.permissions), 8))
-        except OSError as error:
+        except Exception as error:
             _stop_where_full(error)
             self.watch.failed(student, f"{type(error).__name__}: {error}")
             return
@@ -456,6 +454,16 @@ def _made(exporter: Any, listed: Sequence[Any]) -> list[Any]:
     for part in listed:
         exporter.register_preprocessor(part)
     return [part for part in exporter._preprocessors if part.enabled]
+
+
+def _beside(theirs: dict[str, Path], ours: set[str]) -> dict[str, Path]:
+    """Those files that leave ours room: none is a folder of ours, or lies below a file of ours."""
+    above = {str(parent) for name in ours for parent in Path(name).parents}
+    return {
+        name: path
+        for name, path in theirs.items()
+        if name not in above and not {str(parent) for parent in Path(name).parents} & ours
+    }
 
 
 def _told(done: Done) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ snapshot is as good), and no hidden input leaves the judge before all cells have
 
 from __future__ import annotations
 
+import copy
 import time
 from ast import AST
 from collections.abc import Callable, Mapping
@@ -111,6 +112,15 @@ def grade(
                 code = Code(notebook)
                 known = _still_standing(standing or {}, exercise_set, code)
                 verdicts = _judge_all(snapshots, exercise_set, seed, code, known)
+            _say_what_to_mend_first(
+                partial(runner.open, files, limits or Limits()),
+                notebook,
+                exercise_set,
+                {name: verdict for name, verdict in verdicts.items() if name not in known},
+                verdicts,
+                seed,
+                code,
+            )
             break
         except RunnerLost as error:
             losses.append(str(error))
@@ -231,10 +241,6 @@ def _judge_all(
             continue
         work = partial(_judge_part, part, snapshots[part.name], seed, code, public)
         verdicts[part.name] = _guarded(part, work)
-    for part in exercise_set.parts:
-        verdict = verdicts[part.name]
-        if part.name not in known and verdict.status in ("partial", "wrong", "error", "timeout"):
-            _say_what_to_mend_first(part, exercise_set, verdicts, snapshots, seed, code, public)
     return verdicts
 
 
@@ -284,18 +290,55 @@ def _caller(snapshot: Snapshot, public: str) -> Caller:
 
 
 def _say_what_to_mend_first(
-    part: Part,
+    open_session: Callable[[], Session],
+    notebook: NotebookNode,
     exercise_set: ExerciseSet,
-    verdicts: dict[str, Verdict],
-    snapshots: dict[str, Snapshot],
+    fresh: Mapping[str, Verdict],
+    verdicts: Mapping[str, Verdict],
     seed: str,
     code: Code,
-    public: str,
 ) -> None:
     """Judge a failed function again with right answers from those that it uses and that failed
-    themselves; where it then passes, the first of these is what to mend."""
+    themselves; where it then passes, the first of these is what to mend.
+
+    In a session of its own, and on other cases: whoever has seen the hidden inputs must not be
+    able to ask a reference about them.
+    """
+    blamed = {
+        part.name: culprits
+        for part in exercise_set.parts
+        if part.name in fresh and (culprits := _culprits(part, exercise_set, verdicts, code))
+    }
+    if not blamed:
+        return
+    by_grade_id = {part.grade_id: part for part in exercise_set.parts}
+    public = public_source(exercise_set)
+    with open_session() as session:
+        again, _by_chance = _run(
+            session, copy.deepcopy(notebook), by_grade_id, cell_limits(exercise_set)
+        )
+        session.close()
+        for name, culprits in blamed.items():
+            part, where = exercise_set.part(name), again[name]
+            if not where.defines(part.exercise):
+                continue
+            for other in culprits:
+                where.replace(other.name, Oracle(other.reference))
+            caller = _caller(where, public)
+            judged = _guarded(part, partial(judge, part, f"{seed}, mended", caller))
+            where.restore()
+            if judged.status == "passed":
+                verdicts[name].mend_first = culprits[0].name
+
+
+def _culprits(
+    part: Part, exercise_set: ExerciseSet, verdicts: Mapping[str, Verdict], code: Code
+) -> list[Part]:
+    """The parts that a failed one uses and that failed themselves."""
+    if verdicts[part.name].status not in ("partial", "wrong", "error", "timeout"):
+        return []
     used = code.names_used(part.exercise)
-    culprits = [
+    return [
         other
         for other in exercise_set.parts
         if other.name == other.exercise
@@ -303,12 +346,3 @@ def _say_what_to_mend_first(
         and other.name in used
         and verdicts[other.name].status != "passed"
     ]
-    where = snapshots[part.name]
-    if not culprits or not where.defines(part.exercise):
-        return
-    for other in culprits:
-        where.replace(other.name, Oracle(other.reference))
-    again = _guarded(part, partial(judge, part, seed, _caller(where, public)))
-    where.restore()
-    if again.status == "passed":
-        verdicts[part.name].mend_first = culprits[0].name

@@ -20,6 +20,7 @@ from autograder.i18n import _
 from autograder.showing import printable
 
 IGNORED = {"timestamp.txt"}
+MAX_TIMESTAMP = 200
 
 
 def take_in(folder: Path, assignment: str) -> str:
@@ -69,6 +70,20 @@ def drop_links(folder: Path) -> str:
     )
 
 
+def see_to_timestamp(folder: Path) -> None:
+    """See to it that a submission's time is one: a long row of digits is read for hours.
+
+    Raises
+    ------
+    ValueError where it is longer than any time.
+    """
+    file = folder / "timestamp.txt"
+    if file.is_file() and file.stat().st_size > MAX_TIMESTAMP:
+        raise ValueError(
+            _("timestamp.txt has {size} bytes, more than any time").format(size=file.stat().st_size)
+        )
+
+
 def _counts(path: Path, folder: Path) -> bool:
     if path.is_symlink() or not path.is_file() or path.name in IGNORED:
         return False
@@ -103,7 +118,7 @@ def _in_zip(file: Path) -> bytes | None:
                     data = member.read(MAX_FILE + 1)
                 if len(data) <= MAX_FILE:
                     return data
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError):
+    except Exception:  # zipfile and what it calls fail in many ways
         return None
     return None
 

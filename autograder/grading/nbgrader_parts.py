@@ -297,7 +297,7 @@ def other_name(path: Path) -> list[str]:
     """What to tell where `adopt_notebook` made the file at `path` out of one of another name."""
     twins = [p.name for p in path.parent.glob("*.ipynb") if p != path and filecmp.cmp(p, path)]
     told = _("The notebook {name} was graded as {wanted}.")
-    return [told.format(name=name, wanted=path.name) for name in sorted(twins)[:1]]
+    return [told.format(name=printable(n), wanted=path.name) for n in sorted(twins)[:1]]
 
 
 def best_notebook(candidates: list[Path], assignment: str) -> Path:

@@ -17,7 +17,7 @@ from autograder.exercise import Part
 from autograder.grading.submission import Submission
 from autograder.i18n import _
 from autograder.notebooks import check_cell, nbgrader_metadata
-from autograder.source import find_definition
+from autograder.source import definitions
 
 MOST_NAMES = 1000
 
@@ -26,6 +26,7 @@ def repair(submission: Submission, exercise_set: ExerciseSet) -> Submission:
     """The submission with every check cell in place; adds to its problems what was mended."""
     cells = submission.notebook.cells
     problems = submission.problems
+    defines = _Definitions()
     names = list(dict.fromkeys(part.exercise for part in exercise_set.parts))
     ours = {*names, *(part.grade_id for part in exercise_set.parts)}
     for cell in cells:
@@ -33,11 +34,11 @@ def repair(submission: Submission, exercise_set: ExerciseSet) -> Submission:
         if grade_id_of(cell) not in ours:
             cell.metadata.pop("nbgrader", None)
     for name in names:
-        _mend_solution(cells, name, problems)
+        _mend_solution(cells, name, problems, defines)
     put_back = [part.name for part in exercise_set.parts if _mend_check(cells, part, problems)]
     for name in names:
         # A cell that wore a check's label may be one that somebody is missing.
-        _mend_solution(cells, name, problems)
+        _mend_solution(cells, name, problems, defines)
     if put_back == [part.name for part in exercise_set.parts]:
         problems.append(_("None of the notebook's checks was there; all were put back."))
     else:
@@ -53,7 +54,24 @@ def grade_id_of(cell: NotebookNode) -> str | None:
     return grade_id if isinstance(grade_id, str) else None
 
 
-def _mend_solution(cells: list[NotebookNode], name: str, problems: list[str]) -> None:
+class _Definitions:
+    """What texts of code define; each is parsed once, and only where it may matter."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, set[str]] = {}
+
+    def __call__(self, source: str, name: str) -> bool:
+        # Beyond ASCII a name may be written in other letters than those it has.
+        if name not in source and source.isascii():
+            return False
+        if source not in self._known:
+            self._known[source] = set(definitions(source))
+        return name in self._known[source]
+
+
+def _mend_solution(
+    cells: list[NotebookNode], name: str, problems: list[str], defines: _Definitions
+) -> None:
     labelled = [cell for cell in cells if grade_id_of(cell) == name]
     if len(labelled) > 1:
         problems.append(
@@ -67,7 +85,7 @@ def _mend_solution(cells: list[NotebookNode], name: str, problems: list[str]) ->
         found = labelled[-1]
     else:
         by_id = [cell for cell in cells if cell.id == f"solution-{name}"]
-        defining = [cell for cell in cells if find_definition(cell.source, name) is not None]
+        defining = [cell for cell in cells if defines(cell.source, name)]
         candidates = [cell for cell in (*by_id, *reversed(defining)) if not _is_labelled(cell)]
         if not candidates:
             return

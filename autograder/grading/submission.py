@@ -20,6 +20,8 @@ from autograder.notebooks import METADATA
 MAX_FILE = 50 * 2**20
 MAX_CELLS = 2000
 MAX_SOURCE = 500_000
+# All code cells together: each is parsed several times.
+MAX_CODE = 2_000_000
 MAX_DIGITS = 1000
 
 
@@ -103,11 +105,14 @@ def _cells(raw: Any) -> tuple[list[NotebookNode], int]:
     if not isinstance(raw, list):
         return [], 0
     cells, dropped, seen = [], max(0, len(raw) - MAX_CELLS), set()
+    code = 0
     for cell in raw[:MAX_CELLS]:
         made = _cell(cell)
-        if made is None:
+        size = len(made.source) if made is not None and made.cell_type == "code" else 0
+        if made is None or code + size > MAX_CODE:
             dropped += 1
             continue
+        code += size
         if made.id in seen:
             made.id = random_cell_id()
         seen.add(made.id)

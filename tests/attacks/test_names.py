@@ -123,6 +123,48 @@ def test_files_without_end_are_not_unpacked(tmp_path: Path) -> None:
     assert unpacked(tmp_path, {"m.zip": many, "a.zip": zipped({"a.ipynb": b"x"})}) == {"a.ipynb": 1}
 
 
+def test_an_archive_is_unpacked_in_its_learners_own_folder(tmp_path: Path) -> None:
+    """`...zip` without its ending is the folder above, twice over the one above that."""
+    amara, mallory = "Amara Okafor_11_assignsubmission_file_", "Mallory M_12_assignsubmission_file_"
+    evil = zipped({"...zip": zipped({"...zip": zipped({f"{amara}/gradient.ipynb": b"evil"})})})
+    unpacked(tmp_path, {f"{amara}/gradient.ipynb": b"hers", f"{mallory}/work.zip": evil})
+    out = tmp_path / "out" / "all"
+    assert {p.name for p in out.iterdir()} == {amara, mallory}
+    assert [p.read_bytes() for p in (out / amara).rglob("*.ipynb")] == [b"hers"]
+    assert [p.read_bytes() for p in (out / mallory).rglob("*.ipynb")] == [b"evil"]
+
+
+def damaged_archives() -> dict[str, bytes]:
+    """Each makes zipfile, or what it calls, fail in another way."""
+    honest = zipped({"gradient.ipynb": b"{}" * 500})
+    made = {"cut": honest[:60], "nothing": b"", "no archive": b"PK"}
+    version = bytearray(honest)
+    version[honest.index(b"PK\x01\x02") + 6] = 255
+    made["version"] = bytes(version)
+    for kind in (zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2):
+        data = io.BytesIO()
+        with zipfile.ZipFile(data, "w", kind) as archive:
+            archive.writestr("gradient.ipynb", b"{}" * 500)
+        broken = bytearray(data.getvalue())
+        start = broken.index(b"gradient.ipynb") + len("gradient.ipynb")
+        broken[start : start + 12] = b"\xff" * 12
+        made[f"stream-{kind}"] = bytes(broken)
+        broken = bytearray(data.getvalue())
+        broken[start + 4] = 255
+        made[f"properties-{kind}"] = bytes(broken)
+    return made
+
+
+@pytest.mark.parametrize("data", damaged_archives().values(), ids=damaged_archives())
+def test_a_damaged_archive_costs_nobody_else_anything(
+    tmp_path: Path, folder: Path, data: bytes
+) -> None:
+    found = unpacked(tmp_path, {"m.zip": data, "z.zip": zipped({"z.ipynb": b"{}"})})
+    assert found["z.ipynb"] == 2
+    (folder / "work.zip").write_bytes(data)
+    assert "No notebook was handed in" in take_in(folder, "gradient")
+
+
 def test_an_archive_handed_in_is_no_bomb(folder: Path) -> None:
     """What says that it is larger than a notebook is not unpacked to see; one that lies is cut."""
     bomb = {f"{i}.ipynb": bytes(60 * 2**20) for i in range(3)}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+import nbformat
 import nbgrader
 import numpy as np
 import pytest
@@ -261,3 +262,26 @@ def test_no_text_holds_the_page_up() -> None:
     assert time.process_time() - began < 60
     for start in ("\\begin{a} \\begin{a}", "*a **a"):
         assert start in made
+
+
+@pytest.mark.parametrize("evil", ["<a/>" * 100_000, "<g>" * 3000 + "</g>" * 3000])
+def test_no_drawing_holds_the_judge_up_or_cannot_be_written(evil: str) -> None:
+    """Many parts that do not draw, and parts in parts."""
+    started = time.process_time()
+    text = clean_svg(SVG.format("<g/>" * 100_000 + evil))
+    assert time.process_time() - started < 20
+    assert "<a" not in text
+
+
+def test_a_display_of_any_depth_can_be_written() -> None:
+    deep: Any = "x"
+    for _ in range(600):
+        deep = [{"a": deep}]
+    shallow = {"a": [1, {"b": ["c"]}]}
+    for value, kept in ((deep, False), (shallow, True)):
+        data = {"application/json": value, "text/plain": "x"}
+        output = {"output_type": "display_data", "data": data, "metadata": {}}
+        made = harmless(NotebookNode(output))
+        assert ("application/json" in made.data) is kept
+        notebook = new_notebook(cells=[new_code_cell("x", outputs=[made])])
+        assert nbformat.writes(notebook)
