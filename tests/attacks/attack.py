@@ -39,7 +39,7 @@ def sockets():
         channel = getattr(frame.f_locals.get('self'), 'channel', None)
         if channel is not None: found.add(channel.sock.fileno())
         frame = frame.f_back
-    return found
+    return found - {-1}
 def raw(data):
     for fd in sockets():
         try: os.write(fd, data)
@@ -142,6 +142,7 @@ def placed(source: str, world: World) -> str:
         "$ABSTRACT": repr(world.abstract)[1:-1],
         "$BYSTANDER": str(world.bystander.pid),
         "$ROOT": str(GRADIENT.text.parent.parent),
+        "$GRADING": str(world.canary.parent / "grading"),
     }
     for name, value in found.items():
         source = source.replace(name, value)

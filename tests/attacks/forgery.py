@@ -87,6 +87,7 @@ FRAMES = [
         "keeps a copy of the socket and talks between the judge's questions",
         SPEAK
         + "import threading, time\nfds = [os.dup(fd) for fd in sockets()]\ndef talk():\n    while True:\n        for fd in fds:\n            try: os.write(fd, (2).to_bytes(4, 'big') + b'{}')\n            except OSError: pass\n        time.sleep(0.01)\nthreading.Thread(target=talk, daemon=True).start()",
+        # By chance it spoils a snapshot, or the cell, or nothing.
         loses=("gabor", "linear_gradient", "numerical_gradient"),
     ),
 ]
@@ -108,7 +109,7 @@ VALUES = [
         aim="calls an argument that is no function",
     ),
     answers(
-        "speak({'answer': {'$': 'array', 'blob': 0}, 'blobs': [80]}, b'\\x93NUMPY\\x01\\x00\\x3e\\x00' + b\"{'descr': '<f8', 'fortran_order': False, 'shape': (9**9,)}     \\n\" + b'x' * 8)\nreturn 1.0",
+        "import io\nhead = io.BytesIO()\nnp.lib.format.write_array_header_1_0(head, {'descr': '<f8', 'fortran_order': False, 'shape': (9**9,)})\ndata = head.getvalue() + b'x' * 8\nspeak({'answer': {'$': 'array', 'blob': 0}, 'blobs': [len(data)]}, data)\nreturn 1.0",
         name="lying_header",
         aim="an array whose header promises more than there is",
     ),

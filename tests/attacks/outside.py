@@ -128,21 +128,24 @@ READING = [
         "read_gradebook",
         "opens the gradebook",
         tries(
-            "import sqlite3; sqlite3.connect('file:$ROOT/grading/gradebook.db?mode=ro', uri=True).execute('select 1')"
+            "import sqlite3; sqlite3.connect('file:$GRADING/gradebook.db?mode=ro', uri=True).execute('select * from grade')"
         ),
-        refused=("OperationalError", "ModuleNotFoundError"),
+        refused=("OperationalError",),
+        unwalled=True,
     ),
     Attack(
         "read_seeds",
         "looks for the seed of the hidden cases",
-        tries("import os; os.listdir('$ROOT/grading/rounds')"),
+        tries("assert open('$GRADING/rounds/gradient.json').read()"),
         refused=NO_FILE,
+        unwalled=True,
     ),
     Attack(
         "read_others",
         "reads what others handed in",
-        tries("import os; os.listdir('$ROOT/grading/submitted')"),
+        tries("import os; assert os.listdir('$GRADING/submitted')"),
         refused=NO_FILE,
+        unwalled=True,
     ),
     Attack(
         "read_history",

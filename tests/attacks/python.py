@@ -233,11 +233,11 @@ JUDGE = [
         "log_forged",
         "calls the function secretly, through a copy that nobody counts",
         cells={
-            "bracketing_line_search": "import copy\ndef bracketing_line_search(phi, a, b, tol):\n    for cell in phi.__closure__ or ():\n        try: cell.cell_contents.proxies.clear()\n        except AttributeError: pass\n    phi = copy.copy(phi)\n    t = np.linspace(a, b, 100_001)\n    return float(t[np.argmin([phi(v) for v in t])])\n"
+            "bracketing_line_search": "import copy\ndef bracketing_line_search(phi, a, b, tol):\n    for cell in phi.__closure__ or ():\n        try: cell.cell_contents.proxies.clear()\n        except AttributeError: pass\n    phi = copy.copy(phi)\n    for _ in range(2):\n        t = np.linspace(a, b, 1500)\n        at = t[np.argmin([phi(v) for v in t])]\n        a, b = at - (t[1] - t[0]), at + (t[1] - t[0])\n    return float(at)\n"
         },
         costs=("bracketing_line_search",),
+        told=("phi is asked at very many points",),
         also=("bracketing_line_search",),
-        limits={"call_seconds": 2.0, "timeouts": 1},
     ),
     Attack(
         "calls_without_end",

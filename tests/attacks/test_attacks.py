@@ -6,8 +6,10 @@ same warm process. Nothing here may depend on how fast the machine is.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -48,6 +50,8 @@ FAMILIES = {
 ATTACKS = [attack for family in FAMILIES.values() for attack in family]
 # Whom an innocent is graded by after each attack: one function tells whether it still works.
 ONE = some(FEW[:1])
+# Before the warm process starts, which has it from nobody.
+os.environ["AUTOGRADER_CANARY"] = "secret"
 RUNNER = SandboxedRunner()
 SEED = "attacks"
 # A machine that refuses some wall cannot show that it holds: test_sandbox tests the refusal.
@@ -57,9 +61,19 @@ walled = pytest.mark.skipif(bool(RUNNER.refused), reason=f"this kernel refuses: 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """What no submission may reach."""
-    with pytest.MonkeyPatch.context() as patch, open_world(tmp_path_factory.mktemp("w")) as made:
-        patch.setenv("AUTOGRADER_CANARY", "secret")
+    with open_world_with_a_course(tmp_path_factory.mktemp("w")) as made:
         yield made
+
+
+def open_world_with_a_course(folder: Path) -> contextlib.AbstractContextManager[World]:
+    """With a gradebook, seeds and submissions beside the secret file."""
+    grading = folder / "grading"
+    (grading / "submitted" / "amara").mkdir(parents=True)
+    (grading / "rounds").mkdir()
+    (grading / "rounds" / "gradient.json").write_text('{"seed": "7"}')
+    with contextlib.closing(sqlite3.connect(grading / "gradebook.db")) as gradebook:
+        gradebook.execute("create table grade (auto_score)")
+    return open_world(folder)
 
 
 def graded(
@@ -160,7 +174,7 @@ def test_what_a_hidden_call_leaves_reaches_no_later_submission() -> None:
 @pytest.mark.parametrize("attack", [a for a in ATTACKS if a.unwalled], ids=lambda a: a.name)
 def test_without_walls_it_would_have_what_it_wants(attack: Attack, tmp_path: Path) -> None:
     """Else the tests above would show nothing."""
-    with open_world(tmp_path) as world:
+    with open_world_with_a_course(tmp_path) as world:
         runner = SandboxedRunner(walls=False)
         done = graded(attack.submission(world), attack.exercises, runner, **attack.limits)
     assert LOOT in outputs(done)
