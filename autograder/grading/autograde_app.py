@@ -60,8 +60,9 @@ of nbgrader's or ours, for this run:
 
 An assignment that is a set of this course is graded by hidden cases,
 outside the learner's process. The exit code is 0 where everybody could be
-graded, 1 where somebody could not (the summary says who and why), 2 where
-nothing was begun. A log for each submission is in grading/logs/.
+graded, 1 where somebody could not (the summary says who and why) or the
+command was wrong, 2 where grading could not begin or not go on, 130 after
+Ctrl-C. A log for each submission is in grading/logs/.
 
 Any other assignment is graded by nbgrader's own rule and loop, one
 submission after the other: a test cell earns its points unless it fails. It
