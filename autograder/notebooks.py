@@ -19,11 +19,11 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from autograder import __version__, source
 from autograder.catalog import ExerciseSet
-from autograder.engine.interface import Limits
+from autograder.engine.interface import OF_A_PROCESS, Limits
 from autograder.exercise import AuthorError, ClassExercise, Exercise, Part
 
-# What can be another for one cell; the rest belongs to the process in which all cells run.
-LIMITS = ("cell_seconds", "call_seconds", "timeouts", "output_bytes", "outputs")
+# What can be another for one cell; the rest is of all cells together.
+LIMITS = ("cell_seconds", "call_seconds", "timeouts", "output_bytes", "outputs", *OF_A_PROCESS)
 
 WHEEL = f"autograder-{__version__}-py3-none-any.whl"
 

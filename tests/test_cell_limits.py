@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from nbformat.v4 import new_code_cell
 
 from autograder.catalog import ExerciseSet, load_set
 from autograder.engine.interface import Limits
@@ -52,7 +55,7 @@ def test_a_cell_and_its_calls_have_limits_of_their_own(tmp_path: Path) -> None:
     assert "after 0.4 seconds" in shown[-1]["evalue"]
 
 
-@pytest.mark.parametrize("option", ['{"memory_bytes": 1}', "7", '{"seconds": 1}'])
+@pytest.mark.parametrize("option", ['{"scratch_files": 1}', "7", '{"seconds": 1}'])
 def test_what_is_no_limit_of_a_cell_is_told(tmp_path: Path, option: str) -> None:
     with pytest.raises(AuthorError, match="cell_seconds, call_seconds"):
         cell_limits(shapes(tmp_path, option))
@@ -77,3 +80,73 @@ def test_a_function_that_waits_for_its_snapshot_keeps_its_own_limits(tmp_path: P
         limits=Limits(cell_seconds=20, call_seconds=0.5, timeouts=1),
     )
     assert "after 0.5 seconds" in done.verdicts["project_nonnegative"].message
+
+
+USES = {
+    "memory_bytes": "import numpy as np\nx = np.ones(50_000_000)",
+    "file_bytes": "open('large', 'wb').write(bytes(2_000_000))",
+    "threads": (
+        "import threading, time\n"
+        "started = []\n"
+        "try:\n"
+        "    for _ in range(300):\n"
+        "        thread = threading.Thread(target=time.sleep, args=(0.5,))\n"
+        "        thread.start()\n"
+        "        started.append(thread)\n"
+        "finally:\n"
+        "    for thread in started: thread.join()"
+    ),
+    "processes": "import subprocess\nsubprocess.run(['true'], check=True)",
+    "cpu_seconds": (
+        "import time\nstart = time.process_time()\nwhile time.process_time() < start + 2.5: pass"
+    ),
+}
+FEW = {
+    "memory_bytes": (10_000_000, 1_000_000_000),
+    "file_bytes": (1_000_000, 10_000_000),
+    # On top of 256, which are kept for snapshots.
+    "threads": (10, 128),
+    "processes": (0, 4),
+    "cpu_seconds": (1, 60),
+}
+walled = pytest.mark.skipif(
+    bool(getattr(default_runner(), "refused", "plain")), reason="this kernel refuses some wall"
+)
+
+
+@walled
+@pytest.mark.parametrize("name", USES)
+@pytest.mark.parametrize("more", [True, False], ids=["a cell may more", "a cell may less"])
+def test_what_the_kernel_counts_is_another_for_one_cell(
+    tmp_path: Path, name: str, more: bool
+) -> None:
+    """More than the assignment's, or less, for this cell and the calls of what it defines; all
+    others have the assignment's."""
+    few, many = FEW[name]
+    own, of_all = (many, few) if more else (few, many)
+    exercises = shapes(tmp_path, json.dumps({name: own}))
+    # Room for the stacks of many threads.
+    limits = replace(PATIENT, **{"memory_bytes": 2**34, name: of_all})
+    in_a_call = "\n".join(f"    {line}" for line in USES[name].splitlines())
+    notebook = instructor_notebook(exercises)
+    [special] = [c for c in notebook.cells if c.id == "solution-secant_slope"]
+    right = special.source
+    others = [new_code_cell(USES[name]) for _ in range(2)]
+    here = notebook.cells.index(special)
+    special.source = f"{right}\n{USES[name]}"
+    notebook.cells[here:here] = others[:1]
+    notebook.cells.append(others[1])
+    done = grade(Submission(notebook), exercises, "1", default_runner(), limits=limits)
+    by_id = {cell.id: cell.outputs for cell in done.notebook.cells if cell.cell_type == "code"}
+    failed = {
+        id: any(output.output_type == "error" for output in by_id[id])
+        for id in (special.id, *(cell.id for cell in others))
+    }
+    assert failed == {special.id: not more, others[0].id: more, others[1].id: more}
+
+    notebook = instructor_notebook(exercises)
+    [special] = [c for c in notebook.cells if c.id == "solution-secant_slope"]
+    special.source = right.replace(":\n", f":\n{in_a_call}\n", 1)
+    done = grade(Submission(notebook), exercises, "1", default_runner(), limits=limits)
+    verdict = done.verdicts["secant_slope"]
+    assert (verdict.status == "passed") is more, verdict

@@ -13,7 +13,7 @@ from nbgrader.converters import GenerateFeedback
 
 from autograder import source
 from autograder.exercise import AuthorError
-from autograder.grading.class_run import feedback_class, grade_class, quietly
+from autograder.grading.class_run import bar, feedback_class, grade_class, quietly
 from autograder.grading.nbgrader_parts import GradeSubmission
 from autograder.grading.record import read_records
 
@@ -172,3 +172,14 @@ def test_a_notebook_of_code_without_end_is_read_as_far_as_it_is_long(course):
     summary = grade_class(course.project, "gradient", progress=quietly, say=silent)
     assert course.score("amara") == 20 and not summary.failed
     assert len(course.graded("amara").cells) < len(notebook.cells)
+
+
+def test_where_nobody_watches_a_line_now_and_then_says_how_far_it_is(monkeypatch, capsys):
+    monkeypatch.setattr("autograder.grading.class_run.LINE_SECONDS", 0.0)
+    with bar(3, "Grading gradient") as advance:
+        advance("amara")
+        advance("ben")
+    assert capsys.readouterr().err.splitlines() == [
+        "Grading gradient: 1 of 3",
+        "Grading gradient: 2 of 3",
+    ]

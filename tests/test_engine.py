@@ -638,6 +638,9 @@ class Nobody:
     def permit_fork(self) -> None:
         """There is nobody to fork."""
 
+    def allow(self, processes: int) -> None:
+        """There are none."""
+
 
 @pytest.mark.parametrize(
     "sent",

@@ -326,6 +326,9 @@ class Nobody:
     def permit_fork(self) -> None:
         """Nobody forks."""
 
+    def allow(self, processes: int) -> None:
+        """There are none."""
+
 
 replies = st.one_of(
     st.fixed_dictionaries(

@@ -41,6 +41,10 @@ class Processes(Protocol):
         """The next fork in the session is asked for by the judge's side."""
         ...
 
+    def allow(self, processes: int) -> None:
+        """From now on the session may have so many other processes."""
+        ...
+
 
 def fork(channel: Channel, deadline: float, request: dict[str, Any]) -> tuple[Channel, int]:
     """Let the process behind a channel fork. Returns the channel to the copy and, on the word
@@ -121,6 +125,7 @@ class AskedSnapshot:
             return Answer(TimedOut(self._limits.notebook_seconds, "notebook"))
         if self._timeouts[question.target] >= self._limits.timeouts:
             return Answer(TimedOut(self._limits.call_seconds))
+        self._processes.allow(self._limits.processes)
         oracles = self._oracles(question)
         start, waited = time.monotonic(), _waited(oracles)
         seconds = min(self._limits.call_seconds, self._budget.left)

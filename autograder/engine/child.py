@@ -22,7 +22,7 @@ import autograder
 from autograder.engine.bounded import own_size
 from autograder.engine.serving import serve
 from autograder.engine.shell import NotebookShell, Sink, refuse_input
-from autograder.engine.walls import OPEN_FILES, limit
+from autograder.engine.walls import OPEN_FILES, limit, narrow
 from autograder.engine.wire import Channel, Closed
 
 
@@ -77,9 +77,10 @@ class Child:
         while True:
             request, _ = self.channel.receive()
             if request["do"] == "execute":
+                narrow(self.limits, request["limits"])
                 self._execute(request["source"], request["count"])
             else:
-                self._fork(self.channel.fds.pop())
+                self._fork(self.channel.fds.pop(), request["limits"])
 
     def _execute(self, source: str, count: int) -> None:
         pid = os.getpid()
@@ -103,7 +104,7 @@ class Child:
         self.sink.close_cell()
         self.sink.reply({"done": fine})
 
-    def _fork(self, fd: int) -> None:
+    def _fork(self, fd: int, limits: dict[str, Any]) -> None:
         self._reap()
         try:
             pid = os.fork()
@@ -114,6 +115,7 @@ class Child:
         if pid == 0:
             try:
                 become_snapshot(fd, self.sink)
+                narrow(self.limits, limits)
                 serve(fd, self.shell.user_ns)
             finally:
                 os._exit(0)

@@ -20,8 +20,8 @@ A hidden input first leaves the judge in stage 3, so it cannot reach the output 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
@@ -37,6 +37,8 @@ Status = Literal["ok", "error", "timeout", "died"]
 
 # Forks of a notebook that hold a snapshot or answer calls, at any one time.
 SNAPSHOTS = 256
+# What the kernel counts for a process, and what can still be another from one cell to the next.
+OF_A_PROCESS = ("cpu_seconds", "memory_bytes", "file_bytes", "processes", "threads")
 MAY_BE_NOTHING = ("processes", "output_bytes", "outputs", "notebook_output_bytes", "timeouts")
 
 
@@ -61,6 +63,11 @@ class Limits:
     ------
     ValueError for what is no amount: text, a number below zero, seconds or memory of none.
     """
+
+    def at_least(self, others: Iterable[Mapping[str, Any]]) -> Limits:
+        """These, or more where single cells may use up more: what the kernel holds a session to."""
+        most = {name: max([getattr(self, name), *found]) for name, found in _held(others).items()}
+        return replace(self, **most)
 
     cell_seconds: float = 30.0
     call_seconds: float = 10.0
@@ -95,6 +102,12 @@ class Limits:
                         name=name, value=value, wanted=wanted
                     )
                 )
+
+
+def _held(given: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """The limits that the kernel holds a process to, among those of single cells."""
+    listed = list(given)
+    return {name: [one[name] for one in listed if name in one] for name in OF_A_PROCESS}
 
 
 class NoSandbox(RuntimeError):
@@ -183,8 +196,9 @@ class Snapshot(Protocol):
 class Session(Protocol):
     """One notebook's run.
 
-    limits: those that hold for the next cell and snapshot. Seconds and outputs may be changed on
-    the way; the others are the process's, and stay as they were when it started.
+    limits: those that hold for the next cell and snapshot. They may be changed on the way, but for
+    those of all cells and files together; those in OF_A_PROCESS to no more than the session was
+    opened with.
     """
 
     limits: Limits

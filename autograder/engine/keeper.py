@@ -67,6 +67,7 @@ class Keeper:
         self.channel = channel
         self.walls = walls
         self.limits = settings["limits"]
+        self.allowed = self.limits["processes"]
         self.main = 0
         self.listeners: list[int] = []
         self.permits = 0
@@ -120,6 +121,8 @@ class Keeper:
             self._start(self.channel.fds.pop())
         elif do == "permit":
             self.permits += 1
+        elif do == "allow":
+            self.allowed = request["processes"]
         elif do == "refused":
             self.channel.send({"refused": self.refused})
             self.refused = 0
@@ -162,7 +165,7 @@ class Keeper:
     def _may_start_another(self) -> bool:
         """Whether the session has fewer processes of its own than it may, the first two and the
         snapshots apart. A limit of the kernel's own would count threads and snapshots too."""
-        wanted = self.limits["processes"]
+        wanted = self.allowed
         if not wanted:
             return False
         # The notebook's own process stands for the one that is about to be.

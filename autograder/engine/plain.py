@@ -115,6 +115,9 @@ class SubprocessHost:
     def permit_fork(self) -> None:
         """Nobody is kept from forking here."""
 
+    def allow(self, processes: int) -> None:
+        """Nobody is kept from any."""
+
     def refused(self) -> int:
         """Nothing is."""
         return 0

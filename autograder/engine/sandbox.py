@@ -271,6 +271,7 @@ class KeptHost:
     def __init__(self, zygote: Zygote, files: Path | None, limits: Limits) -> None:
         self._zygote = zygote
         self._jailed = zygote.jailed
+        self._allowed = limits.processes
         self.scratch = SCRATCH
         if not self._jailed:
             self.scratch = Path(tempfile.mkdtemp(prefix="autograder-"))
@@ -302,6 +303,12 @@ class KeptHost:
     def permit_fork(self) -> None:
         """The next fork in the session is asked for by the judge's side."""
         self._tell({"do": "permit"})
+
+    def allow(self, processes: int) -> None:
+        """From now on the notebook may have so many other processes."""
+        if processes != self._allowed:
+            self._allowed = processes
+            self._tell({"do": "allow", "processes": processes})
 
     def refused(self) -> int:
         """How many processes were asked for in vain since this was last asked."""

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from autograder.engine.asking import AskedSnapshot, Budget, fork
 from autograder.engine.files import Files
 from autograder.engine.hearsay import Known
-from autograder.engine.interface import CellResult, Limits, Status
+from autograder.engine.interface import OF_A_PROCESS, CellResult, Limits, Status
 from autograder.engine.outputs import Collector, Shown
 from autograder.engine.wire import Channel, Closed, TooSlow
 from autograder.i18n import _
@@ -57,6 +57,10 @@ class Host(Protocol):
 
     def permit_fork(self) -> None:
         """The next fork in the session is asked for by the judge's side."""
+        ...
+
+    def allow(self, processes: int) -> None:
+        """From now on the notebook may have so many other processes."""
         ...
 
     def refused(self) -> int:
@@ -152,7 +156,8 @@ class NotebookSession:
                 start = time.monotonic()
                 deadline = start + min(START_SECONDS, max(self._budget.left, GRACE_SECONDS))
                 self._host.permit_fork()
-                base, pid = fork(self._channel, deadline, {"do": "snapshot"})
+                request = {"do": "snapshot", "limits": self._of_the_process()}
+                base, pid = fork(self._channel, deadline, request)
             except (Closed, TooSlow, MalformedValue) as error:
                 lost = _("no snapshot could be taken: {error}").format(error=error)
                 self._bury()
@@ -223,9 +228,8 @@ class NotebookSession:
         reason = ""
         deadline = start + seconds
         try:
-            self._channel.send(
-                {"do": "execute", "source": source, "count": collector.count}, deadline=deadline
-            )
+            request = {"do": "execute", "source": source, "count": collector.count}
+            self._channel.send({**request, "limits": self._of_the_process()}, deadline=deadline)
             while True:
                 try:
                     frame, _blobs = self._channel.receive(deadline)
@@ -259,6 +263,12 @@ class NotebookSession:
         if status == "error":
             reason = self._limit_met(collector)
         return CellResult(collector.outputs, status, reason, collector.count)
+
+    def _of_the_process(self) -> dict[str, Any]:
+        """The limits that the kernel is to hold the notebook's process to from now on. How many
+        processes it may have is the keeper's to say."""
+        self._host.allow(self.limits.processes)
+        return {name: getattr(self.limits, name) for name in OF_A_PROCESS}
 
     def _how(self, error: Exception) -> str:
         if isinstance(error, MalformedValue):

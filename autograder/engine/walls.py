@@ -273,3 +273,24 @@ def limit(limits: dict[str, Any], size: int) -> None:
             soft, hard = min(soft, most), min(hard, most)
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(kind, (soft, hard))
+
+
+def narrow(most: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """Hold this process to what one cell may use up: the kernel's soft limits, which who means ill
+    can raise again as far as those of the session go, and no further.
+
+    most: the session's. wanted: no more than these, the seconds from now on.
+    """
+    used = int(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
+    fewer = sum(most[name] - wanted[name] for name in ("threads", "processes"))
+    softer = {
+        resource.RLIMIT_AS: lambda hard: hard - (most["memory_bytes"] - wanted["memory_bytes"]),
+        resource.RLIMIT_FSIZE: lambda hard: wanted["file_bytes"],
+        resource.RLIMIT_CPU: lambda hard: min(used + int(wanted["cpu_seconds"]), hard - CPU_GRACE),
+        resource.RLIMIT_NPROC: lambda hard: hard - fewer,
+    }
+    for kind, soft in softer.items():
+        hard = resource.getrlimit(kind)[1]
+        if hard != resource.RLIM_INFINITY:
+            with contextlib.suppress(ValueError, OSError):
+                resource.setrlimit(kind, (max(0, min(soft(hard), hard)), hard))

@@ -11,7 +11,9 @@ import fnmatch
 import logging
 import os
 import shutil
+import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -38,17 +40,25 @@ from autograder.i18n import _
 from autograder.nbgrader_settings import course_config
 from autograder.project import Project
 
+# How often a log is told how far a run is.
+LINE_SECONDS = 30.0
+
 Advance = Callable[[str], None]
 Progress = Callable[[int, str], AbstractContextManager[Advance]]
 
 
 @contextlib.contextmanager
 def bar(total: int, title: str) -> Iterator[Advance]:
-    """A bar with the time that is left. What it yields is told of each student who is through."""
+    """A bar with the time that is left; where nobody watches a terminal, a line now and then. What
+    it yields is told of each student who is through."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _lines(total, title)
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -56,9 +66,22 @@ def bar(total: int, title: str) -> Iterator[Advance]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[student]}"),
     )
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+    with Bars(*columns, console=console, transient=True) as bars:
         task = bars.add_task(title, total=total, student="")
         yield lambda student: bars.update(task, advance=1, student=student)
+
+
+def _lines(total: int, title: str) -> Advance:
+    done, told = 0, time.monotonic()
+
+    def advance(_student: str) -> None:
+        nonlocal done, told
+        done += 1
+        if time.monotonic() - told >= LINE_SECONDS:
+            told = time.monotonic()
+            print(f"{title}: {done} of {total}", file=sys.stderr, flush=True)
+
+    return advance
 
 
 @contextlib.contextmanager
@@ -103,7 +126,8 @@ class Summary:
             out.append(f"{len(self.unchanged)} unchanged: nothing of theirs was to be done again.")
         if self.graded:
             most = max(_sum(verdicts, "max_points") for verdicts in self.graded.values())
-            out.append(f"Mean {self.mean_points:g} of {most:g} points.")
+            of = " of those" if self.unchanged or self.skipped else ""
+            out.append(f"Mean{of} {self.mean_points:g} of {most:g} points.")
         for title, told in (
             ("Taken in", self.adopted),
             ("Please look at", {k: "; ".join(v) for k, v in self.flagged.items()}),

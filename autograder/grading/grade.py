@@ -101,20 +101,22 @@ def grade(
     by_grade_id = {part.grade_id: part for part in exercise_set.parts}
     if isinstance(runner, WarmRunner):
         runner.warm(modules_used(exercise_set))
+    of_cells = cell_limits(exercise_set)
+    of_all = limits or Limits()
+    open_session = partial(runner.open, files, of_all.at_least(of_cells.values()))
+    execute = partial(_run, by_grade_id=by_grade_id, of_all=of_all, of_cells=of_cells)
     losses: list[str] = []
     while len(losses) <= ELSEWHERE:
         try:
-            with runner.open(files, limits or Limits()) as session:
-                snapshots, by_chance = _run(
-                    session, notebook, by_grade_id, cell_limits(exercise_set)
-                )
+            with open_session() as session:
+                snapshots, by_chance = execute(session, notebook)
                 session.close()
                 code = Code(notebook)
                 known = _still_standing(standing or {}, exercise_set, code)
                 verdicts = _judge_all(snapshots, exercise_set, seed, code, known)
             _say_what_to_mend_first(
-                partial(runner.open, files, limits or Limits()),
-                notebook,
+                open_session,
+                lambda session: execute(session, copy.deepcopy(notebook))[0],
                 exercise_set,
                 {name: verdict for name, verdict in verdicts.items() if name not in known},
                 verdicts,
@@ -160,6 +162,7 @@ def _run(
     session: Session,
     notebook: NotebookNode,
     by_grade_id: dict[str, Part],
+    of_all: Limits,
     of_cells: dict[str, dict[str, Any]],
 ) -> tuple[dict[str, Snapshot], bool]:
     """Execute the learner's cells; for each part the snapshot in which it is judged. And whether
@@ -170,7 +173,7 @@ def _run(
     snapshots: dict[str, Snapshot] = {}
     sharing = Sharing()
     waiting: list[Part] = []
-    of_all = session.limits
+    session.limits = of_all
 
     def take(*judged_here: Part) -> None:
         taken = session.snapshot()
@@ -291,7 +294,7 @@ def _caller(snapshot: Snapshot, public: str) -> Caller:
 
 def _say_what_to_mend_first(
     open_session: Callable[[], Session],
-    notebook: NotebookNode,
+    execute: Callable[[Session], Mapping[str, Snapshot]],
     exercise_set: ExerciseSet,
     fresh: Mapping[str, Verdict],
     verdicts: Mapping[str, Verdict],
@@ -311,12 +314,9 @@ def _say_what_to_mend_first(
     }
     if not blamed:
         return
-    by_grade_id = {part.grade_id: part for part in exercise_set.parts}
     public = public_source(exercise_set)
     with open_session() as session:
-        again, _by_chance = _run(
-            session, copy.deepcopy(notebook), by_grade_id, cell_limits(exercise_set)
-        )
+        again = execute(session)
         session.close()
         for name, culprits in blamed.items():
             part, where = exercise_set.part(name), again[name]
