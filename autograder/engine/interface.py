@@ -64,11 +64,6 @@ class Limits:
     ValueError for what is no amount: text, a number below zero, seconds or memory of none.
     """
 
-    def at_least(self, others: Iterable[Mapping[str, Any]]) -> Limits:
-        """These, or more where single cells may use up more: what the kernel holds a session to."""
-        most = {name: max([getattr(self, name), *found]) for name, found in _held(others).items()}
-        return replace(self, **most)
-
     cell_seconds: float = 30.0
     call_seconds: float = 10.0
     notebook_seconds: float = 300.0
@@ -102,6 +97,11 @@ class Limits:
                         name=name, value=value, wanted=wanted
                     )
                 )
+
+    def at_least(self, others: Iterable[Mapping[str, Any]]) -> Limits:
+        """These, or more where single cells may use up more: what the kernel holds a session to."""
+        most = {name: max([getattr(self, name), *found]) for name, found in _held(others).items()}
+        return replace(self, **most)
 
 
 def _held(given: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:

@@ -114,6 +114,11 @@ class Summary:
         return 1 if self.failed else 0
 
     @property
+    def told_of(self) -> int:
+        """How many students it says something about."""
+        return sum(map(len, (self.graded, self.unchanged, self.skipped, self.failed)))
+
+    @property
     def mean_points(self) -> float:
         """The mean of the points that this run gave."""
         points = [_sum(verdicts, "points") for verdicts in self.graded.values()]
@@ -179,11 +184,13 @@ def grade_class(
     converter.force = force
     # Not an application's, whose lines would run into the bar.
     converter.log = logging.getLogger("traitlets")
+    ended = False
     try:
         run(project, converter, chosen, summary, progress=progress, say=say)
+        ended = True
     finally:
-        # Ctrl-C and a full disk, too: what is done is done.
-        for line in summary.lines():
+        # After Ctrl-C and on a full disk, too: what is done is done.
+        for line in summary.lines() if ended or summary.told_of else ():
             say(line)
     return summary
 
