@@ -36,3 +36,12 @@ def course_config(root: Path) -> Config:
         ) from error
     config.CourseDirectory.root = str(root)
     return config
+
+
+def place_of(step: str, config: Config) -> Path:
+    """Where nbgrader keeps a folder for each learner of what is "submitted", or "autograded"."""
+    from nbgrader.coursedir import CourseDirectory
+
+    course = CourseDirectory(config=config)
+    directory = getattr(course, f"{step}_directory")
+    return Path(course.format_path(directory, ".", ".")).resolve()

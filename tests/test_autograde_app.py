@@ -233,6 +233,27 @@ def test_what_only_nbgraders_own_loop_can_do_takes_no_scheduler(here, capsys):
     assert graded(here) == ["amara"]
 
 
+@pytest.mark.parametrize("whole", [True, False], ids=["as a class", "by nbgrader's loop"])
+def test_the_folders_are_those_that_nbgrader_is_told(here, capsys, whole):
+    here.hand_in("amara", here.solved())
+    (here.grading / "submitted").rename(here.folder / "handed_in")
+    options = ["submitted_directory=handed_in", "autograded_directory=done"]
+    arguments = ["gradient", *(f"--CourseDirectory.{option}" for option in options)]
+    if not whole:
+        arguments.append("--Autograde.exclude_overwriting={'gradient': ['gabor']}")
+    assert autograde(*arguments) == 0
+    assert "1 graded" in capsys.readouterr().out
+    assert (here.folder / "done" / "amara" / "gradient" / "gradient.ipynb").is_file()
+    assert not (here.grading / "autograded").exists() and not (here.grading / "submitted").exists()
+    assert here.score("amara") == 20
+    for option in options:
+        here.configure(
+            f"c.CourseDirectory.{option.replace('=', ' = ')!s}".replace("= ", "= '") + "'"
+        )
+    assert graded(here) == ["amara"]
+    assert main(["report", "gradient"]) == 0
+
+
 # Before anything is graded.
 
 STARTS = """

@@ -37,7 +37,7 @@ from autograder.grading.nbgrader_parts import GradeSubmission
 from autograder.grading.record import read_records
 from autograder.grading.rounds import Round
 from autograder.i18n import _
-from autograder.nbgrader_settings import course_config
+from autograder.nbgrader_settings import course_config, place_of
 from autograder.project import Project
 
 # How often a log is told how far a run is.
@@ -160,7 +160,7 @@ def grade_class(
     progress: Progress = bar,
     say: Callable[[str], None] = print,
 ) -> Summary:
-    """Grade the submissions in grading/submitted into grading/autograded and the gradebook.
+    """Grade what was submitted into autograded folders and the gradebook.
 
     students: these alone, names or patterns such as "a*"; all who handed something in where None.
     force: grade again what is graded already.
@@ -178,7 +178,7 @@ def grade_class(
     must_be_known(config, assignment)
     summary = Summary(assignment, project.grading / "logs" / assignment)
     excluded = CourseDirectory(config=config).student_id_exclude.split(",")
-    found = _submitted(project, assignment, students)
+    found = _submitted(place_of("submitted", config), assignment, students)
     chosen = [student for student in found if student not in excluded]
     converter = ClassAutograde(coursedir=CourseDirectory(config=config), config=config)
     converter.force = force
@@ -246,9 +246,13 @@ class Reporter:
     def graded(self, student: str, verdicts: dict[str, dict[str, Any]], adopted: str) -> None:
         """See `Watch`."""
         self.summary.graded[student] = verdicts
-        flags = [f"{n}: {v['flagged']}" for n, v in verdicts.items() if v["flagged"]]
+        flags: dict[str, list[str]] = {}
+        for name, verdict in verdicts.items():
+            if verdict["flagged"]:
+                flags.setdefault(verdict["flagged"], []).append(name)
         if flags:
-            self.summary.flagged[student] = flags
+            told = [f"{', '.join(names)}: {why}" for why, names in flags.items()]
+            self.summary.flagged[student] = told
         if adopted:
             self.summary.adopted[student] = adopted
         self._advance(student)
@@ -298,12 +302,13 @@ def _one_by_one(
         config.GradeSubmission.seed = again[student].seed
         config.GradeSubmission.round_number = again[student].number
     try:
-        folder = project.grading / "submitted" / student / assignment
+        folder = place_of("submitted", config) / student / assignment
         adopted = take_in(folder, assignment)
         if not autograde(project, assignment, student, config, force=converter.force):
             reporter.skipped(student)
             return
-        record = next(r for r in read_records(project, assignment) if r.student == student)
+        records = read_records(project, assignment, config)
+        record = next(record for record in records if record.student == student)
         reporter.graded(student, record.verdicts, adopted)
     except (Exception, SystemExit) as error:
         reporter.failed(student, str(error) or type(error).__name__)
@@ -317,8 +322,7 @@ def no_advice() -> Iterator[None]:
         yield
 
 
-def _submitted(project: Project, assignment: str, students: Sequence[str] | None) -> list[str]:
-    submitted = project.grading / "submitted"
+def _submitted(submitted: Path, assignment: str, students: Sequence[str] | None) -> list[str]:
     learners = submitted.iterdir() if submitted.is_dir() else ()
     found = sorted(learner.name for learner in learners if _may_hold(learner / assignment))
     meant = {s: [s] if s in found else fnmatch.filter(found, s) for s in students or ("*",)}
@@ -388,7 +392,7 @@ def autograde(
     config.CourseDirectory.student_id = student
     app = ClassAutograde(coursedir=CourseDirectory(config=config), config=config)
     app.force = force
-    kept = project.grading / "autograded" / student / assignment
+    kept = place_of("autograded", config) / student / assignment
     with _logged(project.grading / "logs" / assignment / f"{student}.log") as log, _backup(kept):
         app.log = log
         try:

@@ -19,6 +19,7 @@ from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
 from traitlets import Bool, Dict, Float, Integer, Unicode
+from traitlets.config import Config
 
 from autograder.catalog import ExerciseSet, find_set
 from autograder.engine.interface import Limits, Runner
@@ -33,6 +34,7 @@ from autograder.grading.repair import grade_id_of, repair
 from autograder.grading.rounds import Round, close_round, current_round
 from autograder.grading.submission import Submission, read_submission
 from autograder.i18n import _
+from autograder.nbgrader_settings import place_of
 from autograder.project import NoProject, Project, find_project
 from autograder.showing import printable
 from autograder.verdict import Verdict
@@ -65,9 +67,11 @@ def _is_check(cell: NotebookNode) -> bool:
     return (grade_id_of(cell) or "").startswith("check-") and cell.source.startswith("check(")
 
 
-def _is_autograded(path: Path) -> bool:
+def _is_autograded(path: Path, config: Config) -> bool:
     """nbgrader reads a notebook twice; the second time it is the one that we sanitized."""
-    return path.resolve().is_relative_to((find_project().grading / "autograded").resolve())
+    usual = (find_project().grading / "autograded").resolve()
+    places = (usual, place_of("autograded", config))
+    return any(path.resolve().is_relative_to(place) for place in places)
 
 
 class SubmissionExporter(NotebookExporter):
@@ -78,7 +82,7 @@ class SubmissionExporter(NotebookExporter):
     ) -> tuple[NotebookNode, dict[str, Any]]:
         """Convert a notebook from a file; see nbconvert's `Exporter.from_file`."""
         path = Path(file_stream.name)
-        if resources is None or _set_of(resources) is None or _is_autograded(path):
+        if resources is None or _set_of(resources) is None or _is_autograded(path, self.config):
             return super().from_file(file_stream, resources=resources, **kw)
         return self.from_notebook_node(read_as_submission(path), resources=resources, **kw)
 

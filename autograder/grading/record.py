@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from traitlets.config import Config
 
 from autograder import __version__
 from autograder.grading.grade import Graded
 from autograder.grading.rounds import Round
+from autograder.nbgrader_settings import course_config, place_of
 from autograder.project import Project
 
 RECORD = "autograder"
@@ -59,9 +61,13 @@ def record_of(graded: Graded, grading_round: Round) -> dict[str, Any]:
     }
 
 
-def read_records(project: Project, assignment: str) -> Iterator[Record]:
-    """The records of a class, by student."""
-    for path in sorted((project.grading / "autograded").glob(f"*/{assignment}/{assignment}.ipynb")):
+def read_records(
+    project: Project, assignment: str, config: Config | None = None
+) -> Iterator[Record]:
+    """The records of a class, by student. config: nbgrader's; that of the course's folder where
+    None."""
+    place = place_of("autograded", course_config(project.root) if config is None else config)
+    for path in sorted(place.glob(f"*/{assignment}/{assignment}.ipynb")):
         data = json.loads(path.read_text("utf-8")).get("metadata", {}).get(RECORD)
         if data is not None:
             yield Record(
