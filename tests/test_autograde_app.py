@@ -237,8 +237,8 @@ def test_what_only_nbgraders_own_loop_can_do_takes_no_scheduler(here, capsys):
 def test_the_folders_are_those_that_nbgrader_is_told(here, capsys, whole):
     here.hand_in("amara", here.solved())
     (here.grading / "submitted").rename(here.folder / "handed_in")
-    options = ["submitted_directory=handed_in", "autograded_directory=done"]
-    arguments = ["gradient", *(f"--CourseDirectory.{option}" for option in options)]
+    places = {"submitted_directory": "handed_in", "autograded_directory": "done"}
+    arguments = ["gradient", *(f"--CourseDirectory.{n}={place}" for n, place in places.items())]
     if not whole:
         arguments.append("--Autograde.exclude_overwriting={'gradient': ['gabor']}")
     assert autograde(*arguments) == 0
@@ -246,10 +246,8 @@ def test_the_folders_are_those_that_nbgrader_is_told(here, capsys, whole):
     assert (here.folder / "done" / "amara" / "gradient" / "gradient.ipynb").is_file()
     assert not (here.grading / "autograded").exists() and not (here.grading / "submitted").exists()
     assert here.score("amara") == 20
-    for option in options:
-        here.configure(
-            f"c.CourseDirectory.{option.replace('=', ' = ')!s}".replace("= ", "= '") + "'"
-        )
+    for name, place in places.items():
+        here.configure(f"c.CourseDirectory.{name} = {place!r}")
     assert graded(here) == ["amara"]
     assert main(["report", "gradient"]) == 0
 

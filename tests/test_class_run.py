@@ -13,7 +13,14 @@ from nbgrader.converters import GenerateFeedback
 
 from autograder import source
 from autograder.exercise import AuthorError
-from autograder.grading.class_run import bar, feedback_class, grade_class, quietly
+from autograder.grading.class_run import (
+    Reporter,
+    Summary,
+    bar,
+    feedback_class,
+    grade_class,
+    quietly,
+)
 from autograder.grading.nbgrader_parts import GradeSubmission
 from autograder.grading.record import read_records
 
@@ -183,3 +190,13 @@ def test_where_nobody_watches_a_line_now_and_then_says_how_far_it_is(monkeypatch
         "Grading gradient: 1 of 3",
         "Grading gradient: 2 of 3",
     ]
+
+
+def test_what_is_flagged_for_one_reason_is_told_once(tmp_path):
+    summary = Summary("gradient", tmp_path)
+    verdicts = {
+        name: {"points": 0.0, "max_points": 1.0, "flagged": why}
+        for name, why in {"gabor": "lost", "newton_step": None, "bfgs_update": "lost"}.items()
+    }
+    Reporter(summary, lambda student: None, silent).graded("amara", verdicts, "")
+    assert "  amara: gabor, bfgs_update: lost" in summary.lines()
