@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from nbformat import NotebookNode
@@ -30,7 +31,7 @@ GABOR = (
 SETUP = "import numpy as np"
 
 
-def only(*cells: str, **limits: float) -> Graded:
+def only(*cells: str, **limits: Any) -> Graded:
     """Grade a notebook of these code cells; `%check NAME` stands for that check cell."""
     notebook = instructor_notebook(GRADIENT)
     by_source = {c.source: c for c in notebook.cells}
