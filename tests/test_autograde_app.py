@@ -110,7 +110,7 @@ def test_a_configuration_that_cannot_be_read_is_told(here, capsys):
     assert "nbgrader_config.py: SyntaxError" in capsys.readouterr().err
     assert main(["feedback", "gradient"]) == 2
     assert "nbgrader_config.py: SyntaxError" in capsys.readouterr().err
-    assert graded(here) == []
+    assert not (here.grading / "autograded").exists()
 
 
 def test_a_folder_that_cannot_be_looked_into_is_told(here, capsys):
