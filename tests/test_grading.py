@@ -76,10 +76,12 @@ def test_the_time_that_cells_use_up_costs_no_function_before_them() -> None:
 
 def test_a_function_that_uses_up_the_time_of_all_calls_is_told_so() -> None:
     slow = "import time\n" + GABOR.replace("    u", "    time.sleep(0.4)\n    u", 1)
-    graded = only(slow, "%check gabor", notebook_seconds=1.0)
+    graded = only(slow, "%check gabor", USES, "%check gabor_gradient", notebook_seconds=1.0)
     assert verdict(graded).points < verdict(graded).max_points
-    assert "in all" in verdict(graded).message or "still running" in verdict(graded).message
-    assert verdict(graded).by_chance
+    # Judged after it, when nothing is left.
+    late = verdict(graded, "gabor_gradient")
+    assert "It was not called any more" in late.message and "1 seconds in all" in late.message
+    assert late.points == 0 and late.by_chance
 
 
 def test_a_renamed_function_is_missing_and_told() -> None:

@@ -42,7 +42,7 @@ REFUSED = (
 )
 # Locks and leases on files that all submissions may read, by which two that run at the same time
 # could speak to each other: to ask for one, and to be refused one.
-LOCKS = (fcntl.F_GETLK, 36, fcntl.F_SETLEASE, fcntl.F_GETLEASE, fcntl.F_NOTIFY)
+LOCKS = (fcntl.F_GETLK, fcntl.F_OFD_GETLK, fcntl.F_SETLEASE, fcntl.F_GETLEASE, fcntl.F_NOTIFY)
 FAMILIES = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6)
 
 
