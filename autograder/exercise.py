@@ -304,6 +304,10 @@ class ClassExercise:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.reference(*args, **kwargs)
 
+    def __instancecheck__(self, thing: Any) -> bool:
+        """So that the class's own code can say `isinstance(other, Name)`, as a learner's does."""
+        return isinstance(thing, self.reference)
+
     def step(self, *, points: float, **options: Any) -> Callable[[Callable[..., Any]], Part]:
         """Decorator on a public probe `(cls, **case)`: declares the step of that name."""
 
