@@ -47,3 +47,29 @@ def gabor_data() -> tuple[Array, Array]:
         ]
     )
     return points[:, 0].copy(), points[:, 1].copy()
+
+
+def digits(side: int = 8) -> tuple[Array, Array]:
+    """The 1,797 handwritten digits that scikit-learn brings along, 8 by 8 pixels each.
+
+    Parameters
+    ----------
+    side : pixels along an edge. Other sizes than 8 are made from the same digits by cubic splines:
+        the networks of the lectures want 28.
+
+    Returns
+    -------
+    X : array of shape (1797, side ** 2), a digit a row, from 0 (paper) to 1 (ink)
+    y : array of shape (1797,), whole numbers from 0 to 9
+    """
+    # Here, so that a notebook without digits does not pay for it.
+    from scipy.ndimage import zoom
+    from sklearn.datasets import load_digits
+
+    images, y = load_digits(return_X_y=True)
+    images = images.reshape(-1, 8, 8) / 16
+    if side != 8:
+        images = np.clip(
+            zoom(images, (1, side / 8, side / 8), order=3, grid_mode=True, mode="nearest"), 0, 1
+        )
+    return images.reshape(len(y), side**2), y
