@@ -51,10 +51,12 @@ def _function(text: str, lines: list[str], node: ast.FunctionDef) -> list[str]:
 def _class(text: str, lines: list[str], node: ast.ClassDef) -> list[str]:
     out = [lines[node.lineno - 1]]
     for item in node.body:
+        own = lines[item.lineno - 1 : item.end_lineno]
         if isinstance(item, ast.FunctionDef):
             out += ["", *_function(text, lines, item)]
         else:
-            out += lines[item.lineno - 1 : item.end_lineno]
+            after_a_method = out[-1].strip() == END
+            out += ["", *own] if after_a_method else own
     return out
 
 

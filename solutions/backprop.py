@@ -289,7 +289,7 @@ class Tensor:
     shortest form.
     """
 
-    __array_ufunc__ = None
+    __array_ufunc__ = None  # NumPy leaves array + Tensor to us: Python then asks __radd__.
 
     def __init__(self, data, _parents=()):
         """Keep data, a number or an array, as a float64 copy; grad starts as zeros of its shape.
@@ -574,7 +574,7 @@ add_and_multiply.slips(
         hint="The chain rule multiplies: the gradient of the result times the local derivative.",
     ),
     numpy_not_told=slip(
-        {"    __array_ufunc__ = None\n": ""},
+        {"__array_ufunc__ = None": "numpy_knows_nothing = None"},
         "With an array on the left NumPy adds entry by entry: a whole array of Tensors comes out.",
         hint="Put __array_ufunc__ = None into the class: NumPy then leaves array + Tensor to you.",
     ),
