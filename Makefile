@@ -96,10 +96,11 @@ build: $(EXERCISES) ## make exercises/ from solutions/
 grade: $(EXERCISES) ## grade what lies in grading/submitted for SET
 	@autograder autograde $(SET)
 
-bench: $(SET_UP) ## our grading against stock nbgrader, the runner against a bare shell, as ratios
+bench: $(SET_UP) ## ratios: grading against stock nbgrader, runner against a shell, Tensor against NumPy
 	@$(BIN)/python tests/benchmarks/runner.py
 	@$(BIN)/python tests/benchmarks/runner.py --user --sets gradient
 	@$(BIN)/python tests/benchmarks/autograde.py
+	@PYTHONPATH=$(CURDIR) $(BIN)/python tests/benchmarks/tensor.py
 
 simulate: $(SET_UP) ## a class of 10,000 on 2, 4, 8, ... workers: how it grows, and what stops it
 	@PYTHONPATH=$(CURDIR) $(BIN)/python tests/benchmarks/scale.py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -14,7 +15,14 @@ FOLDER = Path(__file__).parent / "benchmarks"
 
 def said(name: str, *options: str) -> str:
     command = [sys.executable, str(FOLDER / name), *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(FOLDER.parents[1])},
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -23,6 +31,12 @@ def test_the_runner_is_compared_with_a_shell() -> None:
     lines = said("runner.py", "--sets", "gradient", "--rounds", "1").splitlines()
     assert len(lines) == 3
     assert all(re.search(r"gradient, .*: shell +[\d.]+ ms.* ratio \d", line) for line in lines[1:])
+
+
+@pytest.mark.full
+def test_tensor_is_compared_with_numpy_and_micrograd() -> None:
+    text = said("tensor.py", "--rounds", "1")
+    assert len(re.findall(r"ratio \d", text)) == 2 and "times as fast" in text
 
 
 @pytest.mark.full
