@@ -35,6 +35,11 @@ def _both_signs(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return rng.permutation(sizes).reshape(shape)
 
 
+def _with_zeros(rng: np.random.Generator) -> Array:
+    """Numbers of both signs and zeros of both signs."""
+    return rng.permutation(np.concatenate([_both_signs(rng, (4,)), [0.0, -0.0, 0.0, -0.0]]))
+
+
 def _shape(rng: np.random.Generator) -> tuple[int, ...]:
     rows, columns = (int(n) for n in rng.integers(2, 5, 2))
     return (rows, columns)
@@ -74,9 +79,7 @@ def a_table_of_both_signs(rng):
 @heaviside.cases
 def at_the_step(rng):
     """Zeros among the numbers, 0.0 and -0.0."""
-    z = _both_signs(rng, (7,))
-    z[rng.permutation(7)[:4]] = [0.0, -0.0, 0.0, -0.0]
-    return dict(z=z)
+    return dict(z=_with_zeros(rng))
 
 
 @heaviside.cases
@@ -457,9 +460,7 @@ def relu_slope_of_both_signs(rng):
 @relu_grad.cases
 def at_the_kink(rng):
     """Zeros among the numbers, 0.0 and -0.0."""
-    z = _both_signs(rng, (7,))
-    z[rng.permutation(7)[:4]] = [0.0, -0.0, 0.0, -0.0]
-    return dict(z=z)
+    return dict(z=_with_zeros(rng))
 
 
 @relu_grad.cases
@@ -864,9 +865,7 @@ def elu_slope_without_alpha(rng):
 @elu_grad.cases
 def elu_slope_at_zero(rng):
     """Zeros among the numbers, 0.0 and -0.0, and an alpha that is not 1."""
-    z = _both_signs(rng, (7,))
-    z[rng.permutation(7)[:2]] = [0.0, -0.0]
-    return dict(z=z, alpha=_alpha(rng))
+    return dict(z=_with_zeros(rng), alpha=_alpha(rng))
 
 
 @elu_grad.cases
@@ -1892,6 +1891,15 @@ def _pass(rng: np.random.Generator, sizes: list[int], n: int | None = None) -> d
     return dict(params=params, cache=cache, Y=_one_hot(rng, n, sizes[-1]))
 
 
+def _pass_about(rng: np.random.Generator, levels: Array) -> dict:
+    """A single layer in which all logits of a row lie about the row's level."""
+    n, d, k = len(levels), 4, 3
+    X, pull = rng.normal(size=(n, d)), rng.normal(size=d)
+    X += np.outer(rng.permutation(levels) - X @ pull, pull / (pull @ pull))
+    params = [0.02 * rng.normal(size=(d, k)) + pull[:, None], rng.normal(size=k)]
+    return dict(params=params, cache=mlp_forward(params, X)[1], Y=_one_hot(rng, n, k))
+
+
 @mlp_backward.cases
 def back_through_one_hidden_layer(rng):
     """One hidden layer; no two layers of one size."""
@@ -1929,20 +1937,13 @@ def back_past_silent_units(rng):
 @mlp_backward.cases
 def back_from_large_logits(rng):
     """Large logits, positive and negative."""
-    # In a single layer: all logits of some rows near 790, those of others near -790.
-    d, k = 4, 3
-    X = rng.normal(size=(6, d))
-    W = rng.normal(size=(d, k))
-    pull = rng.normal(size=d)
-    wanted = rng.permutation([790.0, -790.0, 700.0, -700.0, 0.0, 20.0])
-    X += np.outer(wanted - X @ pull, pull / (pull @ pull))
-    params = [W * 0.02 + pull[:, None], rng.normal(size=k)]
-    Y = _one_hot(rng, 6, k)
-    yield dict(params=params, cache=mlp_forward(params, X)[1], Y=Y)
+    apart = [790.0, -790.0, 700.0, -700.0, 0.0, 20.0]
+    for wanted in (apart, rng.uniform(740, 800, 6)):
+        yield _pass_about(rng, np.array(wanted))
     params = _layers(rng, [4, 6, 3])
     X = rng.normal(size=(6, 4)) * 3
     params[2] *= 800 / np.max(np.abs(mlp_forward(params, X)[0]))
-    yield dict(params=params, cache=mlp_forward(params, X)[1], Y=Y)
+    yield dict(params=params, cache=mlp_forward(params, X)[1], Y=_one_hot(rng, 6, 3))
 
 
 @mlp_backward.cases
