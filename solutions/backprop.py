@@ -2905,12 +2905,17 @@ def growth(scale, weight, offset):
 
 
 @public
-def resting(scale, weight, offset):
-    """offset plus a product of terms u - log(u), u = theta / scale, each flat where u is 1."""
+def idling(scale, weight, power, loud):
+    """The sum of weight * sin(u), u = theta / scale, plus loud times a product of ones.
+
+    Each factor is made of sines and cosines, squared: 1 for every u, but for rounding.
+    """
 
     def value(theta):
         u = theta / scale
-        return offset + np.prod((u - np.log(u)) ** weight)
+        ones = np.sin(u) ** 2 + np.cos(u) ** 2
+        ones = ones * (np.sin(3 * u) ** 2 + np.cos(3 * u) ** 2)
+        return np.sum(weight * np.sin(u)) + loud * np.prod(ones**power)
 
     return value
 
@@ -2994,26 +2999,23 @@ def _growing(rng: np.random.Generator, d: int, offset: float) -> tuple[Callable,
     theta, weight = _sizes(rng, d), _weights(rng, d)
     scale = theta / (rng.uniform(0.3, 1.0, d) * rng.choice([-1, 1], d))
     bent = np.tanh(theta / scale)
+    # An exponential of less than 1 would have slopes that drown in the offset's rounding.
+    weight *= np.sign(np.sum(weight * bent))
     slope = np.exp(np.sum(weight * bent)) * weight * (1 - bent**2) / scale
     return growth(scale, weight, offset), theta, slope
 
 
-def _at_rest(
-    rng: np.random.Generator, d: int, flat: Array, offset: float
+def _idle(
+    rng: np.random.Generator, d: int, idle: Array, loud: float
 ) -> tuple[Callable, Array, Array]:
-    """The components `flat` have a slope of 0: those with an even number rest, the others have no
-    say in the function at all."""
-    theta, weight = _sizes(rng, d), np.abs(_weights(rng, d))
-    u = rng.choice([rng.uniform(0.3, 0.6, d), rng.uniform(2.0, 4.0, d)])
-    u[flat[0::2]] = 1.0
-    weight[flat[1::2]] = 0.0
-    scale = theta / u
-    # Exactly 1, or the slope would not be 0.
-    scale[flat[0::2]] = theta[flat[0::2]]
-    u = theta / scale
-    terms = u - np.log(u)
-    slope = np.prod(terms**weight) * weight * (1 - 1 / u) / terms / scale
-    return resting(scale, weight, offset), theta, slope
+    """The components `idle` have a slope of 0: the last of them moves nothing at all, the others
+    what rounding makes of them."""
+    theta, weight = _sizes(rng, d), _weights(rng, d)
+    weight[idle] = 0.0
+    power = np.full(d, 2.0)
+    power[idle[-1]] = 0.0
+    scale = theta / np.where(rng.random(d) < 0.5, rng.uniform(0.4, 1.0, d), rng.uniform(2.2, 3, d))
+    return idling(scale, weight, power, loud), theta, weight * np.cos(theta / scale) / scale
 
 
 def _spoiled(rng: np.random.Generator, grad: Array, factors: list[float]) -> Array:
@@ -3052,13 +3054,11 @@ def far_from_zero(rng):
 @suspects.cases
 def slopes_of_zero(rng):
     """Derivatives of exactly 0, claimed rightly and wrongly."""
-    for offset in (0.0, float(rng.uniform(30, 90))):
-        order = rng.permutation(10)
-        flat = order[:6]
-        f, theta, grad = _at_rest(rng, 10, flat, offset)
+    for loud in (3.0, float(rng.uniform(30, 90))):
+        order = rng.permutation(11)
+        f, theta, grad = _idle(rng, 11, order[:8], loud)
         claim = grad.copy()
-        claim[order[0]] = float(rng.uniform(0.5, 2)) / theta[order[0]]
-        claim[order[1]] = float(rng.uniform(0.5, 2)) / theta[order[1]]
+        claim[order[:2]] = rng.uniform(0.5, 2, 2) / theta[order[:2]]
         claim[order[-1]] *= -1
         claim[order[-2]] = 0.0
         yield dict(f=f, theta=theta, grad=claim)
