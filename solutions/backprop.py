@@ -1,33 +1,186 @@
 """Chapter 6, backpropagation: references, cases and known mistakes."""
 
+import copy
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
-from autograder.exercise import class_exercise, exercise, public
+from autograder.exercise import FRESH_RNG, class_exercise, exercise, public
 from autograder.slips import method_slip, slip
 
 Array = np.ndarray
 
 
-@exercise(points=1)
+# Functions of every entry by itself. One kind of case looks at what became of z.
+
+
+@public
+def of_z(function, z, then_look_at_z=False):
+    """What the function answers for z, and, where asked for, what z is afterwards."""
+    answer = function(z)
+    return {"what comes back": answer, "z afterwards": z} if then_look_at_z else answer
+
+
+@public
+def of_z_and_alpha(function, z, alpha=None, then_look_at_z=False):
+    """The same for a function that has an alpha, which is left out where it is None."""
+    answer = function(z) if alpha is None else function(z, alpha)
+    return {"what comes back": answer, "z afterwards": z} if then_look_at_z else answer
+
+
+def _both_signs(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Numbers of both signs, none near 0, in a random order."""
+    sizes = rng.uniform(0.2, 3.0, int(np.prod(shape)))
+    sizes[1::2] *= -1
+    return rng.permutation(sizes).reshape(shape)
+
+
+def _with_zeros(rng: np.random.Generator) -> Array:
+    """Numbers of both signs and zeros of both signs."""
+    return rng.permutation(np.concatenate([_both_signs(rng, (4,)), [0.0, -0.0, 0.0, -0.0]]))
+
+
+def _shape(rng: np.random.Generator) -> tuple[int, ...]:
+    rows, columns = (int(n) for n in rng.integers(2, 5, 2))
+    return (rows, columns)
+
+
+@exercise(
+    points=1,
+    probe=of_z,
+    hints=(
+        "Ask each entry one question: are you at least 0? NumPy asks all of them at once.",
+        "z >= 0 gives an array of True and False. np.where, or astype, makes numbers of them.",
+    ),
+)
 def heaviside(z: Array) -> Array:
     """The step of the perceptron: 1 where z is at least 0, and 0 elsewhere.
 
     Parameters
     ----------
-    z : array of any shape, float64
+    z : array of any shape, float64; left as it was
 
     Returns
     -------
-    array of the shape of z, float64 (not bool).
+    array of the shape of z, float64 (not bool): 1.0 at 0 and above, -0.0 included, else 0.0.
 
     Source: lecture C.
     """
     return np.where(z >= 0, 1.0, 0.0)
 
 
-@exercise(points=1)
+@heaviside.cases
+def a_table_of_both_signs(rng):
+    """Numbers of both signs, in one row and in a table."""
+    yield dict(z=_both_signs(rng, (int(rng.integers(4, 9)),)))
+    yield dict(z=_both_signs(rng, _shape(rng)))
+
+
+@heaviside.cases
+def at_the_step(rng):
+    """Zeros among the numbers, 0.0 and -0.0."""
+    return dict(z=_with_zeros(rng))
+
+
+@heaviside.cases
+def z_is_left_alone(rng):
+    """What z is afterwards."""
+    return dict(z=_both_signs(rng, (6,)), then_look_at_z=True)
+
+
+@heaviside.mistake(
+    "z itself is changed: it holds the answer afterwards.",
+    hint="z[z >= 0] = 1 writes into the caller's array. Make a new one, as np.where does.",
+)
+def step_written_into_z(z):
+    above = z >= 0
+    z[above] = 1
+    z[~above] = 0
+    return z
+
+
+@heaviside.mistake(
+    "At 0 the step is up already: the answer there is 1.",
+    hint="The perceptron fires where the sum reaches its threshold: >=, not >.",
+)
+def down_at_zero(z):
+    return np.where(z > 0, 1.0, 0.0)
+
+
+@heaviside.mistake(
+    "At 0 the answer is 1, not a half.",
+    hint="The sign of 0 is 0, and half of 1 + 0 is a half; some books define it so.",
+)
+def half_at_zero(z):
+    return (np.sign(z) + 1) / 2
+
+
+@heaviside.mistake(
+    "-0.0 is at least 0, so its answer is 1.",
+    hint="-0.0 == 0.0 is True, but np.signbit and np.copysign see the sign. Compare with >=.",
+)
+def minus_zero_is_below(z):
+    return np.where(np.signbit(z), 0.0, 1.0)
+
+
+@heaviside.mistake(
+    "The answers are True and False; numbers are wanted, 1.0 and 0.0.",
+    hint="(z >= 0).astype(float), or np.where with two numbers.",
+)
+def true_and_false(z):
+    return z >= 0
+
+
+@heaviside.mistake(
+    "The answers are whole numbers; float64 is wanted.",
+    hint="np.where(z >= 0, 1.0, 0.0): the points make the difference.",
+)
+def whole_numbers_of_the_step(z):
+    return np.where(z >= 0, 1, 0)
+
+
+@heaviside.mistake(
+    "Below 0 the answer is 0, not -1: this is the sign.",
+    hint="The step has the values 0 and 1.",
+)
+def sign_for_step(z):
+    return np.where(z >= 0, 1.0, -1.0)
+
+
+@heaviside.mistake(
+    "The step goes down: it is 1 below 0 and 0 above.",
+    hint="The perceptron fires where the sum is large.",
+)
+def step_reversed(z):
+    return np.where(z >= 0, 0.0, 1.0)
+
+
+@heaviside.mistake(
+    "Above 0 the answer is 1, whatever z is: this is the ReLU.",
+    hint="The step does not grow.",
+)
+def relu_for_step(z):
+    return np.maximum(z, 0.0)
+
+
+@heaviside.mistake(
+    "An if asks one question of the whole array, and an array has no one answer.",
+    hint="np.where asks every entry: np.where(condition, value if true, value if not).",
+)
+def if_for_all_at_once(z):
+    if z >= 0:
+        return np.ones(z.shape)
+    return np.zeros(z.shape)
+
+
+@exercise(
+    points=1,
+    hints=(
+        "X @ w is one number a row. What is each compared with?",
+        "A row fires where X @ w >= b: the same as heaviside of X @ w - b.",
+    ),
+)
 def perceptron(X: Array, w: Array, b: float) -> Array:
     """Which rows make the perceptron fire: 1 where X @ w reaches the threshold b, else 0.
 
@@ -49,7 +202,127 @@ def perceptron(X: Array, w: Array, b: float) -> Array:
     return heaviside(X @ w - b)
 
 
-@exercise(points=1)
+def _rows_about_the_threshold(rng: np.random.Generator, n: int, b: float) -> dict:
+    """Rows on both sides of b; some change sides where b is added, some where it is left out."""
+    d = int(rng.integers(2, 5))
+    w = rng.normal(size=d)
+    X = rng.normal(size=(n, d))
+    wanted = rng.permutation(np.resize([2 * b, 0.5 * b, -0.5 * b, -2 * b], n))
+    X += np.outer(wanted - X @ w, w / (w @ w))
+    return dict(X=X, w=w, b=b)
+
+
+@perceptron.cases
+def positive_threshold(rng):
+    """A positive threshold."""
+    return _rows_about_the_threshold(rng, int(rng.integers(6, 12)), float(rng.uniform(0.5, 2)))
+
+
+@perceptron.cases
+def negative_threshold(rng):
+    """A negative threshold."""
+    return _rows_about_the_threshold(rng, int(rng.integers(6, 12)), -float(rng.uniform(0.5, 2)))
+
+
+@perceptron.cases
+def on_the_threshold(rng):
+    """Rows that reach the threshold exactly, and some that miss it."""
+    w = np.array([1.0, -2.0, 3.0])
+    X = rng.integers(-4, 5, size=(8, 3)).astype(float)
+    b = float(rng.integers(1, 5) * rng.choice([-1, 1]))
+    # The first column has weight 1: it moves a row where it is wanted.
+    X[:, 0] += b + np.array([0, 0, 0, 1, -1, 0, 2, -3]) - X @ w
+    return dict(X=X[rng.permutation(8)], w=w, b=b)
+
+
+@perceptron.mistake(
+    "b is added; it is a threshold here, and X @ w must reach it.",
+    hint="X @ w >= b is the same as X @ w - b >= 0. The neurons of later sections add their b.",
+)
+def threshold_added(X, w, b):
+    return np.where(X @ w + b >= 0, 1.0, 0.0)
+
+
+@perceptron.mistake(
+    "The threshold is left out: every row is compared with 0.",
+    hint="A row fires where X @ w is at least b.",
+)
+def threshold_left_out(X, w, b):
+    return np.where(X @ w >= 0, 1.0, 0.0)
+
+
+@perceptron.mistake(
+    "A row that reaches the threshold exactly fires too.",
+    hint=">= in place of >.",
+)
+def must_exceed(X, w, b):
+    return np.where(X @ w > b, 1.0, 0.0)
+
+
+@perceptron.mistake(
+    "It fires below the threshold, and is silent above.",
+    hint="1 where X @ w is at least b.",
+)
+def fires_below(X, w, b):
+    return np.where(X @ w <= b, 1.0, 0.0)
+
+
+@perceptron.mistake(
+    "The answers are True and False; numbers are wanted, 1.0 and 0.0.",
+    hint="(X @ w >= b).astype(float), or heaviside.",
+)
+def perceptron_true_and_false(X, w, b):
+    return X @ w >= b
+
+
+@perceptron.mistake(
+    "The answers are whole numbers; float64 is wanted.",
+    hint="heaviside returns float64 already; or astype(float).",
+)
+def perceptron_whole_numbers(X, w, b):
+    return (X @ w >= b).astype(int)
+
+
+@perceptron.mistake(
+    "A silent perceptron answers 0, not -1.",
+    hint="Some books use -1 and 1; here the step has 0 and 1.",
+)
+def minus_one_for_silent(X, w, b):
+    return np.where(X @ w >= b, 1.0, -1.0)
+
+
+@perceptron.mistake(
+    "This is how far each row is above the threshold; the step is missing.",
+    hint="Put it into heaviside.",
+)
+def step_missing(X, w, b):
+    return X @ w - b
+
+
+@perceptron.mistake(
+    "The answer is a column of shape (n, 1); wanted is one row of numbers, shape (n,).",
+    hint="w has shape (d,), and X @ w shape (n,): no reshape is needed.",
+)
+def a_column(X, w, b):
+    return np.where(X @ w.reshape(-1, 1) >= b, 1.0, 0.0)
+
+
+@perceptron.mistake(
+    "The answer is one number for all rows.",
+    hint="X @ w has one number a row; compare each with b.",
+)
+def one_answer_for_all(X, w, b):
+    return float(np.sum(X @ w) >= b)
+
+
+@exercise(
+    points=1,
+    probe=of_z,
+    hints=(
+        "What does relu do with 3, and with -3?",
+        "np.maximum compares two arrays entry by entry; np.max looks for one entry in one array.",
+    ),
+)
 def relu(z: Array) -> Array:
     """The rectified linear unit: z where it is positive, and 0 elsewhere.
 
@@ -66,13 +339,108 @@ def relu(z: Array) -> Array:
     return np.maximum(z, 0.0)
 
 
-@exercise(points=1)
+@relu.cases
+def relu_of_a_row(rng):
+    """Numbers of both signs, in a row."""
+    return dict(z=_both_signs(rng, (int(rng.integers(4, 9)),)))
+
+
+@relu.cases
+def relu_of_a_table(rng):
+    """A table and a stack of tables, zeros among them, very large numbers and very small ones."""
+    z = _both_signs(rng, _shape(rng))
+    z[0, 0], z[-1, -1] = 0.0, -0.0
+    yield dict(z=z)
+    yield dict(z=_both_signs(rng, (2, *_shape(rng))) * 10.0 ** float(rng.choice([-4, 6])))
+
+
+@relu.cases
+def relu_leaves_z_alone(rng):
+    """What z is afterwards."""
+    return dict(z=_both_signs(rng, _shape(rng)), then_look_at_z=True)
+
+
+@relu.mistake(
+    "z itself is changed: its negative entries are gone afterwards.",
+    hint="z[z < 0] = 0 writes into the caller's array. np.maximum makes a new one; so does a copy.",
+)
+def relu_written_into_z(z):
+    z[z < 0] = 0
+    return z
+
+
+@relu.mistake(
+    "The negative numbers are kept and the positive ones cut.",
+    hint="The larger of z and 0, not the smaller.",
+)
+def cut_above(z):
+    return np.minimum(z, 0.0)
+
+
+@relu.mistake(
+    "Negative numbers become 0; here they lose their sign.",
+    hint="That is the absolute value.",
+)
+def absolute_value(z):
+    return np.abs(z)
+
+
+@relu.mistake(
+    "This is the slope, or the step: 1 where z is positive. Wanted is z itself there.",
+    hint="relu(3) is 3.",
+)
+def slope_for_value(z):
+    return np.where(z > 0, 1.0, 0.0)
+
+
+@relu.mistake(
+    "Negative numbers become 0; here a hundredth of them leaks through.",
+    hint="The leaky ReLU is another function.",
+)
+def leaky(z):
+    return np.where(z > 0, z, 0.01 * z)
+
+
+@relu.mistake(
+    "The answer is one number: the largest of all entries. Each entry is to be compared with 0.",
+    hint="np.max looks along one array; np.maximum compares two, entry by entry.",
+)
+def one_maximum(z):
+    return max(np.max(z), 0.0)
+
+
+@relu.mistake(
+    "The negative entries are left out; they should stay in their places, as 0.",
+    hint="z[z > 0] picks entries, and the shape is lost.",
+)
+def negatives_left_out(z):
+    return z[z > 0]
+
+
+@relu.mistake(
+    "An if asks one question of the whole array, and an array has no one answer.",
+    hint="np.where asks every entry; so does np.maximum.",
+)
+def relu_if_for_all_at_once(z):
+    if z > 0:
+        return z
+    return np.zeros(z.shape)
+
+
+@exercise(
+    points=1,
+    probe=of_z,
+    hints=(
+        "Draw relu. How steep is it on the left, and how steep on the right?",
+        "1 where z > 0, else 0; the kink at 0 counts as flat.",
+    ),
+)
 def relu_grad(z: Array) -> Array:
     """The slope of relu at z; at 0, where it has none, take 0.
 
     Parameters
     ----------
-    z : array of any shape, float64: the input of relu, not its value
+    z : array of any shape, float64: the input of relu, not its value; left as it was
 
     Returns
     -------
@@ -83,70 +451,536 @@ def relu_grad(z: Array) -> Array:
     return np.where(z > 0, 1.0, 0.0)
 
 
-@exercise(points=1)
+@relu_grad.cases
+def relu_slope_of_both_signs(rng):
+    """Numbers of both signs, in one row and in a table."""
+    yield dict(z=_both_signs(rng, (int(rng.integers(4, 9)),)))
+    yield dict(z=_both_signs(rng, _shape(rng)))
+
+
+@relu_grad.cases
+def at_the_kink(rng):
+    """Zeros among the numbers, 0.0 and -0.0."""
+    return dict(z=_with_zeros(rng))
+
+
+@relu_grad.cases
+def relu_slope_leaves_z_alone(rng):
+    """What z is afterwards."""
+    return dict(z=_both_signs(rng, (6,)), then_look_at_z=True)
+
+
+@relu_grad.mistake(
+    "z itself is changed: it holds the slopes afterwards.",
+    hint="z[z > 0] = 1 writes into the caller's array. Make a new one, as np.where does.",
+)
+def slope_written_into_z(z):
+    z[z > 0] = 1
+    z[z <= 0] = 0
+    return z
+
+
+@relu_grad.mistake(
+    "At 0 the slope is taken as 1; here it is 0 by agreement.",
+    hint="> in place of >=. PyTorch has the same agreement.",
+)
+def steep_at_zero(z):
+    return np.where(z >= 0, 1.0, 0.0)
+
+
+@relu_grad.mistake(
+    "At 0 the slope is taken as a half; here it is 0 by agreement.",
+    hint="A half is what a central difference across the kink measures; it is no slope.",
+)
+def half_at_the_kink(z):
+    return (np.sign(z) + 1) / 2
+
+
+@relu_grad.mistake(
+    "The answers are True and False; numbers are wanted, 1.0 and 0.0.",
+    hint="A bool survives a product, but not a sum or a minus. (z > 0).astype(float) is a number.",
+)
+def slope_true_and_false(z):
+    return z > 0
+
+
+@relu_grad.mistake(
+    "The answers are whole numbers; float64 is wanted.",
+    hint="astype(float), or 1.0 and 0.0.",
+)
+def slope_whole_numbers(z):
+    return (z > 0).astype(int)
+
+
+@relu_grad.mistake(
+    "This is relu itself, not its slope.",
+    hint="To the right of 0 relu rises by 1 for every 1, wherever you stand.",
+)
+def value_for_slope(z):
+    return np.maximum(z, 0.0)
+
+
+@relu_grad.mistake(
+    "On the left relu is flat: its slope there is 0, not -1.",
+    hint="-1 is the slope of the absolute value.",
+)
+def slope_of_the_absolute_value(z):
+    return np.sign(z)
+
+
+@relu_grad.mistake(
+    "The slope is 1 everywhere; on the left relu is flat.",
+    hint="A silent unit passes nothing back.",
+)
+def one_everywhere(z):
+    return np.ones(z.shape)
+
+
+@relu_grad.mistake(
+    "The slopes of the two sides are exchanged.",
+    hint="relu is flat where z is negative.",
+)
+def sides_exchanged(z):
+    return np.where(z > 0, 0.0, 1.0)
+
+
+@relu_grad.mistake(
+    "On the left relu is flat: this is the slope of the leaky ReLU.",
+    hint="0 on the left, not 0.01.",
+)
+def leaky_slope(z):
+    return np.where(z > 0, 1.0, 0.01)
+
+
+@exercise(
+    points=1,
+    hints=(
+        "At 0 tanh is steepest, with slope 1; far out it is flat. Which expression in tanh(z) is "
+        "1 where tanh is 0, and 0 where tanh is -1 or 1?",
+        "The square of tanh(z), taken away from 1.",
+    ),
+)
 def tanh_grad(z: Array) -> Array:
     """The slope of the hyperbolic tangent at z.
 
     Parameters
     ----------
-    z : array of any shape, float64: the input of tanh, not its value
+    z : array of any shape, float64: the input of tanh, not its value; it may be far from 0
 
     Returns
     -------
-    array of the shape of z, float64.
+    array of the shape of z, float64, finite for every z.
 
     Source: lecture C.
     """
     return 1 - np.tanh(z) ** 2
 
 
-@exercise(points=2)
+@tanh_grad.cases
+def tanh_slope_near_zero(rng):
+    """Numbers of both signs, in a row."""
+    return dict(z=_both_signs(rng, (int(rng.integers(4, 9)),)))
+
+
+@tanh_grad.cases
+def tanh_slope_of_a_table(rng):
+    """A table, with a zero in it."""
+    z = _both_signs(rng, _shape(rng))
+    z[0, 0] = 0.0
+    return dict(z=z)
+
+
+@tanh_grad.cases
+def tanh_slope_far_out(rng):
+    """Numbers far from 0 among others, where tanh is flat."""
+    z = _both_signs(rng, (6,))
+    z[:2] = [-float(rng.uniform(720, 800)), float(rng.uniform(720, 800))]
+    return dict(z=z)
+
+
+@tanh_grad.mistake(
+    "z is taken for the value of tanh; it is the input.",
+    hint="1 - a ** 2 is right for a = tanh(z). Here tanh has still to be taken.",
+)
+def slope_at_the_output(z):
+    return 1 - z**2
+
+
+@tanh_grad.mistake(
+    "tanh is taken twice: z is its input, tanh(z) its value.",
+    hint="Take tanh(z) once, and square that.",
+)
+def tanh_taken_twice(z):
+    return 1 - np.tanh(np.tanh(z)) ** 2
+
+
+@tanh_grad.mistake(
+    "The square is missing.",
+    hint="With 1 - tanh(z) the slope on the left would be larger than 1.",
+)
+def tanh_not_squared(z):
+    return 1 - np.tanh(z)
+
+
+@tanh_grad.mistake(
+    "This is tanh itself, not its slope.",
+    hint="tanh is steepest at 0 and flat far out.",
+)
+def tanh_itself(z):
+    return np.tanh(z)
+
+
+@tanh_grad.mistake(
+    "This is the slope of the sigmoid.",
+    hint="tanh rises from -1 to 1, and at 0 with slope 1, not a quarter.",
+)
+def slope_of_the_sigmoid(z):
+    a = (1 + np.tanh(z / 2)) / 2
+    return a * (1 - a)
+
+
+@tanh_grad.mistake(
+    "a * (1 - a) belongs to the sigmoid; tanh has 1 - a ** 2.",
+    hint="At z = 0 this gives 0, and there tanh is steepest.",
+)
+def rule_of_the_sigmoid(z):
+    return np.tanh(z) * (1 - np.tanh(z))
+
+
+@tanh_grad.mistake(
+    "The hyperbolic cosine below the line must be squared.",
+    hint="1 / cosh(z) ** 2 is the same as 1 - tanh(z) ** 2.",
+)
+def cosh_not_squared(z):
+    return 1 / np.cosh(z)
+
+
+@tanh_grad.mistake(
+    "The sign is reversed: tanh rises everywhere.",
+    hint="1 - tanh(z) ** 2, not tanh(z) ** 2 - 1.",
+)
+def tanh_slope_negative(z):
+    return np.tanh(z) ** 2 - 1
+
+
+@tanh_grad.mistake(
+    "Far from 0 the exponentials overflow, and inf / inf is nan.",
+    hint="np.tanh knows how to avoid it; your own quotient of exponentials does not.",
+)
+def own_tanh_overflows(z):
+    up, down = np.exp(z), np.exp(-z)
+    return 1 - ((up - down) / (up + down)) ** 2
+
+
+@exercise(
+    points=2,
+    probe=of_z_and_alpha,
+    hints=(
+        "Two cases, as in relu; only the left one is new. What is it at 0, and far to the left?",
+        "np.where works out both of its branches everywhere. What is exp(800), and what is "
+        "0 * exp(800)?",
+        "alpha * (exp(z) - 1) where z <= 0; np.expm1(np.minimum(z, 0)) never sees a large z.",
+    ),
+)
 def elu(z: Array, alpha: float = 1.0) -> Array:
     """The exponential linear unit: z where it is positive, else alpha * (exp(z) - 1).
 
     Parameters
     ----------
-    z : array of any shape, float64
+    z : array of any shape, float64; it may be far from 0; left as it was
     alpha : how far below 0 it can fall
 
     Returns
     -------
-    array of the shape of z, float64.
+    array of the shape of z, float64, finite for every z.
 
     Source: lecture C; Clevert, Unterthiner and Hochreiter (2016).
     """
     return np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0.0)))
 
 
-@exercise(points=2)
+def _alpha(rng: np.random.Generator) -> float:
+    return float(rng.choice([rng.uniform(0.2, 0.7), rng.uniform(1.4, 2.5)]))
+
+
+@elu.cases
+def elu_with_alpha(rng):
+    """Numbers of both signs, and an alpha that is not 1."""
+    return dict(z=_both_signs(rng, (int(rng.integers(4, 9)),)), alpha=_alpha(rng))
+
+
+@elu.cases
+def elu_without_alpha(rng):
+    """alpha is left out, and the numbers stand in a table."""
+    z = _both_signs(rng, _shape(rng))
+    z[0, 0] = 0.0
+    return dict(z=z)
+
+
+@elu.cases
+def elu_far_out(rng):
+    """Numbers far from 0 among others."""
+    z = _both_signs(rng, (6,))
+    z[:2] = [-float(rng.uniform(720, 800)), float(rng.uniform(720, 800))]
+    return dict(z=z, alpha=_alpha(rng))
+
+
+@elu.cases
+def elu_leaves_z_alone(rng):
+    """What z is afterwards."""
+    return dict(z=_both_signs(rng, (6,)), alpha=_alpha(rng), then_look_at_z=True)
+
+
+@elu.mistake(
+    "z itself is changed: its negative entries are replaced in place.",
+    hint="z[z < 0] = ... writes into the caller's array. Make a copy first, or use np.where.",
+)
+def elu_written_into_z(z, alpha=1.0):
+    below = z < 0
+    z[below] = alpha * (np.exp(z[below]) - 1)
+    return z
+
+
+@elu.mistake(
+    "alpha is not used.",
+    hint="Far to the left the ELU approaches -alpha.",
+)
+def elu_alpha_unused(z, alpha=1.0):
+    return np.where(z > 0, z, np.expm1(np.minimum(z, 0.0)))
+
+
+@elu.mistake(
+    "alpha multiplies both sides; on the right the ELU is z.",
+    hint="Only the exponential side has an alpha.",
+)
+def alpha_on_both_sides(z, alpha=1.0):
+    return alpha * np.where(z > 0, z, np.expm1(np.minimum(z, 0.0)))
+
+
+@elu.mistake(
+    "alpha stands inside: the 1 is taken away after alpha was multiplied.",
+    hint="Brackets: alpha * (exp(z) - 1), so that the two sides meet at 0.",
+)
+def elu_brackets_missing(z, alpha=1.0):
+    return np.where(z > 0, z, alpha * np.exp(np.minimum(z, 0.0)) - 1)
+
+
+@elu.mistake(
+    "The 1 is not taken away: the two sides do not meet at 0.",
+    hint="exp(0) is 1, and the ELU of 0 is 0.",
+)
+def one_not_taken_away(z, alpha=1.0):
+    return np.where(z > 0, z, alpha * np.exp(np.minimum(z, 0.0)))
+
+
+@elu.mistake(
+    "On the left this is a straight line, alpha * z: the leaky ReLU.",
+    hint="The ELU bends: alpha * (exp(z) - 1).",
+)
+def straight_line(z, alpha=1.0):
+    return np.where(z > 0, z, alpha * z)
+
+
+@elu.mistake(
+    "The left side has the wrong sign: there the ELU is negative.",
+    hint="exp(z) is below 1 there, so exp(z) - 1 is below 0.",
+)
+def elu_sign(z, alpha=1.0):
+    return np.where(z > 0, z, alpha * -np.expm1(np.minimum(z, 0.0)))
+
+
+@elu.mistake(
+    "The two sides are exchanged: the exponential belongs to the left.",
+    hint="On the right the ELU is z.",
+)
+def elu_sides_exchanged(z, alpha=1.0):
+    return np.where(z > 0, alpha * np.expm1(z), z)
+
+
+@elu.mistake(
+    "This is the ReLU: on the left the ELU falls below 0.",
+    hint="alpha * (exp(z) - 1) there.",
+)
+def relu_for_elu(z, alpha=1.0):
+    return np.maximum(z, 0.0)
+
+
+@elu.mistake(
+    "At a large z the exponential is inf, and 0 * inf is nan.",
+    hint="A mask that multiplies does not protect; np.where chooses, and np.minimum(z, 0) keeps "
+    "the exponential small.",
+)
+def zero_times_infinity(z, alpha=1.0):
+    return (z > 0) * z + (z <= 0) * alpha * (np.exp(z) - 1)
+
+
+@elu.mistake(
+    "An if asks one question of the whole array, and an array has no one answer.",
+    hint="np.where asks every entry.",
+)
+def elu_if_for_all_at_once(z, alpha=1.0):
+    if z > 0:
+        return z
+    return alpha * np.expm1(z)
+
+
+@exercise(
+    points=1,
+    probe=of_z_and_alpha,
+    hints=(
+        "Take the derivative of each side by itself.",
+        "On the left alpha * exp(z), so alpha at 0; on the right 1. Keep the exponential small "
+        "where z is large.",
+    ),
+)
 def elu_grad(z: Array, alpha: float = 1.0) -> Array:
     """The slope of elu at z; at 0, where the two sides differ unless alpha is 1, take alpha.
 
     Parameters
     ----------
-    z : array of any shape, float64: the input of elu, not its value
+    z : array of any shape, float64: the input of elu, not its value; it may be far from 0; left
+        as it was
     alpha : as in elu
 
     Returns
     -------
-    array of the shape of z, float64.
+    array of the shape of z, float64, finite for every z.
 
     Source: lecture C; at 0 as PyTorch has it.
     """
     return np.where(z > 0, 1.0, alpha * np.exp(np.minimum(z, 0.0)))
 
 
-@exercise(points=3)
+@elu_grad.cases
+def elu_slope_with_alpha(rng):
+    """Numbers of both signs, and an alpha that is not 1."""
+    return dict(z=_both_signs(rng, (int(rng.integers(4, 9)),)), alpha=_alpha(rng))
+
+
+@elu_grad.cases
+def elu_slope_without_alpha(rng):
+    """alpha is left out, and the numbers stand in a table."""
+    return dict(z=_both_signs(rng, _shape(rng)))
+
+
+@elu_grad.cases
+def elu_slope_at_zero(rng):
+    """Zeros among the numbers, 0.0 and -0.0, and an alpha that is not 1."""
+    return dict(z=_with_zeros(rng), alpha=_alpha(rng))
+
+
+@elu_grad.cases
+def elu_slope_far_out(rng):
+    """Numbers far from 0 among others; and what z is afterwards."""
+    z = _both_signs(rng, (6,))
+    z[:2] = [-float(rng.uniform(720, 800)), float(rng.uniform(720, 800))]
+    yield dict(z=z, alpha=_alpha(rng))
+    yield dict(z=_both_signs(rng, (6,)), alpha=_alpha(rng), then_look_at_z=True)
+
+
+@elu_grad.mistake(
+    "z itself is changed: it holds the slopes afterwards.",
+    hint="z[z > 0] = 1 writes into the caller's array. Make a copy first, or use np.where.",
+)
+def elu_slope_written_into_z(z, alpha=1.0):
+    above = z > 0
+    z[above] = 1
+    z[~above] = alpha * np.exp(z[~above])
+    return z
+
+
+@elu_grad.mistake(
+    "alpha is not used.",
+    hint="The derivative of alpha * (exp(z) - 1) still has its factor.",
+)
+def slope_alpha_unused(z, alpha=1.0):
+    return np.where(z > 0, 1.0, np.exp(np.minimum(z, 0.0)))
+
+
+@elu_grad.mistake(
+    "At 0 the slope is taken as 1; here it is alpha by agreement.",
+    hint="0 belongs to the exponential side, as in PyTorch.",
+)
+def slope_one_at_zero(z, alpha=1.0):
+    return np.where(z >= 0, 1.0, alpha * np.exp(np.minimum(z, 0.0)))
+
+
+@elu_grad.mistake(
+    "The 1 is still there: the derivative of a constant is 0.",
+    hint="alpha * exp(z) alone. With - 1 the slope would be negative.",
+)
+def constant_not_dropped(z, alpha=1.0):
+    return np.where(z > 0, 1.0, alpha * np.expm1(np.minimum(z, 0.0)))
+
+
+@elu_grad.mistake(
+    "On the left the slope is alpha everywhere; the ELU bends.",
+    hint="alpha * exp(z): alpha at 0, and nearly 0 far out.",
+)
+def slope_of_a_straight_line(z, alpha=1.0):
+    return np.where(z > 0, 1.0, alpha)
+
+
+@elu_grad.mistake(
+    "z is taken for the value of elu, or elu is taken first; z is the input already.",
+    hint="alpha * exp(z), with the z that comes in.",
+)
+def elu_slope_at_the_output(z, alpha=1.0):
+    return np.where(z > 0, 1.0, alpha * np.exp(alpha * np.expm1(np.minimum(z, 0.0))))
+
+
+@elu_grad.mistake(
+    "z is taken for the value of elu; it is the input.",
+    hint="value + alpha is the slope, where value is alpha * (exp(z) - 1), not z.",
+)
+def value_plus_alpha(z, alpha=1.0):
+    return np.where(z > 0, 1.0, z + alpha)
+
+
+@elu_grad.mistake(
+    "On the right the slope is 1; this is z itself.",
+    hint="The ELU rises by 1 for every 1 there.",
+)
+def value_on_the_right(z, alpha=1.0):
+    return np.where(z > 0, z, alpha * np.exp(np.minimum(z, 0.0)))
+
+
+@elu_grad.mistake(
+    "This is the slope of the ReLU: on the left the ELU still rises.",
+    hint="alpha * exp(z) there.",
+)
+def relu_slope_for_elu(z, alpha=1.0):
+    return np.where(z > 0, 1.0, 0.0)
+
+
+@elu_grad.mistake(
+    "At a large z the exponential is inf, and 0 * inf is nan.",
+    hint="A mask that multiplies does not protect; np.where chooses, and np.minimum(z, 0) keeps "
+    "the exponential small.",
+)
+def slope_zero_times_infinity(z, alpha=1.0):
+    return (z > 0) * 1.0 + (z <= 0) * alpha * np.exp(z)
+
+
+@exercise(
+    points=3,
+    hints=(
+        "Three links: the cost by a, a by z = w @ x + b, and z by w and by b. Write each down.",
+        "The cost changes with a by a - y. The sigmoid's slope is a * (1 - a). And z by w?",
+        "delta = (a - y) * a * (1 - a) is what both share; dw = delta * x, db = delta.",
+    ),
+)
 def neuron_gradient(x: Array, w: Array, b: float, y: float) -> tuple[Array, float]:
     """The gradient of one sigmoid neuron's squared error, by the chain rule.
 
-    The neuron answers a = sigmoid(w @ x + b), and its cost is (a - y) ** 2 / 2.
+    The neuron answers a = sigmoid(w @ x + b), where sigmoid(z) = 1 / (1 + exp(-z)), and its cost
+    is (a - y) ** 2 / 2.
 
     Parameters
     ----------
     x, w : arrays of shape (d,), the inputs and the weights
     b : the bias, added
-    y : the wanted answer
+    y : the wanted answer, between 0 and 1
 
     Returns
     -------
@@ -159,7 +993,175 @@ def neuron_gradient(x: Array, w: Array, b: float, y: float) -> tuple[Array, floa
     return delta * x, float(delta)
 
 
-@exercise(points=1)
+def _neuron(rng: np.random.Generator, d: int, z: float, y: float) -> dict:
+    """A neuron whose weighted sum, bias included, is z."""
+    x, w = _both_signs(rng, (d,)), _both_signs(rng, (d,))
+    b = float(rng.uniform(0.5, 1.5) * rng.choice([-1, 1]))
+    w += (z - b - w @ x) * x / (x @ x)
+    return dict(x=x, w=w, b=b, y=y)
+
+
+@neuron_gradient.cases
+def an_undecided_neuron(rng):
+    """A neuron that is not sure, and a target of 0 or 1."""
+    z = float(rng.uniform(0.3, 1.2) * rng.choice([-1, 1]))
+    return _neuron(rng, int(rng.integers(2, 5)), z, float(rng.integers(0, 2)))
+
+
+@neuron_gradient.cases
+def a_target_between(rng):
+    """A target between 0 and 1; one input, and several."""
+    for d in (1, int(rng.integers(3, 6))):
+        z = float(rng.uniform(0.3, 1.2) * rng.choice([-1, 1]))
+        yield _neuron(rng, d, z, float(rng.uniform(0.1, 0.9)))
+
+
+@neuron_gradient.cases
+def sure_and_wrong(rng):
+    """A neuron that is nearly sure of the wrong answer."""
+    z, sign = float(rng.uniform(3, 6)), int(rng.choice([-1, 1]))
+    return _neuron(rng, 3, sign * z, 0.0 if sign > 0 else 1.0)
+
+
+@neuron_gradient.mistake(
+    "The slope of the sigmoid is missing: a * (1 - a).",
+    hint="a - y is the gradient by a. From a back to z there is a link more. (Another loss, "
+    "cross entropy, cancels it; chapter 7.)",
+)
+def sigmoid_link_missing(x, w, b, y):
+    a = 1 / (1 + np.exp(-(w @ x + b)))
+    return (a - y) * x, float(a - y)
+
+
+@neuron_gradient.mistake(
+    "The sigmoid's slope is taken at its output: the sigmoid is taken twice.",
+    hint="a * (1 - a) with a = sigmoid(z) is the slope at z already.",
+)
+def sigmoid_taken_twice(x, w, b, y):
+    a = 1 / (1 + np.exp(-(w @ x + b)))
+    again = 1 / (1 + np.exp(-a))
+    delta = (a - y) * again * (1 - again)
+    return delta * x, float(delta)
+
+
+@neuron_gradient.mistake(
+    "The sigmoid's slope is z * (1 - z) here; it is a * (1 - a), of the output.",
+    hint="The rule s' = s (1 - s) has the sigmoid's value in it, not its input.",
+)
+def slope_from_the_sum(x, w, b, y):
+    z = w @ x + b
+    delta = (1 / (1 + np.exp(-z)) - y) * z * (1 - z)
+    return delta * x, float(delta)
+
+
+@neuron_gradient.mistake(
+    "The sign is reversed: this is the way down, not the gradient.",
+    hint="The derivative of (a - y) ** 2 / 2 by a is a - y.",
+)
+def target_minus_answer(x, w, b, y):
+    dw, db = neuron_gradient.reference(x, w, b, y)
+    return -dw, -db
+
+
+@neuron_gradient.mistake(
+    "The gradient is twice as large: the half in the cost takes the 2 away.",
+    hint="(a - y) ** 2 / 2 has the derivative a - y.",
+)
+def half_forgotten(x, w, b, y):
+    dw, db = neuron_gradient.reference(x, w, b, y)
+    return 2 * dw, 2 * db
+
+
+@neuron_gradient.mistake(
+    "b is subtracted; this neuron adds it.",
+    hint="The perceptron compares with a threshold, the neuron has a bias: w @ x + b.",
+)
+def bias_subtracted(x, w, b, y):
+    return neuron_gradient.reference(x, w, -b, y)
+
+
+@neuron_gradient.mistake(
+    "The bias is left out of the sum.",
+    hint="a = sigmoid(w @ x + b).",
+)
+def bias_left_out(x, w, b, y):
+    return neuron_gradient.reference(x, w, 0.0, y)
+
+
+@neuron_gradient.mistake(
+    "The input is missing from dw: z changes with w by x.",
+    hint="A weight matters as much as the input that it multiplies.",
+)
+def input_missing(x, w, b, y):
+    db = neuron_gradient.reference(x, w, b, y)[1]
+    return np.full(x.shape, db), db
+
+
+@neuron_gradient.mistake(
+    "dw is multiplied by the weights; that is the gradient by x.",
+    hint="z = w @ x + b, so its derivative by w is x.",
+)
+def weights_for_inputs(x, w, b, y):
+    db = neuron_gradient.reference(x, w, b, y)[1]
+    return db * w, db
+
+
+@neuron_gradient.mistake(
+    "db has the inputs in it; z changes with b by 1.",
+    hint="The bias multiplies nothing: db is what all of dw share.",
+)
+def bias_times_inputs(x, w, b, y):
+    dw, _ = neuron_gradient.reference(x, w, b, y)
+    return dw, float(np.sum(dw))
+
+
+@neuron_gradient.mistake(
+    "The slope of tanh stands where that of the sigmoid belongs.",
+    hint="The sigmoid has a * (1 - a), tanh has 1 - a ** 2.",
+)
+def slope_of_tanh(x, w, b, y):
+    a = 1 / (1 + np.exp(-(w @ x + b)))
+    delta = (a - y) * (1 - a**2)
+    return delta * x, float(delta)
+
+
+@neuron_gradient.mistake(
+    "The factor 1 - a is missing from the sigmoid's slope.",
+    hint="a * (1 - a): a sure neuron, near 0 or near 1, hardly moves.",
+)
+def half_of_the_slope(x, w, b, y):
+    a = 1 / (1 + np.exp(-(w @ x + b)))
+    return (a - y) * a * x, float((a - y) * a)
+
+
+@neuron_gradient.mistake(
+    "The error is squared in the gradient too.",
+    hint="The derivative of a square is no square: a - y to the first power.",
+)
+def error_squared(x, w, b, y):
+    a = 1 / (1 + np.exp(-(w @ x + b)))
+    delta = (a - y) ** 2 * a * (1 - a)
+    return delta * x, float(delta)
+
+
+@neuron_gradient.mistake(
+    "The two answers are in the wrong order: dw comes first, then db.",
+    hint="The last line is return dw, db.",
+)
+def bias_first(x, w, b, y):
+    dw, db = neuron_gradient.reference(x, w, b, y)
+    return db, dw
+
+
+@exercise(
+    points=1,
+    hints=(
+        "How many weights lie between a layer of 3 and a layer of 2? How many biases has the "
+        "second?",
+        "Each pair of neighbouring layers has fan_in * fan_out weights and fan_out biases; the "
+        "inputs have no biases.",
+    ),
+)
 def count_parameters(sizes: list[int]) -> int:
     """How many numbers a fully connected network learns: weights and biases together.
 
@@ -173,10 +1175,151 @@ def count_parameters(sizes: list[int]) -> int:
 
     Source: lecture B, which calls all of them weights.
     """
-    return sum((fan_in + 1) * fan_out for fan_in, fan_out in zip(sizes[:-1], sizes[1:]))
+    return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(sizes))
 
 
-@exercise(points=2)
+@count_parameters.cases
+def two_layers_of_weights(rng):
+    """Inputs, one hidden layer, outputs."""
+    return dict(sizes=[int(n) for n in rng.permutation([3, 4, 5, 6, 7, 8, 9])[:3] * 3])
+
+
+@count_parameters.cases
+def several_layers(rng):
+    """Several hidden layers."""
+    sizes = rng.permutation(np.arange(2, 30))[: int(rng.integers(5, 8))]
+    return dict(sizes=[int(n) for n in sizes])
+
+
+@count_parameters.cases
+def no_hidden_layer(rng):
+    """Inputs and outputs alone; and a network of the lecture's kind."""
+    fan_in, fan_out = (int(n) for n in rng.permutation(np.arange(3, 40))[:2])
+    yield dict(sizes=[fan_in, fan_out])
+    yield dict(sizes=[784, int(rng.integers(17, 40)), int(rng.integers(41, 60)), 10])
+
+
+@count_parameters.mistake(
+    "The biases are not counted.",
+    hint="Every neuron but the inputs adds a bias of its own.",
+)
+def weights_alone(sizes):
+    return sum(a * b for a, b in pairwise(sizes))
+
+
+@count_parameters.mistake(
+    "The inputs are given biases; they are data, and add nothing.",
+    hint="Biases belong to the hidden layers and the outputs.",
+)
+def biases_for_inputs(sizes):
+    return sum(a * b for a, b in pairwise(sizes)) + sum(sizes)
+
+
+@count_parameters.mistake(
+    "Each layer is given one bias; each neuron has one.",
+    hint="A layer of fan_out neurons has fan_out biases.",
+)
+def one_bias_a_layer(sizes):
+    return sum(a * b + 1 for a, b in pairwise(sizes))
+
+
+@count_parameters.mistake(
+    "The biases are counted on the wrong side: a layer of weights has fan_out of them.",
+    hint="(fan_in + 1) * fan_out: a bias is a weight more for each neuron that receives.",
+)
+def biases_of_the_senders(sizes):
+    return sum(a * (b + 1) for a, b in pairwise(sizes))
+
+
+@count_parameters.mistake(
+    "The outputs have no biases here; they have one each.",
+    hint="All layers but the first add their biases.",
+)
+def outputs_without_biases(sizes):
+    return sum((a + 1) * b for a, b in pairwise(sizes)) - sizes[-1]
+
+
+@count_parameters.mistake(
+    "These are the neurons; each has a weight for every neuron before it.",
+    hint="Between layers of 3 and 2 there are 6 weights.",
+)
+def neurons_counted(sizes):
+    return sum(sizes)
+
+
+@count_parameters.mistake(
+    "These are the biases alone.",
+    hint="Add fan_in * fan_out for each pair of neighbouring layers.",
+)
+def biases_alone(sizes):
+    return sum(sizes[1:])
+
+
+@count_parameters.mistake(
+    "All sizes are multiplied together; layers that are no neighbours share no weights.",
+    hint="A product for each pair of neighbours, and the sum of these.",
+)
+def product_of_all(sizes):
+    return int(np.prod(sizes))
+
+
+@count_parameters.mistake(
+    "Every layer is joined with every other; only neighbours are.",
+    hint="pairwise(sizes) gives the pairs of neighbours.",
+)
+def every_pair_joined(sizes):
+    weights = sum(a * b for i, a in enumerate(sizes) for b in sizes[i + 1 :])
+    return weights + sum(sizes[1:])
+
+
+@count_parameters.mistake(
+    "The last layer of weights is left out.",
+    hint="Three sizes make two layers of weights: look at the end of your range.",
+)
+def last_pair_left_out(sizes):
+    return sum((a + 1) * b for a, b in pairwise(sizes[:-1]))
+
+
+# Initial weights are left to chance: three draws are looked at, and their distribution.
+
+
+@public
+def three_draws(he_normal, fan_in, fan_out, rng):
+    """Two draws from rng, one after the other, and the first again from a twin of that rng."""
+    twin = copy.deepcopy(rng)
+    draws = [he_normal(fan_in, fan_out, source) for source in (rng, rng, twin)]
+    return None if draws[0] is None else [np.asarray(w) for w in draws]
+
+
+@public
+def standard_units(answer, case):
+    """The weights of the first two draws over the standard deviation that they should have."""
+    return np.concatenate([np.ravel(w) for w in answer[:2]]) / np.sqrt(2 / case.args["fan_in"])
+
+
+@public
+def has_variance_times(factor, answer, case):
+    """Whether the weights have `factor` times the variance wanted, and not the one wanted.
+
+    Of the standard deviation 4.5 percent either way, for 12,100 weights or more: a right answer is
+    further off with a probability below 1e-11.
+    """
+    ratio = np.std(standard_units(answer, case))
+    return abs(ratio - 1) > 0.045 and abs(ratio / np.sqrt(factor) - 1) <= 0.045
+
+
+@exercise(
+    points=2,
+    by_value=False,
+    draws=2,
+    probe=three_draws,
+    hints=(
+        "rng.normal takes a mean, a standard deviation and a size. Which of these two is "
+        "2 / fan_in: the variance, or the standard deviation?",
+        "Each neuron sums over fan_in inputs, and a ReLU lets through half of them: hence 2 and "
+        "fan_in. The standard deviation is a square root.",
+    ),
+)
 def he_normal(fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
     """Random weights for a layer before a ReLU, normal, with mean 0 and variance 2 / fan_in.
 
@@ -187,19 +1330,278 @@ def he_normal(fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
 
     Returns
     -------
-    array of shape (fan_in, fan_out).
+    array of shape (fan_in, fan_out), float64, every entry drawn by itself. An rng in the same
+    state gives the same weights, and the next call others.
 
     Source: He, Zhang, Ren and Sun (2015).
     """
     return rng.normal(0.0, np.sqrt(2 / fan_in), size=(fan_in, fan_out))
 
 
-@exercise(points=3)
+@he_normal.cases
+def narrowing(rng):
+    """More inputs than outputs."""
+    fan_in, fan_out = int(rng.integers(110, 131)), int(rng.integers(55, 66))
+    return dict(fan_in=fan_in, fan_out=fan_out, rng=FRESH_RNG)
+
+
+@he_normal.cases
+def widening(rng):
+    """Fewer inputs than outputs."""
+    fan_in, fan_out = int(rng.integers(55, 66)), int(rng.integers(180, 221))
+    return dict(fan_in=fan_in, fan_out=fan_out, rng=FRESH_RNG)
+
+
+@he_normal.property("What comes back is not one array of float64 numbers.")
+def arrays_of_floats(answer, case):
+    return all(w.dtype == np.float64 for w in answer)
+
+
+@he_normal.property("The shape is (fan_out, fan_in).", mistake="shape_transposed")
+def not_the_other_way_round(answer, case):
+    return answer[0].shape != (case.args["fan_out"], case.args["fan_in"])
+
+
+@he_normal.property(
+    "The shape is not (fan_in, fan_out).",
+    hint="Give rng.normal the size: both numbers, in a tuple.",
+)
+def shape_of_the_layer(answer, case):
+    return answer[0].shape == (case.args["fan_in"], case.args["fan_out"])
+
+
+@he_normal.property("Many of the weights are equal.", mistake="one_draw_for_all")
+def hardly_two_alike(answer, case):
+    return all(len(np.unique(w)) > 0.99 * w.size for w in answer)
+
+
+@he_normal.property("A second draw gives the first weights again.", mistake="seed_of_its_own")
+def other_weights_next_time(answer, case):
+    return not np.array_equal(answer[0], answer[1])
+
+
+@he_normal.property("The weights do not come from the rng passed in.", mistake="not_from_rng")
+def same_weights_from_a_twin(answer, case):
+    return np.array_equal(answer[0], answer[2])
+
+
+@he_normal.property("The mean is not 0.", mistake="never_negative")
+def centred(answer, case):
+    # Seven standard deviations of the mean: 1e-11.
+    units = standard_units(answer, case)
+    return abs(np.mean(units)) <= 7 * np.std(units) / np.sqrt(len(units))
+
+
+@he_normal.property("The variance is 2 / fan_out.", mistake="fan_of_the_wrong_side")
+def not_from_fan_out(answer, case):
+    return not has_variance_times(case.args["fan_in"] / case.args["fan_out"], answer, case)
+
+
+@he_normal.property("The standard deviation is 2 / fan_in.", mistake="variance_for_deviation")
+def not_without_root(answer, case):
+    return not has_variance_times(2 / case.args["fan_in"], answer, case)
+
+
+@he_normal.property("The variance is 1 / fan_in.", mistake="two_forgotten")
+def not_without_the_two(answer, case):
+    return not has_variance_times(0.5, answer, case)
+
+
+@he_normal.property("The variance is 2 / (fan_in + fan_out).", mistake="glorot")
+def not_from_both_fans(answer, case):
+    both = case.args["fan_in"] + case.args["fan_out"]
+    return not has_variance_times(case.args["fan_in"] / both, answer, case)
+
+
+@he_normal.property("The variance is 1.", mistake="not_scaled")
+def not_of_variance_one(answer, case):
+    return not has_variance_times(case.args["fan_in"] / 2, answer, case)
+
+
+@he_normal.property(
+    "The variance is 1 / (3 fan_in): uniform within 1 / sqrt(fan_in).", mistake="torchs_default"
+)
+def not_torchs_default(answer, case):
+    return not has_variance_times(1 / 6, answer, case)
+
+
+@he_normal.property("The variance is 0.01 ** 2, whatever the layer.", mistake="fixed_scale")
+def not_of_a_fixed_scale(answer, case):
+    return not has_variance_times(1e-4 * case.args["fan_in"] / 2, answer, case)
+
+
+@he_normal.property(
+    "The variance is not 2 / fan_in.",
+    hint="The standard deviation, which rng.normal wants, is the square root of that.",
+)
+def variance_wanted(answer, case):
+    return abs(np.std(standard_units(answer, case)) - 1) <= 0.045
+
+
+@he_normal.property("The weights are not normally distributed.", mistake="uniform")
+def tails_of_a_normal(answer, case):
+    # 1.24 percent lie beyond 2.5 standard deviations, 38.3 percent within a half: seven standard
+    # deviations of these shares either way, 1e-10 at 12,100 weights (binomial).
+    sizes = np.abs(standard_units(answer, case))
+    sizes = sizes / np.sqrt(np.mean(sizes**2))
+    slack = 7 / np.sqrt(len(sizes))
+    beyond = abs(np.mean(sizes > 2.5) - 0.01242) <= 0.1108 * slack
+    within = abs(np.mean(sizes < 0.5) - 0.38292) <= 0.4861 * slack
+    return beyond and within
+
+
+@he_normal.mistake(
+    "The shape is not (fan_in, fan_out); it is the other way round.",
+    hint="X @ W wants a row of W for each input.",
+)
+def shape_transposed(fan_in, fan_out, rng):
+    return rng.normal(0.0, np.sqrt(2 / fan_in), size=(fan_out, fan_in))
+
+
+@he_normal.mistake(
+    "Weights share one draw: whole rows, or all of them, are equal.",
+    hint="Neurons that start alike stay alike. Give rng.normal the size, and every entry is drawn "
+    "by itself.",
+)
+def one_draw_for_all(fan_in, fan_out, rng):
+    return np.full((fan_in, fan_out), rng.normal(0.0, np.sqrt(2 / fan_in)))
+
+
+@he_normal.mistake(
+    "A generator with a seed of its own is made inside: every layer would start alike.",
+    hint="Use the rng that you are given: it moves on with every draw.",
+)
+def seed_of_its_own(fan_in, fan_out, rng):
+    return np.random.default_rng(0).normal(0.0, np.sqrt(2 / fan_in), size=(fan_in, fan_out))
+
+
+@he_normal.mistake(
+    "The weights do not come from the rng that is passed in.",
+    hint="np.random.randn draws from a source that all share; rng.normal from yours, and whoever "
+    "knows its seed can repeat the run.",
+)
+def not_from_rng(fan_in, fan_out, rng):
+    return np.random.normal(0.0, np.sqrt(2 / fan_in), size=(fan_in, fan_out))
+
+
+@he_normal.mistake(
+    "The weights are never negative; their mean should be 0.",
+    hint="rng.random lies between 0 and 1. The method with a mean of 0 is rng.normal.",
+)
+def never_negative(fan_in, fan_out, rng):
+    return rng.random((fan_in, fan_out)) * np.sqrt(2 / fan_in)
+
+
+@he_normal.mistake(
+    "The variance is 2 / fan_out: this is the fan of the wrong side.",
+    hint="A neuron sums over what comes in. The more terms, the smaller each must be.",
+)
+def fan_of_the_wrong_side(fan_in, fan_out, rng):
+    return rng.normal(0.0, np.sqrt(2 / fan_out), size=(fan_in, fan_out))
+
+
+@he_normal.mistake(
+    "2 / fan_in is taken for the standard deviation; it is the variance.",
+    hint="rng.normal wants the standard deviation: the root.",
+)
+def variance_for_deviation(fan_in, fan_out, rng):
+    return rng.normal(0.0, 2 / fan_in, size=(fan_in, fan_out))
+
+
+@he_normal.mistake(
+    "The variance is 1 / fan_in; the 2 is missing.",
+    hint="A ReLU silences half of its inputs, and the 2 makes up for them.",
+)
+def two_forgotten(fan_in, fan_out, rng):
+    return rng.normal(0.0, np.sqrt(1 / fan_in), size=(fan_in, fan_out))
+
+
+@he_normal.mistake(
+    "The variance is 2 / (fan_in + fan_out): Glorot's, made for tanh.",
+    hint="He's has fan_in alone.",
+)
+def glorot(fan_in, fan_out, rng):
+    return rng.normal(0.0, np.sqrt(2 / (fan_in + fan_out)), size=(fan_in, fan_out))
+
+
+@he_normal.mistake(
+    "The weights have variance 1: they are not scaled.",
+    hint="Multiply by the standard deviation wanted, the root of 2 / fan_in.",
+)
+def not_scaled(fan_in, fan_out, rng):
+    return rng.normal(size=(fan_in, fan_out))
+
+
+@he_normal.mistake(
+    "These are PyTorch's default weights: uniform within 1 / sqrt(fan_in), too small by far.",
+    hint="He's are normal, with variance 2 / fan_in.",
+)
+def torchs_default(fan_in, fan_out, rng):
+    edge = 1 / np.sqrt(fan_in)
+    return rng.uniform(-edge, edge, size=(fan_in, fan_out))
+
+
+@he_normal.mistake(
+    "The scale is 0.01 for every layer; it should follow fan_in.",
+    hint="The standard deviation is the root of 2 / fan_in.",
+)
+def fixed_scale(fan_in, fan_out, rng):
+    return 0.01 * rng.standard_normal((fan_in, fan_out))
+
+
+@he_normal.mistake(
+    "The variance is right, but the weights are not normally distributed.",
+    hint="He's uniform weights have that variance too; asked for are normal ones, and whole: not "
+    "cut off at some size.",
+)
+def uniform(fan_in, fan_out, rng):
+    edge = np.sqrt(6 / fan_in)
+    return rng.uniform(-edge, edge, size=(fan_in, fan_out))
+
+
+# Networks of known weights. W has column sums far from 0, so that no two wrong ways agree.
+
+
+def _layers(rng: np.random.Generator, sizes: list[int]) -> list[Array]:
+    """Weights and biases as a flat list; hidden units are now silent, now not."""
+    params = []
+    for fan_in, fan_out in pairwise(sizes):
+        params.append(rng.normal(size=(fan_in, fan_out)) * np.sqrt(2 / fan_in))
+        params.append(rng.normal(size=fan_out) * 0.5)
+    return params
+
+
+def _unequal(rng: np.random.Generator, count: int) -> list[int]:
+    """Layer sizes of which no two are equal."""
+    return [int(n) for n in rng.permutation(np.arange(2, 9))[:count]]
+
+
+def _with_silent_units(rng: np.random.Generator) -> list[Array]:
+    """Two hidden layers. In each one unit is always silent, and one has the input 0."""
+    params = _layers(rng, [int(rng.integers(3, 5)), 6, 5, int(rng.integers(3, 5))])
+    for W, b in (params[0:2], params[2:4]):
+        b[0] = -40.0
+        W[:, 1] = 0.0
+        b[1] = 0.0
+    return params
+
+
+@exercise(
+    points=3,
+    hints=(
+        "One layer is one line, a @ W + b, and its answer is the next layer's input. What does "
+        "the last layer leave out?",
+        "params[0::2] are the Ws and params[1::2] the bs. Keep a list that starts with X, and "
+        "append what each layer answers, after its ReLU.",
+        "len(params) // 2 layers: for all but the last, a = relu(a @ W + b); then the logits, "
+        "a @ W + b, which are appended too.",
+    ),
+)
 def mlp_forward(params: list[Array], X: Array) -> tuple[Array, list[Array]]:
     """The answers of a fully connected network for a batch, and what each layer said on the way.
 
     Hidden layers are relu(a @ W + b); the last layer is a @ W + b, without an activation: its
-    numbers are the logits.
+    numbers are the logits. A network may have one layer alone.
 
     Parameters
     ----------
@@ -211,16 +1613,240 @@ def mlp_forward(params: list[Array], X: Array) -> tuple[Array, list[Array]]:
     logits : array of shape (n, k)
     cache : list [X, a1, ..., a_(L-1), logits], the activations after the ReLU
 
+    The arguments are left as they were.
+
     Source: lectures A and B.
     """
     cache = [X]
-    for W, b in zip(params[0:-2:2], params[1:-2:2]):
+    for W, b in zip(params[0:-2:2], params[1:-2:2], strict=True):
         cache.append(relu(cache[-1] @ W + b))
     cache.append(cache[-1] @ params[-2] + params[-1])
     return cache[-1], cache
 
 
-@exercise(points=5)
+def _batch(rng: np.random.Generator, sizes: list[int]) -> dict:
+    return dict(params=_layers(rng, sizes), X=rng.normal(size=(int(rng.integers(4, 9)), sizes[0])))
+
+
+@mlp_forward.cases
+def one_hidden_layer(rng):
+    """One hidden layer."""
+    return _batch(rng, _unequal(rng, 3))
+
+
+@mlp_forward.cases
+def two_hidden_layers_or_three(rng):
+    """Two hidden layers, and three."""
+    yield _batch(rng, _unequal(rng, 4))
+    yield _batch(rng, _unequal(rng, 5))
+
+
+@mlp_forward.cases
+def one_layer_alone(rng):
+    """No hidden layer: one W and one b."""
+    return _batch(rng, _unequal(rng, 2))
+
+
+@mlp_forward.cases
+def square_layers(rng):
+    """Layers that are all of one size; and silent units."""
+    yield _batch(rng, [int(rng.integers(3, 6))] * 4)
+    params = _with_silent_units(rng)
+    yield dict(params=params, X=rng.normal(size=(6, len(params[0]))))
+
+
+@mlp_forward.mistake(
+    "The last layer has a ReLU too; the logits may be negative.",
+    hint="Its numbers go into the softmax as they are: the loop ends one layer earlier.",
+)
+def relu_on_the_last_layer(params, X):
+    cache = [X]
+    for W, b in zip(params[0::2], params[1::2], strict=True):
+        cache.append(np.maximum(cache[-1] @ W + b, 0.0))
+    return cache[-1], cache
+
+
+@mlp_forward.mistake(
+    "The ReLU is missing: the whole network is one linear map.",
+    hint="Between two layers something must bend, or they are no better than one.",
+)
+def no_relu(params, X):
+    cache = [X]
+    for W, b in zip(params[0::2], params[1::2], strict=True):
+        cache.append(cache[-1] @ W + b)
+    return cache[-1], cache
+
+
+@mlp_forward.mistake(
+    "The logits are right, but the cache holds the sums before the ReLU.",
+    hint="The next layer saw what the ReLU let through: append that.",
+)
+def sums_in_the_cache(params, X):
+    cache, a = [X], X
+    for W, b in zip(params[0::2], params[1::2], strict=True):
+        cache.append(a @ W + b)
+        a = np.maximum(cache[-1], 0.0)
+    return cache[-1], cache
+
+
+@mlp_forward.mistake(
+    "The cache holds the sums before the ReLU and the activations; wanted are these alone.",
+    hint="One array a layer: [X, a1, ..., logits].",
+)
+def sums_and_activations(params, X):
+    cache, a = [X], X
+    for W, b in zip(params[0:-2:2], params[1:-2:2], strict=True):
+        cache.append(a @ W + b)
+        a = np.maximum(cache[-1], 0.0)
+        cache.append(a)
+    cache.append(a @ params[-2] + params[-1])
+    return cache[-1], cache
+
+
+@mlp_forward.mistake(
+    "X is missing from the cache: it is the input of the first layer.",
+    hint="Start the list with X; the gradient of W1 needs it.",
+)
+def cache_without_X(params, X):
+    logits, cache = mlp_forward.reference(params, X)
+    return logits, cache[1:]
+
+
+@mlp_forward.mistake(
+    "The logits are missing from the cache.",
+    hint="Append the last layer's answer too: the backward pass starts there.",
+)
+def cache_without_logits(params, X):
+    logits, cache = mlp_forward.reference(params, X)
+    return logits, cache[:-1]
+
+
+@mlp_forward.mistake(
+    "The cache runs from the logits back to X; it starts with X.",
+    hint="In the order of the way forward: append at the end.",
+)
+def cache_backwards(params, X):
+    logits, cache = mlp_forward.reference(params, X)
+    return logits, cache[::-1]
+
+
+@mlp_forward.mistake(
+    "The hidden layers have a sigmoid where the ReLU belongs.",
+    hint="relu(a @ W + b).",
+)
+def sigmoid_for_relu(params, X):
+    cache = [X]
+    for W, b in zip(params[0:-2:2], params[1:-2:2], strict=True):
+        cache.append(1 / (1 + np.exp(-(cache[-1] @ W + b))))
+    cache.append(cache[-1] @ params[-2] + params[-1])
+    return cache[-1], cache
+
+
+@mlp_forward.mistake(
+    "The hidden layers have a tanh where the ReLU belongs.",
+    hint="relu(a @ W + b).",
+)
+def tanh_for_relu(params, X):
+    cache = [X]
+    for W, b in zip(params[0:-2:2], params[1:-2:2], strict=True):
+        cache.append(np.tanh(cache[-1] @ W + b))
+    cache.append(cache[-1] @ params[-2] + params[-1])
+    return cache[-1], cache
+
+
+@mlp_forward.mistake(
+    "The biases are left out.",
+    hint="a @ W + b, in every layer.",
+)
+def biases_left_out(params, X):
+    without = [p if p.ndim == 2 else np.zeros(p.shape) for p in params]
+    return mlp_forward.reference(without, X)
+
+
+@mlp_forward.mistake(
+    "The bias is added after the ReLU.",
+    hint="The neuron adds its bias to the sum, and then the ReLU looks at it.",
+)
+def bias_after_the_relu(params, X):
+    cache = [X]
+    for W, b in zip(params[0:-2:2], params[1:-2:2], strict=True):
+        cache.append(np.maximum(cache[-1] @ W, 0.0) + b)
+    cache.append(cache[-1] @ params[-2] + params[-1])
+    return cache[-1], cache
+
+
+@mlp_forward.mistake(
+    "W is transposed; here it is (fan_in, fan_out), and a @ W needs no T.",
+    hint="PyTorch keeps (fan_out, fan_in). Where all layers have one size, nothing raises.",
+)
+def weights_transposed(params, X):
+    turned = [p.T for p in params]
+    return mlp_forward.reference(turned, X)
+
+
+@mlp_forward.mistake(
+    "The softmax is applied: the logits are what goes into it.",
+    hint="The last layer is a @ W + b and no more.",
+)
+def softmax_applied(params, X):
+    logits, cache = mlp_forward.reference(params, X)
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares = shares / shares.sum(axis=1, keepdims=True)
+    return shares, [*cache[:-1], shares]
+
+
+@mlp_forward.mistake(
+    "X is taken through a ReLU before the first layer.",
+    hint="Data may be negative. The ReLU comes after a layer.",
+)
+def relu_before_the_layer(params, X):
+    cache, a = [X], X
+    for W, b in zip(params[0::2], params[1::2], strict=True):
+        a = np.maximum(a, 0.0) @ W + b
+        cache.append(np.maximum(a, 0.0))
+    return a, [*cache[:-1], a]
+
+
+@mlp_forward.mistake(
+    "Only the logits come back; the cache is wanted too.",
+    hint="The last line is return logits, cache.",
+)
+def logits_alone(params, X):
+    return mlp_forward.reference(params, X)[0]
+
+
+@mlp_forward.mistake(
+    "The two answers are in the wrong order: the logits come first, then the cache.",
+    hint="The last line is return logits, cache.",
+)
+def cache_first(params, X):
+    logits, cache = mlp_forward.reference(params, X)
+    return cache, logits
+
+
+@public
+def on_a_cache(mlp_backward, params, cache, Y, then_look_at_arguments=False):
+    """The gradients, and, where asked for, what params and cache are afterwards."""
+    grads = mlp_backward(params, cache, Y)
+    if then_look_at_arguments:
+        return {"the gradients": grads, "params afterwards": params, "cache afterwards": cache}
+    return grads
+
+
+@exercise(
+    points=5,
+    probe=on_a_cache,
+    hints=(
+        "Carry one array back through the layers: the gradient at the layer's sum, of the "
+        "sum's shape. Call it delta; the docstring says what it is at the logits. From delta, what "
+        "is the gradient of b, of W, and of the layer's input?",
+        "Shapes settle most of it. delta is (n, fan_out), the layer's input a is (n, fan_in), and "
+        "dW must be (fan_in, fan_out). b was added to every one of the n rows.",
+        "dW = a.T @ delta, db = delta.sum(axis=0); then delta @ W.T is the gradient at a, and the "
+        "ReLU lets it through where a > 0. There is no ReLU at the logits, and none at X.",
+        "Take the row's largest logit away before exp, or it overflows.",
+    ),
+)
 def mlp_backward(params: list[Array], cache: list[Array], Y: Array) -> list[Array]:
     """The gradient of the network's mean softmax cross entropy, by all of its parameters.
 
@@ -231,12 +1857,13 @@ def mlp_backward(params: list[Array], cache: list[Array], Y: Array) -> list[Arra
     Parameters
     ----------
     params : flat list [W1, b1, ..., WL, bL], as mlp_forward takes it
-    cache : list [X, a1, ..., a_(L-1), logits], as mlp_forward returns it
+    cache : list [X, a1, ..., a_(L-1), logits], as mlp_forward returns it; logits may be large
     Y : array of shape (n, k), the right classes one-hot
 
     Returns
     -------
-    list [dW1, db1, ..., dWL, dbL], each of the shape of its parameter.
+    list [dW1, db1, ..., dWL, dbL], each of the shape of its parameter. The arguments are left as
+    they were. Where the input of a ReLU is 0, its slope is taken as 0.
 
     Source: lectures A and B.
     """
@@ -253,7 +1880,455 @@ def mlp_backward(params: list[Array], cache: list[Array], Y: Array) -> list[Arra
     return grads
 
 
-@exercise(points=2)
+def _one_hot(rng: np.random.Generator, n: int, k: int) -> Array:
+    return np.eye(k)[rng.integers(0, k, n)]
+
+
+def _pass(rng: np.random.Generator, sizes: list[int], n: int | None = None) -> dict:
+    """Arguments for the way back through a network of random weights."""
+    n = n or int(rng.integers(4, 9))
+    params = _layers(rng, sizes)
+    _, cache = mlp_forward(params, rng.normal(size=(n, sizes[0])))
+    return dict(params=params, cache=cache, Y=_one_hot(rng, n, sizes[-1]))
+
+
+def _pass_about(rng: np.random.Generator, levels: Array) -> dict:
+    """A single layer in which all logits of a row lie about the row's level."""
+    n, d, k = len(levels), 4, 3
+    X, pull = rng.normal(size=(n, d)), rng.normal(size=d)
+    X += np.outer(rng.permutation(levels) - X @ pull, pull / (pull @ pull))
+    params = [0.02 * rng.normal(size=(d, k)) + pull[:, None], rng.normal(size=k)]
+    return dict(params=params, cache=mlp_forward(params, X)[1], Y=_one_hot(rng, n, k))
+
+
+@mlp_backward.cases
+def back_through_one_hidden_layer(rng):
+    """One hidden layer; no two layers of one size."""
+    return _pass(rng, _unequal(rng, 3))
+
+
+@mlp_backward.cases
+def back_through_a_deep_network(rng):
+    """Two hidden layers, and three; no two layers of one size."""
+    yield _pass(rng, _unequal(rng, 4))
+    yield _pass(rng, _unequal(rng, 5))
+
+
+@mlp_backward.cases
+def back_through_square_layers(rng):
+    """All layers of one size, and as many examples: nothing raises."""
+    size = int(rng.integers(4, 6))
+    return _pass(rng, [size] * 4, n=size)
+
+
+@mlp_backward.cases
+def back_through_one_layer(rng):
+    """No hidden layer: one W and one b."""
+    return _pass(rng, _unequal(rng, 2))
+
+
+@mlp_backward.cases
+def back_past_silent_units(rng):
+    """Units that are always silent, some of them with the input 0."""
+    params = _with_silent_units(rng)
+    X = rng.normal(size=(7, len(params[0])))
+    return dict(params=params, cache=mlp_forward(params, X)[1], Y=_one_hot(rng, 7, len(params[-1])))
+
+
+@mlp_backward.cases
+def back_from_large_logits(rng):
+    """Large logits, positive and negative."""
+    apart = [790.0, -790.0, 700.0, -700.0, 0.0, 20.0]
+    for wanted in (apart, rng.uniform(740, 800, 6)):
+        yield _pass_about(rng, np.array(wanted))
+    params = _layers(rng, [4, 6, 3])
+    X = rng.normal(size=(6, 4)) * 3
+    params[2] *= 800 / np.max(np.abs(mlp_forward(params, X)[0]))
+    yield dict(params=params, cache=mlp_forward(params, X)[1], Y=_one_hot(rng, 6, 3))
+
+
+@mlp_backward.cases
+def arguments_are_left_alone(rng):
+    """What params and cache are afterwards."""
+    return dict(**_pass(rng, _unequal(rng, 3)), then_look_at_arguments=True)
+
+
+def _at_the_logits(logits: Array, Y: Array) -> Array:
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return (shares / shares.sum(axis=1, keepdims=True) - Y) / len(Y)
+
+
+def _flat(pairs: list[tuple[Array, Array]]) -> list[Array]:
+    return [array for pair in pairs for array in pair]
+
+
+def _way_back(
+    params: list[Array],
+    cache: list[Array],
+    delta: Array,
+    *,
+    weight: Callable = lambda a, delta, layer: a.T @ delta,
+    bias: Callable = lambda delta, layer: delta.sum(axis=0),
+    back: Callable = lambda delta, layer, params: delta @ params[2 * layer].T,
+    mask: Callable = lambda layer, params, cache: cache[layer] > 0,
+) -> list[Array]:
+    """The reference's way, with a place for each thing that can go wrong on it."""
+    pairs = []
+    for layer in reversed(range(len(params) // 2)):
+        pairs.append((weight(cache[layer], delta, layer), bias(delta, layer)))
+        if layer:
+            delta = back(delta, layer, params) * mask(layer, params, cache)
+    return _flat(pairs[::-1])
+
+
+@mlp_backward.mistake(
+    "It changes its arguments: what stands in the cache is overwritten.",
+    hint="logits -= ... writes into the cache. logits = logits - ... makes a new array.",
+)
+def changes_its_arguments(params, cache, Y):
+    delta = cache[-1]
+    delta -= delta.max(axis=1, keepdims=True)
+    np.exp(delta, out=delta)
+    delta /= delta.sum(axis=1, keepdims=True)
+    delta -= Y
+    delta /= len(Y)
+    return _way_back(params, cache, delta)
+
+
+@mlp_backward.mistake(
+    "The mean is missing: the gradient is n times as large.",
+    hint="The cost is averaged over the n examples: divide by n, once, at the logits.",
+)
+def sum_over_the_batch(params, cache, Y):
+    return [len(Y) * g for g in mlp_backward.reference(params, cache, Y)]
+
+
+@mlp_backward.mistake(
+    "The mean is taken twice: at the logits, and in each layer again.",
+    hint="The 1/n is in delta already, and all that comes from delta has it.",
+)
+def mean_taken_twice(params, cache, Y):
+    return [g / len(Y) for g in mlp_backward.reference(params, cache, Y)]
+
+
+@mlp_backward.mistake(
+    "The mean is taken again on the way back: the last layer is right, those before it are n "
+    "times too small.",
+    hint="The 1/n is in delta from the start; it must not come in a second time.",
+)
+def mean_again_on_the_way(params, cache, Y):
+    return _way_back(
+        params,
+        cache,
+        _at_the_logits(cache[-1], Y),
+        weight=lambda a, delta, layer: a.T @ delta / (len(Y) if layer < len(cache) - 2 else 1),
+        bias=lambda delta, layer: delta.sum(axis=0) / (len(Y) if layer < len(cache) - 2 else 1),
+    )
+
+
+@mlp_backward.mistake(
+    "The mean is taken over the classes too: the gradient is k times too small.",
+    hint="The cost of one example is one number, whatever the number of classes: divide by n.",
+)
+def mean_over_the_classes_too(params, cache, Y):
+    return [g / Y.shape[1] for g in mlp_backward.reference(params, cache, Y)]
+
+
+@mlp_backward.mistake(
+    "The sign is reversed: this is the way down, not the gradient.",
+    hint="softmax - Y at the logits, not Y - softmax.",
+)
+def targets_minus_softmax(params, cache, Y):
+    return [-g for g in mlp_backward.reference(params, cache, Y)]
+
+
+@mlp_backward.mistake(
+    "The bias gradients are not summed over the batch: they have a row for each example.",
+    hint="One bias serves all n rows, so what they ask of it adds up: axis 0.",
+)
+def bias_not_summed(params, cache, Y):
+    return _way_back(params, cache, _at_the_logits(cache[-1], Y), bias=lambda delta, layer: delta)
+
+
+@mlp_backward.mistake(
+    "The bias gradients are summed over the wrong axis: over the neurons, not the examples.",
+    hint="delta is (n, fan_out) and db (fan_out,): axis 0 goes.",
+)
+def bias_over_the_wrong_axis(params, cache, Y):
+    return _way_back(
+        params, cache, _at_the_logits(cache[-1], Y), bias=lambda delta, layer: delta.sum(axis=1)
+    )
+
+
+@mlp_backward.mistake(
+    "The bias gradients are a mean over the batch of what has its 1/n already.",
+    hint="delta.sum(axis=0): the division is in delta.",
+)
+def bias_averaged(params, cache, Y):
+    return _way_back(
+        params, cache, _at_the_logits(cache[-1], Y), bias=lambda delta, layer: delta.mean(axis=0)
+    )
+
+
+@mlp_backward.mistake(
+    "The bias gradients have an axis too many: shape (1, fan_out).",
+    hint="Without keepdims, so that each has the shape of its bias.",
+)
+def bias_as_a_row(params, cache, Y):
+    return _way_back(
+        params,
+        cache,
+        _at_the_logits(cache[-1], Y),
+        bias=lambda delta, layer: delta.sum(axis=0, keepdims=True),
+    )
+
+
+@mlp_backward.mistake(
+    "The weight gradients are transposed: they must have the shape of their W.",
+    hint="a.T @ delta is (fan_in, fan_out). Where all layers have one size, nothing raises.",
+)
+def weights_transposed_in_the_gradient(params, cache, Y):
+    return _way_back(
+        params,
+        cache,
+        _at_the_logits(cache[-1], Y),
+        weight=lambda a, delta, layer: delta.T @ a,
+    )
+
+
+@mlp_backward.mistake(
+    "On the way back W is not transposed.",
+    hint="delta is (n, fan_out) and W (fan_in, fan_out): delta @ W.T. Where all layers have one "
+    "size, nothing raises.",
+)
+def back_without_transpose(params, cache, Y):
+    return _way_back(
+        params,
+        cache,
+        _at_the_logits(cache[-1], Y),
+        back=lambda delta, layer, params: delta @ params[2 * layer],
+    )
+
+
+@mlp_backward.mistake(
+    "The wrong matrix stands in the chain: delta goes back through the W of the layer below.",
+    hint="From layer 2 to layer 1 the signal went through W2; it goes back through W2.",
+)
+def matrix_of_the_layer_below(params, cache, Y):
+    return _way_back(
+        params,
+        cache,
+        _at_the_logits(cache[-1], Y),
+        back=lambda delta, layer, params: delta @ params[2 * layer - 2].T,
+    )
+
+
+@mlp_backward.mistake(
+    "delta goes back through silent units: the slope of the ReLU is missing.",
+    hint="Multiply by 1 where the unit's activation is positive, and by 0 where it is 0. "
+    "(a >= 0 is true for every activation.)",
+)
+def not_masked(params, cache, Y):
+    return _way_back(
+        params, cache, _at_the_logits(cache[-1], Y), mask=lambda layer, params, cache: 1.0
+    )
+
+
+@mlp_backward.mistake(
+    "A unit whose sum is exactly 0 passes its gradient on; there the slope is taken as 0.",
+    hint="z > 0 in place of z >= 0; or read it off the activation, a > 0.",
+)
+def steep_at_a_sum_of_zero(params, cache, Y):
+    def mask(layer, params, cache):
+        return cache[layer - 1] @ params[2 * layer - 2] + params[2 * layer - 1] >= 0
+
+    return _way_back(params, cache, _at_the_logits(cache[-1], Y), mask=mask)
+
+
+@mlp_backward.mistake(
+    "The mask is that of another layer: it is one layer too far up.",
+    hint="delta @ W.T has the shape of the layer's input, cache[layer]; the mask is read off that.",
+)
+def masked_by_the_layer_above(params, cache, Y):
+    return _way_back(
+        params,
+        cache,
+        _at_the_logits(cache[-1], Y),
+        mask=lambda layer, params, cache: cache[layer + 1] > 0,
+    )
+
+
+@mlp_backward.mistake(
+    "The mask is that of another layer: it is one layer too far down.",
+    hint="delta @ W.T has the shape of the layer's input, cache[layer]; the mask is read off that.",
+)
+def masked_by_the_layer_below(params, cache, Y):
+    return _way_back(
+        params,
+        cache,
+        _at_the_logits(cache[-1], Y),
+        mask=lambda layer, params, cache: cache[layer - 1] > 0,
+    )
+
+
+@mlp_backward.mistake(
+    "The logits are masked too; the last layer has no ReLU.",
+    hint="A negative logit still counts in the softmax.",
+)
+def logits_masked(params, cache, Y):
+    return _way_back(params, cache, _at_the_logits(cache[-1], Y) * (cache[-1] > 0))
+
+
+@mlp_backward.mistake(
+    "delta is multiplied by the activation; wanted is the slope of the ReLU, 1 or 0.",
+    hint="relu_grad of the activation, not the activation.",
+)
+def times_the_activation(params, cache, Y):
+    return _way_back(
+        params, cache, _at_the_logits(cache[-1], Y), mask=lambda layer, params, cache: cache[layer]
+    )
+
+
+@mlp_backward.mistake(
+    "This is the slope of the sigmoid; the hidden layers have ReLUs.",
+    hint="a * (1 - a) belongs to a sigmoid unit. The ReLU's slope is 1 where a > 0.",
+)
+def slope_of_sigmoid_units(params, cache, Y):
+    return _way_back(
+        params,
+        cache,
+        _at_the_logits(cache[-1], Y),
+        mask=lambda layer, params, cache: cache[layer] * (1 - cache[layer]),
+    )
+
+
+@mlp_backward.mistake(
+    "The derivative of the softmax is taken once more; softmax - Y has it in it already.",
+    hint="The docstring gives the gradient at the logits. Softmax and logarithm cancel there.",
+)
+def softmax_slope_once_more(params, cache, Y):
+    delta = _at_the_logits(cache[-1], Y)
+    shares = delta * len(Y) + Y
+    return _way_back(params, cache, delta * shares * (1 - shares))
+
+
+@mlp_backward.mistake(
+    "The softmax is missing: Y is taken away from the logits themselves.",
+    hint="softmax(logits) - Y: first make shares of the logits.",
+)
+def softmax_missing(params, cache, Y):
+    return _way_back(params, cache, (cache[-1] - Y) / len(Y))
+
+
+@mlp_backward.mistake(
+    "The softmax sums over the examples: each column adds up to 1, not each row.",
+    hint="The shares of one example's classes add up to 1: axis=1, with keepdims.",
+)
+def softmax_over_the_batch(params, cache, Y):
+    shares = np.exp(cache[-1] - cache[-1].max(axis=0))
+    return _way_back(params, cache, (shares / shares.sum(axis=0) - Y) / len(Y))
+
+
+@mlp_backward.mistake(
+    "The softmax sums over the whole batch: all shares together add up to 1, not each row.",
+    hint="sum without an axis adds everything up: axis=1, with keepdims.",
+)
+def softmax_over_everything(params, cache, Y):
+    shares = np.exp(cache[-1] - cache[-1].max())
+    return _way_back(params, cache, (shares / shares.sum() - Y) / len(Y))
+
+
+@mlp_backward.mistake(
+    "exp overflows at large logits, and inf / inf is nan.",
+    hint="Softmax stays the same when each row is shifted: take its largest logit away first.",
+)
+def not_shifted(params, cache, Y):
+    shares = np.exp(cache[-1])
+    return _way_back(params, cache, (shares / shares.sum(axis=1, keepdims=True) - Y) / len(Y))
+
+
+@mlp_backward.mistake(
+    "All rows are shifted by one maximum: in a row far below it every exp is 0, and 0 / 0 is nan.",
+    hint="Each row has a maximum of its own: axis=1, with keepdims.",
+)
+def shifted_by_one_maximum(params, cache, Y):
+    shares = np.exp(cache[-1] - cache[-1].max())
+    return _way_back(params, cache, (shares / shares.sum(axis=1, keepdims=True) - Y) / len(Y))
+
+
+@mlp_backward.mistake(
+    "The gradients of W are made with the layer's answer; they want its input.",
+    hint="W multiplied what came in: cache[layer], not cache[layer + 1].",
+)
+def output_for_input(params, cache, Y):
+    return (
+        _way_back(params, [cache[1], *cache[1:]], _at_the_logits(cache[-1], Y))
+        if (len(params) == 2)
+        else _way_back(
+            params,
+            cache,
+            _at_the_logits(cache[-1], Y),
+            weight=lambda a, delta, layer: cache[layer + 1].T @ delta,
+        )
+    )
+
+
+@mlp_backward.mistake(
+    "The gradients come from the last layer to the first; wanted is the order of params.",
+    hint="Put each pair in front of those that are there already.",
+)
+def last_layer_first(params, cache, Y):
+    grads = mlp_backward.reference(params, cache, Y)
+    pairs = list(zip(grads[0::2], grads[1::2], strict=True))
+    return _flat(pairs[::-1])
+
+
+@mlp_backward.mistake(
+    "The whole list is turned round: in it db comes before dW, and the last layer is first.",
+    hint="If you append db, then dW, and reverse at the end, the order is right; here it is not.",
+)
+def list_turned_round(params, cache, Y):
+    return mlp_backward.reference(params, cache, Y)[::-1]
+
+
+@mlp_backward.mistake(
+    "Each bias gradient stands before its weight gradient: dW comes first, then db.",
+    hint="The order of params: [dW1, db1, ...].",
+)
+def bias_before_weights(params, cache, Y):
+    grads = mlp_backward.reference(params, cache, Y)
+    return _flat([(db, dW) for dW, db in zip(grads[0::2], grads[1::2], strict=True)])
+
+
+@mlp_backward.mistake(
+    "The list holds pairs; wanted is one flat list.",
+    hint="[dW1, db1, dW2, db2]: extend, or append both by themselves.",
+)
+def list_of_pairs(params, cache, Y):
+    grads = mlp_backward.reference(params, cache, Y)
+    return list(zip(grads[0::2], grads[1::2], strict=True))
+
+
+@mlp_backward.mistake(
+    "The list has all weight gradients first and then all bias gradients.",
+    hint="In the order of params they alternate.",
+)
+def weights_then_biases(params, cache, Y):
+    grads = mlp_backward.reference(params, cache, Y)
+    return grads[0::2] + grads[1::2]
+
+
+@exercise(
+    points=2,
+    hints=(
+        "Make a table of shape (2, 3) from an array of shape (3,): which places hold its first "
+        "number? And from an array of shape (2, 1)?",
+        "NumPy lines shapes up on the right. Axes that are new stand on the left: sum them away. "
+        "Axes that had length 1 were stretched: sum them too, but keep them.",
+        "grad.sum(axis=0) while grad has too many axes; then, for every axis of length 1 in shape, "
+        "grad.sum(axis=i, keepdims=True).",
+    ),
+)
 def unbroadcast(grad: Array, shape: tuple[int, ...]) -> Array:
     """Bring the gradient of a broadcast array back to the array's own shape.
 
@@ -263,11 +2338,12 @@ def unbroadcast(grad: Array, shape: tuple[int, ...]) -> Array:
     Parameters
     ----------
     grad : array, the gradient by the broadcast array
-    shape : tuple, the shape that was there before; NumPy can broadcast it to that of grad
+    shape : tuple, the shape that was there before; NumPy can broadcast it to that of grad. () is
+        that of a number
 
     Returns
     -------
-    array of shape `shape`.
+    array of shape `shape`; a copy of grad, or grad itself, where the two shapes are equal.
 
     Source: lecture E.
     """
@@ -276,6 +2352,149 @@ def unbroadcast(grad: Array, shape: tuple[int, ...]) -> Array:
     grad = grad.sum(axis=tuple(range(grad.ndim - len(shape))))
     stretched = tuple(i for i, n in enumerate(shape) if n == 1)
     return grad.sum(axis=stretched, keepdims=True)
+
+
+def _arrived(rng: np.random.Generator, *shape: int) -> Array:
+    """A gradient whose entries and sums are all far from 0."""
+    return rng.uniform(0.5, 2.0, size=shape)
+
+
+def _lengths(rng: np.random.Generator, count: int) -> list[int]:
+    return [int(n) for n in rng.permutation([2, 3, 4, 5])[:count]]
+
+
+@unbroadcast.cases
+def new_axes(rng):
+    """Axes that broadcasting put in front."""
+    a, b, c = _lengths(rng, 3)
+    yield dict(grad=_arrived(rng, a, b), shape=(b,))
+    yield dict(grad=_arrived(rng, a, b, c), shape=(c,))
+    yield dict(grad=_arrived(rng, a, a), shape=(a,))
+
+
+@unbroadcast.cases
+def stretched_axes(rng):
+    """Axes of length 1 that broadcasting stretched."""
+    a, b, c = _lengths(rng, 3)
+    yield dict(grad=_arrived(rng, a, b), shape=(a, 1))
+    yield dict(grad=_arrived(rng, a, b, c), shape=(1, b, 1))
+    yield dict(grad=_arrived(rng, a), shape=(1,))
+
+
+@unbroadcast.cases
+def new_and_stretched_axes(rng):
+    """New axes and stretched ones together; and nothing to undo."""
+    a, b, c = _lengths(rng, 3)
+    yield dict(grad=_arrived(rng, a, b, c), shape=(1, c))
+    yield dict(grad=_arrived(rng, a, b, c), shape=(b, 1))
+    yield dict(grad=_arrived(rng, a, b), shape=(a, b))
+
+
+@unbroadcast.cases
+def down_to_one_number(rng):
+    """A number that was broadcast, of shape () and of shape (1, 1)."""
+    a, b = _lengths(rng, 2)
+    yield dict(grad=_arrived(rng, a, b), shape=())
+    yield dict(grad=_arrived(rng, a, b), shape=(1, 1))
+    yield dict(grad=_arrived(rng, a), shape=())
+
+
+@unbroadcast.mistake(
+    "Nothing is summed: the gradient still has the broadcast shape.",
+    hint="One number stood in many places. Which of the gradient's entries are about it?",
+)
+def nothing_summed(grad, shape):
+    return grad
+
+
+@unbroadcast.mistake(
+    "Only new axes are summed; one of length 1 that was stretched is not brought back.",
+    hint="After the new axes are gone, look for axes where shape has 1 and grad has more.",
+)
+def stretched_left(grad, shape):
+    while grad.ndim > len(shape):
+        grad = grad.sum(axis=0)
+    return grad
+
+
+@unbroadcast.mistake(
+    "Only stretched axes are summed; the new ones in front are still there.",
+    hint="A gradient of more dimensions than shape has axes too many: sum over axis 0 until not.",
+)
+def new_axes_left(grad, shape):
+    offset = grad.ndim - len(shape)
+    stretched = tuple(i + offset for i, n in enumerate(shape) if n == 1)
+    return grad.sum(axis=stretched, keepdims=True)
+
+
+@unbroadcast.mistake(
+    "New axes are summed, but stay with length 1: shape (1, 1) for (1,).",
+    hint="Without keepdims for the axes in front; keepdims is for those that shape has.",
+)
+def new_axes_kept(grad, shape):
+    offset = grad.ndim - len(shape)
+    stretched = tuple(i + offset for i, n in enumerate(shape) if n == 1)
+    return grad.sum(axis=(*range(offset), *stretched), keepdims=True)
+
+
+@unbroadcast.mistake(
+    "Axes of length 1 are lost: the sum takes the axis away.",
+    hint="sum(axis=i, keepdims=True) keeps it, with length 1.",
+)
+def length_one_lost(grad, shape):
+    offset = grad.ndim - len(shape)
+    stretched = tuple(i + offset for i, n in enumerate(shape) if n == 1)
+    return grad.sum(axis=(*range(offset), *stretched))
+
+
+@unbroadcast.mistake(
+    "The gradients are averaged; what the places ask of their number adds up.",
+    hint="Twice the number in twice the places moves the result twice as much: a sum.",
+)
+def averaged(grad, shape):
+    total = unbroadcast.reference(grad, shape)
+    return total * (np.size(total) / grad.size)
+
+
+@unbroadcast.mistake(
+    "Only the first place of each number is taken.",
+    hint="All of the places where the number stood have a say: sum.",
+)
+def first_place_alone(grad, shape):
+    grad = grad[(0,) * (grad.ndim - len(shape))]
+    for i, n in enumerate(shape):
+        if n == 1:
+            grad = grad.take([0], axis=i)
+    return grad
+
+
+@unbroadcast.mistake(
+    "Everything is summed into one number, and that stands in every place.",
+    hint="Each entry of the array adds up its own places alone.",
+)
+def one_total(grad, shape):
+    if grad.shape == shape:
+        return grad
+    return np.full(shape, grad.sum())
+
+
+@unbroadcast.mistake(
+    "The axes in front are taken for the array's own: the last ones are summed.",
+    hint="NumPy lines shapes up on the right: an array of shape (3,) is a row, in every row of a "
+    "table of shape (2, 3).",
+)
+def last_axes_summed(grad, shape):
+    while grad.ndim > len(shape):
+        grad = grad.sum(axis=-1)
+    return grad.sum(axis=tuple(i for i, n in enumerate(shape) if n == 1), keepdims=True)
+
+
+@unbroadcast.mistake(
+    "The numbers are put into the shape as they come, those that do not fit are dropped.",
+    hint="np.resize and reshape add nothing up.",
+)
+def put_into_the_shape(grad, shape):
+    return np.resize(grad, shape)
 
 
 @class_exercise
@@ -1427,7 +3646,29 @@ leaves_unchanged.slips(
 )
 
 
-@exercise(points=4)
+@public
+def on_numbers(standardise_backward, x, grad, then_look_at_arguments=False):
+    """The gradient by x, and, where asked for, what x and grad are afterwards."""
+    answer = standardise_backward(x, grad)
+    if then_look_at_arguments:
+        return {"what comes back": answer, "x afterwards": x, "grad afterwards": grad}
+    return answer
+
+
+@exercise(
+    points=4,
+    probe=on_numbers,
+    hints=(
+        "Break y into steps: c = x - m, with the mean m; v = mean(c ** 2); s = sqrt(v); y = c / s. "
+        "Go back through them one at a time. Where was x used twice, and where c?",
+        "Back through y = c / s: c gets grad / s, and s gets -sum(grad * c) / s ** 2. What does v "
+        "get from s, and each c from v? Add up what c gets.",
+        "Every x went into its own c and, with -1/n, into all of them: take the mean of what the "
+        "cs get away from each.",
+        "Two checks: the answer adds up to 0, and so does answer * x. Shifting or stretching all "
+        "of x changes nothing in y.",
+    ),
+)
 def standardise_backward(x: Array, grad: Array) -> Array:
     """The gradient by x of a loss that sees x only after it was standardised.
 
@@ -1443,7 +3684,7 @@ def standardise_backward(x: Array, grad: Array) -> Array:
     Returns
     -------
     array of shape (n,), the gradient of the loss by x. The standard deviation is NumPy's, with
-    divisor n.
+    divisor n. The arguments are left as they were.
 
     Source: derived in batch normalisation, Ioffe and Szegedy (2015).
     """
@@ -1452,19 +3693,271 @@ def standardise_backward(x: Array, grad: Array) -> Array:
     return (grad - grad.mean() - y * np.mean(grad * y)) / spread
 
 
-@exercise(points=4)
+def _spread_out(rng: np.random.Generator, n: int, spread: float) -> Array:
+    """Numbers with about that standard deviation, none of them near another."""
+    x = np.linspace(-1.6, 1.6, n) + rng.uniform(-0.2, 0.2, n)
+    return spread * rng.permutation(x)
+
+
+@standardise_backward.cases
+def a_few_numbers(rng):
+    """A few numbers about 0."""
+    for n in (3, int(rng.integers(4, 9))):
+        x = _spread_out(rng, n, float(rng.uniform(1.5, 3)))
+        yield dict(x=x + float(rng.uniform(0.2, 0.6)), grad=rng.normal(size=n) + 0.7)
+
+
+@standardise_backward.cases
+def far_from_zero_and_narrow(rng):
+    """Numbers far from 0 that lie close together."""
+    n = int(rng.integers(5, 10))
+    x = float(rng.uniform(20, 40)) + _spread_out(rng, n, float(rng.uniform(0.1, 0.4)))
+    return dict(x=x, grad=rng.normal(size=n) - 0.7)
+
+
+@standardise_backward.cases
+def where_nothing_gets_through(rng):
+    """Gradients of which parts are lost: a shift of all, a stretch of all; and two numbers."""
+    n = int(rng.integers(12, 30))
+    x = _spread_out(rng, n, float(rng.uniform(1.5, 3))) - 1.0
+    yield dict(x=x, grad=np.full(n, float(rng.uniform(1, 2))))
+    yield dict(x=x, grad=x * float(rng.uniform(0.5, 1.5)))
+    yield dict(x=x, grad=rng.normal(size=n) + x + 1.0)
+    yield dict(x=_spread_out(rng, 2, 2.0), grad=rng.normal(size=2) + 0.5)
+
+
+@standardise_backward.cases
+def numbers_are_left_alone(rng):
+    """What x and grad are afterwards."""
+    x = _spread_out(rng, 6, 2.0) + 1.0
+    return dict(x=x, grad=rng.normal(size=6) + 0.7, then_look_at_arguments=True)
+
+
+@standardise_backward.mistake(
+    "x itself is changed: it is standardised in place.",
+    hint="x -= x.mean() writes into the caller's array; x = x - x.mean() makes a new one.",
+)
+def standardised_in_place(x, grad):
+    spread = x.std()
+    x -= x.mean()
+    x /= spread
+    return (grad - grad.mean() - x * np.mean(grad * x)) / spread
+
+
+@standardise_backward.mistake(
+    "Mean and standard deviation are held fixed; both move with every x.",
+    hint="This is the gradient for a shift and a scale that are known beforehand. Here x decides "
+    "about them too.",
+)
+def both_held_fixed(x, grad):
+    return grad / x.std()
+
+
+@standardise_backward.mistake(
+    "The standard deviation is held fixed; it moves with every x.",
+    hint="The way through the mean is right. s = sqrt(mean(c ** 2)) is a second way from x to y.",
+)
+def spread_held_fixed(x, grad):
+    return (grad - grad.mean()) / x.std()
+
+
+@standardise_backward.mistake(
+    "The mean is held fixed; it moves with every x.",
+    hint="The way through the standard deviation is right. A larger x lifts the mean, and all y "
+    "fall a little.",
+)
+def mean_held_fixed(x, grad):
+    spread = x.std()
+    y = (x - x.mean()) / spread
+    return (grad - y * np.mean(grad * y)) / spread
+
+
+@standardise_backward.mistake(
+    "The division by the standard deviation is missing.",
+    hint="y = c / s: a step of x is a step of 1 / s for y.",
+)
+def not_divided_by_the_spread(x, grad):
+    return standardise_backward.reference(x, grad) * x.std()
+
+
+@standardise_backward.mistake(
+    "It is multiplied by the standard deviation where it must be divided.",
+    hint="The narrower the numbers lie, the further y moves when x does.",
+)
+def multiplied_by_the_spread(x, grad):
+    return standardise_backward.reference(x, grad) * x.std() ** 2
+
+
+@standardise_backward.mistake(
+    "It is divided by the variance; one division by the standard deviation is enough.",
+    hint="Check the units: y has none, so the gradient by x has those of 1 / x.",
+)
+def divided_by_the_variance(x, grad):
+    return standardise_backward.reference(x, grad) / x.std()
+
+
+@standardise_backward.mistake(
+    "The standard deviation has the divisor n - 1; here it is n.",
+    hint="x.std() without ddof.",
+)
+def divisor_n_minus_one(x, grad):
+    spread = x.std(ddof=1)
+    y = (x - x.mean()) / spread
+    return (grad - grad.mean() - y * np.sum(grad * y) / (len(x) - 1)) / spread
+
+
+@standardise_backward.mistake(
+    "The way through the standard deviation has the wrong sign.",
+    hint="Where s grows, y shrinks: y = c / s, and the derivative of 1 / s is -1 / s ** 2.",
+)
+def sign_of_the_spread(x, grad):
+    spread = x.std()
+    y = (x - x.mean()) / spread
+    return (grad - grad.mean() + y * np.mean(grad * y)) / spread
+
+
+@standardise_backward.mistake(
+    "The way through the mean has the wrong sign.",
+    hint="Where the mean grows, y falls.",
+)
+def sign_of_the_mean(x, grad):
+    spread = x.std()
+    y = (x - x.mean()) / spread
+    return (grad + grad.mean() - y * np.mean(grad * y)) / spread
+
+
+@standardise_backward.mistake(
+    "Sums stand where means belong: the 1/n is missing.",
+    hint="Each x moves the mean, and the variance, by an n-th of what it moves itself.",
+)
+def sums_for_means(x, grad):
+    spread = x.std()
+    y = (x - x.mean()) / spread
+    return (grad - grad.sum() - y * np.sum(grad * y)) / spread
+
+
+@standardise_backward.mistake(
+    "The way through the standard deviation is twice as strong: the root brings a half.",
+    hint="s = sqrt(v) changes by 1 / (2 s) for each 1 of v; and v = mean(c ** 2) by 2 c / n.",
+)
+def root_forgotten(x, grad):
+    spread = x.std()
+    y = (x - x.mean()) / spread
+    return (grad - grad.mean() - 2 * y * np.mean(grad * y)) / spread
+
+
+@standardise_backward.mistake(
+    "The way through the standard deviation is half as strong: the square brings a 2.",
+    hint="v = mean(c ** 2) changes by 2 c / n, and its root by 1 / (2 s) for each 1 of v.",
+)
+def square_forgotten(x, grad):
+    spread = x.std()
+    y = (x - x.mean()) / spread
+    return (grad - grad.mean() - 0.5 * y * np.mean(grad * y)) / spread
+
+
+@standardise_backward.mistake(
+    "x itself stands where the standardised numbers belong.",
+    hint="The derivative of the standard deviation by x is y / n, with y standardised.",
+)
+def x_for_y(x, grad):
+    return (grad - grad.mean() - x * np.mean(grad * x)) / x.std()
+
+
+@standardise_backward.mistake(
+    "The numbers are centred but not divided by the standard deviation, where y belongs.",
+    hint="y twice: once for what s does to all, once for what each x does to s.",
+)
+def centred_for_y(x, grad):
+    c = x - x.mean()
+    return (grad - grad.mean() - c * np.mean(grad * c)) / x.std()
+
+
+@standardise_backward.mistake(
+    "The gradient goes forward: it is standardised itself.",
+    hint="Asked for is how the loss changes with x.",
+)
+def gradient_standardised(x, grad):
+    return (grad - grad.mean()) / grad.std()
+
+
+# What a claimed gradient is checked against. `offset` lifts a function far from 0 and leaves its
+# slopes alone; where a weight is 0, so is the slope.
+
+
+@public
+def waves(scale, weight, offset):
+    """offset plus the sum of weight * sin(theta / scale), a function of theta."""
+
+    def value(theta):
+        return offset + np.sum(weight * np.sin(theta / scale))
+
+    return value
+
+
+@public
+def growth(scale, weight, offset):
+    """offset plus the exponential of the sum of weight * tanh(theta / scale)."""
+
+    def value(theta):
+        return offset + np.exp(np.sum(weight * np.tanh(theta / scale)))
+
+    return value
+
+
+@public
+def idling(scale, weight, power, loud):
+    """The sum of weight * sin(u), u = theta / scale, plus loud times a product of ones.
+
+    Each factor is made of sines and cosines, squared: 1 for every u, but for rounding.
+    """
+
+    def value(theta):
+        u = theta / scale
+        ones = np.sin(u) ** 2 + np.cos(u) ** 2
+        ones = ones * (np.sin(3 * u) ** 2 + np.cos(3 * u) ** 2)
+        return np.sum(weight * np.sin(u)) + loud * np.prod(ones**power)
+
+    return value
+
+
+@public
+def as_row_numbers(suspects, f, theta, grad):
+    """The answer; where it is empty, as an array of whole numbers, whatever its kind."""
+    found = suspects(f, theta, grad)
+    empty = isinstance(found, (list, tuple, np.ndarray)) and np.size(found) == 0
+    return np.zeros(0, dtype=int) if empty else found
+
+
+@exercise(
+    points=4,
+    probe=as_row_numbers,
+    hints=(
+        "For each component a central difference: step forward and back along it alone. How long "
+        "may the step be where theta[i] is 1000, and where it is 0.001?",
+        "f is known to sixteen digits. If it is about 5000 and you step by h, its difference has "
+        "an error of about 1e-12, and the quotient one of 1e-12 / h: no claim is wrong because it "
+        "differs by less.",
+        "h = 1e-5 * abs(theta[i]). Accuse where the difference from the claim is larger than "
+        "half a hundredth of the larger of the two, and larger than some multiple of "
+        "1e-16 * abs(f(theta)) / h.",
+    ),
+)
 def suspects(f: Callable, theta: Array, grad: Array) -> Array:
     """Which components of a claimed gradient are wrong.
 
     A gradient was derived by hand, and some of its components may be wrong, by a factor, a sign
-    or more: by a hundredth of their size at least. The right ones are right to twelve digits.
+    or more: by two hundredths of their size at least. The right ones are right to twelve digits.
     Find the wrong ones, and accuse none that is right.
+
+    f changes smoothly when a component changes by a share of its own size. It may be thousands of
+    times as large as its changes. A derivative may be 0, in truth, in the claim, or in both.
 
     Parameters
     ----------
-    f : function of an array of shape (d,), returns a float; smooth
-    theta : array of shape (d,), where the gradient was taken; its components may be of very
-        different sizes
+    f : function of an array of shape (d,), float64, returns a float
+    theta : array of shape (d,), where the gradient was taken; its components are of very
+        different sizes, between a thousandth and a thousand
     grad : array of shape (d,), the claim
 
     Returns
@@ -1473,4 +3966,256 @@ def suspects(f: Callable, theta: Array, grad: Array) -> Array:
 
     Source: lecture E asks for the check; how to choose h: Nocedal and Wright (2006), chapter 8.
     """
-    raise NotImplementedError
+    accused = []
+    for i, claim in enumerate(grad):
+        step = np.zeros(len(theta))
+        step[i] = 1e-5 * abs(theta[i])
+        above, below = f(theta + step), f(theta - step)
+        measured = (above - below) / (2 * step[i])
+        noise = np.finfo(float).eps * (abs(above) + abs(below)) / step[i]
+        if abs(measured - claim) > max(0.005 * max(abs(measured), abs(claim)), 10 * noise):
+            accused.append(i)
+    return np.array(accused, dtype=int)
+
+
+def _sizes(rng: np.random.Generator, d: int) -> Array:
+    """Components of every size from a thousandth to a thousand, both ends among them."""
+    powers = np.linspace(-2.9, 2.9, d) + rng.uniform(-0.1, 0.1, d)
+    return rng.permutation(10.0**powers) * rng.choice([-1, 1], d)
+
+
+def _weights(rng: np.random.Generator, d: int) -> Array:
+    return rng.uniform(0.5, 1.0, d) * rng.choice([-1, 1], d)
+
+
+def _in_waves(rng: np.random.Generator, d: int, offset: float) -> tuple[Callable, Array, Array]:
+    """A function, a place, and the gradient there. Every slope is at least 0.3 of its size."""
+    theta, weight = _sizes(rng, d), _weights(rng, d)
+    u = np.where(rng.random(d) < 0.5, rng.uniform(0.4, 1.0, d), rng.uniform(5.4, 7.1, d))
+    scale = theta / u
+    return waves(scale, weight, offset), theta, weight * np.cos(theta / scale) / scale
+
+
+def _growing(rng: np.random.Generator, d: int, offset: float) -> tuple[Callable, Array, Array]:
+    theta, weight = _sizes(rng, d), _weights(rng, d)
+    scale = theta / (rng.uniform(0.3, 1.0, d) * rng.choice([-1, 1], d))
+    bent = np.tanh(theta / scale)
+    # An exponential of less than 1 would have slopes that drown in the offset's rounding.
+    weight *= np.sign(np.sum(weight * bent))
+    slope = np.exp(np.sum(weight * bent)) * weight * (1 - bent**2) / scale
+    return growth(scale, weight, offset), theta, slope
+
+
+def _idle(
+    rng: np.random.Generator, d: int, idle: Array, loud: float
+) -> tuple[Callable, Array, Array]:
+    """The components `idle` have a slope of 0: the last of them moves nothing at all, the others
+    what rounding makes of them."""
+    theta, weight = _sizes(rng, d), _weights(rng, d)
+    weight[idle] = 0.0
+    power = np.full(d, 2.0)
+    power[idle[-1]] = 0.0
+    scale = theta / np.where(rng.random(d) < 0.5, rng.uniform(0.4, 1.0, d), rng.uniform(2.2, 3, d))
+    return idling(scale, weight, power, loud), theta, weight * np.cos(theta / scale) / scale
+
+
+def _spoiled(rng: np.random.Generator, grad: Array, factors: list[float]) -> Array:
+    """The gradient with some components multiplied by these factors."""
+    claim = grad.copy()
+    claim[rng.permutation(len(grad))[: len(factors)]] *= factors
+    return claim
+
+
+@suspects.cases
+def gross_errors(rng):
+    """Signs and factors of two, in components of very different sizes."""
+    for make in (_in_waves, _growing):
+        f, theta, grad = make(rng, 8, 0.0)
+        yield dict(f=f, theta=theta, grad=_spoiled(rng, grad, [-1.0, 2.0, 0.5]))
+
+
+@suspects.cases
+def errors_of_a_few_percent(rng):
+    """Errors of a few hundredths; and all right, and all wrong."""
+    f, theta, grad = _growing(rng, 8, 0.0)
+    yield dict(f=f, theta=theta, grad=_spoiled(rng, grad, [1.03, 0.97, 1.05, 0.95]))
+    f, theta, grad = _in_waves(rng, 6, 1.0)
+    yield dict(f=f, theta=theta, grad=grad)
+    yield dict(f=f, theta=theta, grad=grad * rng.choice([0.96, 1.04, -1.0], 6))
+
+
+@suspects.cases
+def far_from_zero(rng):
+    """Functions that are thousands of times as large as their changes."""
+    for make in (_in_waves, _growing):
+        f, theta, grad = make(rng, 8, float(rng.uniform(3000, 9000) * rng.choice([-1, 1])))
+        yield dict(f=f, theta=theta, grad=_spoiled(rng, grad, [-1.0, 1.06, 0.94]))
+
+
+@suspects.cases
+def slopes_of_zero(rng):
+    """Derivatives of exactly 0, claimed rightly and wrongly."""
+    for loud in (3.0, float(rng.uniform(30, 90))):
+        order = rng.permutation(11)
+        f, theta, grad = _idle(rng, 11, order[:8], loud)
+        claim = grad.copy()
+        claim[order[:2]] = rng.uniform(0.5, 2, 2) / theta[order[:2]]
+        claim[order[-1]] *= -1
+        claim[order[-2]] = 0.0
+        yield dict(f=f, theta=theta, grad=claim)
+
+
+def _measured(f: Callable, theta: Array, h: Array) -> Array:
+    """Central differences, each component with its own step."""
+    steps = np.diag(np.broadcast_to(h, theta.shape))
+    rise = np.array([f(theta + step) - f(theta - step) for step in steps])
+    return rise / (2 * np.broadcast_to(h, theta.shape))
+
+
+def _relative_steps(theta: Array) -> Array:
+    return 1e-5 * np.abs(theta)
+
+
+def _far_apart(measured: Array, claim: Array) -> Array:
+    """Whether the two differ by half a hundredth of the larger one."""
+    return np.abs(measured - claim) > 0.005 * np.maximum(np.abs(measured), np.abs(claim))
+
+
+@suspects.mistake(
+    "The same tiny step is used for every component: a large one does not even notice it.",
+    hint="1000 + 1e-12 has lost most of the step to rounding, and f loses the rest. Let h follow "
+    "the size of theta[i].",
+)
+def same_tiny_step(f, theta, grad):
+    apart = _far_apart(_measured(f, theta, np.array(1e-12)), grad)
+    return np.flatnonzero(apart)
+
+
+@suspects.mistake(
+    "The same long step is used for every component: it leaps over what a small one does.",
+    hint="For theta[i] = 0.001 a step of 0.01 is ten times its size. Let h follow the size.",
+)
+def same_long_step(f, theta, grad):
+    return np.flatnonzero(_far_apart(_measured(f, theta, np.array(1e-2)), grad))
+
+
+@suspects.mistake(
+    "One tolerance in absolute numbers serves all: small derivatives are never wrong for it, or "
+    "large ones always.",
+    hint="Compare the difference with the size of the two numbers.",
+)
+def absolute_tolerance(f, theta, grad):
+    measured = _measured(f, theta, _relative_steps(theta))
+    return np.flatnonzero(np.abs(measured - grad) > 1e-3)
+
+
+@suspects.mistake(
+    "A one-sided difference is compared with a tolerance in absolute numbers.",
+    hint="The central difference is far more exact; and what counts is the difference beside the "
+    "size of the two numbers.",
+)
+def one_sided_and_absolute(f, theta, grad):
+    start = f(theta)
+    ahead = np.array([f(theta + 1e-6 * unit) for unit in np.eye(len(theta))])
+    return np.flatnonzero(np.abs((ahead - start) / 1e-6 - grad) > 1e-4)
+
+
+@suspects.mistake(
+    "Only signs are compared; a wrong factor has the right sign.",
+    hint="Compare sizes too.",
+)
+def signs_alone(f, theta, grad):
+    measured = _measured(f, theta, _relative_steps(theta))
+    return np.flatnonzero(measured * grad < 0)
+
+
+@suspects.mistake(
+    "Measured and claimed are expected to be equal to the last digit; a difference quotient never "
+    "is.",
+    hint="It has some ten digits at best. Two hundredths are asked for.",
+)
+def equal_to_the_last_digit(f, theta, grad):
+    return np.flatnonzero(_measured(f, theta, _relative_steps(theta)) != grad)
+
+
+@suspects.mistake(
+    "The tolerance is relative alone: where the derivative is 0, the noise of the measurement is "
+    "taken for an error.",
+    hint="Beside a claim of 0 every difference is infinitely large. How large is the noise of the "
+    "quotient, 1e-16 * abs(f) / h?",
+)
+def no_floor_for_noise(f, theta, grad):
+    measured = _measured(f, theta, _relative_steps(theta))
+    return np.flatnonzero(np.abs(measured - grad) > 0.005 * np.abs(grad))
+
+
+@suspects.mistake(
+    "The tolerance is too loose: errors of a few hundredths pass.",
+    hint="Errors are of two hundredths at least, so a tolerance of half a hundredth tells them.",
+)
+def too_loose(f, theta, grad):
+    measured = _measured(f, theta, _relative_steps(theta))
+    larger = np.maximum(np.abs(measured), np.abs(grad))
+    return np.flatnonzero(np.abs(measured - grad) > np.maximum(0.1 * larger, 1e-4 / np.abs(theta)))
+
+
+@suspects.mistake(
+    "Every difference is compared with the largest derivative: small ones are never wrong for it.",
+    hint="The components differ in size by millions; each has its own measure.",
+)
+def measured_by_the_largest(f, theta, grad):
+    measured = _measured(f, theta, _relative_steps(theta))
+    return np.flatnonzero(np.abs(measured - grad) > 0.005 * np.max(np.abs(grad)))
+
+
+@suspects.mistake(
+    "The length of the whole vector decides: it says whether something is wrong, not what.",
+    hint="Compare component by component.",
+)
+def all_or_none(f, theta, grad):
+    measured = _measured(f, theta, _relative_steps(theta))
+    off = np.linalg.norm(measured - grad) > 0.005 * np.linalg.norm(grad)
+    return np.arange(len(grad)) if off else np.zeros(0, dtype=int)
+
+
+@suspects.mistake(
+    "The central difference is divided by h; the two points are 2 h apart.",
+    hint="(f(theta + h) - f(theta - h)) / (2 h).",
+)
+def divided_by_h(f, theta, grad):
+    measured = 2 * _measured(f, theta, _relative_steps(theta))
+    noise = 1e-4 / np.abs(theta)
+    return np.flatnonzero(_far_apart(measured, grad) & (np.abs(measured - grad) > noise))
+
+
+@suspects.mistake(
+    "Forward and back are the same array: both steps are written into theta, and cancel.",
+    hint="plus = theta makes a second name, not a second array: theta.copy().",
+)
+def one_array_under_two_names(f, theta, grad):
+    return np.flatnonzero(_far_apart(np.zeros(len(theta)), grad))
+
+
+@suspects.mistake(
+    "All components are moved at once.",
+    hint="Move theta[i] alone, and you see what it does.",
+)
+def all_moved_at_once(f, theta, grad):
+    h = _relative_steps(theta)
+    return np.flatnonzero(_far_apart((f(theta + h) - f(theta - h)) / (2 * h), grad))
+
+
+@suspects.mistake(
+    "These are the right ones; asked for are the wrong ones.",
+    hint="Turn the comparison round.",
+)
+def right_ones_instead(f, theta, grad):
+    return np.setdiff1d(np.arange(len(grad)), suspects.reference(f, theta, grad))
+
+
+@suspects.mistake(
+    "The answer is a row of True and False; asked for are the indices.",
+    hint="np.flatnonzero gives the places of the True ones.",
+)
+def true_and_false_for_indices(f, theta, grad):
+    return np.isin(np.arange(len(grad)), suspects.reference(f, theta, grad))

@@ -69,5 +69,6 @@ def test_the_new_mistakes_are_named(followed: Path) -> None:
     verdicts = judge_all_known(part, "recipe")
     assert verdicts.pop(part.name).points == 2
     assert {name: v.mistake for name, v in verdicts.items()} == {
-        name: name for name in ("not_normalised", "steepest_instead", "way_back")
+        name: name
+        for name in ("not_normalised", "steepest_instead", "way_back", "divided_by_the_square")
     }
