@@ -1870,7 +1870,7 @@ def mlp_backward(params: list[Array], cache: list[Array], Y: Array) -> list[Arra
     logits = cache[-1]
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
     delta = (shares / shares.sum(axis=1, keepdims=True) - Y) / len(Y)
-    grads = []
+    grads: list[Array] = []
     for layer in reversed(range(len(params) // 2)):
         a = cache[layer]
         grads = [a.T @ delta, delta.sum(axis=0), *grads]

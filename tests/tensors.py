@@ -39,6 +39,13 @@ class Arithmetic:
     __array_ufunc__ = None
     data: Array
     grad: Array
+    # Each style's own.
+    __add__: Any
+    __mul__: Any
+    __pow__: Any
+    __matmul__: Any
+    sum: Any
+    transpose: Any
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -68,7 +75,8 @@ class Arithmetic:
         return self ** (-1.0) * other
 
     def __rmatmul__(self, other: Any) -> Any:
-        return type(self)(other) @ self
+        made: Any = type(self)
+        return made(other) @ self
 
     def mean(self, axis: Any = None, keepdims: bool = False) -> Any:
         out = self.sum(axis=axis, keepdims=keepdims)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -68,7 +70,10 @@ class Doubling:
         return isinstance(other, Doubling)
 
 
-@Doubling.step(points=1)
+DECLARED: Any = Doubling
+
+
+@DECLARED.step(points=1)
 def twice(cls, value):
     """Again and again."""
     return cls(value).again().again().value
@@ -98,6 +103,6 @@ def test_a_method_that_is_not_there_is_told():
 def test_a_step_stands_after_steps_above_it():
     with pytest.raises(AuthorError, match=r"Doubling.later: after names Doubling.sooner"):
 
-        @Doubling.step(points=1, after=("sooner",))
+        @DECLARED.step(points=1, after=("sooner",))
         def later(cls, value):
             return cls(value).value

@@ -13,6 +13,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -110,8 +111,8 @@ def main() -> None:
         for hand, own in zip(by_hand(params, X, Y), by_tensor(tensors, X, Y), strict=True):
             np.testing.assert_allclose(hand, own, atol=1e-12)
         hand_s, own_s, ratio = medians(
-            lambda p=params, X=X, Y=Y: by_hand(p, X, Y),
-            lambda t=tensors, X=X, Y=Y: by_tensor(t, X, Y),
+            partial(by_hand, params, X, Y),
+            partial(by_tensor, tensors, X, Y),
             given.rounds,
         )
         print(
@@ -125,9 +126,8 @@ def main() -> None:
     slow = (time.perf_counter() - start) / MICROGRAD_ROWS * BATCH
     params, X, Y = problem(MICROGRAD_SIZES, BATCH)
     tensors = [Tensor(p) for p in params]
-    fast = medians(
-        lambda: by_tensor(tensors, X, Y), lambda: by_tensor(tensors, X, Y), given.rounds
-    )[0]
+    work = partial(by_tensor, tensors, X, Y)
+    fast = medians(work, work, given.rounds)[0]
     print(
         f"micrograd on {'-'.join(map(str, MICROGRAD_SIZES))}: {slow:.1f} s a batch of {BATCH} "
         f"(measured on {MICROGRAD_ROWS} rows), Tensor is {slow / fast:,.0f} times as fast "
