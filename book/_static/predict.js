@@ -213,24 +213,31 @@
 
     // A finger or a mouse draws from where it was to where it is.
     let pen = null;
+    let passed = new Set();
     function follow(event) {
       const { x: at, y: down } = new DOMPoint(event.clientX, event.clientY).matrixTransform(axes.svg.getScreenCTM().inverse());
       const next = { at: clamp(at, left, right), height: clamp((bottom - down) / (bottom - top), 0, 1) };
       const from = pen ?? next;
       for (const knot of knots) {
         const way = (knot.at - from.at) / (next.at - from.at);
-        if (way >= 0 && way <= 1) knot.height = from.height + way * (next.height - from.height);
-      }
-      if (!pen) {
-        const far = (knot) => Math.abs(knot.at - next.at);
-        knots.reduce((best, knot) => (far(knot) < far(best) ? knot : best)).height = next.height;
+        if (!(way >= 0 && way <= 1)) continue;
+        knot.height = from.height + way * (next.height - from.height);
+        passed.add(knot);
       }
       pen = next;
+      take();
+    }
+    /** The nearest knot comes along, until the stroke has gone through it. */
+    function take() {
+      const far = (knot) => Math.abs(knot.at - pen.at);
+      const near = knots.reduce((best, knot) => (far(knot) < far(best) ? knot : best));
+      if (!passed.has(near)) near.height = pen.height;
       draw();
     }
     axes.svg.addEventListener("pointerdown", (event) => {
       if (shown) return;
       axes.svg.setPointerCapture(event.pointerId);
+      passed = new Set();
       follow(event);
     });
     axes.svg.addEventListener("pointermove", (event) => pen && follow(event));
@@ -297,6 +304,20 @@
     if (target && openAround(target)) target.scrollIntoView();
   }
 
+  /** What a search found is marked by Sphinx's own script, at some time after the page has loaded. */
+  function openForHits(fold) {
+    const look = () => {
+      const hit = fold.querySelector(".highlighted");
+      if (hit) {
+        openAround(hit);
+        observer.disconnect();
+      }
+    };
+    const observer = new MutationObserver(look);
+    observer.observe(fold, { childList: true, subtree: true });
+    look();
+  }
+
   window.addEventListener("hashchange", () => follow(location.hash));
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[href*='#']");
@@ -315,8 +336,7 @@
 
   window.addEventListener("load", async () => {
     follow(location.hash);
-    // What a search found is marked by Sphinx's own script.
-    for (const found of document.querySelectorAll("details.reveal:not([open]) .highlighted")) openAround(found);
+    for (const fold of document.querySelectorAll("details.reveal")) openForHits(fold);
     // Formulas in a choice are typeset while all of them can be measured.
     await window.MathJax?.startup?.promise;
     document.querySelectorAll(".predict-box").forEach(wake);
