@@ -1175,7 +1175,7 @@ def count_parameters(sizes: list[int]) -> int:
 
     Source: lecture B, which calls all of them weights.
     """
-    return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(sizes))
+    return sum((sizes[i] + 1) * sizes[i + 1] for i in range(len(sizes) - 1))
 
 
 @count_parameters.cases
