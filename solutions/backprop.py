@@ -48,6 +48,7 @@ def _shape(rng: np.random.Generator) -> tuple[int, ...]:
 
 @exercise(
     points=1,
+    draws=2,
     probe=of_z,
     hints=(
         "Ask each entry one question: are you at least 0? NumPy asks all of them at once.",
@@ -176,6 +177,7 @@ def if_for_all_at_once(z):
 
 @exercise(
     points=1,
+    draws=2,
     hints=(
         "X @ w is one number a row. What is each compared with?",
         "A row fires where X @ w >= b: the same as heaviside of X @ w - b.",
@@ -317,6 +319,7 @@ def one_answer_for_all(X, w, b):
 
 @exercise(
     points=1,
+    draws=2,
     probe=of_z,
     hints=(
         "What does relu do with 3, and with -3?",
@@ -429,6 +432,7 @@ def relu_if_for_all_at_once(z):
 
 @exercise(
     points=1,
+    draws=2,
     probe=of_z,
     hints=(
         "Draw relu. How steep is it on the left, and how steep on the right?",
@@ -554,6 +558,7 @@ def leaky_slope(z):
 
 @exercise(
     points=1,
+    draws=2,
     hints=(
         "At 0 tanh is steepest, with slope 1; far out it is flat. Which expression in tanh(z) is "
         "1 where tanh is 0, and 0 where tanh is -1 or 1?",
@@ -674,6 +679,7 @@ def own_tanh_overflows(z):
 
 @exercise(
     points=2,
+    draws=2,
     probe=of_z_and_alpha,
     hints=(
         "Two cases, as in relu; only the left one is new. What is it at 0, and far to the left?",
@@ -826,6 +832,7 @@ def elu_if_for_all_at_once(z, alpha=1.0):
 
 @exercise(
     points=1,
+    draws=2,
     probe=of_z_and_alpha,
     hints=(
         "Take the derivative of each side by itself.",
@@ -964,6 +971,7 @@ def slope_zero_times_infinity(z, alpha=1.0):
 
 @exercise(
     points=3,
+    draws=2,
     hints=(
         "Three links: the cost by a, a by z = w @ x + b, and z by w and by b. Write each down.",
         "The cost changes with a by a - y. The sigmoid's slope is a * (1 - a). And z by w?",
@@ -1155,6 +1163,7 @@ def bias_first(x, w, b, y):
 
 @exercise(
     points=1,
+    draws=2,
     hints=(
         "How many weights lie between a layer of 3 and a layer of 2? How many biases has the "
         "second?",
@@ -1310,8 +1319,8 @@ def has_variance_times(factor, answer, case):
 
 @exercise(
     points=2,
+    draws=1,
     by_value=False,
-    draws=2,
     probe=three_draws,
     hints=(
         "rng.normal takes a mean, a standard deviation and a size. Which of these two is "
@@ -1588,6 +1597,7 @@ def _with_silent_units(rng: np.random.Generator) -> list[Array]:
 
 @exercise(
     points=3,
+    draws=2,
     hints=(
         "One layer is one line, a @ W + b, and its answer is the next layer's input. What does "
         "the last layer leave out?",
@@ -1835,6 +1845,7 @@ def on_a_cache(mlp_backward, params, cache, Y, then_look_at_arguments=False):
 
 @exercise(
     points=5,
+    draws=2,
     probe=on_a_cache,
     hints=(
         "Carry one array back through the layers: the gradient at the layer's sum, of the "
@@ -2320,6 +2331,7 @@ def weights_then_biases(params, cache, Y):
 
 @exercise(
     points=2,
+    draws=1,
     hints=(
         "Make a table of shape (2, 3) from an array of shape (3,): which places hold its first "
         "number? And from an array of shape (2, 1)?",
@@ -2660,6 +2672,7 @@ _GATHERED = "arrived[parent] + share if parent in arrived else share"
 
 @Tensor.step(
     points=1,
+    draws=1,
     hints=(
         "np.array copies what it is given and takes a dtype.",
         "grad has the shape of data from the start: np.zeros of that shape. shape is a property.",
@@ -2727,6 +2740,7 @@ def data_of(result):
 
 @Tensor.step(
     points=2,
+    draws=2,
     after=("data_and_grad",),
     hints=(
         "A result must remember what it was made from, and for each of these how a gradient goes "
@@ -2832,6 +2846,7 @@ def _numbers(rng, n: int) -> list[float]:
 
 @Tensor.step(
     points=2,
+    draws=1,
     after=("data_and_grad", "add_and_multiply"),
     hints=(
         "In a + a the same Tensor stands on both sides. What must its gradient be?",
@@ -2878,6 +2893,7 @@ used_twice.slips(
 
 @Tensor.step(
     points=3,
+    draws=1,
     after=("data_and_grad", "add_and_multiply", "used_twice"),
     hints=(
         "With b = a + a and c = b + b: may b hand anything on to a before both of its own "
@@ -2999,6 +3015,7 @@ diamond.slips(
 
 @Tensor.step(
     points=1,
+    draws=2,
     after=("data_and_grad", "add_and_multiply"),
     hints=(
         "-a is a times -1, a - b is a + (-b), a / b is a times b ** -1: these need no rule.",
@@ -3068,6 +3085,7 @@ power_and_division.slips(
 
 @Tensor.step(
     points=2,
+    draws=1,
     after=("data_and_grad", "add_and_multiply"),
     hints=(
         "Every entry moves the sum by as much as itself: the gradient of the sum goes to each.",
@@ -3172,6 +3190,7 @@ sum_and_mean.slips(
 
 @Tensor.step(
     points=2,
+    draws=2,
     after=("data_and_grad", "add_and_multiply", "sum_and_mean"),
     hints=(
         "Let A be (m, k), B be (k, n), so that g is (m, n). Which products of g with A or B, "
@@ -3267,6 +3286,7 @@ matmul.slips(
 
 @Tensor.step(
     points=2,
+    draws=1,
     after=("data_and_grad", "add_and_multiply", "sum_and_mean"),
     hints=(
         "A bias of shape (3,) that is added to a matrix (4, 3) is used four times. What does "
@@ -3362,6 +3382,7 @@ broadcasting.slips(
 
 @Tensor.step(
     points=2,
+    draws=2,
     after=("data_and_grad", "add_and_multiply", "sum_and_mean"),
     hints=(
         "Each slope is multiplied by what comes back from above. For exp the slope is the value "
@@ -3440,6 +3461,7 @@ exp_log_relu.slips(
 
 @Tensor.step(
     points=1,
+    draws=2,
     after=("data_and_grad", "add_and_multiply", "sum_and_mean"),
     hints=(
         "Nothing is computed, entries only change their places: the gradient goes back to them.",
@@ -3521,6 +3543,7 @@ reshaping.slips(
 
 @Tensor.step(
     points=1,
+    draws=2,
     after=("data_and_grad", "add_and_multiply", "used_twice", "diamond"),
     hints=(
         "Asked twice, a leaf should have exactly twice the gradient. Which nodes keep something "
@@ -3579,6 +3602,7 @@ backward_twice.slips(
 
 @Tensor.step(
     points=1,
+    draws=2,
     after=("data_and_grad", "add_and_multiply", "sum_and_mean", "exp_log_relu"),
     hints=(
         "Which of your operations write into an array that they were given?",
@@ -3657,6 +3681,7 @@ def on_numbers(standardise_backward, x, grad, then_look_at_arguments=False):
 
 @exercise(
     points=4,
+    draws=2,
     probe=on_numbers,
     hints=(
         "Break y into steps: c = x - m, with the mean m; v = mean(c ** 2); s = sqrt(v); y = c / s. "
@@ -3931,6 +3956,7 @@ def as_row_numbers(suspects, f, theta, grad):
 
 @exercise(
     points=4,
+    draws=1,
     probe=as_row_numbers,
     hints=(
         "For each component a central difference: step forward and back along it alone. How long "

@@ -100,7 +100,7 @@ class AskedSnapshot:
         self._worker_pid = 0
         self._replaced: dict[str, Oracle] = {}
         self._defined: dict[str, bool] = {}
-        self._timeouts: Counter[str] = Counter()
+        self._timeouts: Counter[tuple[str, str]] = Counter()
 
     def defines(self, name: str) -> bool:
         """Whether the learner's code has a global of this name; True where nobody can tell."""
@@ -123,7 +123,9 @@ class AskedSnapshot:
         """Put a question."""
         if self._budget.left <= 0:
             return Answer(TimedOut(self._limits.notebook_seconds, "notebook"))
-        if self._timeouts[question.target] >= self._limits.timeouts:
+        # The steps of a class have one target, and a probe each.
+        asked = (question.target, question.probe[1] if question.probe else "")
+        if self._timeouts[asked] >= self._limits.timeouts:
             return Answer(TimedOut(self._limits.call_seconds))
         self._processes.allow(self._limits.processes)
         oracles = self._oracles(question)
@@ -132,7 +134,7 @@ class AskedSnapshot:
         try:
             return self._converse(question, oracles, start + seconds)
         except TooSlow:
-            self._timeouts[question.target] += 1
+            self._timeouts[asked] += 1
             self._drop_worker()
             return Answer(TimedOut(seconds))
         except Closed:
