@@ -16,6 +16,7 @@ import numpy as np
 from scipy.special import expit, log_softmax, softmax
 
 from autograder.datasets import digits
+from autograder.figures import BLACK, BLUE, COLOURS, RED, new_figure
 from solutions.backprop import (
     Tensor,
     elu,
@@ -742,18 +743,19 @@ class Twins:
 
 
 @cache
-def twins(epochs: int = 20, lr: float = 0.1) -> Twins:
-    """784-16-16-10 with the neurons of each hidden layer alike at the start, beside `trained`.
+def twins(epochs: int = 20, lr: float = 0.03) -> Twins:
+    """784-16-16-10 with the neurons of each hidden layer alike at the start, beside one without.
 
     Their weights out must be alike, too: so the middle layer is one number, and the last layer
-    one row, repeated.
+    one row, repeated. Small positive weights keep the one neuron that is left from dying.
     """
     rng, data = np.random.default_rng(SEED), split()
     params = initial("zeros", SIZES, rng)
-    params[0] = np.repeat(he_normal(784, 1, rng), 16, axis=1)
+    params[0] = np.repeat(np.abs(he_normal(784, 1, rng)) / 10, 16, axis=1)
     params[2] = np.full((16, 16), 1 / 16)
-    params[4] = np.repeat(rng.normal(0, np.sqrt(1 / 8), size=(1, 10)), 16, axis=0)
-    run, other = train(params, data, lr, epochs), trained(epochs)
+    params[4] = np.repeat(rng.normal(0, 0.1, size=(1, 10)), 16, axis=0)
+    run = train(params, data, lr, epochs)
+    other = train(initial("uniform", SIZES, rng), data, lr, epochs)
     return Twins(
         largest_difference=float(np.ptp(run.params[0], axis=1).max()),
         moved=float(np.abs(run.params[0] - params[0]).max()),
@@ -762,3 +764,120 @@ def twins(epochs: int = 20, lr: float = 0.1) -> Twins:
         loss=float(run.losses[-1]),
         other_loss=float(other.losses[-1]),
     )
+
+
+# Drawings that are too long for a cell.
+
+
+def draw_graph(
+    places: dict[str, tuple[float, float]],
+    edges: Sequence[tuple[str, str, str]],
+    texts: dict[str, tuple[str, str]],
+    *,
+    size: tuple[float, float] = (5.6, 3.0),
+) -> Any:
+    """A computation as boxes and arrows.
+
+    Parameters
+    ----------
+    places : where each node stands, its name to the middle of its box
+    edges : from, to, and the text on the arrow
+    texts : what stands in a box: above (black), and below (red: what came back)
+    size : of the figure, in inches
+    """
+    fig, ax = new_figure(size=size)
+    for start, end, text in edges:
+        (x0, y0), (x1, y1) = places[start], places[end]
+        ax.annotate(
+            "",
+            (x1, y1),
+            (x0, y0),
+            arrowprops={"arrowstyle": "-|>", "color": BLUE, "shrinkA": 30, "shrinkB": 30},
+        )
+        ax.annotate(
+            text,
+            ((x0 + x1) / 2, (y0 + y1) / 2),
+            ha="center",
+            va="center",
+            color=BLUE,
+            fontsize=12,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+        )
+    for name, (x, y) in places.items():
+        above, below = texts[name]
+        ax.annotate(
+            above + "\n ",
+            (x, y),
+            ha="center",
+            va="center",
+            fontsize=13,
+            color=BLACK,
+            bbox={"boxstyle": "round,pad=0.35", "facecolor": "white", "edgecolor": "#56606b"},
+        )
+        ax.annotate(" \n" + below, (x, y), ha="center", va="center", fontsize=13, color=RED)
+    xs, ys = np.array(list(places.values())).T
+    ax.set(xlim=(xs.min() - 0.45, xs.max() + 0.45), ylim=(ys.min() - 0.55, ys.max() + 0.55))
+    ax.axis("off")
+    return fig
+
+
+def draw_network(sizes: Sequence[int] = SIZES, drawn: int = 8) -> Any:
+    """A fully connected network, layer by layer; of a large layer only some neurons are drawn."""
+    fig, ax = new_figure(size=(5.6, 3.4))
+    columns = []
+    for x, n in enumerate(sizes):
+        heights = np.linspace(1, -1, drawn if n > 10 else n)
+        columns.append(heights)
+        ax.plot(np.full(len(heights), x), heights, "o", color=COLOURS[x], markersize=9, zorder=3)
+        ax.text(x, 1.16, str(n), ha="center", fontsize=14)
+        if n > len(heights):
+            gap = (heights[len(heights) // 2 - 1] + heights[len(heights) // 2]) / 2
+            ax.text(x, gap, "⋮", ha="center", va="center", fontsize=12, zorder=4)
+    for x, (left, right) in enumerate(zip(columns[:-1], columns[1:], strict=True)):
+        for a in left:
+            for b in right:
+                ax.plot([x, x + 1], [a, b], color="#9aa4ae", linewidth=0.35, zorder=1)
+    names = ("pixels", "hidden", "hidden", "logits")
+    for x, name in enumerate(names):
+        ax.text(x, -1.3, name, ha="center", fontsize=13)
+    ax.set(xlim=(-0.4, len(sizes) - 0.6), ylim=(-1.4, 1.35))
+    ax.axis("off")
+    return fig
+
+
+def draw_table_of_wishes(rows: Sequence[int]) -> Any:
+    """Six digits, what each wishes for some weights of one neuron, and the mean of the six.
+
+    `rows` are hidden neurons; the neuron's bias is the last row.
+    """
+    made = wishes()
+    numbers = np.column_stack([made.last.T, made.last.mean(axis=0)])[[*rows, 16]]
+    fig, axes = new_figure(
+        2, 7, size=(5.6, 4.6), gridspec_kw={"height_ratios": [1, 1.25 * len(numbers) / 2]}
+    )
+    for column, ax in enumerate(axes[0]):
+        if column < 6:
+            ax.imshow(made.images[column], cmap="gray_r")
+            ax.set_title(str(WISHERS[column]))
+        else:
+            ax.set_title("mean")
+        ax.axis("off")
+    for column, ax in enumerate(axes[1]):
+        ax.imshow(numbers[:, [column]], cmap="PuOr_r", vmin=-1.2, vmax=1.2, aspect="auto")
+        for row, number in enumerate(numbers[:, column]):
+            dark = abs(number) > 0.7
+            ax.text(
+                0,
+                row,
+                f"{number:+.2f}".replace("-", "−"),
+                ha="center",
+                va="center",
+                fontsize=11,
+                color="white" if dark else "black",
+            )
+        ax.set(xticks=[], yticks=[])
+        if not column:
+            ax.set_yticks(
+                range(len(numbers)), [*(f"$w_{{{row}}}$" for row in rows), "$b$"], fontsize=13
+            )
+    return fig
