@@ -786,13 +786,40 @@ def draw_graph(
     size : of the figure, in inches
     """
     fig, ax = new_figure(size=size)
+    xs, ys = np.array(list(places.values())).T
+    ax.set(xlim=(xs.min() - 0.5, xs.max() + 0.5), ylim=(ys.min() - 0.5, ys.max() + 0.5))
+    ax.axis("off")
+    boxes = {}
+    for name, (x, y) in places.items():
+        above, below = texts[name]
+        drawn = ax.annotate(
+            above + "\n ",
+            (x, y),
+            ha="center",
+            va="center",
+            fontsize=13,
+            color=BLACK,
+            bbox={"boxstyle": "round,pad=0.35", "facecolor": "white", "edgecolor": "#56606b"},
+            zorder=3,
+        )
+        boxes[name] = drawn.get_bbox_patch()
+        ax.annotate(
+            " \n" + below, (x, y), ha="center", va="center", fontsize=13, color=RED, zorder=4
+        )
     for start, end, text in edges:
         (x0, y0), (x1, y1) = places[start], places[end]
         ax.annotate(
             "",
             (x1, y1),
             (x0, y0),
-            arrowprops={"arrowstyle": "-|>", "color": BLUE, "shrinkA": 30, "shrinkB": 30},
+            arrowprops={
+                "arrowstyle": "-|>",
+                "color": BLUE,
+                "patchA": boxes[start],
+                "patchB": boxes[end],
+                "shrinkA": 2,
+                "shrinkB": 2,
+            },
         )
         ax.annotate(
             text,
@@ -803,21 +830,6 @@ def draw_graph(
             fontsize=12,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
         )
-    for name, (x, y) in places.items():
-        above, below = texts[name]
-        ax.annotate(
-            above + "\n ",
-            (x, y),
-            ha="center",
-            va="center",
-            fontsize=13,
-            color=BLACK,
-            bbox={"boxstyle": "round,pad=0.35", "facecolor": "white", "edgecolor": "#56606b"},
-        )
-        ax.annotate(" \n" + below, (x, y), ha="center", va="center", fontsize=13, color=RED)
-    xs, ys = np.array(list(places.values())).T
-    ax.set(xlim=(xs.min() - 0.45, xs.max() + 0.45), ylim=(ys.min() - 0.55, ys.max() + 0.55))
-    ax.axis("off")
     return fig
 
 
