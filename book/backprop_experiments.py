@@ -872,7 +872,7 @@ def draw_table_of_wishes(rows: Sequence[int]) -> Any:
             ax.imshow(made.images[column], cmap="gray_r")
             ax.set_title(str(WISHERS[column]))
         else:
-            ax.set_title("mean")
+            ax.text(0.5, 0.05, "mean", ha="center", fontsize=13, transform=ax.transAxes)
         ax.axis("off")
     for column, ax in enumerate(axes[1]):
         ax.imshow(numbers[:, [column]], cmap="PuOr_r", vmin=-1.2, vmax=1.2, aspect="auto")
