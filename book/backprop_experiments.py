@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,7 @@ def initial(kind: str, sizes: Sequence[int], rng: np.random.Generator) -> list[A
         "normal": lambda i, o: rng.normal(size=(i, o)),
     }
     params = []
-    for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for fan_in, fan_out in pairwise(sizes):
         params += [draw[kind](fan_in, fan_out), np.zeros(fan_out)]
     return params
 
@@ -279,7 +280,7 @@ class Count:
 
 def count_by_layer(sizes: Sequence[int] = SIZES) -> list[Count]:
     """Weights and biases, layer by layer."""
-    return [Count(i, o, i * o, o) for i, o in zip(sizes[:-1], sizes[1:], strict=True)]
+    return [Count(i, o, i * o, o) for i, o in pairwise(sizes)]
 
 
 WISHERS = (2, 5, 0, 4, 1, 9)
@@ -383,7 +384,7 @@ def forgotten_transpose(n: int = 32) -> Swapped:
 
 @dataclass(frozen=True)
 class Price:
-    """Seconds, and what they bought."""
+    """Seconds of processor time, and what they bought."""
 
     forward: float
     backward: float
@@ -398,13 +399,16 @@ class Price:
 
 
 def median_seconds(work: Callable[[], Any], repeats: int = 300) -> float:
-    """The median time of a call, after one that is not counted."""
+    """The median processor time of a call, after one that is not counted.
+
+    Processor time: other people's work on the machine is not what a pass costs.
+    """
     work()
     taken = []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = time.process_time()
         work()
-        taken.append(time.perf_counter() - start)
+        taken.append(time.process_time() - start)
     return float(np.median(taken))
 
 
@@ -418,7 +422,7 @@ def price(n: int = 32, h: float = 1e-5) -> Price:
     forward = median_seconds(lambda: mlp_forward(params, X))
     backward = median_seconds(lambda: mlp_backward(params, cache_, Y))
 
-    start, measured, passes = time.perf_counter(), [], 0
+    start, measured, passes = time.process_time(), [], 0
     for array in params:
         numbers = array.reshape(-1)
         for i, kept in enumerate(numbers.copy()):
@@ -429,22 +433,20 @@ def price(n: int = 32, h: float = 1e-5) -> Price:
                 passes += 1
             numbers[i] = kept
             measured.append((sides[0] - sides[1]) / (2 * h))
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     gap = relative_gap(np.array(measured), flat(mlp_backward(params, cache_, Y)))
     return Price(forward, backward, seconds, passes, gap)
 
 
-def multiplications(
-    sizes: Sequence[int] = (784, 16, 16, 10, 1), n: int = 1
-) -> tuple[int, int]:
+def multiplications(sizes: Sequence[int] = (784, 16, 16, 10, 1)) -> tuple[int, int]:
     """Multiplications for the product of the layers' Jacobians, from the inputs and from the loss.
 
     A Jacobian of layer (i, o) is an (o, i) matrix. From the inputs the product of matrices grows;
     from the loss it stays a row.
     """
-    from_inputs = sum(sizes[0] * i * o for i, o in zip(sizes[1:-1], sizes[2:], strict=True))
-    from_loss = sum(sizes[-1] * i * o for i, o in zip(sizes[:-2], sizes[1:-1], strict=True))
-    return n * from_inputs, n * from_loss
+    from_inputs = sum(sizes[0] * i * o for i, o in pairwise(sizes[1:]))
+    from_loss = sum(sizes[-1] * i * o for i, o in pairwise(sizes[:-1]))
+    return from_inputs, from_loss
 
 
 # The library.
@@ -492,7 +494,7 @@ def combined(a: Any, b: Any, operation: int) -> Any:
 
 
 def log_sum_minus_right(logits: Tensor, Y: Array) -> Tensor:
-    """The mean softmax cross entropy out of Tensor's own operations, for logits of moderate size."""
+    """The mean softmax cross entropy by Tensor's own operations; logits of moderate size."""
     return (logits.exp().sum(axis=1).log() - (logits * Y).sum(axis=1)).mean()
 
 
@@ -629,9 +631,7 @@ def last_losses(kind: str, seeds: int = 6, epochs: int = 20, lr: float = 0.1) ->
 def deep_runs(epochs: int = 8, lr: float = 0.02) -> dict[str, Array]:
     """Losses of the network with twelve hidden layers of 64, from the uniform start and He's."""
     return {
-        kind: train(
-            initial(kind, DEEP, np.random.default_rng(SEED)), split(), lr, epochs
-        ).losses
+        kind: train(initial(kind, DEEP, np.random.default_rng(SEED)), split(), lr, epochs).losses
         for kind in ("uniform", "He")
     }
 
@@ -679,9 +679,9 @@ def layer_sizes(kind: str, sizes: tuple[int, ...] = SIZES, n: int = 128) -> Laye
     # The logits can be thousands here. A constant per row changes no share and no gradient.
     steady = nodes[-1] - nodes[-1].data.max(axis=1, keepdims=True)
     log_sum_minus_right(steady, data.Y[:n]).backward()
-    rms = lambda a: float(np.sqrt(np.mean(a**2)))
     return LayerSizes(
-        np.array([rms(node.data) for node in nodes]), np.array([rms(node.grad) for node in nodes])
+        np.array([np.sqrt(np.mean(node.data**2)) for node in nodes]),
+        np.array([np.sqrt(np.mean(node.grad**2)) for node in nodes]),
     )
 
 
@@ -845,7 +845,7 @@ def draw_network(sizes: Sequence[int] = SIZES, drawn: int = 8) -> Any:
         if n > len(heights):
             gap = (heights[len(heights) // 2 - 1] + heights[len(heights) // 2]) / 2
             ax.text(x, gap, "⋮", ha="center", va="center", fontsize=12, zorder=4)
-    for x, (left, right) in enumerate(zip(columns[:-1], columns[1:], strict=True)):
+    for x, (left, right) in enumerate(pairwise(columns)):
         for a in left:
             for b in right:
                 ax.plot([x, x + 1], [a, b], color="#9aa4ae", linewidth=0.35, zorder=1)
