@@ -513,7 +513,8 @@ def tensor_descent(lr: float = 0.5, epochs: int = 12, batch_size: int = 64) -> T
     """64-32-10 on the 8 by 8 digits, every derivative by Tensor; `gap` is to mlp_backward."""
     data, rng = split(8), np.random.default_rng(SEED)
     W1, b1, W2, b2 = params = [Tensor(p) for p in initial("He", (64, 32, 10), rng)]
-    losses, gap = [], 0.0
+    losses: list[float] = []
+    gap = 0.0
     for _ in range(epochs):
         order = rng.permutation(len(data.y))
         for start in range(0, len(order), batch_size):
