@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from bs4 import BeautifulSoup, Tag
+from bs4 import BeautifulSoup
 
 from book.page import sketch_curve
 from tests.tiny_site import NOTEBOOK, build
@@ -96,7 +97,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 
 @pytest.fixture(scope="module")
-def article(built: tuple[Path, str]) -> Tag:
+def article(built: tuple[Path, str]) -> Any:
     return BeautifulSoup((built[0] / "index.html").read_text("utf8"), "html.parser")
 
 
@@ -105,7 +106,7 @@ def test_a_right_page_has_no_warnings(built: tuple[Path, str]) -> None:
     assert not [line for line in built[1].splitlines() if "index.md" in line or "ERROR" in line]
 
 
-def test_a_box_asks_and_each_choice_is_a_fold_with_its_verdict(article: Tag) -> None:
+def test_a_box_asks_and_each_choice_is_a_fold_with_its_verdict(article: Any) -> None:
     first = article.select_one(".predict-box")
     question = article.find(id=first["aria-labelledby"])
     assert question.get_text() == "Which moves?"
@@ -118,7 +119,7 @@ def test_a_box_asks_and_each_choice_is_a_fold_with_its_verdict(article: Tag) -> 
     assert said[1].startswith("✓ Right. Yes:")
 
 
-def test_the_result_is_folded_and_nothing_else(article: Tag) -> None:
+def test_the_result_is_folded_and_nothing_else(article: Any) -> None:
     folds = article.select("details.reveal")
     boxes = article.select(".predict-box")
     assert [fold.find_previous_sibling() for fold in folds] == boxes
@@ -131,22 +132,22 @@ def test_the_result_is_folded_and_nothing_else(article: Tag) -> None:
     assert not article.select("details.reveal details.reveal")
 
 
-def test_figures_in_a_fold_are_numbered_and_named_in_order(article: Tag) -> None:
+def test_figures_in_a_fold_are_numbered_and_named_in_order(article: Any) -> None:
     captions = [c.get_text() for c in article.select(".caption-number")]
     assert captions == ["Fig. 1 ", "Fig. 2 "]
     links = {a["href"]: a.get_text() for a in article.select("p > a.internal")}
     assert links == {"#fig-one": "Fig. 1", "#fig-two": "Fig. 2"}
 
 
-def test_a_number_carries_its_rule_and_its_truth(article: Tag) -> None:
+def test_a_number_carries_its_rule_and_its_truth(article: Any) -> None:
     number = article.select_one("details.predict-number")
     assert number.summary.get_text() == "How many?"
     assert number["data-within"] == "0.2" and "data-factor" not in number.attrs
     assert number.select_one(".predict-answer").get_text().split() == ["13,002", "parameters"]
 
 
-def test_only_pages_that_ask_load_the_script(article: Tag, tmp_path: Path) -> None:
-    def loaded(soup: Tag) -> set[str]:
+def test_only_pages_that_ask_load_the_script(article: Any, tmp_path: Path) -> None:
+    def loaded(soup: Any) -> set[str]:
         sources = [e.get("src") or e.get("href") for e in soup.select("script[src], link")]
         return {s.partition("?")[0].rpartition("/")[2] for s in sources}
 
@@ -240,7 +241,7 @@ def test_another_builder_writes_the_words(tmp_path: Path) -> None:
 
 
 def read(markup: str) -> dict:
-    script = BeautifulSoup(markup, "html.parser").script
+    script: Any = BeautifulSoup(markup, "html.parser").script
     assert script["type"] == "application/json"
     return json.loads(script.string)
 

@@ -291,7 +291,7 @@
   /** Open every fold around an element; say whether one was closed. */
   function openAround(element) {
     let opened = false;
-    for (let fold = element?.closest("details"); fold; fold = fold.parentElement.closest("details")) {
+    for (let fold = element.closest("details"); fold; fold = fold.parentElement.closest("details")) {
       opened ||= !fold.open;
       fold.open = true;
     }
@@ -304,18 +304,15 @@
     if (target && openAround(target)) target.scrollIntoView();
   }
 
-  /** What a search found is marked by Sphinx's own script, at some time after the page has loaded. */
-  function openForHits(fold) {
-    const look = () => {
-      const hit = fold.querySelector(".highlighted");
-      if (hit) {
-        openAround(hit);
-        observer.disconnect();
-      }
-    };
-    const observer = new MutationObserver(look);
-    observer.observe(fold, { childList: true, subtree: true });
-    look();
+  /** Who comes from the search page finds what was searched for, in a fold too. */
+  function openForSearch() {
+    const from = document.referrer && new URL(document.referrer);
+    if (!from || from.origin !== location.origin || !from.pathname.endsWith("/search.html")) return;
+    const terms = (from.searchParams.get("q") ?? "").toLowerCase().split(/\s+/).filter(Boolean);
+    for (const fold of document.querySelectorAll("details.reveal")) {
+      const text = fold.textContent.toLowerCase();
+      if (terms.length && terms.every((term) => text.includes(term))) openAround(fold.lastElementChild);
+    }
   }
 
   window.addEventListener("hashchange", () => follow(location.hash));
@@ -336,7 +333,7 @@
 
   window.addEventListener("load", async () => {
     follow(location.hash);
-    for (const fold of document.querySelectorAll("details.reveal")) openForHits(fold);
+    openForSearch();
     // Formulas in a choice are typeset while all of them can be measured.
     await window.MathJax?.startup?.promise;
     document.querySelectorAll(".predict-box").forEach(wake);

@@ -12,7 +12,7 @@ from tests.test_predict import CHOICES, END, box
 from tests.tiny_site import NOTEBOOK, build
 
 from .loopback import Site, serve
-from .test_site import axe
+from .test_site import Scheme, axe
 
 pytestmark = pytest.mark.browser
 
@@ -140,9 +140,10 @@ def test_a_choice_by_thumb(phone: Page, tiny: Site) -> None:
 def test_what_a_thumb_presses_is_as_large_as_a_thumb(phone: Page, tiny: Site) -> None:
     visit(phone, tiny)
     pressed = phone.locator(".predict-box button, .predict-box input, details.reveal > summary")
-    sizes = [target.bounding_box() for target in pressed.all()]
-    assert len(sizes) > 30
-    assert all(size["width"] >= 44 and size["height"] >= 44 for size in sizes)
+    boxes = [target.bounding_box() for target in pressed.all()]
+    sizes = [shape for shape in boxes if shape]
+    assert len(sizes) == len(boxes) > 30
+    assert all(min(size["width"], size["height"]) >= 44 for size in sizes)
 
 
 def test_show_me_needs_no_choice(page: Page, tiny: Site) -> None:
@@ -161,7 +162,7 @@ def test_a_group_is_named_by_its_question(page: Page, tiny: Site) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(browser: Browser, tiny: Site, scheme: str) -> None:
+def test_axe_finds_nothing_serious(browser: Browser, tiny: Site, scheme: Scheme) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme)
     page = context.new_page()
     visit(page, tiny)
@@ -183,7 +184,8 @@ def test_numbers_are_read_and_judged(page: Page, tiny: Site) -> None:
         field = asked.get_by_role("textbox")
         field.fill(typed)
         field.press("Enter")
-        words = asked.locator("[aria-live=polite]").text_content().replace("\u00a0", " ")
+        words = asked.locator("[aria-live=polite]").text_content()
+        words = (words or "").replace("\u00a0", " ")
         assert re.search(said, words), (typed, words)
         refused = said.startswith("^")
         assert (fold.get_attribute("open") is None) is refused
@@ -224,6 +226,7 @@ def test_a_curve_by_finger(phone: Page, tiny: Site) -> None:
     drawing = asked.locator("svg").first
     drawing.scroll_into_view_if_needed()
     shape = drawing.bounding_box()
+    assert shape
     at = [
         (shape["x"] + right * shape["width"], shape["y"] + down * shape["height"])
         for right, down in ((0.16, 0.06), (0.95, 0.06))
@@ -242,7 +245,8 @@ def test_a_curve_by_finger(phone: Page, tiny: Site) -> None:
     heights = [float(k.get_attribute("aria-valuetext")) for k in asked.get_by_role("slider").all()]
     assert min(heights) > 0.9
     assert phone.evaluate("scrollY") == scrolled
-    asked.get_by_role("button").tap()
+    # Not a tap: Chromium takes one that soon for the end of the stroke.
+    asked.get_by_role("button").click()
     says = asked.locator("[aria-live=polite]")
     expect(says).to_contain_text("✗ Not quite.You are off by 0.")
     expect(says).to_contain_text("Most where epoch is 12: there you drew")
@@ -307,10 +311,11 @@ def test_a_link_into_a_fold_opens_it(page: Page, tiny: Site) -> None:
 
 
 def test_a_search_hit_in_a_fold_opens_it(page: Page, tiny: Site) -> None:
-    visit(page, tiny, "?highlight=result")
-    _, fold = part(page, 0)
-    expect(fold).to_have_attribute("open", "")
-    expect(fold.locator(".highlighted")).to_be_visible()
+    page.goto(f"{tiny.url}/search.html?q=result")
+    page.locator("#search-results li a").first.click()
+    page.locator(".predict-live").last.wait_for()
+    expect(page.locator("details.reveal[open]")).to_have_count(1)
+    expect(page.get_by_text("The result is")).to_be_visible()
 
 
 def test_formulas_in_folds_and_answers_are_typeset_at_full_size(page: Page, tiny: Site) -> None:
