@@ -1,0 +1,655 @@
+"""Chapter 6's live figures: their numbers, their words and the stills for where no script runs.
+
+The numbers of the graph are those of the reference Tensor and of the mistakes in
+solutions/backprop.py, run step by step when the page is built; the script draws them, and computes
+none. Every word that a reader sees or hears stands here, as a plain string to be translated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from autograder.figures import BLUE, COLOURS, new_figure
+from book.page import live_figure, picture
+from solutions.backprop import Tensor, heaviside, neuron_gradient, relu, relu_grad, unbroadcast
+
+Array = np.ndarray
+
+
+def plain(value: float, digits: int = 4) -> str:
+    """A number as people write it: no zeros at its end, a real minus sign."""
+    return f"{round(float(value), 10) + 0.0:.{digits}g}".replace("-", "\u2212")
+
+
+def filled(template: str, **words: Any) -> str:
+    """A template with its words."""
+    return template.format(**words)
+
+
+# The neuron: one weight learns, on the step, the sigmoid and the ReLU side by side.
+
+NEURON_X = (-1.0, 0.5, 1.5, 3.0)
+NEURON_Y = (0.0, 0.0, 1.0, 1.0)
+NEURON_LR = 0.5
+NEURON_STEPS = 200
+KINDS = ("step", "sigmoid", "relu")
+
+NEURON_WORDS = {
+    "start": "Start of w",
+    "bias": "b",
+    "steps": "Steps taken",
+    "show": "Show",
+    "step": "step",
+    "sigmoid": "sigmoid",
+    "relu": "ReLU",
+    "play": "Play",
+    "pause": "Pause",
+    "answers": "Answer over x; rings: the points",
+    "losses": "Loss over w; ring: the start; bar: the slope",
+    "x_axis": "x",
+    "w_axis": "w",
+    "settings": "b = {b}, learning rate {lr}: {steps} steps from w = {start}.",
+    "state": "{name}: w = {w}, loss {loss}, slope {slope}. {tale}",
+    "flat": "The slope is 0: it does not move.",
+    "stopped": "The slope is 0 here: it has stopped.",
+    "crawls": "The slope is tiny, and the loss is high: it crawls.",
+    "arrived": "The slope is almost 0, at the bottom of a valley.",
+    "moves": "It is on its way down.",
+}
+NEURON_LABEL = "one neuron learns, or does not"
+NEURON_STILL = (
+    "<p>Three sliders that need JavaScript and a screen. This is their first position: a neuron "
+    "with one weight learns from four points, by descent. With the step it stays where it "
+    "was, for the slope is 0; with the sigmoid and with the ReLU it moves.</p>"
+)
+NEURON_ALT = (
+    "Two panels. Left, four points over x, two at height 0 and two at height 1, with the answers of "
+    "three neurons: a step, an S and a bent line. Right, the loss over the weight w: the step's is "
+    "a staircase and its marker stands where it started; the other two are smooth or bent valleys, "
+    "and their markers have moved down into them."
+)
+
+
+def sigmoid(z: Array) -> Array:
+    """Written out: chapter 6 has no such exercise, and z is small here."""
+    return 1 / (1 + np.exp(-z))
+
+
+ANSWERS: dict[str, Callable[[Array], Array]] = {
+    "step": heaviside,
+    "sigmoid": sigmoid,
+    "relu": relu,
+}
+
+
+def neuron_loss(kind: str, w: float, b: float) -> float:
+    """Half the mean squared error of a neuron with one input, on the four points."""
+    answers = ANSWERS[kind](w * np.array(NEURON_X) + b)
+    return float(np.mean((answers - np.array(NEURON_Y)) ** 2) / 2)
+
+
+def neuron_slope(kind: str, w: float, b: float) -> tuple[float, float]:
+    """Its derivatives by w and by b; those of the sigmoid are the mean of the reference's."""
+    x, y = np.array(NEURON_X), np.array(NEURON_Y)
+    if kind == "sigmoid":
+        each = [neuron_gradient(np.array([p]), np.array([w]), b, q) for p, q in zip(x, y)]
+        return float(np.mean([dw[0] for dw, _ in each])), float(np.mean([db for _, db in each]))
+    z = w * x + b
+    slopes = relu_grad(z) if kind == "relu" else np.zeros(len(z))
+    delta = (ANSWERS[kind](z) - y) * slopes
+    return float(np.mean(delta * x)), float(np.mean(delta))
+
+
+def neuron_walk(kind: str, w: float, b: float, steps: int) -> Array:
+    """The weights on the way down, shape (steps + 1,), start included; b stays."""
+    walk = [w]
+    for _ in range(steps):
+        walk.append(walk[-1] - NEURON_LR * neuron_slope(kind, walk[-1], b)[0])
+    return np.array(walk)
+
+
+def neuron_data() -> dict[str, Any]:
+    """What the neuron's figure needs: points, places of its sliders, words."""
+    starts = [round(-6 + 0.2 * i, 1) + 0.0 for i in range(61)]
+    biases = [round(-3 + 0.1 * i, 1) + 0.0 for i in range(61)]
+    steps = list(range(NEURON_STEPS + 1))
+    return {
+        "points": list(zip(NEURON_X, NEURON_Y)),
+        "lr": NEURON_LR,
+        "start": {"values": starts, "start": starts.index(0.4)},
+        "bias": {"values": biases, "start": biases.index(-1.0)},
+        "steps": {"values": steps, "start": 40},
+        "words": NEURON_WORDS,
+    }
+
+
+def neuron_figure() -> str:
+    """The live figure of the neuron, as HTML."""
+    data = neuron_data()
+    b, steps = (data[name]["values"][data[name]["start"]] for name in ("bias", "steps"))
+    start = data["start"]["values"][data["start"]["start"]]
+    figure, (left, right) = new_figure(1, 2, size=(7.2, 3.2))
+    x, w = np.linspace(-1.5, 3.5, 501), np.linspace(-6, 6, 1201)
+    for kind, colour, dash in zip(KINDS, COLOURS, ("-", "--", ":"), strict=True):
+        end = neuron_walk(kind, start, b, steps)[-1]
+        left.plot(x, ANSWERS[kind](end * x + b), dash, color=colour, label=NEURON_WORDS[kind])
+        right.plot(w, [neuron_loss(kind, v, b) for v in w], dash, color=colour)
+        right.plot(end, neuron_loss(kind, end, b), "o", color=colour)
+    left.plot(NEURON_X, NEURON_Y, "o", color="white", markeredgecolor="black", markersize=8)
+    left.set(xlabel="x", ylabel="answer", ylim=(-0.2, 1.6))
+    left.legend(loc="upper left")
+    right.set(xlabel="weight w", ylabel="loss", ylim=(0, 0.5))
+    return live_figure(
+        "backprop-neuron",
+        script="backprop",
+        label=NEURON_LABEL,
+        still=NEURON_STILL + picture(figure, NEURON_ALT),
+        data=data,
+    )
+
+
+# The graph: nine nodes, H used twice and c stretched over two rows and used twice.
+
+LEAVES = {
+    "X": [[1.0, 2.0, -1.0], [0.0, 1.0, 2.0]],
+    "W": [[1.0, -1.0], [0.5, 1.0], [1.0, 2.0]],
+    "c": [2.0, -3.0],
+}
+MADE_FROM = {
+    "Z": ("X", "W"),
+    "H": ("Z",),
+    "Q": ("H", "c"),
+    "R": ("Q", "H"),
+    "S": ("c", "R"),
+    "L": ("S",),
+}
+SHARED = ("H", "c")
+MISTAKES = (
+    "not_accumulated",
+    "no_topological_order",
+    "not_unbroadcast",
+    "transposes_exchanged",
+    "relu_slope_at_the_output",
+)
+
+GRAPH_LABEL = "forward and backward through a graph, and five ways to break it"
+GRAPH_WORDS: dict[str, Any] = {
+    "title": "In each box the value, and on its right in blue the gradient of L. "
+    "In a frame: what an edge carries back.",
+    "first": "To start",
+    "back": "Back",
+    "next": "Next",
+    "play": "Play",
+    "pause": "Pause",
+    "break": "Break it",
+    "quiz": "Which bug is this?",
+    "another": "Another one",
+    "leave": "Leave the round",
+    "choices": "Which bug is this? Your answer",
+    "ask": "One of five bugs is at work. Compare the gradients, step back and forth, then choose.",
+    "score": "{found} of {asked} found at the first try.",
+    "marks": {"right": "✓ right", "wrong": "✗ wrong", "stop": "✗ stops", "none": "– none"},
+    "broken": "Broken by “{name}”. {text}",
+}
+
+NAMES = {
+    "right": "nothing broken",
+    "not_accumulated": "no accumulation",
+    "no_topological_order": "no topological order",
+    "not_unbroadcast": "no un-broadcasting",
+    "transposes_exchanged": "transposes exchanged",
+    "relu_slope_at_the_output": "ReLU's slope at its output",
+}
+WHY = {
+    "not_accumulated": "Where two shares meet, at H and at c, the last one alone is kept; below H "
+    "all goes on from the wrong number.",
+    "no_topological_order": "H passed its gradient on before its second share had come. c is "
+    "right: it passes nothing on, so it can wait.",
+    "not_unbroadcast": "c has one row and was used in two. Its gradient must be added up over "
+    "them, back to the shape of c.",
+    "transposes_exchanged": "Down to Z all is right; the product's two gradients come out of the "
+    "wrong product. Where the matrices are square nothing stops, and the numbers are wrong.",
+    "relu_slope_at_the_output": "H has what it should, Z has not: the ReLU let the gradient "
+    "through where Z is negative. Its output is never below 0, so it cannot tell.",
+}
+
+OPERATIONS = {
+    "Z": "X @ W",
+    "H": "relu(Z)",
+    "Q": "H * c",
+    "R": "Q + H",
+    "S": "c + R",
+    "L": "sum(S)",
+}
+FORWARD_START = "Before the first step. The leaves X, W and c have their values."
+FORWARD = "Step {step} of {steps}, forward. {name} = {operation}. {rule} {name} is {value}."
+FORWARD_RULES = {
+    "Z": "Each row of X meets each column of W.",
+    "H": "Entries below 0 become 0.",
+    "Q": "Entry by entry; c is stretched: each row is multiplied by it.",
+    "R": "Entry by entry; H is used for the second time.",
+    "S": "Entry by entry; c is stretched again.",
+    "L": "All entries are added up.",
+}
+BACKWARD = "Step {step} of {steps}, backward. {name} = {operation} has the gradient {grad}. {rule}"
+BACKWARD_RULES = {
+    "Z": "A matrix product hands the gradient on by two more products: with W transposed to X, "
+    "with X transposed to W.",
+    "H": "The ReLU lets the gradient through where Z is positive, and stops it elsewhere.",
+    "Q": "A product hands to each factor the gradient times the other factor.",
+    "R": "A sum hands the gradient to both, as it is.",
+    "S": "A sum hands the gradient to both, as it is.",
+    "L": "Each entry of a sum counts once.",
+}
+GOES = "{parent} is sent {share}."
+FAILS = "The rule for {parent} fails."
+BOTH_SHARES = "H was used twice: {shares} add up to it."
+LOST_SHARE = "H was sent {shares}, but goes on with the last alone."
+ONE_SHARE = "H was used twice, and one share alone has come so far."
+STRETCHED = "c has both shares. It was stretched over two rows, so the rows are added: {grad}."
+DONE = "All gradients are known."
+PATTERN = "Wrong: {wrong}. Right: {right}."
+WORST = "The first wrong one is {node}: {got} where {want} is right."
+STOPS_IN = "It stops at {node}, on the way to {parent}: the shapes {one} and {other} do not fit."
+STOPS_AT = "It stops at {node}: the shapes {one} and {other} do not fit."
+NOT_REACHED = "No gradient: {none}. Right: {right}."
+YES = "Yes: {name}. {why}"
+NO = "No. If it were “{name}”, {node} would {would}; here it {here}. Look again."
+WOULD = {
+    "right": "be right",
+    "wrong": "have a wrong gradient",
+    "stop": "be where it stops",
+    "none": "have no gradient",
+}
+HERE = {
+    "right": "is right",
+    "wrong": "has a wrong gradient",
+    "stop": "is where it stops",
+    "none": "has no gradient",
+}
+
+GRAPH_STILL = (
+    "<p>Buttons that step through this graph, and break it, need JavaScript and a screen. This is "
+    "where they end: in each box the value, on its right in blue the gradient of L; in dashed "
+    "frames what an edge carries back to a node that was used twice.</p>"
+)
+GRAPH_PATTERNS = "<p>And this is what becomes of the gradients when it is broken:</p>"
+GRAPH_ALT = (
+    "A graph of nine boxes from top to bottom: X and W make Z = X @ W, then H = relu(Z), Q = H * c, "
+    "R = Q + H, S = c + R, L = sum(S). H goes to Q and to R, c to Q and to S. {said}"
+)
+
+# Where the boxes stand, in a drawing as wide as a phone: x, y, width. And the way of each edge,
+# from parent to child, with the place of the share that is written beside it.
+BOXES = {
+    "X": (1, 1, 196),
+    "W": (205, 1, 134),
+    "Z": (62, 82, 160),
+    "H": (62, 147, 160),
+    "Q": (62, 238, 160),
+    "R": (62, 305, 160),
+    "S": (62, 372, 160),
+    "L": (62, 439, 160),
+    "c": (245, 305, 94),
+}
+EDGES: dict[str, dict[str, Any]] = {
+    "XZ": {"way": [[110, 52], [110, 82]]},
+    "WZ": {"way": [[272, 66], [272, 107], [222, 107]]},
+    "ZH": {"way": [[142, 133], [142, 147]]},
+    "HQ": {"way": [[142, 198], [142, 238]], "share": [181, 218]},
+    "HR": {"way": [[62, 172], [30, 172], [30, 330], [62, 330]], "share": [30, 263]},
+    "cQ": {"way": [[292, 305], [292, 263], [222, 263]], "share": [292, 240]},
+    "QR": {"way": [[142, 289], [142, 305]]},
+    "RS": {"way": [[142, 356], [142, 372]]},
+    "cS": {"way": [[292, 356], [292, 397], [222, 397]], "share": [292, 420]},
+    "SL": {"way": [[142, 423], [142, 439]]},
+}
+SIZE = (340, 478)
+
+
+def broken_tensor(name: str) -> type:
+    """The Tensor of a named mistake: its own code, from the set."""
+    for part in Tensor.parts:
+        for mistake in part.mistakes:
+            if mistake.name == name:
+                return mistake.wrong  # type: ignore[return-value]
+    raise KeyError(name)
+
+
+def build(tensor: Callable[[Any], Any]) -> dict[str, Any]:
+    """The graph out of Tensors of a kind, by name, in the order in which they are made."""
+    X, W, c = (tensor(LEAVES[name]) for name in "XWc")  # noqa: N806
+    Z = X @ W  # noqa: N806
+    H = Z.relu()  # noqa: N806
+    Q = H * c  # noqa: N806
+    R = Q + H  # noqa: N806
+    S = c + R  # noqa: N806
+    return {"X": X, "W": W, "c": c, "Z": Z, "H": H, "Q": Q, "R": R, "S": S, "L": S.sum()}
+
+
+@dataclass
+class Visit:
+    """A node hands its gradient on: what it has, and what it sends to each parent."""
+
+    node: str
+    grad: Array
+    shares: dict[str, Array | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a kind of Tensor did on the way back."""
+
+    visits: list[Visit]
+    grads: dict[str, Array]
+    stopped: bool
+
+
+@cache
+def run(name: str = "right") -> Run:
+    """Build the graph and go back through it, with the rules of each node listened to."""
+    nodes = build(Tensor.reference if name == "right" else broken_tensor(name))
+    names = {id(node): key for key, node in nodes.items()}
+    visits: list[Visit] = []
+
+    def listened(node: str, parent: str, rule: Callable[[Array], Array]) -> Any:
+        def heard(grad: Array) -> Array:
+            # A node that is visited twice hands on twice: to the same parent again.
+            if not visits or visits[-1].node != node or parent in visits[-1].shares:
+                visits.append(Visit(node, np.array(grad)))
+            visits[-1].shares[parent] = None
+            visits[-1].shares[parent] = share = rule(grad)
+            return share
+
+        return heard
+
+    for key, node in nodes.items():
+        node._parents = [
+            (parent, listened(key, names[id(parent)], rule)) for parent, rule in node._parents
+        ]
+    try:
+        nodes["L"].backward()
+        stopped = False
+    except Exception:  # a mistake may fail in any way; where it did is read off the visits
+        stopped = True
+    return Run(visits, {key: np.array(node.grad) for key, node in nodes.items()}, stopped)
+
+
+def values() -> dict[str, Array]:
+    """What the nodes hold, going forward."""
+    return {name: np.array(node.data) for name, node in build(Tensor.reference).items()}
+
+
+def where_it_stopped(broken: Run) -> tuple[str, str, tuple[int, ...], tuple[int, ...]]:
+    """Node, parent, and the two shapes that did not fit.
+
+    Either a rule failed, at its node; or what it made does not fit the parent, and node and parent
+    are the same. What adding up over stretched axes cannot mend comes first.
+    """
+    last = broken.visits[-1]
+    shapes = {name: value.shape for name, value in values().items()}
+    for parent, share in last.shares.items():
+        if share is None:
+            (other,) = (name for name in MADE_FROM[last.node] if name != parent)
+            return last.node, parent, last.grad.shape, shapes[other]
+    misfits = [
+        (parent, share.shape)
+        for visit in broken.visits
+        for parent, share in visit.shares.items()
+        if share is not None and share.shape != shapes[parent]
+    ]
+
+    def can_be_mended(misfit: tuple[str, tuple[int, ...]]) -> bool:
+        parent, shape = misfit
+        return unbroadcast(np.zeros(shape), shapes[parent]).shape == shapes[parent]
+
+    parent, shape = min(misfits, key=can_be_mended)
+    return parent, parent, shape, shapes[parent]
+
+
+def statuses(name: str) -> dict[str, str]:
+    """right, wrong, stop or none for the gradient of each node, from L down."""
+    want, got = run("right"), run(name)
+    place = where_it_stopped(got)[0] if got.stopped else None
+    found = {}
+    for node in reversed(want.grads):
+        right, grad = want.grads[node], got.grads[node]
+        if node == place:
+            found[node] = "stop"
+        elif grad.shape == right.shape and np.allclose(grad, right, rtol=1e-12, atol=1e-12):
+            found[node] = "right"
+        else:
+            found[node] = "none" if got.stopped and not grad.any() else "wrong"
+    return found
+
+
+def has_gradient(name: str) -> set[str]:
+    """The nodes whose gradient is there in the end."""
+    stopped = run(name).stopped
+    return {n for n, grad in run(name).grads.items() if grad.any() or not stopped}
+
+
+def listed(rows: Array) -> list[list[str]]:
+    """Entries as they are written, a list a row; a number or a vector is one row."""
+    return [[plain(entry) for entry in row] for row in np.atleast_2d(rows)]
+
+
+def spoken(rows: Array) -> str:
+    """An array in a sentence: [3, 0; 3, −2]."""
+    if np.ndim(rows) == 0:
+        return plain(float(rows))
+    return "[" + "; ".join(", ".join(row) for row in listed(rows)) + "]"
+
+
+def shown(shape: tuple[int, ...]) -> str:
+    """A shape as Python writes it."""
+    return str(tuple(int(n) for n in shape))
+
+
+def together(names: list[str]) -> str:
+    """Names in a row."""
+    return ", ".join(names)
+
+
+def summary(name: str) -> str:
+    """What became of the gradients, in words that do not name the mistake."""
+    status, got, want = statuses(name), run(name), run("right")
+    groups = {kind: [n for n in status if status[n] == kind] for kind in WOULD}
+    if got.stopped:
+        node, parent, one, other = where_it_stopped(got)
+        template = STOPS_AT if node == parent else STOPS_IN
+        stop = filled(template, node=node, parent=parent, one=shown(one), other=shown(other))
+        none = [n for n in status if n not in has_gradient(name)]
+        rest = filled(NOT_REACHED, none=together(none), right=together(groups["right"]))
+        return f"{stop} {rest}"
+    if not groups["wrong"]:
+        return DONE
+    first = groups["wrong"][0]
+    pattern = filled(PATTERN, wrong=together(groups["wrong"]), right=together(groups["right"]))
+    worst = filled(
+        WORST, node=first, got=spoken(got.grads[first]), want=spoken(want.grads[first])
+    )
+    return f"{pattern} {worst}"
+
+
+def frames(name: str) -> Iterator[dict[str, Any]]:
+    """The states of the figure, one after another, each with what is new in it.
+
+    at : the node whose turn it is
+    made : how many nodes have their values
+    grads : node to [rows, status]; shares : edge to rows
+    said : the sentence
+    """
+    held, got, status = values(), run(name), statuses(name)
+    steps = len(MADE_FROM) + len(got.visits)
+    frame: dict[str, Any] = {"at": "", "made": len(LEAVES), "grads": {}, "shares": {}}
+    yield frame | {"said": FORWARD_START}
+    for step, node in enumerate(MADE_FROM, start=1):
+        said = filled(
+            FORWARD,
+            step=step,
+            steps=steps,
+            name=node,
+            operation=OPERATIONS[node],
+            rule=FORWARD_RULES[node],
+            value=spoken(held[node]),
+        )
+        yield frame | {"at": node, "made": len(LEAVES) + step, "said": said}
+
+    sent: dict[str, list[Array]] = {node: [] for node in held}
+    uses = {node: sum(node in parents for parents in MADE_FROM.values()) for node in held}
+    for number, visit in enumerate(got.visits):
+        node, last = visit.node, number == len(got.visits) - 1
+        said = [
+            filled(
+                BACKWARD,
+                step=len(MADE_FROM) + number + 1,
+                steps=steps,
+                name=node,
+                operation=OPERATIONS[node],
+                grad=spoken(visit.grad),
+                rule=BACKWARD_RULES[node],
+            )
+        ]
+        if node in SHARED:
+            said.append(about_shares(sent[node], visit.grad))
+        agrees = visit.grad.shape == held[node].shape and np.allclose(
+            visit.grad, run("right").grads[node]
+        )
+        grads = {node: [listed(visit.grad), "right" if agrees else "wrong"]}
+        shares = {}
+        for parent, share in visit.shares.items():
+            if share is None:
+                said.append(filled(FAILS, parent=parent))
+                continue
+            sent[parent].append(share)
+            said.append(filled(GOES, parent=parent, share=spoken(share)))
+            shares[parent + node] = listed(share)
+            complete = len(sent[parent]) == uses[parent]
+            if parent in LEAVES and complete and status[parent] in ("right", "wrong"):
+                grads[parent] = [listed(got.grads[parent]), status[parent]]
+                if parent in SHARED and status[parent] == "right":
+                    said.append(filled(STRETCHED, grad=spoken(got.grads[parent])))
+        if last:
+            there = has_gradient(name)
+            for each in held:
+                grads[each] = [listed(got.grads[each]) if each in there else [], status[each]]
+            said.append(summary(name))
+        yield {
+            "at": node,
+            "made": len(held),
+            "grads": grads,
+            "shares": shares,
+            "said": " ".join(said),
+        }
+
+
+def about_shares(sent: list[Array], grad: Array) -> str:
+    """What a node that was used twice has got of its two shares."""
+    if len(sent) < 2:
+        return ONE_SHARE
+    words = " and ".join(spoken(share) for share in sent)
+    if np.allclose(sum(sent), grad):
+        return filled(BOTH_SHARES, shares=words)
+    return filled(LOST_SHARE, shares=words)
+
+
+def feedback(chosen: str, true: str) -> str:
+    """A sentence for a reader who chose a mistake where another one, or this one, is at work."""
+    if chosen == true:
+        return filled(YES, name=NAMES[true], why=WHY[true])
+    would, here = statuses(chosen), statuses(true)
+    node = next(node for node in here if would[node] != here[node])
+    return filled(
+        NO, name=NAMES[chosen], node=node, would=WOULD[would[node]], here=HERE[here[node]]
+    )
+
+
+def graph_data() -> dict[str, Any]:
+    """What the graph's figure needs: boxes, edges, values, every state of every kind, words."""
+    held = values()
+    return {
+        "size": SIZE,
+        "nodes": {
+            name: {
+                "box": BOXES[name],
+                "title": title(name, held[name].shape),
+                "value": listed(held[name]),
+            }
+            for name in held
+        },
+        "edges": {
+            edge: place | {"from": edge[0], "to": edge[1]} for edge, place in EDGES.items()
+        },
+        "frames": {name: list(frames(name)) for name in ("right", *MISTAKES)},
+        "summaries": {name: summary(name) for name in ("right", *MISTAKES)},
+        "names": NAMES,
+        "feedback": {true: {c: feedback(c, true) for c in MISTAKES} for true in MISTAKES},
+        "words": GRAPH_WORDS,
+    }
+
+
+def title(name: str, shape: tuple[int, ...]) -> str:
+    """What stands above a box: a leaf's shape, or how the node is made."""
+    return f"{name} = {OPERATIONS[name]}" if name in OPERATIONS else f"{name} {shown(shape)}"
+
+
+def graph_still() -> str:
+    """The graph at its end as a picture, and in words what each mistake does to it."""
+    held, grads = values(), run("right").grads
+    shares = {parent + v.node: s for v in run("right").visits for parent, s in v.shares.items()}
+    figure, ax = new_figure(size=(5.2, 7.3))
+    ax.set(xlim=(0, SIZE[0]), ylim=(SIZE[1], 0), aspect="equal")
+    ax.axis("off")
+
+    def block(rows: Array, x: float, y: float, colour: str) -> float:
+        """Numbers in columns from the upper left corner; returns their right edge."""
+        for i, row in enumerate(listed(rows)):
+            for j, text in enumerate(row):
+                ax.text(x + 28 * (j + 1), y + 14 * i, text, color=colour, ha="right", fontsize=9.5)
+        return x + 28 * len(row)
+
+    for edge, place in EDGES.items():
+        *bends, (x, y), end = place["way"]
+        ax.plot(*zip(*bends, (x, y), strict=True), color="grey", linewidth=1)
+        ax.annotate("", end, (x, y), arrowprops={"arrowstyle": "->", "color": "grey"})
+        if "share" in place:
+            x, y = place["share"]
+            frame = {"facecolor": "white", "edgecolor": BLUE, "linestyle": ":"}
+            ax.add_patch(rectangle(x - 34, y - 17, 68, 34, **frame))
+            block(shares[edge], x - 32, y - 3, BLUE)
+    for name, (x, y, width) in BOXES.items():
+        stacked = width < 110
+        height = 23 + 14 * (2 if stacked else len(np.atleast_2d(held[name])))
+        ax.add_patch(rectangle(x, y, width, height, facecolor="white", edgecolor="black"))
+        ax.text(x + 6, y + 13, title(name, held[name].shape), fontsize=9.5, weight="bold")
+        edge_x = block(held[name], x + 4, y + 30, "black")
+        place = (x + 4, y + 45) if stacked else (edge_x + 16, y + 30)
+        block(grads[name], *place, BLUE)
+    said = list(frames("right"))[-1]["said"]
+    patterns = "".join(f"<li>{NAMES[name]}: {summary(name)}</li>" for name in MISTAKES)
+    drawn = picture(figure, GRAPH_ALT.format(said=said))
+    return f"{GRAPH_STILL}{drawn}{GRAPH_PATTERNS}<ul>{patterns}</ul>"
+
+
+def rectangle(x: float, y: float, width: float, height: float, **look: Any) -> Any:
+    """A box of a drawing. matplotlib is imported when the first figure is drawn, not before."""
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((x, y), width, height, **look)
+
+
+def graph_figure() -> str:
+    """The live figure of the graph, as HTML."""
+    return live_figure(
+        "backprop-graph",
+        script="backprop",
+        label=GRAPH_LABEL,
+        still=graph_still(),
+        data=graph_data(),
+    )
