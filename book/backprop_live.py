@@ -41,8 +41,8 @@ KINDS = ("step", "sigmoid", "relu")
 
 NEURON_WORDS = {
     "start": "Start of w",
-    "bias": "b",
-    "steps": "Steps taken",
+    "bias": "Bias b",
+    "steps": "Steps",
     "show": "Show",
     "step": "step",
     "sigmoid": "sigmoid",
@@ -58,7 +58,8 @@ NEURON_WORDS = {
     "flat": "The slope is 0: it does not move.",
     "stopped": "The slope is 0 here: it has stopped.",
     "crawls": "The slope is tiny, and the loss is high: it crawls.",
-    "arrived": "The slope is almost 0, at the bottom of a valley.",
+    "arrived": "It has come to the bottom of its valley.",
+    "tiny": "almost 0",
     "moves": "It is on its way down.",
 }
 NEURON_LABEL = "one neuron learns, or does not"
@@ -115,7 +116,7 @@ def neuron_walk(kind: str, w: float, b: float, steps: int) -> Array:
 
 def neuron_data() -> dict[str, Any]:
     """What the neuron's figure needs: points, places of its sliders, words."""
-    starts = [round(-6 + 0.2 * i, 1) + 0.0 for i in range(61)]
+    starts = [round(-6 + 0.2 * i, 1) + 0.0 for i in range(51)]
     biases = [round(-3 + 0.1 * i, 1) + 0.0 for i in range(61)]
     steps = list(range(NEURON_STEPS + 1))
     return {
@@ -134,8 +135,8 @@ def neuron_figure() -> str:
     b, steps = (data[name]["values"][data[name]["start"]] for name in ("bias", "steps"))
     start = data["start"]["values"][data["start"]["start"]]
     figure, (left, right) = new_figure(1, 2, size=(7.2, 3.2))
-    x, w = np.linspace(-1.5, 3.5, 501), np.linspace(-6, 6, 1201)
-    for kind, colour, dash in zip(KINDS, COLOURS, ("-", "--", ":"), strict=True):
+    x, w = np.linspace(-1.5, 3.5, 501), np.linspace(-6, 4, 1001)
+    for kind, colour, dash in zip(KINDS, COLOURS[:3], ("-", "--", ":"), strict=True):
         end = neuron_walk(kind, start, b, steps)[-1]
         left.plot(x, ANSWERS[kind](end * x + b), dash, color=colour, label=NEURON_WORDS[kind])
         right.plot(w, [neuron_loss(kind, v, b) for v in w], dash, color=colour)
@@ -179,9 +180,8 @@ MISTAKES = (
 
 GRAPH_LABEL = "forward and backward through a graph, and five ways to break it"
 GRAPH_WORDS: dict[str, Any] = {
-    "title": "In each box the value, and on its right in blue the gradient of L. "
-    "In a frame: what an edge carries back.",
-    "first": "To start",
+    "title": "The value, then in blue the gradient of L; dashed: what an edge carries back",
+    "first": "Start",
     "back": "Back",
     "next": "Next",
     "play": "Play",
@@ -253,6 +253,7 @@ LOST_SHARE = "H was sent {shares}, but goes on with the last alone."
 ONE_SHARE = "H was used twice, and one share alone has come so far."
 STRETCHED = "c has both shares. It was stretched over two rows, so the rows are added: {grad}."
 DONE = "All gradients are known."
+UNBROKEN = "Nothing is broken: every gradient is right."
 PATTERN = "Wrong: {wrong}. Right: {right}."
 WORST = "The first wrong one is {node}: {got} where {want} is right."
 STOPS_IN = "It stops at {node}, on the way to {parent}: the shapes {one} and {other} do not fit."
@@ -295,7 +296,7 @@ BOXES = {
     "R": (62, 305, 160),
     "S": (62, 372, 160),
     "L": (62, 439, 160),
-    "c": (245, 305, 94),
+    "c": (235, 303, 104),
 }
 EDGES: dict[str, dict[str, Any]] = {
     "XZ": {"way": [[110, 52], [110, 82]]},
@@ -303,13 +304,14 @@ EDGES: dict[str, dict[str, Any]] = {
     "ZH": {"way": [[142, 133], [142, 147]]},
     "HQ": {"way": [[142, 198], [142, 238]], "share": [181, 218]},
     "HR": {"way": [[62, 172], [30, 172], [30, 330], [62, 330]], "share": [30, 263]},
-    "cQ": {"way": [[292, 305], [292, 263], [222, 263]], "share": [292, 240]},
+    "cQ": {"way": [[287, 303], [287, 263], [222, 263]], "share": [287, 243]},
     "QR": {"way": [[142, 289], [142, 305]]},
     "RS": {"way": [[142, 356], [142, 372]]},
-    "cS": {"way": [[292, 356], [292, 397], [222, 397]], "share": [292, 420]},
+    "cS": {"way": [[287, 358], [287, 397], [222, 397]], "share": [287, 417]},
     "SL": {"way": [[142, 423], [142, 439]]},
 }
 SIZE = (340, 478)
+START = 11  # the frame at which the figure stands first: the two shares of H meet
 
 
 def broken_tensor(name: str) -> type:
@@ -587,7 +589,8 @@ def graph_data() -> dict[str, Any]:
             edge: place | {"from": edge[0], "to": edge[1]} for edge, place in EDGES.items()
         },
         "frames": {name: list(frames(name)) for name in ("right", *MISTAKES)},
-        "summaries": {name: summary(name) for name in ("right", *MISTAKES)},
+        "summaries": {name: summary(name) for name in MISTAKES} | {"right": UNBROKEN},
+        "start": START,
         "names": NAMES,
         "feedback": {true: {c: feedback(c, true) for c in MISTAKES} for true in MISTAKES},
         "words": GRAPH_WORDS,
@@ -604,15 +607,17 @@ def graph_still() -> str:
     held, grads = values(), run("right").grads
     shares = {parent + v.node: s for v in run("right").visits for parent, s in v.shares.items()}
     figure, ax = new_figure(size=(5.2, 7.3))
+    figure.subplots_adjust(left=0.01, right=0.99, top=0.99, bottom=0.01)
     ax.set(xlim=(0, SIZE[0]), ylim=(SIZE[1], 0), aspect="equal")
     ax.axis("off")
 
     def block(rows: Array, x: float, y: float, colour: str) -> float:
         """Numbers in columns from the upper left corner; returns their right edge."""
-        for i, row in enumerate(listed(rows)):
-            for j, text in enumerate(row):
-                ax.text(x + 28 * (j + 1), y + 14 * i, text, color=colour, ha="right", fontsize=9.5)
-        return x + 28 * len(row)
+        for column in zip(*listed(rows), strict=True):
+            x += 8 + 6 * max(map(len, column))
+            for i, text in enumerate(column):
+                ax.text(x, y + 14 * i, text, color=colour, ha="right", fontsize=10)
+        return x
 
     for edge, place in EDGES.items():
         *bends, (x, y), end = place["way"]
@@ -621,16 +626,17 @@ def graph_still() -> str:
         if "share" in place:
             x, y = place["share"]
             frame = {"facecolor": "white", "edgecolor": BLUE, "linestyle": ":"}
-            ax.add_patch(rectangle(x - 34, y - 17, 68, 34, **frame))
-            block(shares[edge], x - 32, y - 3, BLUE)
+            ax.add_patch(rectangle(x - 27, y - 17, 54, 34, **frame))
+            block(shares[edge], x - 26, y - 3, BLUE)
     for name, (x, y, width) in BOXES.items():
         stacked = width < 110
         height = 23 + 14 * (2 if stacked else len(np.atleast_2d(held[name])))
+        height += 4 if stacked else 0
         ax.add_patch(rectangle(x, y, width, height, facecolor="white", edgecolor="black"))
-        ax.text(x + 6, y + 13, title(name, held[name].shape), fontsize=9.5, weight="bold")
+        ax.text(x + 6, y + 13, title(name, held[name].shape), fontsize=10, weight="bold")
         edge_x = block(held[name], x + 4, y + 30, "black")
-        place = (x + 4, y + 45) if stacked else (edge_x + 16, y + 30)
-        block(grads[name], *place, BLUE)
+        corner = (x + 4, y + 48) if stacked else (edge_x + 16, y + 30)
+        block(grads[name], *corner, BLUE)
     said = list(frames("right"))[-1]["said"]
     patterns = "".join(f"<li>{NAMES[name]}: {summary(name)}</li>" for name in MISTAKES)
     drawn = picture(figure, GRAPH_ALT.format(said=said))

@@ -40,20 +40,20 @@ course.figure("backprop-neuron", (root, data) => {
   const kinds = ["step", "sigmoid", "relu"];
   const colours = { step: 1, sigmoid: 2, relu: 3 };
   const dashes = { step: "none", sigmoid: "7 3", relu: "2 3" };
-  const [low, high, top] = [-6, 6, 0.5];
-  const short = (value) => course.minus(Math.abs(value) < 5e-5 ? "0" : String(Number(value.toFixed(4))));
+  const [low, high, top] = [-6, 4, 0.5];
+  const short = (value) => course.minus(String(Number(value.toFixed(3)) || 0));
 
   const row = course.panels(root);
   const left = course.panel(row, {
     title: words.answers,
-    height: 180,
+    height: 195,
     x: { range: [-1.5, 3.5], ticks: [-1, 0, 1, 2, 3], label: words.x_axis },
     y: { range: [-0.2, 1.6], ticks: [0, 1] },
   });
   const right = course.panel(row, {
     title: words.losses,
-    height: 180,
-    x: { range: [low, high], ticks: [-6, -3, 0, 3, 6], label: words.w_axis },
+    height: 195,
+    x: { range: [low, high], ticks: [-6, -4, -2, 0, 2, 4], label: words.w_axis },
     y: { range: [0, top], ticks: [0, 0.25, 0.5] },
   });
   const layers = [left, right].map((panel) => panel.layer());
@@ -71,17 +71,8 @@ course.figure("backprop-neuron", (root, data) => {
   const start = control("start");
   const bias = control("bias");
   const steps = control("steps");
-  const shown = course.choice(root, {
-    name: "live-neuron-kinds",
-    legend: words.show,
-    options: kinds.map((value) => ({ value, label: words[value], colour: colours[value], dash: dashes[value] })),
-    chosen: kinds,
-    many: true,
-    change: moved,
-  });
-  const buttons = course.html(root, "div", { class: "live-control live-buttons" });
   const state = course.state(root);
-  const player = course.player(buttons, {
+  const player = course.player(root, {
     play: words.play,
     pause: words.pause,
     every: 60,
@@ -95,6 +86,15 @@ course.figure("backprop-neuron", (root, data) => {
       return false;
     },
   });
+  const shown = course.choice(root, {
+    name: "live-neuron-kinds",
+    legend: words.show,
+    options: kinds.map((value) => ({ value, label: words[value], colour: colours[value], dash: dashes[value] })),
+    chosen: kinds,
+    many: true,
+    change: moved,
+  });
+  root.append(state);
   let started = false; // the first press goes from the start, after a pause it goes on
 
   /** Set the number of steps without stopping the player. */
@@ -148,7 +148,7 @@ course.figure("backprop-neuron", (root, data) => {
           .replace("{name}", words[kind][0].toUpperCase() + words[kind].slice(1))
           .replace("{w}", short(w))
           .replace("{loss}", short(height(w)))
-          .replace("{slope}", slope === 0 ? "0" : course.minus(Number(slope.toPrecision(2)).toString()))
+          .replace("{slope}", slope !== 0 && Math.abs(slope) < 5e-5 ? words.tiny : course.minus(Number(slope.toPrecision(2))))
           .replace("{tale}", tale(slope, height(w), w !== start.value)),
       );
     }
@@ -159,13 +159,13 @@ course.figure("backprop-neuron", (root, data) => {
 
 course.figure("backprop-graph", (root, data) => {
   const words = data.words;
-  const [column, line] = [28, 14];
+  const line = 14;
   const kinds = Object.keys(data.names);
   const mistakes = kinds.filter((kind) => kind !== "right");
   const everything = (kind, what) =>
     Object.assign({}, ...data.frames[kind].map((frame) => frame[what]));
   const right = { grads: everything("right", "grads"), shares: everything("right", "shares") };
-  let [kind, at] = ["right", data.frames.right.length - 1];
+  let [kind, at] = ["right", data.start];
   let round = null; // of "which bug is this?": what is left to ask, what is asked, the score
 
   const row = course.html(root, "div", { class: "live-tall" });
@@ -200,14 +200,14 @@ course.figure("backprop-graph", (root, data) => {
     change: () => take(choice.value),
   });
   const chooser = choice.parentElement;
-  const quiz = course.html(side, "fieldset", { class: "live-control live-choice" });
+  const quiz = course.html(side, "fieldset", { class: "live-control live-choice live-quiz" });
   course.html(quiz, "legend", {}, words.choices);
   const options = course.html(quiz, "div", { class: "live-row" });
   for (const name of mistakes) course.button(options, data.names[name], () => answer(name));
   const foot = course.html(side, "div", { class: "live-row" });
   const ask = course.button(foot, words.quiz, begin);
   const leave = course.button(foot, words.leave, end);
-  side.append(state);
+  walk.after(state);
 
   /** The frame of a number, or the nearest one. */
   function go(number) {
@@ -276,9 +276,16 @@ course.figure("backprop-graph", (root, data) => {
     ask.textContent = round ? words.another : words.quiz;
   }
 
+  /** The right edge of each column of numbers, from the left bracket on. */
+  function columns(rows) {
+    let edge = 2;
+    return rows[0].map((_, j) => (edge += 7 * Math.max(...rows.map((row) => row[j].length)) + 4));
+  }
+
   /** Rows of numbers in brackets; what differs from `wanted` is marked. Returns its width. */
   function matrix(parent, rows, x, y, name, wanted) {
-    const width = Math.max(...rows.map((row) => row.length)) * column + 6;
+    const edges = columns(rows);
+    const width = edges.at(-1) + 4;
     const height = rows.length * line;
     for (const [edge, inwards] of [[x, 3], [x + width, -3]]) {
       course.svg(parent, "path", { class: "live-bracket", d: `M${edge + inwards} ${y}H${edge}V${y + height}H${edge + inwards}` });
@@ -287,7 +294,7 @@ course.figure("backprop-graph", (root, data) => {
       row.forEach((text, j) => {
         const bad = wanted && wanted[i]?.[j] !== text;
         course.svg(parent, "text", {
-          class: `live-value ${name} ${bad ? "live-bad" : ""}`, x: x + (j + 1) * column, y: y + 11 + i * line,
+          class: `live-value ${name} ${bad ? "live-bad" : ""}`, x: x + edges[j], y: y + 11 + i * line,
         }, text);
       }),
     );
@@ -319,7 +326,7 @@ course.figure("backprop-graph", (root, data) => {
       edge(drawing, sent ? [...way].reverse() : way, look);
       if (share && shares[name]) {
         const rows = shares[name];
-        const [w, h] = [rows[0].length * column + 12, rows.length * line + 6];
+        const [w, h] = [columns(rows).at(-1) + 10, rows.length * line + 6];
         const [x, y] = [share[0] - w / 2, share[1] - h / 2];
         course.svg(drawing, "rect", { class: "live-share", x, y, width: w, height: h, rx: 4 });
         matrix(drawing, rows, x + 3, y + 3, "live-grad", right.shares[name]);
@@ -335,7 +342,7 @@ course.figure("backprop-graph", (root, data) => {
         name === frame.at ? "live-active" : "",
         marked && ["wrong", "stop"].includes(status) ? "live-bad" : "",
       ].join(" ");
-      course.svg(drawing, "rect", { class: look, x, y, width, height: lines * line + 23, rx: 5 });
+      course.svg(drawing, "rect", { class: look, x, y, width, height: lines * line + (stacked ? 27 : 23), rx: 5 });
       course.svg(drawing, "text", { class: "live-name", x: x + 6, y: y + 13 }, title);
       if (marked) {
         const tone = { right: "live-good", none: "" }[status] ?? "live-bad";
@@ -344,11 +351,11 @@ course.figure("backprop-graph", (root, data) => {
       if (!made.includes(name)) continue;
       const wide = matrix(drawing, value, x + 6, y + 19, "");
       if (!rows.length) continue;
-      const place = stacked ? [x + 6, y + 19 + value.length * line + 1] : [x + 6 + wide + 14, y + 19];
+      const place = stacked ? [x + 6, y + 21 + value.length * line] : [x + 6 + wide + 14, y + 19];
       matrix(drawing, rows, ...place, "live-grad", right.grads[name][0]);
     }
   }
 
   mode();
-  take(kind);
+  go(at);
 });
