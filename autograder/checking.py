@@ -102,6 +102,8 @@ def _verdict(part: VisiblePart, function: Any) -> Verdict:
         verdict.remarks += [_(r["text"]) for r in part.remarks if r["uses"] in used]
     if verdict.status not in ("passed", "not_attempted"):
         verdict.mend_first = _mend_first(part, function)
+    if verdict.status != "passed" and verdict.mend_first is None:
+        verdict.mend_first = _step_to_mend_first(part, function)
     return verdict
 
 
@@ -158,6 +160,15 @@ def _mend_first(part: VisiblePart, function: Any) -> str | None:
             trials = [_trial(other, case, namespace[name]) for case in other.cases]
             if not all(trial.passed for trial in trials):
                 return name
+    return None
+
+
+def _step_to_mend_first(part: VisiblePart, cls: Any) -> str | None:
+    """The first step of a class, of those that this one needs, that is not right yet."""
+    parts = _parts(Path.cwd())
+    for name in part.after:
+        if not all(_trial(parts[name], case, cls).passed for case in parts[name].cases):
+            return name
     return None
 
 

@@ -19,7 +19,8 @@ class Difference:
     """What is off, where, and (for the eyes of those who may see it) what was got and wanted.
 
     kind: 'type', 'raised', 'no_raise', 'length', 'shape', 'dtype', 'finite' or 'value'.
-    where: the place inside a tuple or dict, as the learner would write it, such as `[1]`.
+    where: the place inside a tuple, as the learner would write it, such as `[1]`, or the key in a
+        dict.
     index: the place inside an array, None for a scalar.
     got, wanted: a type's name, a length, a shape, a dtype or a number, as text.
     """
@@ -99,7 +100,9 @@ def _dict(got: Any, wanted: dict[Any, Any], rtol: float, atol: float, where: str
     for key, value in wanted.items():
         if key not in got:
             return Difference("length", f"no key {key!r}", f"key {key!r}", where)
-        found = difference(got[key], value, rtol=rtol, atol=atol, where=f"{where}[{key!r}]")
+        # A probe names what it gives back in words: "the gradient of a".
+        place = key if isinstance(key, str) and not where else f"{where}[{key!r}]"
+        found = difference(got[key], value, rtol=rtol, atol=atol, where=place)
         if found:
             return found
     return None

@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from autograder.slips import BadSlip, Slip, mistaken
+
 DEFAULT_DRAWS = 3
 
 T = TypeVar("T")
@@ -145,6 +147,8 @@ class Part:
     points: full marks.
     by_value: whether answers are compared with the reference's; else properties decide.
     probe: public code that is given the learner's object and the case, and returns the answer.
+    after: of a step of a class, the steps that its probe needs to be right: where this one fails
+        and one of them does too, that is what to mend first.
     """
 
     def __init__(
@@ -161,6 +165,7 @@ class Part:
         draws: int = DEFAULT_DRAWS,
         probe: Public | None = None,
         hints: tuple[str, ...] = (),
+        after: tuple[str, ...] = (),
     ) -> None:
         if points <= 0:
             raise AuthorError(f"{name}: points is {points!r}; give a number above 0.")
@@ -175,6 +180,7 @@ class Part:
         self.draws = draws
         self.probe = probe
         self.hints = hints
+        self.after = after
         self.families: list[Family] = []
         self.mistakes: list[Mistake] = []
         self.properties: list[Property] = []
@@ -218,6 +224,18 @@ class Part:
             return wrong
 
         return register
+
+    def slips(self, **table: Slip) -> None:
+        """Known mistakes as edits of the reference, by name: see `autograder.slips`."""
+        for name, slip in table.items():
+            self._must_be_new(name, [m.name for m in self.mistakes], "mistake")
+            if not slip.text.strip():
+                raise AuthorError(f"{self.name}.slips {name}: say in a sentence what is wrong.")
+            try:
+                wrong = mistaken(self.reference, slip)
+            except BadSlip as error:
+                raise AuthorError(f"{self.name}.slips {name}: {error}") from None
+            self.mistakes.append(Mistake(name, slip.text, slip.hint, wrong))
 
     def property(
         self, text: str, *, mistake: str | None = None, hint: str = ""
@@ -319,8 +337,14 @@ class ClassExercise:
                     "the probe's first argument is cls, the learner's class."
                 )
             name = f"{self.name}.{probe.__name__}"
-            if name in [part.name for part in self.parts]:
+            known = [part.name for part in self.parts]
+            if name in known:
                 raise AuthorError(f"{name}: two steps have this name; rename one.")
+            after = tuple(f"{self.name}.{step}" for step in options.pop("after", ()))
+            if unknown := sorted(set(after) - set(known)):
+                raise AuthorError(
+                    f"{name}: after names {', '.join(unknown)}, which is no step above it."
+                )
             part = Part(
                 name,
                 self.name,
@@ -328,6 +352,7 @@ class ClassExercise:
                 points,
                 inspect.Signature(parameters[1:]),
                 probe=Public(probe),
+                after=after,
                 **options,
             )
             self.parts.append(part)

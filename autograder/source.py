@@ -29,7 +29,9 @@ def solution_cell(reference: Any) -> str:
 
 
 def _parse(thing: Any) -> tuple[str, Any]:
-    text = textwrap.dedent(inspect.getsource(thing))
+    # What a slip made has no file.
+    text = getattr(thing, "__dict__", {}).get("__source__") or inspect.getsource(thing)
+    text = textwrap.dedent(text)
     return text, ast.parse(text).body[0]
 
 

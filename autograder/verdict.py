@@ -253,7 +253,7 @@ def _what_is_off(trial: Trial, reveal: bool) -> str:
     )
     if off.kind == "value" and trial.changed:
         return changed
-    place = _(" in {where} of what it returns").format(where=off.where) if off.where else ""
+    place = _place(off)
     at = ""
     if off.index is not None:
         at = (_(", at index {index}") if place else _(" at index {index}")).format(
@@ -261,6 +261,14 @@ def _what_is_off(trial: Trial, reveal: bool) -> str:
         )
     got = off.got if reveal else off.got.partition(" of ")[0]
     return _sentence(off, trial, reveal).format(got=got, wanted=off.wanted, place=place + at)
+
+
+def _place(off: Difference) -> str:
+    """Where it is off inside of what came back; what a probe gives back has a name of its own."""
+    if not off.where:
+        return ""
+    place = _(" in {where} of what it returns") if off.where[0] == "[" else _(" in {where}")
+    return place.format(where=off.where)
 
 
 def _sentence(off: Difference, trial: Trial, reveal: bool) -> str:
@@ -303,7 +311,8 @@ def _detail(trial: Trial) -> str:
     off = trial.off
     if off is not None and off.kind in ("value", "finite"):
         at = (off.where or "") + (_index(off.index) if off.index is not None else "")
-        where = _(" at index {at}").format(at=at) if at else ""
+        named = off.where and off.where[0] != "["
+        where = (_(" in {at}") if named else _(" at index {at}")).format(at=at) if at else ""
         lines.append(
             _("got {got}, wanted {wanted}{where}").format(
                 got=off.got, wanted=off.wanted, where=where

@@ -59,6 +59,7 @@ class VisiblePart:
     mistakes: list[VisibleNote]
     properties: list[VisibleNote]
     remarks: list[dict[str, str]]
+    after: list[str]
     cases: list[VisibleCase] = field(default_factory=list)
 
 
@@ -89,6 +90,7 @@ def _read_part(name: str, data: dict[str, Any], public: ModuleType) -> VisiblePa
         [VisibleNote(**m) for m in data["mistakes"]],
         properties,
         data["remarks"],
+        data.get("after", []),
     )
     for case in data["cases"]:
         part.cases.append(

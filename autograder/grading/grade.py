@@ -44,6 +44,7 @@ from autograder.verdict import Died, TimedOut, Verdict, missing
 PART_SECONDS = 60.0
 # So many times more is a submission begun whose runner was lost.
 ELSEWHERE = 1
+BEGUN = ("passed", "partial", "wrong", "error", "timeout")
 
 
 @dataclass
@@ -123,6 +124,7 @@ def grade(
                 seed,
                 code,
             )
+            _say_which_step_to_mend_first(exercise_set, verdicts)
             break
         except RunnerLost as error:
             losses.append(str(error))
@@ -225,7 +227,10 @@ def _still_standing(
         name: verdict
         for name, verdict in standing.items()
         if verdict.status == "passed"
-        or not anew & code.names_used(exercise_set.part(name).exercise)
+        or not (
+            anew & code.names_used(exercise_set.part(name).exercise)
+            or set(exercise_set.part(name).after) - standing.keys()
+        )
     }
 
 
@@ -329,6 +334,19 @@ def _say_what_to_mend_first(
             where.restore()
             if judged.status == "passed":
                 verdicts[name].mend_first = culprits[0].name
+
+
+def _say_which_step_to_mend_first(
+    exercise_set: ExerciseSet, verdicts: Mapping[str, Verdict]
+) -> None:
+    """A step of a class that is not right names the first of those that it needs and that are not
+    right either. Of a class that nobody began there is nothing to say."""
+    begun = {p.exercise for p in exercise_set.parts if verdicts[p.name].status in BEGUN}
+    for part in exercise_set.parts:
+        verdict = verdicts[part.name]
+        if part.exercise in begun and verdict.status != "passed" and not verdict.mend_first:
+            off = [name for name in part.after if verdicts[name].status != "passed"]
+            verdict.mend_first = off[0] if off else None
 
 
 def _culprits(
