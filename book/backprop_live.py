@@ -21,9 +21,10 @@ from solutions.backprop import Tensor, heaviside, neuron_gradient, relu, relu_gr
 Array = np.ndarray
 
 
-def plain(value: float, digits: int = 4) -> str:
-    """A number as people write it: no zeros at its end, a real minus sign."""
-    return f"{round(float(value), 10) + 0.0:.{digits}g}".replace("-", "\u2212")
+def plain(value: float) -> str:
+    """A number to two decimals as people write it: no zeros at its end, a real minus sign."""
+    text = f"{value:.2f}".rstrip("0").rstrip(".").replace("-", "\u2212")
+    return "0" if text == "\u22120" else text
 
 
 def filled(template: str, **words: Any) -> str:
@@ -69,8 +70,8 @@ NEURON_STILL = (
     "was, for the slope is 0; with the sigmoid and with the ReLU it moves.</p>"
 )
 NEURON_ALT = (
-    "Two panels. Left, four points over x, two at height 0 and two at height 1, with the answers of "
-    "three neurons: a step, an S and a bent line. Right, the loss over the weight w: the step's is "
+    "Two panels. Left, four points over x, two at height 0 and two at height 1, with the answers "
+    "of three neurons: a step, an S and a bent line. Right, the loss over the weight w: the step's is "
     "a staircase and its marker stands where it started; the other two are smooth or bent valleys, "
     "and their markers have moved down into them."
 )
@@ -98,7 +99,9 @@ def neuron_slope(kind: str, w: float, b: float) -> tuple[float, float]:
     """Its derivatives by w and by b; those of the sigmoid are the mean of the reference's."""
     x, y = np.array(NEURON_X), np.array(NEURON_Y)
     if kind == "sigmoid":
-        each = [neuron_gradient(np.array([p]), np.array([w]), b, q) for p, q in zip(x, y)]
+        each = [
+            neuron_gradient(np.array([p]), np.array([w]), b, q) for p, q in zip(x, y, strict=True)
+        ]
         return float(np.mean([dw[0] for dw, _ in each])), float(np.mean([db for _, db in each]))
     z = w * x + b
     slopes = relu_grad(z) if kind == "relu" else np.zeros(len(z))
@@ -120,7 +123,7 @@ def neuron_data() -> dict[str, Any]:
     biases = [round(-3 + 0.1 * i, 1) + 0.0 for i in range(61)]
     steps = list(range(NEURON_STEPS + 1))
     return {
-        "points": list(zip(NEURON_X, NEURON_Y)),
+        "points": list(zip(NEURON_X, NEURON_Y, strict=True)),
         "lr": NEURON_LR,
         "start": {"values": starts, "start": starts.index(0.4)},
         "bias": {"values": biases, "start": biases.index(-1.0)},
@@ -158,24 +161,25 @@ def neuron_figure() -> str:
 
 LEAVES = {
     "X": [[1.0, 2.0, -1.0], [0.0, 1.0, 2.0]],
-    "W": [[1.0, -1.0], [0.5, 1.0], [1.0, 2.0]],
+    "W": [[2.0, -1.0], [1.0, 4.0], [2.0, 3.0]],
     "c": [2.0, -3.0],
 }
 MADE_FROM = {
-    "Z": ("X", "W"),
-    "H": ("Z",),
-    "Q": ("H", "c"),
-    "R": ("Q", "H"),
-    "S": ("c", "R"),
-    "L": ("S",),
+    "H": ("X", "W"),
+    "Q": ("H",),
+    "R": ("Q", "c"),
+    "S": ("R", "H"),
+    "T": ("S", "c"),
+    "L": ("T",),
 }
+BACKWARD_ORDER = (*reversed(MADE_FROM), "c", "X", "W")
 SHARED = ("H", "c")
 MISTAKES = (
     "not_accumulated",
     "no_topological_order",
     "not_unbroadcast",
     "transposes_exchanged",
-    "relu_slope_at_the_output",
+    "slope_at_the_output",
 )
 
 GRAPH_LABEL = "forward and backward through a graph, and five ways to break it"
@@ -203,52 +207,53 @@ NAMES = {
     "no_topological_order": "no topological order",
     "not_unbroadcast": "no un-broadcasting",
     "transposes_exchanged": "transposes exchanged",
-    "relu_slope_at_the_output": "ReLU's slope at its output",
+    "slope_at_the_output": "derivative at the output",
 }
 WHY = {
-    "not_accumulated": "Where two shares meet, at H and at c, the last one alone is kept; below H "
-    "all goes on from the wrong number.",
-    "no_topological_order": "H passed its gradient on before its second share had come. c is "
-    "right: it passes nothing on, so it can wait.",
+    "not_accumulated": "Where two shares meet, at H and at c, the last one alone is kept, and what "
+    "is made from H's gradient is wrong with it.",
+    "no_topological_order": "H handed on the share that came first, and once both were there all "
+    "of it again: the first went down twice. H itself is right, X and W are not.",
     "not_unbroadcast": "c has one row and was used in two. Its gradient must be added up over "
     "them, back to the shape of c.",
-    "transposes_exchanged": "Down to Z all is right; the product's two gradients come out of the "
-    "wrong product. Where the matrices are square nothing stops, and the numbers are wrong.",
-    "relu_slope_at_the_output": "H has what it should, Z has not: the ReLU let the gradient "
-    "through where Z is negative. Its output is never below 0, so it cannot tell.",
+    "transposes_exchanged": "Down to H all is right; the way through the matrix product is the "
+    "wrong one. Were the matrices square, nothing would stop, and the numbers would be wrong.",
+    "slope_at_the_output": "Q has what it should, H has not: the slope of the log at H is 1 / H, "
+    "and here it is 1 / Q. What c gets does not come through the log.",
 }
 
 OPERATIONS = {
-    "Z": "X @ W",
-    "H": "relu(Z)",
-    "Q": "H * c",
-    "R": "Q + H",
-    "S": "c + R",
-    "L": "sum(S)",
+    "H": "X @ W",
+    "Q": "log(H)",
+    "R": "Q * c",
+    "S": "R + H",
+    "T": "S + c",
+    "L": "sum(T)",
 }
 FORWARD_START = "Before the first step. The leaves X, W and c have their values."
 FORWARD = "Step {step} of {steps}, forward. {name} = {operation}. {rule} {name} is {value}."
 FORWARD_RULES = {
-    "Z": "Each row of X meets each column of W.",
-    "H": "Entries below 0 become 0.",
-    "Q": "Entry by entry; c is stretched: each row is multiplied by it.",
-    "R": "Entry by entry; H is used for the second time.",
-    "S": "Entry by entry; c is stretched again.",
+    "H": "Each row of X meets each column of W.",
+    "Q": "The logarithm of each entry.",
+    "R": "Entry by entry; c is stretched: each row is multiplied by it.",
+    "S": "Entry by entry; H is used for the second time.",
+    "T": "Entry by entry; c is stretched once more.",
     "L": "All entries are added up.",
 }
-BACKWARD = "Step {step} of {steps}, backward. {name} = {operation} has the gradient {grad}. {rule}"
+BACKWARD = "Step {step} of {steps}, backward. {name} = {operation} has the gradient {grad}. The rule: {rule}"
 BACKWARD_RULES = {
-    "Z": "A matrix product hands the gradient on by two more products: with W transposed to X, "
-    "with X transposed to W.",
-    "H": "The ReLU lets the gradient through where Z is positive, and stops it elsewhere.",
-    "Q": "A product hands to each factor the gradient times the other factor.",
-    "R": "A sum hands the gradient to both, as it is.",
-    "S": "A sum hands the gradient to both, as it is.",
-    "L": "Each entry of a sum counts once.",
+    "H": "a matrix product needs two more: for X the gradient times W transposed, for W "
+    "X transposed times the gradient.",
+    "Q": "the log divides the gradient by its input: the slope at H is 1 / H.",
+    "R": "a product hands to each factor the gradient times the other factor.",
+    "S": "a sum hands the gradient to both, as it is.",
+    "T": "a sum hands the gradient to both, as it is.",
+    "L": "each entry of a sum counts once.",
 }
 GOES = "{parent} is sent {share}."
 FAILS = "The rule for {parent} fails."
 BOTH_SHARES = "H was used twice: {shares} add up to it."
+AGAIN = "It had its turn before: what it sends now comes on top."
 LOST_SHARE = "H was sent {shares}, but goes on with the last alone."
 ONE_SHARE = "H was used twice, and one share alone has come so far."
 STRETCHED = "c has both shares. It was stretched over two rows, so the rows are added: {grad}."
@@ -281,8 +286,8 @@ GRAPH_STILL = (
 )
 GRAPH_PATTERNS = "<p>And this is what becomes of the gradients when it is broken:</p>"
 GRAPH_ALT = (
-    "A graph of nine boxes from top to bottom: X and W make Z = X @ W, then H = relu(Z), Q = H * c, "
-    "R = Q + H, S = c + R, L = sum(S). H goes to Q and to R, c to Q and to S. {said}"
+    "A graph of nine boxes from top to bottom: X and W make H = X @ W, then Q = log(H), R = Q * c, "
+    "S = R + H, T = S + c, L = sum(T). H goes to Q and to S, c to R and to T. {said}"
 )
 
 # Where the boxes stand, in a drawing as wide as a phone: x, y, width. And the way of each edge,
@@ -290,28 +295,27 @@ GRAPH_ALT = (
 BOXES = {
     "X": (1, 1, 196),
     "W": (205, 1, 134),
-    "Z": (62, 82, 160),
-    "H": (62, 147, 160),
-    "Q": (62, 238, 160),
-    "R": (62, 305, 160),
-    "S": (62, 372, 160),
-    "L": (62, 439, 160),
-    "c": (235, 303, 104),
+    "H": (62, 82, 160),
+    "Q": (62, 174, 160),
+    "R": (62, 241, 160),
+    "S": (62, 308, 160),
+    "T": (62, 375, 160),
+    "L": (62, 442, 160),
+    "c": (231, 306, 108),
 }
 EDGES: dict[str, dict[str, Any]] = {
-    "XZ": {"way": [[110, 52], [110, 82]]},
-    "WZ": {"way": [[272, 66], [272, 107], [222, 107]]},
-    "ZH": {"way": [[142, 133], [142, 147]]},
-    "HQ": {"way": [[142, 198], [142, 238]], "share": [181, 218]},
-    "HR": {"way": [[62, 172], [30, 172], [30, 330], [62, 330]], "share": [30, 263]},
-    "cQ": {"way": [[287, 303], [287, 263], [222, 263]], "share": [287, 243]},
-    "QR": {"way": [[142, 289], [142, 305]]},
-    "RS": {"way": [[142, 356], [142, 372]]},
-    "cS": {"way": [[287, 358], [287, 397], [222, 397]], "share": [287, 417]},
-    "SL": {"way": [[142, 423], [142, 439]]},
+    "XH": {"way": [[110, 52], [110, 82]]},
+    "WH": {"way": [[272, 66], [272, 107], [222, 107]]},
+    "HQ": {"way": [[142, 133], [142, 174]], "share": [181, 154]},
+    "HS": {"way": [[62, 107], [30, 107], [30, 333], [62, 333]], "share": [30, 220]},
+    "QR": {"way": [[142, 225], [142, 241]]},
+    "cR": {"way": [[287, 306], [287, 266], [222, 266]], "share": [287, 246]},
+    "RS": {"way": [[142, 292], [142, 308]]},
+    "ST": {"way": [[142, 359], [142, 375]]},
+    "cT": {"way": [[287, 361], [287, 400], [222, 400]], "share": [287, 420]},
+    "TL": {"way": [[142, 426], [142, 442]]},
 }
-SIZE = (340, 478)
-START = 11  # the frame at which the figure stands first: the two shares of H meet
+SIZE = (340, 481)
 
 
 def broken_tensor(name: str) -> type:
@@ -325,13 +329,13 @@ def broken_tensor(name: str) -> type:
 
 def build(tensor: Callable[[Any], Any]) -> dict[str, Any]:
     """The graph out of Tensors of a kind, by name, in the order in which they are made."""
-    X, W, c = (tensor(LEAVES[name]) for name in "XWc")  # noqa: N806
-    Z = X @ W  # noqa: N806
-    H = Z.relu()  # noqa: N806
-    Q = H * c  # noqa: N806
-    R = Q + H  # noqa: N806
-    S = c + R  # noqa: N806
-    return {"X": X, "W": W, "c": c, "Z": Z, "H": H, "Q": Q, "R": R, "S": S, "L": S.sum()}
+    X, W, c = (tensor(LEAVES[name]) for name in "XWc")
+    H = X @ W
+    Q = H.log()
+    R = Q * c
+    S = R + H
+    T = S + c
+    return {"X": X, "W": W, "c": c, "H": H, "Q": Q, "R": R, "S": S, "T": T, "L": T.sum()}
 
 
 @dataclass
@@ -419,7 +423,7 @@ def statuses(name: str) -> dict[str, str]:
     want, got = run("right"), run(name)
     place = where_it_stopped(got)[0] if got.stopped else None
     found = {}
-    for node in reversed(want.grads):
+    for node in BACKWARD_ORDER:
         right, grad = want.grads[node], got.grads[node]
         if node == place:
             found[node] = "stop"
@@ -473,9 +477,7 @@ def summary(name: str) -> str:
         return DONE
     first = groups["wrong"][0]
     pattern = filled(PATTERN, wrong=together(groups["wrong"]), right=together(groups["right"]))
-    worst = filled(
-        WORST, node=first, got=spoken(got.grads[first]), want=spoken(want.grads[first])
-    )
+    worst = filled(WORST, node=first, got=spoken(got.grads[first]), want=spoken(want.grads[first]))
     return f"{pattern} {worst}"
 
 
@@ -504,7 +506,8 @@ def frames(name: str) -> Iterator[dict[str, Any]]:
         yield frame | {"at": node, "made": len(LEAVES) + step, "said": said}
 
     sent: dict[str, list[Array]] = {node: [] for node in held}
-    uses = {node: sum(node in parents for parents in MADE_FROM.values()) for node in held}
+    last_to = {parent: n for n, visit in enumerate(got.visits) for parent in visit.shares}
+    handed_on: set[tuple[str, str]] = set()
     for number, visit in enumerate(got.visits):
         node, last = visit.node, number == len(got.visits) - 1
         said = [
@@ -523,6 +526,8 @@ def frames(name: str) -> Iterator[dict[str, Any]]:
         agrees = visit.grad.shape == held[node].shape and np.allclose(
             visit.grad, run("right").grads[node]
         )
+        if any((node, parent) in handed_on for parent in visit.shares):
+            said.append(AGAIN)
         grads = {node: [listed(visit.grad), "right" if agrees else "wrong"]}
         shares = {}
         for parent, share in visit.shares.items():
@@ -530,10 +535,11 @@ def frames(name: str) -> Iterator[dict[str, Any]]:
                 said.append(filled(FAILS, parent=parent))
                 continue
             sent[parent].append(share)
+            handed_on.add((node, parent))
             said.append(filled(GOES, parent=parent, share=spoken(share)))
             shares[parent + node] = listed(share)
-            complete = len(sent[parent]) == uses[parent]
-            if parent in LEAVES and complete and status[parent] in ("right", "wrong"):
+            complete = parent in LEAVES and last_to[parent] == number
+            if complete and status[parent] in ("right", "wrong"):
                 grads[parent] = [listed(got.grads[parent]), status[parent]]
                 if parent in SHARED and status[parent] == "right":
                     said.append(filled(STRETCHED, grad=spoken(got.grads[parent])))
@@ -585,12 +591,9 @@ def graph_data() -> dict[str, Any]:
             }
             for name in held
         },
-        "edges": {
-            edge: place | {"from": edge[0], "to": edge[1]} for edge, place in EDGES.items()
-        },
+        "edges": {edge: place | {"from": edge[0], "to": edge[1]} for edge, place in EDGES.items()},
         "frames": {name: list(frames(name)) for name in ("right", *MISTAKES)},
         "summaries": {name: summary(name) for name in MISTAKES} | {"right": UNBROKEN},
-        "start": START,
         "names": NAMES,
         "feedback": {true: {c: feedback(c, true) for c in MISTAKES} for true in MISTAKES},
         "words": GRAPH_WORDS,

@@ -165,7 +165,7 @@ course.figure("backprop-graph", (root, data) => {
   const everything = (kind, what) =>
     Object.assign({}, ...data.frames[kind].map((frame) => frame[what]));
   const right = { grads: everything("right", "grads"), shares: everything("right", "shares") };
-  let [kind, at] = ["right", data.start];
+  let [kind, at] = ["right", 0];
   let round = null; // of "which bug is this?": what is left to ask, what is asked, the score
 
   const row = course.html(root, "div", { class: "live-tall" });
@@ -279,7 +279,7 @@ course.figure("backprop-graph", (root, data) => {
   /** The right edge of each column of numbers, from the left bracket on. */
   function columns(rows) {
     let edge = 2;
-    return rows[0].map((_, j) => (edge += 7 * Math.max(...rows.map((row) => row[j].length)) + 4));
+    return rows[0].map((_, j) => (edge += 6.6 * Math.max(...rows.map((row) => row[j].length)) + 9));
   }
 
   /** Rows of numbers in brackets; what differs from `wanted` is marked. Returns its width. */
@@ -357,5 +357,5 @@ course.figure("backprop-graph", (root, data) => {
   }
 
   mode();
-  go(at);
+  go(Infinity);
 });
