@@ -71,9 +71,9 @@ NEURON_STILL = (
 )
 NEURON_ALT = (
     "Two panels. Left, four points over x, two at height 0 and two at height 1, with the answers "
-    "of three neurons: a step, an S and a bent line. Right, the loss over the weight w: the step's is "
-    "a staircase and its marker stands where it started; the other two are smooth or bent valleys, "
-    "and their markers have moved down into them."
+    "of three neurons: a step, an S and a bent line. Right, the loss over the weight w: the step's "
+    "is a staircase and its marker stands where it started; the other two are smooth or bent "
+    "valleys, and their markers have moved down into them."
 )
 
 
@@ -195,7 +195,7 @@ GRAPH_WORDS: dict[str, Any] = {
     "another": "Another one",
     "leave": "Leave the round",
     "choices": "Which bug is this? Your answer",
-    "ask": "One of five bugs is at work. Compare the gradients, step back and forth, then choose.",
+    "ask": "One of five bugs is at work.",
     "score": "{found} of {asked} found at the first try.",
     "marks": {"right": "✓ right", "wrong": "✗ wrong", "stop": "✗ stops", "none": "– none"},
     "broken": "Broken by “{name}”. {text}",
@@ -240,7 +240,10 @@ FORWARD_RULES = {
     "T": "Entry by entry; c is stretched once more.",
     "L": "All entries are added up.",
 }
-BACKWARD = "Step {step} of {steps}, backward. {name} = {operation} has the gradient {grad}. The rule: {rule}"
+BACKWARD = (
+    "Step {step} of {steps}, backward. {name} = {operation} has the gradient {grad}. "
+    "The rule: {rule}"
+)
 BACKWARD_RULES = {
     "H": "a matrix product needs two more: for X the gradient times W transposed, for W "
     "X transposed times the gradient.",
@@ -293,29 +296,30 @@ GRAPH_ALT = (
 # Where the boxes stand, in a drawing as wide as a phone: x, y, width. And the way of each edge,
 # from parent to child, with the place of the share that is written beside it.
 BOXES = {
-    "X": (1, 1, 196),
-    "W": (205, 1, 134),
-    "H": (62, 82, 160),
-    "Q": (62, 174, 160),
-    "R": (62, 241, 160),
-    "S": (62, 308, 160),
-    "T": (62, 375, 160),
-    "L": (62, 442, 160),
-    "c": (231, 306, 108),
+    "X": (1, 1, 140),
+    "W": (149, 1, 190),
+    "H": (62, 100, 160),
+    "Q": (62, 192, 160),
+    "R": (62, 259, 160),
+    "S": (62, 326, 160),
+    "T": (62, 393, 160),
+    "L": (62, 460, 160),
+    "c": (231, 324, 108),
 }
+STACKED = ("X", "c")  # the gradient stands below the value
 EDGES: dict[str, dict[str, Any]] = {
-    "XH": {"way": [[110, 52], [110, 82]]},
-    "WH": {"way": [[272, 66], [272, 107], [222, 107]]},
-    "HQ": {"way": [[142, 133], [142, 174]], "share": [181, 154]},
-    "HS": {"way": [[62, 107], [30, 107], [30, 333], [62, 333]], "share": [30, 220]},
-    "QR": {"way": [[142, 225], [142, 241]]},
-    "cR": {"way": [[287, 306], [287, 266], [222, 266]], "share": [287, 246]},
-    "RS": {"way": [[142, 292], [142, 308]]},
-    "ST": {"way": [[142, 359], [142, 375]]},
-    "cT": {"way": [[287, 361], [287, 400], [222, 400]], "share": [287, 420]},
-    "TL": {"way": [[142, 426], [142, 442]]},
+    "XH": {"way": [[100, 84], [100, 100]]},
+    "WH": {"way": [[260, 66], [260, 125], [222, 125]]},
+    "HQ": {"way": [[142, 151], [142, 192]], "share": [190, 172]},
+    "HS": {"way": [[62, 125], [30, 125], [30, 351], [62, 351]], "share": [30, 238]},
+    "QR": {"way": [[142, 243], [142, 259]]},
+    "cR": {"way": [[287, 324], [287, 284], [222, 284]], "share": [287, 264]},
+    "RS": {"way": [[142, 310], [142, 326]]},
+    "ST": {"way": [[142, 377], [142, 393]]},
+    "cT": {"way": [[287, 379], [287, 418], [222, 418]], "share": [287, 438]},
+    "TL": {"way": [[142, 444], [142, 460]]},
 }
-SIZE = (340, 481)
+SIZE = (340, 499)
 
 
 def broken_tensor(name: str) -> type:
@@ -586,6 +590,7 @@ def graph_data() -> dict[str, Any]:
         "nodes": {
             name: {
                 "box": BOXES[name],
+                "stacked": name in STACKED,
                 "title": title(name, held[name].shape),
                 "value": listed(held[name]),
             }
@@ -627,18 +632,21 @@ def graph_still() -> str:
         ax.plot(*zip(*bends, (x, y), strict=True), color="grey", linewidth=1)
         ax.annotate("", end, (x, y), arrowprops={"arrowstyle": "->", "color": "grey"})
         if "share" in place:
-            x, y = place["share"]
-            frame = {"facecolor": "white", "edgecolor": BLUE, "linestyle": ":"}
-            ax.add_patch(rectangle(x - 27, y - 17, 54, 34, **frame))
-            block(shares[edge], x - 26, y - 3, BLUE)
+            (x, y), rows = place["share"], shares[edge]
+            half = 5 + sum(
+                4 + 3 * max(map(len, column)) for column in zip(*listed(rows), strict=True)
+            )
+            look = {"facecolor": "white", "edgecolor": BLUE, "linestyle": ":"}
+            ax.add_patch(rectangle(x - half, y - 17, 2 * half, 34, **look))
+            block(rows, x - half + 2, y - 3, BLUE)
     for name, (x, y, width) in BOXES.items():
-        stacked = width < 110
-        height = 23 + 14 * (2 if stacked else len(np.atleast_2d(held[name])))
-        height += 4 if stacked else 0
+        lines = len(np.atleast_2d(held[name]))
+        stacked = name in STACKED
+        height = 27 + 28 * lines if stacked else 23 + 14 * lines
         ax.add_patch(rectangle(x, y, width, height, facecolor="white", edgecolor="black"))
         ax.text(x + 6, y + 13, title(name, held[name].shape), fontsize=10, weight="bold")
         edge_x = block(held[name], x + 4, y + 30, "black")
-        corner = (x + 4, y + 48) if stacked else (edge_x + 16, y + 30)
+        corner = (x + 4, y + 33 + 14 * lines) if stacked else (edge_x + 16, y + 30)
         block(grads[name], *corner, BLUE)
     said = list(frames("right"))[-1]["said"]
     patterns = "".join(f"<li>{NAMES[name]}: {summary(name)}</li>" for name in MISTAKES)

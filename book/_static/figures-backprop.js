@@ -180,7 +180,7 @@ course.figure("backprop-graph", (root, data) => {
   step(words.first, () => 0);
   step(words.back, () => at - 1);
   step(words.next, () => at + 1);
-  // Made before the player, which needs it; it comes last on the page.
+  // Made before the player, which needs it; its place is further down.
   const state = course.state(root);
   const player = course.player(walk, {
     play: words.play,
@@ -200,14 +200,12 @@ course.figure("backprop-graph", (root, data) => {
     change: () => take(choice.value),
   });
   const chooser = choice.parentElement;
-  const quiz = course.html(side, "fieldset", { class: "live-control live-choice live-quiz" });
-  course.html(quiz, "legend", {}, words.choices);
-  const options = course.html(quiz, "div", { class: "live-row" });
-  for (const name of mistakes) course.button(options, data.names[name], () => answer(name));
+  side.append(state);
+  const quiz = course.html(side, "div", { class: "live-row live-quiz", role: "group", "aria-label": words.choices });
+  for (const name of mistakes) course.button(quiz, data.names[name], () => answer(name));
   const foot = course.html(side, "div", { class: "live-row" });
   const ask = course.button(foot, words.quiz, begin);
   const leave = course.button(foot, words.leave, end);
-  walk.after(state);
 
   /** The frame of a number, or the nearest one. */
   function go(number) {
@@ -332,10 +330,9 @@ course.figure("backprop-graph", (root, data) => {
         matrix(drawing, rows, x + 3, y + 3, "live-grad", right.shares[name]);
       }
     }
-    for (const [name, { box: [x, y, width], title, value }] of Object.entries(data.nodes)) {
+    for (const [name, { box: [x, y, width], stacked, title, value }] of Object.entries(data.nodes)) {
       const [rows, status] = grads[name] ?? [[], ""];
-      const stacked = width < 110;
-      const lines = stacked ? value.length + Math.max(rows.length, 1) : value.length;
+      const lines = stacked ? value.length + Math.max(rows.length, value.length) : value.length;
       const marked = kind !== "right" && status;
       const look = [
         "live-box",
