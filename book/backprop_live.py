@@ -373,7 +373,8 @@ def run(name: str = "right") -> Run:
             if not visits or visits[-1].node != node or parent in visits[-1].shares:
                 visits.append(Visit(node, np.array(grad)))
             visits[-1].shares[parent] = None
-            visits[-1].shares[parent] = share = rule(grad)
+            share = rule(grad)
+            visits[-1].shares[parent] = np.array(share)
             return share
 
         return heard
