@@ -16,7 +16,7 @@ import numpy as np
 
 from autograder.figures import BLUE, COLOURS, new_figure
 from book.page import live_figure, picture
-from solutions.backprop import Tensor, heaviside, neuron_gradient, relu, relu_grad, unbroadcast
+from solutions.backprop import Tensor, heaviside, neuron_gradient, relu, relu_grad
 
 Array = np.ndarray
 
@@ -288,10 +288,7 @@ GRAPH_STILL = (
     "frames what an edge carries back to a node that was used twice.</p>"
 )
 GRAPH_PATTERNS = "<p>And this is what becomes of the gradients when it is broken:</p>"
-GRAPH_ALT = (
-    "A graph of nine boxes from top to bottom: X and W make H = X @ W, then Q = log(H), R = Q * c, "
-    "S = R + H, T = S + c, L = sum(T). H goes to Q and to S, c to R and to T. {said}"
-)
+GRAPH_ALT = "A graph of nine boxes: X, W and c, and from top to bottom {made}. {said}"
 
 # Where the boxes stand, in a drawing as wide as a phone: x, y, width. And the way of each edge,
 # from parent to child, with the place of the share that is written beside it.
@@ -400,7 +397,7 @@ def where_it_stopped(broken: Run) -> tuple[str, str, tuple[int, ...], tuple[int,
     """Node, parent, and the two shapes that did not fit.
 
     Either a rule failed, at its node; or what it made does not fit the parent, and node and parent
-    are the same. What adding up over stretched axes cannot mend comes first.
+    are the same.
     """
     last = broken.visits[-1]
     shapes = {name: value.shape for name, value in values().items()}
@@ -408,18 +405,12 @@ def where_it_stopped(broken: Run) -> tuple[str, str, tuple[int, ...], tuple[int,
         if share is None:
             (other,) = (name for name in MADE_FROM[last.node] if name != parent)
             return last.node, parent, last.grad.shape, shapes[other]
-    misfits = [
+    parent, shape = next(
         (parent, share.shape)
         for visit in broken.visits
         for parent, share in visit.shares.items()
         if share is not None and share.shape != shapes[parent]
-    ]
-
-    def can_be_mended(misfit: tuple[str, tuple[int, ...]]) -> bool:
-        parent, shape = misfit
-        return unbroadcast(np.zeros(shape), shapes[parent]).shape == shapes[parent]
-
-    parent, shape = min(misfits, key=can_be_mended)
+    )
     return parent, parent, shape, shapes[parent]
 
 
@@ -650,8 +641,9 @@ def graph_still() -> str:
         corner = (x + 4, y + 33 + 14 * lines) if stacked else (edge_x + 16, y + 30)
         block(grads[name], *corner, BLUE)
     said = list(frames("right"))[-1]["said"]
+    made = ", ".join(title(name, ()) for name in OPERATIONS)
     patterns = "".join(f"<li>{NAMES[name]}: {summary(name)}</li>" for name in MISTAKES)
-    drawn = picture(figure, GRAPH_ALT.format(said=said))
+    drawn = picture(figure, filled(GRAPH_ALT, made=made, said=said))
     return f"{GRAPH_STILL}{drawn}{GRAPH_PATTERNS}<ul>{patterns}</ul>"
 
 

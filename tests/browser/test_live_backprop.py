@@ -133,11 +133,18 @@ def test_play_walks_and_a_slider_stops_it(page: Page, site: Site) -> None:
 
 def test_the_graph_is_walked_one_node_at_a_time(page: Page, site: Site) -> None:
     box = graph(page, site)
-    told = [frame["said"] for frame in live.frames("right")]
+    frames = list(live.frames("right"))
+    told = [frame["said"] for frame in frames]
     assert state(box) == told[-1]
     press(box, "Start")
-    for said in told:
-        assert state(box) == said
+    for frame in frames:
+        assert state(box) == frame["said"]
+        # An edge is a line and the head of an arrow; what goes back is coloured.
+        expect(box.locator("svg .live-back")).to_have_count(2 * len(frame["shares"]))
+        forward = len(live.MADE_FROM.get(frame["at"], ())) if not frame["shares"] else 0
+        active = box.locator("svg .live-edge.live-active")
+        expect(active).to_have_count(2 * (forward + len(frame["shares"])))
+        expect(box.locator("svg .live-box.live-active")).to_have_count(bool(frame["at"]))
         box.get_by_role("button", name="Next").focus()
         page.keyboard.press("Enter")
     assert state(box) == told[-1]
