@@ -77,6 +77,22 @@ def test_values_and_gradients_are_those_of_torch():
         np.testing.assert_allclose(live.run("right").grads[name], node.grad, atol=EXACT)
 
 
+def test_the_words_and_the_drawing_follow_the_code():
+    nodes = live.build(Tensor.reference)
+    names = {node: name for name, node in nodes.items()}
+    made = {
+        name: tuple(names[parent] for parent, rule in node._parents)
+        for name, node in nodes.items()
+        if node._parents
+    }
+    assert made == live.MADE_FROM
+    for name, parents in made.items():
+        assert tuple(re.findall(r"[A-Z]|\bc\b", live.OPERATIONS[name])) == parents
+    assert {(edge[0], edge[1]) for edge in live.EDGES} == {
+        (parent, name) for name, parents in made.items() for parent in parents
+    }
+
+
 def test_leaves_are_easy_numbers_and_no_matrix_is_square_by_chance():
     for data in live.LEAVES.values():
         np.testing.assert_array_equal(np.round(data, 2), data)
