@@ -27,11 +27,6 @@ def plain(value: float) -> str:
     return "0" if text == "\u22120" else text
 
 
-def filled(template: str, **words: Any) -> str:
-    """A template with its words."""
-    return template.format(**words)
-
-
 # The neuron: one weight learns, on the step, the sigmoid and the ReLU side by side.
 
 NEURON_X = (-1.0, 0.5, 1.5, 3.0)
@@ -70,8 +65,8 @@ NEURON_STILL = (
     "was, for the slope is 0; with the sigmoid and with the ReLU it moves.</p>"
 )
 NEURON_ALT = (
-    "Two panels. Left, four points over x, two at height 0 and two at height 1, with the answers "
-    "of three neurons: a step, an S and a bent line. Right, the loss over the weight w: the step's "
+    "Two panels. Above, four points over x, two at height 0 and two at height 1, with the answers "
+    "of three neurons: a step, an S and a bent line. Below, the loss over the weight w: the step's "
     "is a staircase and its marker stands where it started; the other two are smooth or bent "
     "valleys, and their markers have moved down into them."
 )
@@ -137,17 +132,17 @@ def neuron_figure() -> str:
     data = neuron_data()
     b, steps = (data[name]["values"][data[name]["start"]] for name in ("bias", "steps"))
     start = data["start"]["values"][data["start"]["start"]]
-    figure, (left, right) = new_figure(1, 2, size=(7.2, 3.2))
+    figure, (above, below) = new_figure(2, 1, size=(5.2, 6))
     x, w = np.linspace(-1.5, 3.5, 501), np.linspace(-6, 4, 1001)
     for kind, colour, dash in zip(KINDS, COLOURS[:3], ("-", "--", ":"), strict=True):
         end = neuron_walk(kind, start, b, steps)[-1]
-        left.plot(x, ANSWERS[kind](end * x + b), dash, color=colour, label=NEURON_WORDS[kind])
-        right.plot(w, [neuron_loss(kind, v, b) for v in w], dash, color=colour)
-        right.plot(end, neuron_loss(kind, end, b), "o", color=colour)
-    left.plot(NEURON_X, NEURON_Y, "o", color="white", markeredgecolor="black", markersize=8)
-    left.set(xlabel="x", ylabel="answer", ylim=(-0.2, 1.6))
-    left.legend(loc="upper left")
-    right.set(xlabel="weight w", ylabel="loss", ylim=(0, 0.5))
+        above.plot(x, ANSWERS[kind](end * x + b), dash, color=colour, label=NEURON_WORDS[kind])
+        below.plot(w, [neuron_loss(kind, v, b) for v in w], dash, color=colour)
+        below.plot(end, neuron_loss(kind, end, b), "o", color=colour)
+    above.plot(NEURON_X, NEURON_Y, "o", color="white", markeredgecolor="black", markersize=8)
+    above.set(xlabel="x", ylabel="answer", ylim=(-0.2, 1.6))
+    above.legend(loc="upper left")
+    below.set(xlabel="weight w", ylabel="loss", ylim=(0, 0.5))
     return live_figure(
         "backprop-neuron",
         script="backprop",
@@ -465,15 +460,15 @@ def summary(name: str) -> str:
     if got.stopped:
         node, parent, one, other = where_it_stopped(got)
         template = STOPS_AT if node == parent else STOPS_IN
-        stop = filled(template, node=node, parent=parent, one=shown(one), other=shown(other))
+        stop = template.format(node=node, parent=parent, one=shown(one), other=shown(other))
         none = [n for n in status if n not in has_gradient(name)]
-        rest = filled(NOT_REACHED, none=together(none), right=together(groups["right"]))
+        rest = NOT_REACHED.format(none=together(none), right=together(groups["right"]))
         return f"{stop} {rest}"
     if not groups["wrong"]:
         return DONE
     first = groups["wrong"][0]
-    pattern = filled(PATTERN, wrong=together(groups["wrong"]), right=together(groups["right"]))
-    worst = filled(WORST, node=first, got=spoken(got.grads[first]), want=spoken(want.grads[first]))
+    pattern = PATTERN.format(wrong=together(groups["wrong"]), right=together(groups["right"]))
+    worst = WORST.format(node=first, got=spoken(got.grads[first]), want=spoken(want.grads[first]))
     return f"{pattern} {worst}"
 
 
@@ -490,8 +485,7 @@ def frames(name: str) -> Iterator[dict[str, Any]]:
     frame: dict[str, Any] = {"at": "", "made": len(LEAVES), "grads": {}, "shares": {}}
     yield frame | {"said": FORWARD_START}
     for step, node in enumerate(MADE_FROM, start=1):
-        said = filled(
-            FORWARD,
+        said = FORWARD.format(
             step=step,
             steps=steps,
             name=node,
@@ -507,8 +501,7 @@ def frames(name: str) -> Iterator[dict[str, Any]]:
     for number, visit in enumerate(got.visits):
         node, last = visit.node, number == len(got.visits) - 1
         said = [
-            filled(
-                BACKWARD,
+            BACKWARD.format(
                 step=len(MADE_FROM) + number + 1,
                 steps=steps,
                 name=node,
@@ -528,17 +521,17 @@ def frames(name: str) -> Iterator[dict[str, Any]]:
         shares = {}
         for parent, share in visit.shares.items():
             if share is None:
-                said.append(filled(FAILS, parent=parent))
+                said.append(FAILS.format(parent=parent))
                 continue
             sent[parent].append(share)
             handed_on.add((node, parent))
-            said.append(filled(GOES, parent=parent, share=spoken(share)))
+            said.append(GOES.format(parent=parent, share=spoken(share)))
             shares[parent + node] = listed(share)
             complete = parent in LEAVES and last_to[parent] == number
             if complete and status[parent] in ("right", "wrong"):
                 grads[parent] = [listed(got.grads[parent]), status[parent]]
                 if parent in SHARED and status[parent] == "right":
-                    said.append(filled(STRETCHED, grad=spoken(got.grads[parent])))
+                    said.append(STRETCHED.format(grad=spoken(got.grads[parent])))
         if last:
             there = has_gradient(name)
             for each in held:
@@ -559,19 +552,17 @@ def about_shares(sent: list[Array], grad: Array) -> str:
         return ONE_SHARE
     words = " and ".join(spoken(share) for share in sent)
     if np.allclose(sum(sent), grad):
-        return filled(BOTH_SHARES, shares=words)
-    return filled(LOST_SHARE, shares=words)
+        return BOTH_SHARES.format(shares=words)
+    return LOST_SHARE.format(shares=words)
 
 
 def feedback(chosen: str, true: str) -> str:
     """A sentence for a reader who chose a mistake where another one, or this one, is at work."""
     if chosen == true:
-        return filled(YES, name=NAMES[true], why=WHY[true])
+        return YES.format(name=NAMES[true], why=WHY[true])
     would, here = statuses(chosen), statuses(true)
     node = next(node for node in here if would[node] != here[node])
-    return filled(
-        NO, name=NAMES[chosen], node=node, would=WOULD[would[node]], here=HERE[here[node]]
-    )
+    return NO.format(name=NAMES[chosen], node=node, would=WOULD[would[node]], here=HERE[here[node]])
 
 
 def graph_data() -> dict[str, Any]:
@@ -643,7 +634,7 @@ def graph_still() -> str:
     said = list(frames("right"))[-1]["said"]
     made = ", ".join(title(name, ()) for name in OPERATIONS)
     patterns = "".join(f"<li>{NAMES[name]}: {summary(name)}</li>" for name in MISTAKES)
-    drawn = picture(figure, filled(GRAPH_ALT, made=made, said=said))
+    drawn = picture(figure, GRAPH_ALT.format(made=made, said=said))
     return f"{GRAPH_STILL}{drawn}{GRAPH_PATTERNS}<ul>{patterns}</ul>"
 
 

@@ -165,7 +165,7 @@ def test_what_is_drawn_is_what_was_computed(page: Page, site: Site) -> None:
     for rows in entries:
         assert {entry for row in live.listed(rows) for entry in row} <= texts
     press(box, "Start")
-    assert drawn.count() == sum(np.size(data) for data in live.LEAVES.values())
+    assert drawn.count() == sum(live.values()[leaf].size for leaf in live.LEAVES)
     expect(box.locator("svg text.live-grad")).to_have_count(0)
 
 
