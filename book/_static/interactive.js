@@ -38,7 +38,7 @@ globalThis.course = (() => {
 
   /**
    * A slider over a list of values. Its words go to the label and to a screen reader.
-   * Returns { value, index, input }; calls `change` whenever it is moved.
+   * Returns { value, index, input, set }; calls `change` whenever it is moved.
    */
   function slider(parent, { id, label, values, start = 0, format = String, change }) {
     const box = html(parent, "div", { class: "live-control" });
@@ -53,6 +53,11 @@ globalThis.course = (() => {
       },
       get value() {
         return values[control.index];
+      },
+      /** Put it to a place; `change` is not called. */
+      set(index) {
+        input.value = index;
+        tell();
       },
     };
     const tell = () => {
@@ -99,11 +104,47 @@ globalThis.course = (() => {
     };
   }
 
+  /** A list to choose one of: options is a list of { value, label }. Returns the element. */
+  function select(parent, { id, label, options, change }) {
+    const box = html(parent, "div", { class: "live-control" });
+    html(box, "label", { for: id }, label);
+    const list = html(box, "select", { id, class: "live-select" });
+    for (const { value, label } of options) html(list, "option", { value }, label);
+    list.addEventListener("change", change);
+    return list;
+  }
+
   /** A button; `press` is called when it is used. */
   function button(parent, label, press) {
     const element = html(parent, "button", { type: "button", class: "live-button" }, label);
     element.addEventListener("click", press);
     return element;
+  }
+
+  /**
+   * A button that calls `tick` again and again until it returns false, or until it is pressed once
+   * more. On the way the sentence is not read out, only where it ends: steps come faster than speech.
+   * Returns { stop }, to be called when anything else is used.
+   */
+  function player(parent, { play, pause, every, state, tick }) {
+    let timer = 0;
+    const stop = () => {
+      if (!timer) return;
+      clearInterval(timer);
+      timer = 0;
+      element.textContent = play;
+      state.setAttribute("aria-live", "polite");
+      state.textContent = state.textContent;
+    };
+    const element = button(parent, play, () => {
+      if (timer) return stop();
+      state.setAttribute("aria-live", "off");
+      element.textContent = pause;
+      const go = () => tick() || stop();
+      timer = setInterval(go, every);
+      go();
+    });
+    return { stop };
   }
 
   /** The place for panels: side by side where there is room. */
@@ -201,5 +242,5 @@ globalThis.course = (() => {
   /** The sentence that says what is to be seen; a screen reader reads it out when it changes. */
   const state = (root) => html(root, "p", { class: "live-state", "aria-live": "polite" });
 
-  return { svg, html, clamp, minus, figure, slider, choice, button, panels, panel, label, rings, state };
+  return { svg, html, clamp, minus, figure, slider, choice, select, button, player, panels, panel, label, rings, state };
 })();
