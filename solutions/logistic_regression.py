@@ -1,6 +1,7 @@
 """Chapter 7, logistic regression and cross entropy: references, cases and known mistakes."""
 
 import copy
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -236,21 +237,30 @@ def doubtful_whole_logits(rng):
     return dict(z=rng.permutation(np.arange(n) - n // 3), y=_both_labels(rng, n))
 
 
+def _sure(rng, side: int, low, high) -> Iterator[dict]:
+    """Logits of one sign on the right side (1) or the wrong side (-1), and two doubtful ones."""
+    for label in (0, 1):
+        z = side * (2 * label - 1) * rng.uniform(low, high)
+        y = np.full(len(z), label)
+        yield dict(z=np.append(z, rng.uniform(-2, 2, 2)), y=np.append(y, [1, 0]))
+
+
 @bce_with_logits.cases
 def sure_and_wrong(rng):
-    """Some logits are large, up to 1000 and more, and on the wrong side."""
-    for label in (0, 1):
-        z = np.append((1 - 2 * label) * rng.uniform([40, 750, 1000], [300, 900, 3000]), [0.4, 1.1])
-        yield dict(z=z, y=np.array([label, label, label, 1, 0]))
+    """Some logits are between 40 and 500, and on the wrong side."""
+    yield from _sure(rng, -1, [40, 100, 150], [90, 400, 500])
+
+
+@bce_with_logits.cases
+def very_sure_and_wrong(rng):
+    """Some logits are about 1000 and more, and on the wrong side."""
+    yield from _sure(rng, -1, [750, 1000], [900, 3000])
 
 
 @bce_with_logits.cases
 def sure_and_right(rng):
     """Some logits are large, up to 1000 and more, and on the right side."""
-    for label in (0, 1):
-        z = np.append((2 * label - 1) * rng.uniform([40, 750, 1000], [300, 900, 3000]), 0.0)
-        z[-1] = rng.uniform(-2, 2)
-        yield dict(z=z, y=np.array([label, label, label, 1 - label]))
+    yield from _sure(rng, 1, [40, 750, 1000], [300, 900, 3000])
 
 
 @bce_with_logits.mistake(
@@ -443,10 +453,7 @@ def _batch(rng, n: int, d: int) -> dict:
 def at_the_start(rng):
     """All weights are still zero; the bias is not."""
     n, d = int(rng.integers(4, 8)), int(rng.integers(2, 5))
-    y = _both_labels(rng, n)
-    y[np.argmax(y)] = 0
-    y[0], y[1] = 1, 0
-    return dict(w=np.zeros(d), b=float(_signed(rng, (), 0.5, 2)), X=_batch(rng, n, d)["X"], y=y)
+    return dict(w=np.zeros(d), b=float(_signed(rng, (), 0.5, 2)), **_batch(rng, n, d))
 
 
 @logistic_gradient.cases
