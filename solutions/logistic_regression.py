@@ -234,7 +234,11 @@ def doubtful_logits(rng):
 def doubtful_whole_logits(rng):
     """Logits that are whole numbers."""
     n = int(rng.integers(5, 9))
-    return dict(z=rng.permutation(np.arange(n) - n // 3), y=_both_labels(rng, n))
+    z = rng.permutation(np.arange(n) - n // 3)
+    # Labels that go with the logits, but for one.
+    y = (z > 0).astype(int)
+    y[np.argmax(z)] = 0
+    return dict(z=z, y=y)
 
 
 def _sure(rng, side: int, low, high) -> Iterator[dict]:
@@ -469,9 +473,12 @@ def rows_of_whole_numbers(rng):
 def steep_weights(rng):
     """Weights so large that logits are beyond 1000, on either side."""
     n, d = int(rng.integers(6, 9)), 2
-    X = _signed(rng, (n, d), 0.5, 2)
-    X[:2] = [[1.5, 1.0], [-1.5, -1.0]]
-    return dict(w=rng.uniform(1500, 2500, d), b=0.5, X=X, y=_both_labels(rng, n))
+    side = rng.choice([-1, 1], n)
+    side[:3] = 1, -1, -1
+    y = (side > 0).astype(int)
+    y[1] = 1
+    X = side[:, np.newaxis] * rng.uniform(0.5, 2, (n, d))
+    return dict(w=rng.uniform(1500, 2500, d), b=0.5, X=X, y=y)
 
 
 @logistic_gradient.mistake(
@@ -2449,15 +2456,20 @@ def _classified(rng, n: int, share: float, bend: float) -> dict:
     return dict(y=y, y_hat=y_hat**bend)
 
 
-def _one_winner(make, *told_from) -> dict:
+def _one_winner(make, *told_from, extreme=False) -> dict:
     """The first of the cases that `make()` gives in which one choice of alarms is clearly the
-    cheapest, and in which the mistakes `told_from` choose otherwise."""
+    cheapest, and in which the mistakes `told_from` choose otherwise.
+
+    extreme: whether that choice is to be everybody or nobody; else it must be neither.
+    """
     while True:
         case = make()
         costs = np.sort(_costs(np.append(np.unique(case["y_hat"]), np.inf), **case))
         best = decisions(best_threshold.reference, **case)
-        if costs[1] - costs[0] > 1e-3 and not any(
-            np.array_equal(decisions(wrong, **case), best) for wrong in told_from
+        if (
+            costs[1] - costs[0] > 1e-3
+            and len(np.unique(best)) == (1 if extreme else 2)
+            and not any(np.array_equal(decisions(wrong, **case), best) for wrong in told_from)
         ):
             return case
 
@@ -2473,8 +2485,8 @@ def scores_not_probabilities(rng):
     """The scores rank well, but are far from probabilities."""
     for bend in (4.0, 0.2):
         yield _one_winner(
-            lambda bend=bend: {**_classified(rng, 24, 0.4, bend), **_price(rng, 2)},
-            *(one_half, formula_of_probabilities, dearest_instead),
+            lambda bend=bend: {**_classified(rng, 24, 0.2, bend), **_price(rng, 2)},
+            *(one_half, formula_of_probabilities, rates_for_counts, costs_exchanged),
         )
 
 
@@ -2504,12 +2516,14 @@ def equal_scores(rng):
     """Many scores are equal; no threshold can tell those examples apart."""
 
     def make():
-        case = _classified(rng, 30, 0.4, 1.0)
+        case = _classified(rng, 30, 0.5, 1.0)
         order = np.argsort(-case["y"], kind="stable")
         levels = np.ceil(case["y_hat"][order] * 5) / 8
-        return {"y": case["y"][order], "y_hat": levels, **_price(rng, 1)}
+        return {"y": case["y"][order], "y_hat": levels, **_price(rng, 3)}
 
-    case = _one_winner(make, cut_between_equals)
+    case = _one_winner(
+        make, cut_between_equals, one_half, formula_of_probabilities, costs_exchanged
+    )
     yield case
     yield {**case, "y": case["y"][::-1].copy(), "y_hat": case["y_hat"][::-1].copy()}
 
@@ -2519,13 +2533,13 @@ def everybody_or_nobody(rng):
     """No alarm at all is cheapest; then an alarm for everybody."""
 
     def nobody():
-        return {**_classified(rng, 15, 0.2, 1.0), **_price(rng, 1 / 60)}
+        return {**_classified(rng, 15, 0.2, 0.02), **_price(rng, 1 / 60)}
 
     def everybody():
         return {**_classified(rng, 15, 0.8, 1.0), **_price(rng, 60)}
 
-    yield _one_winner(nobody, some_alarm_always)
-    yield _one_winner(everybody, between_scores_alone)
+    yield _one_winner(nobody, some_alarm_always, formula_of_probabilities, extreme=True)
+    yield _one_winner(everybody, between_scores_alone, one_half, extreme=True)
 
 
 @best_threshold.mistake(
