@@ -1374,9 +1374,9 @@ accuracy.remark(
 
 
 @public
-def and_z_afterwards(softmax, z, then_look_at_z=False):
+def and_z_afterwards(function, z, then_look_at_z=False):
     """What comes back; where one is to look at z, also z as it is afterwards."""
-    answer = softmax(z)
+    answer = function(z)
     return (answer, z) if then_look_at_z else answer
 
 
@@ -1851,8 +1851,16 @@ def naive_patched(logits, labels):
     return -np.mean(np.log(p[np.arange(len(labels)), labels] + 1e-8))
 
 
+@public
+def and_logits_afterwards(function, logits, labels, then_look_at_the_logits=False):
+    """What comes back; where one is to look at the logits, also those as they are afterwards."""
+    answer = function(logits, labels)
+    return (answer, logits) if then_look_at_the_logits else answer
+
+
 @exercise(
     points=2,
+    probe=and_logits_afterwards,
     hints=(
         "Write -log(exp(z_y) / sum of exp(z)) as a difference of two logarithms. Which of them "
         "needs no exp at all?",
@@ -1871,7 +1879,7 @@ def cross_entropy(logits: Array, labels: Array) -> float:
     Returns
     -------
     float; finite and right for any finite logits, even where the right class's probability is too
-    small for a float.
+    small for a float. The arguments are left as they were.
 
     Source: lecture E.
     """
@@ -1914,6 +1922,21 @@ def loss_of_a_sure_error(rng):
 def loss_of_rows_far_apart(rng):
     """Rows that lie thousands apart."""
     return dict(logits=_far_apart(rng, 4), labels=rng.permutation(4)[:3])
+
+
+@cross_entropy.cases
+def loss_leaves_logits_alone(rng):
+    """The logits are looked at afterwards."""
+    return dict(**_labelled(rng, 5, 3), then_look_at_the_logits=True)
+
+
+@cross_entropy.mistake(
+    "The logits themselves are changed: the array of whoever called.",
+    hint="logits -= ... writes into the caller's array. Work on a new one.",
+)
+def loss_shifts_the_logits(logits, labels):
+    logits -= np.max(logits, axis=1, keepdims=True)
+    return cross_entropy.reference(logits, labels)
 
 
 @cross_entropy.mistake(
@@ -2035,13 +2058,6 @@ for shortcut in ("log_loss", "CrossEntropyLoss", "log_softmax"):
         "The library gives the number; with your own log_sum_exp it is two lines of NumPy.",
         uses=shortcut,
     )
-
-
-@public
-def and_logits_afterwards(cross_entropy_gradient, logits, labels, then_look_at_the_logits=False):
-    """What comes back; where one is to look at the logits, also those as they are afterwards."""
-    answer = cross_entropy_gradient(logits, labels)
-    return (answer, logits) if then_look_at_the_logits else answer
 
 
 @exercise(
