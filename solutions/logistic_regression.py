@@ -314,6 +314,16 @@ def probability_clipped(z, y):
 
 
 @bce_with_logits.mistake(
+    "y_hat is kept 1e-12 away from 0 and 1: no loss can then be larger than 28, however wrong the "
+    "answer.",
+    hint="Clipping hides the error that the loss is there to measure. Simplify the formula first.",
+)
+def probability_kept_off_the_ends(z, y):
+    s = np.clip(sigmoid.reference(z), 1e-12, 1 - 1e-12)
+    return -np.mean(y * np.log(s) + (1 - y) * np.log(1 - s))
+
+
+@bce_with_logits.mistake(
     "y_hat is clipped to 1e-15: no loss can then be larger than 35, however wrong the answer.",
     hint="Clipping hides the error that the loss is there to measure. Simplify the formula first.",
 )
@@ -330,6 +340,16 @@ def probability_clipped_late(z, y):
 def small_number_in_the_log(z, y):
     s = sigmoid.reference(z)
     return -np.mean(y * np.log(s + 1e-8) + (1 - y) * np.log(1 - s + 1e-8))
+
+
+@bce_with_logits.mistake(
+    "A tiny number inside the logarithm: no loss can then be larger than 28, however wrong the "
+    "answer.",
+    hint="A patch against log(0) caps the loss. Simplify the formula, and there is no log(0).",
+)
+def tiny_number_in_the_log(z, y):
+    s = sigmoid.reference(z)
+    return -np.mean(y * np.log(s + 1e-12) + (1 - y) * np.log(1 - s + 1e-12))
 
 
 @bce_with_logits.mistake(
@@ -1512,6 +1532,15 @@ def one_sum_of_all(z):
 
 
 @log_sum_exp.mistake(
+    "The sum runs over the whole array, where every row wants its own; and large numbers overflow.",
+    hint="Two things: a sum without an axis adds up everything, and exp wants the row's largest "
+    "entry taken away first.",
+)
+def one_sum_of_all_unshifted(z):
+    return np.log(np.sum(np.exp(z)))
+
+
+@log_sum_exp.mistake(
     "The last axis is still there, with length 1.",
     hint="keepdims=True is handy for the subtraction; drop that axis before you return.",
 )
@@ -1644,6 +1673,16 @@ def shares_shifted_by_the_largest_of_all(z):
 )
 def shares_of_the_whole(z):
     return softmax.reference(np.ravel(z)).reshape(np.shape(z))
+
+
+@softmax.mistake(
+    "The whole array adds up to 1, where each row should; and large logits overflow.",
+    hint="Two things: a sum without an axis adds up everything, and exp wants the row's largest "
+    "entry taken away first.",
+)
+def shares_of_the_whole_unshifted(z):
+    e = np.exp(z)
+    return e / np.sum(e)
 
 
 @softmax.mistake(
@@ -1972,6 +2011,15 @@ def log_of_a_vanished_share(logits, labels):
 )
 def shares_clipped(logits, labels):
     p = np.clip(softmax.reference(logits), 1e-7, 1 - 1e-7)
+    return -np.mean(np.log(p[np.arange(len(labels)), labels]))
+
+
+@cross_entropy.mistake(
+    "Probabilities are kept above 1e-12: no example can then cost more than 28.",
+    hint="Clipping hides the error that the loss is there to measure. Leave the probabilities out.",
+)
+def shares_kept_above_zero(logits, labels):
+    p = np.clip(softmax.reference(logits), 1e-12, 1.0)
     return -np.mean(np.log(p[np.arange(len(labels)), labels]))
 
 
