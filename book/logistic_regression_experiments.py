@@ -805,8 +805,8 @@ def cost(y: Array, y_hat: Array, threshold: float, price: float) -> float:
     return float(table[0, 1] + price * table[1, 0])
 
 
-def best_threshold(price: float) -> float:
-    """The threshold that expects to cost least, if the probabilities are right: 1 / (1 + price)."""
+def fair_threshold(price: float) -> float:
+    """The threshold that is expected to cost least, if the probabilities are right: 1 / (1 + price)."""
     return 1 / (1 + price)
 
 
