@@ -876,6 +876,7 @@ LIVE_BATCHES = (1, 2, 5, 10, 20, 40)
 LIVE_LRS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 LIVE_LR = 0.5
 LIVE_UPDATES = 40
+LIVE_MOST = 200
 LIVE_STARTS = {"zero": (0.0, 0.0, 0.0), "wrong": (-5.0, -5.0, 0.0)}
 LIVE_SIDE = 3.0  # the plane reaches from minus to plus that much
 
@@ -886,7 +887,7 @@ def live_points() -> tuple[Array, Array]:
     y = np.repeat([0.0, 1.0], LIVE_POINTS // 2)
     X = rng.normal(0, 0.85, size=(LIVE_POINTS, 2)) + np.where(y[:, None] == 1, 0.95, -0.95)
     X[-1] = (-1.6, -0.6)
-    return np.clip(X, -2.8, 2.8).round(2), y
+    return np.clip(X, -2.8, 2.8).round(1), y
 
 
 def mean_gradient(loss: str, w: Array, b: float, X: Array, y: Array) -> tuple[Array, float]:
@@ -930,21 +931,21 @@ TRAINING_WORDS = {
     "play": "Play",
     "pause": "Pause",
     "restart": "Restart",
-    "map": "Circles class 0, squares class 1; lines: probability 0.1, 0.5, 0.9",
-    "curve": "Loss (solid, left) and accuracy (dashed) over the updates",
-    "own": "The chosen point's loss over its logit; short line: its slope",
+    "map": "Blue circles: class 0; orange squares: class 1. Lines: probability 0.1, 0.5, 0.9",
+    "curve": "Mean loss (logarithmic)",
+    "accuracy": "Accuracy",
+    "own": "The chosen point's loss over its logit; the bar is its slope",
     "point": "Chosen point",
     "across": "Its place across",
     "up": "Its place up",
-    "updates": "update",
+    "update": "update",
     "logit": "logit z",
-    "class": "{number}, of class {y}",
+    "which": "{number}, class {y}",
     "state": "After {t} updates on the {loss}, batches of {m}, lr {lr}: mean loss {mean}, accuracy "
-    "{accuracy}.",
-    "chosen": "Chosen point, class {y}: logit {z}, probability of class 1 {p}, so it is {verdict}. "
-    "Its own loss is {own}, and its pull on the logit is {pull}.",
-    "right": "on the right side",
-    "wrong side": "on the wrong side",
+    "{accuracy}. The chosen point is of class {y}; its logit is {z}, so class 1 has probability "
+    "{p}: {verdict}. Its own loss is {own}, and the gradient at its logit {pull}.",
+    "right": "it is on the right side",
+    "wrong_side": "it is on the wrong side",
 }
 
 
@@ -958,6 +959,7 @@ def training_data() -> dict[str, Any]:
         "lr": {"values": list(LIVE_LRS), "start": LIVE_LRS.index(LIVE_LR)},
         "starts": {name: list(place) for name, place in LIVE_STARTS.items()},
         "updates": LIVE_UPDATES,
+        "most": LIVE_MOST,
         "side": LIVE_SIDE,
         "point": LIVE_POINTS - 1,
         "labels": TRAINING_WORDS,
@@ -969,24 +971,21 @@ PRICES = (1, 2, 5, 10, 20, 50, 100)
 
 THRESHOLD_WORDS = {
     "threshold": "Threshold",
-    "price": "A missed tumour costs, in false alarms",
+    "price": "A miss costs, in false alarms",
     "model": "The neuron sees",
     "two": "2 measurements",
     "thirty": "30 measurements",
-    "dots": "Test tumours over the probability said. Above: malignant. Below: benign",
-    "cost": "Cost over the threshold; dashed: 1 / (1 + price)",
-    "probability": "probability of malignant (logit scale)",
-    "cost_axis": "threshold (logit scale)",
-    "table": "What the answers are worth",
-    "corner": "truth",
-    "said_0": "said benign",
-    "said_1": "said malignant",
-    "truth_0": "benign",
-    "truth_1": "malignant",
-    "state": "Threshold {threshold}: {missed} of {ill} malignant tumours missed, {alarms} of {well} "
-    "benign ones called malignant. Accuracy {accuracy}, cost {cost}. The cheapest threshold on "
-    "this slider costs {least}, at {where}; 1 / (1 + price) is {theory}.",
-    "spread": "{low} to {high}",
+    "dots": "Test tumours over the probability said. Above, orange: malignant; below, blue: benign",
+    "cost": "Cost over the threshold (logarithmic); dashed: 1 / (1 + price)",
+    "probability": "probability said",
+    "cost_axis": "threshold",
+    "table": "How many tumours",
+    "truth": "truth",
+    "called": ["called benign", "called malignant"],
+    "classes": ["benign", "malignant"],
+    "state": "Threshold {threshold}: {missed} of {ill} malignant tumours are missed, and {alarms} of "
+    "{well} benign ones raise a false alarm. Accuracy {accuracy}; cost {cost}, a miss at {price}. "
+    "The cheapest place of the slider costs {least}, at {where}; 1 / (1 + price) is {fair}.",
 }
 
 
