@@ -720,6 +720,11 @@ class EdgeErrors:
     binary: Array
 
 
+def by_log1p(z: float, y: float) -> float:
+    """The loss of one example as the page prints it: max(z, 0) - y z + log(1 + exp(-|z|))."""
+    return float(max(z, 0.0) - y * z + np.log1p(np.exp(-abs(z))))
+
+
 def edge_errors(right: bool, leads: Iterable[float] | None = None) -> EdgeErrors:
     """Two classes, one leading by some logits; `right`: the leading class is the right one."""
     lead = np.geomspace(0.1, 1000, 121) if leads is None else np.array(list(leads), dtype=float)
@@ -730,7 +735,7 @@ def edge_errors(right: bool, leads: Iterable[float] | None = None) -> EdgeErrors
         exact = decimal_softplus(-z if right else z, 60 + int(z / 2))
         with np.errstate(all="ignore"):
             naive = cross_entropy_naive(logits, label)
-        binary = bce_with_logits(np.array([z]), np.array([1.0 if right else 0.0]))
+        binary = by_log1p(float(z), 1.0 if right else 0.0)
         rows.append([relative_error(v, exact) for v in (naive, cross_entropy(logits, label), binary)])
     return EdgeErrors(lead, *np.array(rows).T)
 
@@ -877,6 +882,7 @@ LIVE_LRS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 LIVE_LR = 0.5
 LIVE_UPDATES = 40
 LIVE_MOST = 200
+LIVE_CHOSEN = 29  # of class 1, in the middle of its own cloud
 LIVE_STARTS = {"zero": (0.0, 0.0, 0.0), "wrong": (-5.0, -5.0, 0.0)}
 LIVE_SIDE = 3.0  # the plane reaches from minus to plus that much
 
@@ -920,14 +926,14 @@ def follow(
 
 TRAINING_WORDS = {
     "batch": "Batch size m",
-    "lr": "Learning rate lr",
+    "lr": "Rate lr",
     "loss": "Loss",
     "cross entropy": "cross entropy",
     "squared error": "squared error",
     "start": "Start",
     "zero": "at zero",
     "wrong": "badly wrong",
-    "step": "One update",
+    "step": "Step",
     "play": "Play",
     "pause": "Pause",
     "restart": "Restart",
@@ -935,12 +941,12 @@ TRAINING_WORDS = {
     "curve": "Mean loss (logarithmic)",
     "accuracy": "Accuracy",
     "own": "The chosen point's loss over its logit; the bar is its slope",
-    "point": "Chosen point",
-    "across": "Its place across",
-    "up": "Its place up",
+    "point": "Point",
+    "across": "Across",
+    "up": "Up",
     "update": "update",
     "logit": "logit z",
-    "which": "{number}, class {y}",
+    "which": "{number} (class {y})",
     "state": "After {t} updates on the {loss}, batches of {m}, lr {lr}: mean loss {mean}, accuracy "
     "{accuracy}. The chosen point is of class {y}; its logit is {z}, so class 1 has probability "
     "{p}: {verdict}. Its own loss is {own}, and the gradient at its logit {pull}.",
@@ -961,7 +967,7 @@ def training_data() -> dict[str, Any]:
         "updates": LIVE_UPDATES,
         "most": LIVE_MOST,
         "side": LIVE_SIDE,
-        "point": LIVE_POINTS - 1,
+        "point": LIVE_CHOSEN,
         "labels": TRAINING_WORDS,
     }
 

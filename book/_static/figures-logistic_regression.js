@@ -105,6 +105,17 @@ course.figure("train-a-classifier", (root, data) => {
     show();
   });
 
+  // The drawing stands between what trains the neuron and what moves a point: near to both on a phone.
+  const upper = course.panels(root);
+  const map = course.panel(upper, {
+    title: words.map, height: 240, x: { range: [-side, side] }, y: { range: [-side, side] },
+  });
+  const updates = { range: [0, most], ticks: [0, most / 2, most], label: words.update };
+  const own = course.panel(upper, {
+    title: words.own, height: 200,
+    x: { range: [-15, 15], ticks: [-10, 0, 10], label: words.logit }, y: { range: [-0.6, 12], ticks: [0, 5, 10] },
+  });
+
   // A tenth is fine enough for a thumb, and keeps sliders and points in step.
   const places = Array.from({ length: 20 * side + 1 }, (_, i) => Math.round(10 * (i / 10 - side)) / 10);
   const at = (place) => places.indexOf(course.clamp(Math.round(10 * place) / 10, -side, side));
@@ -119,26 +130,18 @@ course.figure("train-a-classifier", (root, data) => {
     }),
   );
 
-  const row = course.panels(root);
-  const map = course.panel(row, {
-    title: words.map, height: 260, x: { range: [-side, side] }, y: { range: [-side, side] },
-  });
-  const updates = { range: [0, most], ticks: [0, most / 2, most], label: words.update };
-  const curve = course.panel(row, {
-    title: words.curve, height: 170, x: updates,
+  const state = course.state(root);
+  const lower = course.panels(root);
+  const curve = course.panel(lower, {
+    title: words.curve, height: 150, x: updates,
     y: { range: [0.02, 20], log: true, ticks: [0.1, 1, 10], format: String },
   });
-  const share = course.panel(row, {
-    title: words.accuracy, height: 170, x: updates, y: { range: [0, 1.02], ticks: [0, 0.5, 1] },
-  });
-  const own = course.panel(row, {
-    title: words.own, height: 200,
-    x: { range: [-15, 15], ticks: [-10, 0, 10], label: words.logit }, y: { range: [-0.6, 12], ticks: [0, 5, 10] },
+  const share = course.panel(lower, {
+    title: words.accuracy, height: 150, x: updates, y: { range: [0, 1.02], ticks: [0, 0.5, 1] },
   });
   const [mapLayer, curveLayer, shareLayer, ownLayer] = [map, curve, share, own].map((panel) => panel.layer());
   // One element for good: what a finger holds must not be replaced under it.
   const handle = course.svg(map.svg, "circle", { class: "live-handle", r: 24 });
-  const state = course.state(root);
 
   function restart() {
     theta = data.starts[start.value];
@@ -278,7 +281,8 @@ course.figure("train-a-classifier", (root, data) => {
   function sentence() {
     const target = y[point.value];
     const z = logit(theta, X[point.value]);
-    const short = (value) => course.minus(value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(1) : value.toFixed(3));
+    const short = (value) =>
+      (value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(1) : value.toFixed(3)).replaceAll("-", "\u2212");
     const said = {
       t, m: m.value, lr: lr.value, y: target,
       loss: words[loss.value],
@@ -330,7 +334,7 @@ course.figure("choose-a-threshold", (root, data) => {
   const costs = course.panel(row, {
     title: words.cost, height: 190,
     x: { range: [-4.8, 4.8], ticks: marks.slice(1, -1).map(odds), format: told, label: words.cost_axis },
-    y: { range: [1, 10000], log: true, ticks: [1, 10, 100, 1000, 10000], format: (v) => v.toLocaleString("en-GB") },
+    y: { range: [1, 10000], log: true, ticks: [1, 10, 100, 1000, 10000], format: (v) => `10^${Math.log10(v)}` },
   });
   const box = course.html(row, "div", { class: "live-panel" });
   const table = course.html(box, "table", { class: "live-table" });
