@@ -15,6 +15,7 @@ import scipy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -106,4 +107,66 @@ def live_figure(name: str, *, script: str, label: str, still: str, data: Any) ->
         f'<script type="application/json">{text}</script></div>'
         '<script src="../_static/interactive.js" defer></script>'
         f'<script src="../_static/figures-{script}.js" defer></script>'
+    )
+
+
+def sketch_curve(
+    name: str,
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    xlabel: str,
+    ylabel: str,
+    xticks: ArrayLike | None = None,
+    yticks: ArrayLike | None = None,
+    ylog: bool = False,
+) -> str:
+    """The curve that a reader is asked to sketch, for the `sketch` of a prediction to find.
+
+    Parameters
+    ----------
+    name : what the sketch calls it, with `:name:`
+    x, y : of the same length, shape (n,), n >= 2; x rises
+    xlabel, ylabel : what they are, as words in a sentence: "epoch", "loss"
+    xticks, yticks : where the axes have numbers; left out, round numbers
+    ylog : whether the height is a logarithm
+
+    Returns
+    -------
+    HTML, for `IPython.display.HTML`; nothing of it is seen.
+
+    Errors
+    ------
+    ValueError : x and y make no curve, or not one that has logarithms.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    if x.shape != y.shape or x.ndim != 1 or len(x) < 2 or not (np.diff(x) > 0).all():
+        raise ValueError(f"{name}: x and y must be of one length, 2 or more, and x must rise")
+    if not np.isfinite([x, y]).all() or (ylog and (y <= 0).any()):
+        raise ValueError(f"{name}: the curve must be finite{' and above 0' if ylog else ''}")
+    rounded = MaxNLocator(nbins=5, steps=[1, 2, 5, 10])
+    if xticks is None:
+        xticks = rounded.tick_values(x[0], x[-1])
+    if yticks is None and ylog:
+        low, high = int(np.floor(np.log10(y.min()))), int(np.ceil(np.log10(y.max())))
+        yticks = 10.0 ** np.arange(low, max(high, low + 1) + 1, max(1, (high - low) // 4))
+    elif yticks is None:
+        yticks = rounded.tick_values(y.min(), y.max())
+    xticks, yticks = np.asarray(xticks, dtype=float), np.asarray(yticks, dtype=float)
+    curve = {
+        "x": x.tolist(),
+        "y": y.tolist(),
+        "xlabel": xlabel,
+        "ylabel": ylabel,
+        "xticks": xticks[(xticks >= x[0]) & (xticks <= x[-1])].tolist(),
+        "yticks": yticks.tolist(),
+        "yrange": [float(min(y.min(), yticks.min())), float(max(y.max(), yticks.max()))],
+        "ylog": ylog,
+    }
+    text = json.dumps(curve, separators=(",", ":")).replace("</", "<\\/")
+    return (
+        f'<script type="application/json" class="sketch-curve" data-name="{html.escape(name)}">'
+        f"{text}</script>"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from pathlib import Path
@@ -117,18 +118,18 @@ class predict_choice(nodes.container):  # noqa: N801
 
 
 class predict_number(nodes.container):  # noqa: N801
-    """A predict_label, and the true number; ["within"] or ["factor"], ["unit"]."""
+    """A predict_label, and the true number; ["within"] or ["factor"]."""
 
 
 class predict_sketch(nodes.container):  # noqa: N801
     """A predict_label; ["curve"] is the name of the data."""
 
 
-class end_reveal(nodes.Invisible, nodes.Element):
+class end_reveal(nodes.Invisible, nodes.Element):  # noqa: N801
     """Where the result ends; gone once the result is folded."""
 
 
-class reveal(nodes.container):
+class reveal(nodes.container):  # noqa: N801
     """The result, folded until it is asked for."""
 
 
@@ -214,7 +215,10 @@ class Number(PredictDirective):
     def run(self) -> list[nodes.Node]:
         number, messages = self.titled(predict_number(), predict_label)
         number["serial"] = self.env.new_serialno("predict-number") + 1
-        number["unit"] = self.options.get("unit", "")
+        if unit := self.options.get("unit"):
+            paragraph = nodes.paragraph(unit, unit, classes=["predict-unit"])
+            self.set_source_info(paragraph)
+            number += paragraph
         if "factor" in self.options:
             number["factor"] = self.options["factor"]
         else:
@@ -297,12 +301,14 @@ def inside(node: nodes.Node, kind: type[nodes.Element]) -> bool:
 
 def check_answers(box: predict) -> None:
     """Complain about a box that cannot be answered."""
-    answers = [node for node in box.findall(lambda node: isinstance(node, ANSWERS))]
+    answers = list(box.findall(lambda node: isinstance(node, ANSWERS)))
     choices = [node for node in answers if isinstance(node, predict_choice)]
     if not answers:
         complain(box, "A predict has nothing to answer: give it choices, a number or a sketch.")
-    elif not choices and len(answers) > 1 or choices and len(choices) < len(answers):
-        complain(box, "A predict has two kinds of answers: make it two boxes.")
+    elif len(answers) > max(1, len(choices)):
+        complain(
+            box, "A predict has a number or a sketch beside other answers: make two boxes of it."
+        )
     elif choices and not FEWEST_CHOICES <= len(choices) <= MOST_CHOICES:
         complain(
             box,
@@ -314,7 +320,7 @@ def check_answers(box: predict) -> None:
 
 def fold(box: predict) -> None:
     """Put the siblings between a box and its end into a fold."""
-    result = []
+    result: list[nodes.Node] = []
     for sibling in box.parent.children[box.parent.index(box) + 1 :]:
         if isinstance(sibling, end_reveal):
             folded = reveal("", box=box["serial"])
@@ -390,7 +396,7 @@ def visit_choice(self: HTML5Translator, node: predict_choice) -> None:
 
 
 def visit_number(self: HTML5Translator, node: predict_number) -> None:
-    rule = {f"data-{key}": str(node[key]) for key in ("within", "factor", "unit") if key in node}
+    rule = {f"data-{key}": str(node[key]) for key in ("within", "factor") if key in node}
     name = f"predict-number-{node['serial']}"
     self.body.append(
         self.starttag(node, "details", CLASS="predict-number", **rule, **{"data-field": name})
@@ -424,8 +430,8 @@ def end(tag: str) -> Callable[[HTML5Translator, nodes.Element], None]:
 # The page, and the people who translate it.
 
 
-def check_numbers(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Complain where no number came of what the author wrote as one."""
+def check_data(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Complain where no number came of what the author wrote as one, or a curve is missing."""
     for number in doctree.findall(predict_number):
         truth = " ".join(node.astext() for node in number.children[1:])
         if not re.search(r"\d", truth):
@@ -433,6 +439,18 @@ def check_numbers(app: Sphinx, doctree: nodes.document, docname: str) -> None:
                 "A number to predict says %r: write it, or paste it with {glue:text}.",
                 truth,
                 location=number,
+            )
+    if app.builder.format != "html":
+        return
+    drawn = "".join(node.astext() for node in doctree.findall(nodes.raw))
+    for sketch in doctree.findall(predict_sketch):
+        if f'data-name="{html.escape(sketch["curve"])}"' not in drawn:
+            logger.error(
+                "No curve is called %r: make it on this page, in a code cell with "
+                "display(HTML(sketch_curve(%r, x, y, ...))).",
+                sketch["curve"],
+                sketch["curve"],
+                location=sketch,
             )
 
 
@@ -484,6 +502,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_transform(FoldResults)
     app.connect("config-inited", find_translation)
     app.connect("builder-inited", offer_for_translation)
-    app.connect("doctree-resolved", check_numbers)
+    app.connect("doctree-resolved", check_data)
     app.connect("html-page-context", load_script)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
