@@ -257,7 +257,13 @@ def relative_error(got: float, exact: Decimal) -> float:
 def batch_check(seed: int = 7) -> float:
     """Largest difference between the gradient of a batch and central differences of its loss."""
     rng = np.random.default_rng(seed)
-    X, y, w, b, h = rng.normal(size=(12, 3)), rng.integers(0, 2, 12) * 1.0, rng.normal(size=3), 0.3, 1e-5
+    X, y, w, b, h = (
+        rng.normal(size=(12, 3)),
+        rng.integers(0, 2, 12) * 1.0,
+        rng.normal(size=3),
+        0.3,
+        1e-5,
+    )
     dw, db = logistic_gradient(w, b, X, y)
 
     def loss(v: Array) -> float:
@@ -638,7 +644,9 @@ def digit_runs(steps: int = DIGIT_STEPS, lr: float = 1.0) -> dict[str, Array]:
         W, b, rows = np.zeros((64, 10)), np.zeros(10), []
         for _ in range(steps + 1):
             test = data.X_test @ W + b
-            rows.append((cross_entropy(test, data.labels_test), accuracy(data.labels_test, test.argmax(1))))
+            rows.append(
+                (cross_entropy(test, data.labels_test), accuracy(data.labels_test, test.argmax(1)))
+            )
             logits = data.X @ W + b
             if name == "full":
                 delta = cross_entropy_gradient(logits, data.labels)
@@ -739,7 +747,9 @@ def edge_errors(right: bool, leads: Iterable[float] | None = None) -> EdgeErrors
         with np.errstate(all="ignore"):
             naive = cross_entropy_naive(logits, label)
         binary = by_log1p(float(z), 1.0 if right else 0.0)
-        rows.append([relative_error(v, exact) for v in (naive, cross_entropy(logits, label), binary)])
+        rows.append(
+            [relative_error(v, exact) for v in (naive, cross_entropy(logits, label), binary)]
+        )
     return EdgeErrors(lead, *np.array(rows).T)
 
 
@@ -1019,8 +1029,11 @@ def live_training(still: str) -> str:
         # Its script must stand between the common one and this page's own.
         _parts(
             live_figure(
-                "train-a-classifier", script="logistic_regression", label="train a classifier",
-                still=still, data=training_data(),
+                "train-a-classifier",
+                script="logistic_regression",
+                label="train a classifier",
+                still=still,
+                data=training_data(),
             )  # fmt: skip
         )
     )

@@ -378,9 +378,7 @@ def test_the_jacobian_is_torchs_and_its_rows_sum_to_zero():
     rng = np.random.default_rng(7)
     for z in (rng.normal(size=5), lab.wide_digit()[0]):
         J = lab.softmax_jacobian(z)
-        theirs = torch.autograd.functional.jacobian(
-            lambda v: torch.softmax(v, 0), torch.tensor(z)
-        )
+        theirs = torch.autograd.functional.jacobian(lambda v: torch.softmax(v, 0), torch.tensor(z))
         np.testing.assert_allclose(J, theirs, atol=EXACT)
         np.testing.assert_allclose(J.sum(axis=1), 0, atol=EXACT)
         np.testing.assert_allclose(J, lab.jacobian_by_differences(z), atol=1e-9)
@@ -436,7 +434,10 @@ def test_the_edges_are_those_of_the_formats():
 
 
 def test_the_edge_is_the_last_number_that_works():
-    for dtype, sign, name in ((np.float64, 1.0, "float64 above"), (np.float32, -1.0, "float32 below")):
+    for dtype, sign, name in (
+        (np.float64, 1.0, "float64 above"),
+        (np.float32, -1.0, "float32 below"),
+    ):
         last = dtype(lab.edges()[name])
         works = lab.naive_works(sign, dtype)
         assert works(last)
@@ -550,7 +551,10 @@ def test_the_exam():
     assert gradient.sum() == pytest.approx(0, abs=EXACT)
 
     odds = 0.8 / 0.2 * np.e
-    assert (odds, odds / (1 + odds)) == (pytest.approx(10.87, abs=5e-3), pytest.approx(0.916, abs=5e-4))
+    assert (odds, odds / (1 + odds)) == (
+        pytest.approx(10.87, abs=5e-3),
+        pytest.approx(0.916, abs=5e-4),
+    )
 
 
 # The interactive figures, and the page's code.
