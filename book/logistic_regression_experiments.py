@@ -1,6 +1,6 @@
 """Chapter 7's experiments: the page draws what they return, the tests assert it.
 
-A tumour that is malignant has y = 1, as in chapter 1; scikit-learn's file has it the other way round.
+A malignant tumour has y = 1, as in chapter 1; scikit-learn's file has it the other way round.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -200,7 +201,7 @@ class Chain:
 
 
 def chain(h: float = 1e-5) -> Chain:
-    """The malignant test tumour that the two-measurement neuron gets most wrong, at rounded numbers."""
+    """The malignant test tumour that two measurements get most wrong, at rounded numbers."""
     data, (w, b) = two_measurements()
     logits = data.X_test @ w + b
     worst = int(np.argmin(np.where(data.y_test == 1, logits, np.inf)))
@@ -224,12 +225,18 @@ def chain(h: float = 1e-5) -> Chain:
     d_logit = y_hat * (1 - y_hat)
     dw, _ = logistic_gradient(w, b, x[None], np.array([y]))
     return Chain(
-        x, w, b, y, z, y_hat, at_logit(z),
+        x,
+        w,
+        b,
+        y,
+        z,
+        y_hat,
+        at_logit(z),
         Link(d_answer, difference(at_answer, y_hat)),
         Link(d_logit, difference(answer, z)),
         Link(d_answer * d_logit, difference(at_logit, z)),
         Link(float(dw[0]), difference(lambda v: at_logit(v * x[0] + w[1] * x[1] + b), w[0])),
-    )  # fmt: skip
+    )
 
 
 def clipped_loss(z: Array, edge: float = 1e-7) -> Array:
@@ -275,7 +282,7 @@ def batch_check(seed: int = 7) -> float:
 
 
 def column_against_row() -> tuple[int, tuple[int, ...], float, float]:
-    """What (n, 1) - (n,) makes of a residual, and of an accuracy: numbers held, shape, both shares."""
+    """What (n, 1) == (n,) makes of an accuracy: entries, shape, its share and the right one."""
     data = split()
     weights = hundred_epochs()
     answers = labels(data.X_test @ weights[0] + weights[1])
@@ -358,18 +365,15 @@ def long_run(weight_decay: float = 0.0, epochs: int = LONG, seed: int = SEED) ->
     train = np.array([test_numbers(weights, data.X, data.y) for weights in kept])
     test = np.array([test_numbers(weights, data.X_test, data.y_test) for weights in kept])
     norms = np.array([np.linalg.norm(w) for w, _ in kept])
-    return History(
-        np.array(stops), norms, train[:, 0], test[:, 0], train[:, 1], test[:, 1], kept
-    )  # fmt: skip
+    return History(np.array(stops), norms, train[:, 0], test[:, 0], train[:, 1], test[:, 1], kept)
 
 
 def separable(X: Array, y: Array) -> bool:
     """Whether some line (plane) has all of class 1 on one side, by linear programming."""
     sign = 2 * y - 1
     rows = -sign[:, None] * np.column_stack([X, np.ones(len(y))])
-    found = linprog(
-        np.zeros(rows.shape[1]), A_ub=rows, b_ub=-np.ones(len(y)), bounds=(None, None), method="highs"
-    )  # fmt: skip
+    zeros, below = np.zeros(rows.shape[1]), -np.ones(len(y))
+    found = linprog(zeros, A_ub=rows, b_ub=below, bounds=(None, None), method="highs")
     return bool(found.status == 0)
 
 
@@ -469,14 +473,13 @@ def raw_run(epochs: int = 100) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Leak:
-    """Mean test loss with clean statistics, and by how much the others differ, with standard errors."""
+    """Mean test loss with clean statistics; how far the others are off, with standard errors."""
 
     clean: float
     pooled: float
     pooled_error: float
     own: float
     own_error: float
-    accuracy_pooled: float
     accuracy_own: float
 
 
@@ -500,12 +503,16 @@ def leak(train: int = 427, splits: int = 100, epochs: int = 100) -> Leak:
             row += test_numbers(weights, X_test, y[there])
         rows.append(row)
     table = np.array(rows)
-    error = lambda column: float(np.std(column, ddof=1) / np.sqrt(splits))  # noqa: E731
     pooled, own = table[:, 2] - table[:, 0], table[:, 4] - table[:, 0]
+    errors = [float(np.std(column, ddof=1) / np.sqrt(splits)) for column in (pooled, own)]
     return Leak(
-        float(table[:, 0].mean()), float(pooled.mean()), error(pooled), float(own.mean()), error(own),
-        float((table[:, 3] - table[:, 1]).mean()), float((table[:, 5] - table[:, 1]).mean()),
-    )  # fmt: skip
+        clean=float(table[:, 0].mean()),
+        pooled=float(pooled.mean()),
+        pooled_error=errors[0],
+        own=float(own.mean()),
+        own_error=errors[1],
+        accuracy_own=float((table[:, 5] - table[:, 1]).mean()),
+    )
 
 
 def only_the_ill() -> dict[str, float]:
@@ -660,7 +667,7 @@ def digit_runs(steps: int = DIGIT_STEPS, lr: float = 1.0) -> dict[str, Array]:
 
 
 def wide_digit() -> tuple[Array, int]:
-    """Rounded logits of a test digit on which trained softmax regression hesitates, and its label."""
+    """Rounded logits of a test digit over which softmax regression hesitates, and its label."""
     data = digit_split()
     W, b = np.zeros((64, 10)), np.zeros(10)
     for _ in range(100):
@@ -713,7 +720,7 @@ def edges() -> dict[str, float]:
 
 
 def whole_array_maximum() -> tuple[float, float]:
-    """Two rows, one of them far below the other: the loss with the row's maximum, and the array's."""
+    """Two rows, one far below the other: the loss with the row's maximum, and with the array's."""
     logits, chosen = np.array([[0.0, 1.0], [1000.0, 1001.0]]), np.array([0, 0])
     with np.errstate(all="ignore"):
         shifted = logits - logits.max()
@@ -755,7 +762,7 @@ def edge_errors(right: bool, leads: Iterable[float] | None = None) -> EdgeErrors
 
 @dataclass(frozen=True)
 class Ratio:
-    """The stable form's time over the naive one's, and what the difference is in a training step."""
+    """The stable form's time over the naive one's, both times, and that of a training step."""
 
     ratio: Timing
     naive: Timing
@@ -772,7 +779,7 @@ def time_ratios(
     rng, table = np.random.default_rng(0), {}
     widths = (784, 16, 16, 10)
     params: list[Array] = []
-    for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True):
+    for fan_in, fan_out in pairwise(widths):
         params += [rng.normal(size=(fan_in, fan_out)) / np.sqrt(fan_in), np.zeros(fan_out)]
     for n in sizes:
         logits, chosen = rng.normal(0, 3, (n, 10)), rng.integers(0, 10, n)
@@ -802,9 +809,11 @@ def time_ratios(
                         job()
                     seconds[r, j] = (clock() - begin) / calls
         table[n] = Ratio(
-            timing(seconds[:, 1] / seconds[:, 0]), timing(seconds[:, 0]), timing(seconds[:, 1]),
+            timing(seconds[:, 1] / seconds[:, 0]),
+            timing(seconds[:, 0]),
+            timing(seconds[:, 1]),
             timing(seconds[:5, 2]),
-        )  # fmt: skip
+        )
     return table
 
 
@@ -824,7 +833,7 @@ def cost(y: Array, y_hat: Array, threshold: float, price: float) -> float:
 
 
 def fair_threshold(price: float) -> float:
-    """The threshold that is expected to cost least, if the probabilities are right: 1 / (1 + price)."""
+    """The threshold that should cost least, if the probabilities are right: 1 / (1 + price)."""
     return 1 / (1 + price)
 
 
@@ -839,7 +848,7 @@ def answers(columns: Sequence[int] | None = None) -> tuple[Array, Array]:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Mean probability and share of malignant ones in each bin, how many, and the expected error."""
+    """Mean probability and share of malignant ones in each bin, how many, the mean gap."""
 
     said: Array
     happened: Array
@@ -863,7 +872,7 @@ def calibrate(y: Array, y_hat: Array, bins: int = 10) -> Calibration:
     logits = np.clip(logits, -800, 800)
     return Calibration(
         said, happened, counts, error, bce_with_logits(logits, y), accuracy(y, labels(logits))
-    )  # fmt: skip
+    )
 
 
 @cache
@@ -926,7 +935,12 @@ def mean_loss(loss: str, w: Array, b: float, X: Array, y: Array) -> float:
 
 
 def follow(
-    loss: str, start: Sequence[float], X: Array, y: Array, lr: float, batches: Iterable[Array]
+    loss: str,
+    start: Sequence[float] | Array,
+    X: Array,
+    y: Array,
+    lr: float,
+    batches: Iterable[Array],
 ) -> list[Weights]:
     """The weights after each of the batches, start included."""
     path = [(np.array(start[:2], dtype=float), float(start[2]))]
@@ -1002,14 +1016,14 @@ THRESHOLD_WORDS = {
     "truth": "truth",
     "called": ["called benign", "called malignant"],
     "classes": ["benign", "malignant"],
-    "state": "Threshold {threshold}: {missed} of {ill} malignant tumours are missed, and {alarms} of "
-    "{well} benign ones raise a false alarm. Accuracy {accuracy}; cost {cost}, a miss at {price}. "
+    "state": "Threshold {threshold}: {missed} of {ill} malignant tumours are missed, and {alarms} "
+    "of {well} benign ones raise a false alarm. Accuracy {accuracy}; cost {cost}, a miss at {price}. "
     "The cheapest place of the slider costs {least}, at {where}; 1 / (1 + price) is {fair}.",
 }
 
 
 def threshold_data() -> dict[str, Any]:
-    """What the second figure needs: truth and probability of each test tumour, from both neurons."""
+    """What the second figure needs: truth and probability of each test tumour, both neurons."""
     models = {}
     for name, columns in (("two", (RADIUS, TEXTURE)), ("thirty", None)):
         y, y_hat = answers(columns)
@@ -1034,7 +1048,7 @@ def live_training(still: str) -> str:
                 label="train a classifier",
                 still=still,
                 data=training_data(),
-            )  # fmt: skip
+            )
         )
     )
 
@@ -1048,6 +1062,9 @@ def _parts(markup: str) -> tuple[str, str]:
 def live_threshold(still: str) -> str:
     """The second figure."""
     return live_figure(
-        "choose-a-threshold", script="logistic_regression", label="choose a threshold",
-        still=still, data=threshold_data(),
-    )  # fmt: skip
+        "choose-a-threshold",
+        script="logistic_regression",
+        label="choose a threshold",
+        still=still,
+        data=threshold_data(),
+    )

@@ -452,7 +452,7 @@ def test_the_arrays_maximum_in_place_of_the_rows_loses_the_low_row():
 
 
 def test_the_yardstick_is_exact():
-    """Against the series exp(-z) - exp(-2 z) / 2 + ..., of which the rest is below the last digit."""
+    """Against the series exp(-z) - exp(-2 z) / 2 + ..., whose rest is below the last digit."""
     e = Decimal(-50).exp()
     series = e - e**2 / 2 + e**3 / 3
     assert abs(lab.decimal_softplus(-50.0, 85) / series - 1) < Decimal("1e-25")
@@ -593,5 +593,5 @@ def test_the_code_that_can_be_unfolded_runs_as_shown():
     names: dict[str, object] = {}
     for cell in shown:
         code = re.sub(r"\A(---\n.*?\n---\n|:tags:[^\n]*\n)", "", cell, flags=re.S)
-        exec(compile(code, str(PAGE), "exec"), names)  # noqa: S102 - the page's own code
+        exec(compile(code, str(PAGE), "exec"), names)
     plt.close("all")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def test_each_update_is_the_references(page: Page, site: Site) -> None:
     """A thousand random updates of each loss, mid run, logits up to 50, to 1e-9 a step."""
     open_figure(page, site, until="domcontentloaded")
     rng = np.random.default_rng(7)
-    rows = []
+    rows: list[list[Any]] = []
     for _ in range(500):
         n = int(rng.integers(2, 12))
         X, y = rng.normal(size=(n, 2)).round(3), rng.integers(0, 2, n)
@@ -107,7 +107,8 @@ def test_a_run_of_the_figure_is_a_run_of_the_reference(page: Page, site: Site) -
     for m, loss in ((10, "cross entropy"), (1, "squared error"), (20, "cross entropy")):
         batches, walk = page.evaluate(
             """([m, loss, X, y, start]) => {
-              const batches = Array.from({ length: 60 }, (_, t) => course.logistic.batch(X.length, m, t));
+              const rows = (t) => course.logistic.batch(X.length, m, t);
+              const batches = Array.from({ length: 60 }, (_, t) => rows(t));
               const walk = [start];
               for (const index of batches)
                 walk.push(course.logistic.step(walk.at(-1), X, y, index, 0.5, loss));
@@ -117,7 +118,7 @@ def test_a_run_of_the_figure_is_a_run_of_the_reference(page: Page, site: Site) -
         )
         epoch = -(-len(y) // m)
         for first in range(0, 60 - epoch + 1, epoch):
-            rows = sum(batches[first : first + epoch], [])
+            rows = [i for index in batches[first : first + epoch] for i in index]
             assert sorted(rows) == list(range(len(y)))
         path = lab.follow(
             loss, lab.LIVE_STARTS["wrong"], X, y, 0.5, [np.array(index) for index in batches]
