@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sphinx.application import Sphinx
-    from sphinx.config import Config
+    from sphinx.environment import BuildEnvironment
     from sphinx.writers.html5 import HTML5Translator
 
 CATALOGUE = "predict"
@@ -471,9 +471,9 @@ def load_script(
     app.add_js_file("predict.js", loading_method="defer")
 
 
-def find_translation(app: Sphinx, config: Config) -> None:
-    """Look for the words of the box where the translations of the pages are."""
-    for folder in config.locale_dirs:
+def find_translation(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
+    """Look for the words of the box where the translations of the pages are, once compiled."""
+    for folder in app.config.locale_dirs:
         app.add_message_catalog(CATALOGUE, str(Path(app.confdir) / folder))
 
 
@@ -500,7 +500,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_node(reveal, html=(visit_reveal, end("details")))
     app.add_node(end_reveal)
     app.add_transform(FoldResults)
-    app.connect("config-inited", find_translation)
+    app.connect("env-before-read-docs", find_translation)
     app.connect("builder-inited", offer_for_translation)
     app.connect("doctree-resolved", check_data)
     app.connect("html-page-context", load_script)

@@ -213,24 +213,31 @@
 
     // A finger or a mouse draws from where it was to where it is.
     let pen = null;
+    let passed = new Set();
     function follow(event) {
       const { x: at, y: down } = new DOMPoint(event.clientX, event.clientY).matrixTransform(axes.svg.getScreenCTM().inverse());
       const next = { at: clamp(at, left, right), height: clamp((bottom - down) / (bottom - top), 0, 1) };
       const from = pen ?? next;
       for (const knot of knots) {
         const way = (knot.at - from.at) / (next.at - from.at);
-        if (way >= 0 && way <= 1) knot.height = from.height + way * (next.height - from.height);
-      }
-      if (!pen) {
-        const far = (knot) => Math.abs(knot.at - next.at);
-        knots.reduce((best, knot) => (far(knot) < far(best) ? knot : best)).height = next.height;
+        if (!(way >= 0 && way <= 1)) continue;
+        knot.height = from.height + way * (next.height - from.height);
+        passed.add(knot);
       }
       pen = next;
+      take();
+    }
+    /** The nearest knot comes along, until the stroke has gone through it. */
+    function take() {
+      const far = (knot) => Math.abs(knot.at - pen.at);
+      const near = knots.reduce((best, knot) => (far(knot) < far(best) ? knot : best));
+      if (!passed.has(near)) near.height = pen.height;
       draw();
     }
     axes.svg.addEventListener("pointerdown", (event) => {
       if (shown) return;
       axes.svg.setPointerCapture(event.pointerId);
+      passed = new Set();
       follow(event);
     });
     axes.svg.addEventListener("pointermove", (event) => pen && follow(event));
@@ -284,7 +291,7 @@
   /** Open every fold around an element; say whether one was closed. */
   function openAround(element) {
     let opened = false;
-    for (let fold = element?.closest("details"); fold; fold = fold.parentElement.closest("details")) {
+    for (let fold = element.closest("details"); fold; fold = fold.parentElement.closest("details")) {
       opened ||= !fold.open;
       fold.open = true;
     }
@@ -295,6 +302,17 @@
   function follow(hash) {
     const target = hash.length > 1 && document.getElementById(decodeURIComponent(hash.slice(1)));
     if (target && openAround(target)) target.scrollIntoView();
+  }
+
+  /** Who comes from the search page finds what was searched for, in a fold too. */
+  function openForSearch() {
+    const from = document.referrer && new URL(document.referrer);
+    if (!from || from.origin !== location.origin || !from.pathname.endsWith("/search.html")) return;
+    const terms = (from.searchParams.get("q") ?? "").toLowerCase().split(/\s+/).filter(Boolean);
+    for (const fold of document.querySelectorAll("details.reveal")) {
+      const text = fold.textContent.toLowerCase();
+      if (terms.length && terms.every((term) => text.includes(term))) openAround(fold.lastElementChild);
+    }
   }
 
   window.addEventListener("hashchange", () => follow(location.hash));
@@ -315,8 +333,7 @@
 
   window.addEventListener("load", async () => {
     follow(location.hash);
-    // What a search found is marked by Sphinx's own script.
-    for (const found of document.querySelectorAll("details.reveal:not([open]) .highlighted")) openAround(found);
+    openForSearch();
     // Formulas in a choice are typeset while all of them can be measured.
     await window.MathJax?.startup?.promise;
     document.querySelectorAll(".predict-box").forEach(wake);

@@ -301,6 +301,7 @@ def test_a_page_with_its_pictures_is_light(site: Site) -> None:
 def test_a_live_figure_leaves_something_on_paper(page: Page, site: Site, path: str) -> None:
     """Its still stands on paper, its controls and drawings on the screen."""
     visit(page, site, path)
+    unfold(page)
     boxes = page.locator(".live-figure")
     for number in range(boxes.count()):
         box = boxes.nth(number)
