@@ -1017,8 +1017,8 @@ THRESHOLD_WORDS = {
     "called": ["called benign", "called malignant"],
     "classes": ["benign", "malignant"],
     "state": "Threshold {threshold}: {missed} of {ill} malignant tumours are missed, and {alarms} "
-    "of {well} benign ones raise a false alarm. Accuracy {accuracy}; cost {cost}, a miss at {price}. "
-    "The cheapest place of the slider costs {least}, at {where}; 1 / (1 + price) is {fair}.",
+    "of {well} benign ones raise a false alarm. Accuracy {accuracy}; cost {cost}, a miss at "
+    "{price}. The cheapest place of the slider costs {least}, at {where}; 1 / (1 + price) is {fair}.",
 }
 
 
