@@ -1018,7 +1018,8 @@ THRESHOLD_WORDS = {
     "classes": ["benign", "malignant"],
     "state": "Threshold {threshold}: {missed} of {ill} malignant tumours are missed, and {alarms} "
     "of {well} benign ones raise a false alarm. Accuracy {accuracy}; cost {cost}, a miss at "
-    "{price}. The cheapest place of the slider costs {least}, at {where}; 1 / (1 + price) is {fair}.",
+    "{price}. The cheapest place of the slider costs {least}, at {where}; 1 / (1 + price) is "
+    "{fair}.",
 }
 
 
