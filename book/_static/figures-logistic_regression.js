@@ -118,7 +118,7 @@ course.figure("train-a-classifier", (root, data) => {
 
   // A tenth is fine enough for a thumb, and keeps sliders and points in step.
   const places = Array.from({ length: 20 * side + 1 }, (_, i) => Math.round(10 * (i / 10 - side)) / 10);
-  const at = (place) => places.indexOf(course.clamp(Math.round(10 * place) / 10, -side, side));
+  const at = (value) => places.indexOf(course.clamp(Math.round(10 * value) / 10, -side, side));
   const point = course.slider(root, {
     id: "live-train-point", label: words.point, values: X.map((_, i) => i), start: data.point,
     format: (i) => words.which.replace("{number}", i + 1).replace("{y}", y[i]), change: choose,
@@ -188,11 +188,13 @@ course.figure("train-a-classifier", (root, data) => {
   }
 
   function choose() {
-    const place = [...X[point.value]];
-    set(across, at(place[0]));
-    // The first slider has moved the point to the second one's old place.
-    X[point.value] = place;
-    set(up, at(place[1]));
+    place(...X[point.value]);
+  }
+
+  /** Put the chosen point somewhere, by way of its two sliders. */
+  function place(right, high) {
+    set(across, at(right));
+    set(up, at(high));
   }
 
   function move() {
@@ -220,14 +222,10 @@ course.figure("train-a-classifier", (root, data) => {
     if (!held) return;
     const [a, b] = here(event);
     const { left, right, top, bottom } = map.inside;
-    const place = [
+    place(
       -side + (2 * side * (a - left)) / (right - left),
       side - (2 * side * (b - top)) / (bottom - top),
-    ].map((value) => places[at(value)]);
-    X[point.value] = place;
-    set(across, at(place[0]));
-    X[point.value] = place;
-    set(up, at(place[1]));
+    );
   });
   for (const end of ["pointerup", "pointercancel"]) map.svg.addEventListener(end, () => (held = false));
 
