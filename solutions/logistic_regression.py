@@ -234,7 +234,11 @@ def doubtful_logits(rng):
 def doubtful_whole_logits(rng):
     """Logits that are whole numbers."""
     n = int(rng.integers(5, 9))
-    return dict(z=rng.permutation(np.arange(n) - n // 3), y=_both_labels(rng, n))
+    z = rng.permutation(np.arange(n) - n // 3)
+    # Labels that go with the logits, but for one.
+    y = (z > 0).astype(int)
+    y[np.argmax(z)] = 0
+    return dict(z=z, y=y)
 
 
 def _sure(rng, side: int, low, high) -> Iterator[dict]:
@@ -469,9 +473,12 @@ def rows_of_whole_numbers(rng):
 def steep_weights(rng):
     """Weights so large that logits are beyond 1000, on either side."""
     n, d = int(rng.integers(6, 9)), 2
-    X = _signed(rng, (n, d), 0.5, 2)
-    X[:2] = [[1.5, 1.0], [-1.5, -1.0]]
-    return dict(w=rng.uniform(1500, 2500, d), b=0.5, X=X, y=_both_labels(rng, n))
+    side = rng.choice([-1, 1], n)
+    side[:3] = 1, -1, -1
+    y = (side > 0).astype(int)
+    y[1] = 1
+    X = side[:, np.newaxis] * rng.uniform(0.5, 2, (n, d))
+    return dict(w=rng.uniform(1500, 2500, d), b=0.5, X=X, y=y)
 
 
 @logistic_gradient.mistake(
@@ -1367,9 +1374,9 @@ accuracy.remark(
 
 
 @public
-def and_z_afterwards(softmax, z, then_look_at_z=False):
+def and_z_afterwards(function, z, then_look_at_z=False):
     """What comes back; where one is to look at z, also z as it is afterwards."""
-    answer = softmax(z)
+    answer = function(z)
     return (answer, z) if then_look_at_z else answer
 
 
@@ -1844,8 +1851,16 @@ def naive_patched(logits, labels):
     return -np.mean(np.log(p[np.arange(len(labels)), labels] + 1e-8))
 
 
+@public
+def and_logits_afterwards(function, logits, labels, then_look_at_the_logits=False):
+    """What comes back; where one is to look at the logits, also those as they are afterwards."""
+    answer = function(logits, labels)
+    return (answer, logits) if then_look_at_the_logits else answer
+
+
 @exercise(
     points=2,
+    probe=and_logits_afterwards,
     hints=(
         "Write -log(exp(z_y) / sum of exp(z)) as a difference of two logarithms. Which of them "
         "needs no exp at all?",
@@ -1864,7 +1879,7 @@ def cross_entropy(logits: Array, labels: Array) -> float:
     Returns
     -------
     float; finite and right for any finite logits, even where the right class's probability is too
-    small for a float.
+    small for a float. The arguments are left as they were.
 
     Source: lecture E.
     """
@@ -1907,6 +1922,21 @@ def loss_of_a_sure_error(rng):
 def loss_of_rows_far_apart(rng):
     """Rows that lie thousands apart."""
     return dict(logits=_far_apart(rng, 4), labels=rng.permutation(4)[:3])
+
+
+@cross_entropy.cases
+def loss_leaves_logits_alone(rng):
+    """The logits are looked at afterwards."""
+    return dict(**_labelled(rng, 5, 3), then_look_at_the_logits=True)
+
+
+@cross_entropy.mistake(
+    "The logits themselves are changed: the array of whoever called.",
+    hint="logits -= ... writes into the caller's array. Work on a new one.",
+)
+def loss_shifts_the_logits(logits, labels):
+    logits -= np.max(logits, axis=1, keepdims=True)
+    return cross_entropy.reference(logits, labels)
 
 
 @cross_entropy.mistake(
@@ -2028,13 +2058,6 @@ for shortcut in ("log_loss", "CrossEntropyLoss", "log_softmax"):
         "The library gives the number; with your own log_sum_exp it is two lines of NumPy.",
         uses=shortcut,
     )
-
-
-@public
-def and_logits_afterwards(cross_entropy_gradient, logits, labels, then_look_at_the_logits=False):
-    """What comes back; where one is to look at the logits, also those as they are afterwards."""
-    answer = cross_entropy_gradient(logits, labels)
-    return (answer, logits) if then_look_at_the_logits else answer
 
 
 @exercise(
@@ -2449,15 +2472,20 @@ def _classified(rng, n: int, share: float, bend: float) -> dict:
     return dict(y=y, y_hat=y_hat**bend)
 
 
-def _one_winner(make, *told_from) -> dict:
+def _one_winner(make, *told_from, extreme=False) -> dict:
     """The first of the cases that `make()` gives in which one choice of alarms is clearly the
-    cheapest, and in which the mistakes `told_from` choose otherwise."""
+    cheapest, and in which the mistakes `told_from` choose otherwise.
+
+    extreme: whether that choice is to be everybody or nobody; else it must be neither.
+    """
     while True:
         case = make()
         costs = np.sort(_costs(np.append(np.unique(case["y_hat"]), np.inf), **case))
         best = decisions(best_threshold.reference, **case)
-        if costs[1] - costs[0] > 1e-3 and not any(
-            np.array_equal(decisions(wrong, **case), best) for wrong in told_from
+        if (
+            costs[1] - costs[0] > 1e-3
+            and len(np.unique(best)) == (1 if extreme else 2)
+            and not any(np.array_equal(decisions(wrong, **case), best) for wrong in told_from)
         ):
             return case
 
@@ -2473,8 +2501,8 @@ def scores_not_probabilities(rng):
     """The scores rank well, but are far from probabilities."""
     for bend in (4.0, 0.2):
         yield _one_winner(
-            lambda bend=bend: {**_classified(rng, 24, 0.4, bend), **_price(rng, 2)},
-            *(one_half, formula_of_probabilities, dearest_instead),
+            lambda bend=bend: {**_classified(rng, 24, 0.2, bend), **_price(rng, 2)},
+            *(one_half, formula_of_probabilities, rates_for_counts, costs_exchanged),
         )
 
 
@@ -2504,12 +2532,14 @@ def equal_scores(rng):
     """Many scores are equal; no threshold can tell those examples apart."""
 
     def make():
-        case = _classified(rng, 30, 0.4, 1.0)
+        case = _classified(rng, 30, 0.5, 1.0)
         order = np.argsort(-case["y"], kind="stable")
         levels = np.ceil(case["y_hat"][order] * 5) / 8
-        return {"y": case["y"][order], "y_hat": levels, **_price(rng, 1)}
+        return {"y": case["y"][order], "y_hat": levels, **_price(rng, 3)}
 
-    case = _one_winner(make, cut_between_equals)
+    case = _one_winner(
+        make, cut_between_equals, one_half, formula_of_probabilities, costs_exchanged
+    )
     yield case
     yield {**case, "y": case["y"][::-1].copy(), "y_hat": case["y_hat"][::-1].copy()}
 
@@ -2519,13 +2549,13 @@ def everybody_or_nobody(rng):
     """No alarm at all is cheapest; then an alarm for everybody."""
 
     def nobody():
-        return {**_classified(rng, 15, 0.2, 1.0), **_price(rng, 1 / 60)}
+        return {**_classified(rng, 15, 0.2, 0.02), **_price(rng, 1 / 60)}
 
     def everybody():
         return {**_classified(rng, 15, 0.8, 1.0), **_price(rng, 60)}
 
-    yield _one_winner(nobody, some_alarm_always)
-    yield _one_winner(everybody, between_scores_alone)
+    yield _one_winner(nobody, some_alarm_always, formula_of_probabilities, extreme=True)
+    yield _one_winner(everybody, between_scores_alone, one_half, extreme=True)
 
 
 @best_threshold.mistake(
