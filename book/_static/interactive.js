@@ -1,7 +1,8 @@
 // What every interactive figure needs: a box that wakes up, controls that a keyboard and a thumb can
 // use, panels with axes, and a sentence that is read out. A chapter's own script uses it through
 // `course`, and draws; the numbers come from the page (JSON in the box) or from its own arithmetic.
-globalThis.course = (() => {
+// Once a page, however often its figures name this script: what other scripts put there must stay.
+globalThis.course ??= (() => {
   const SVG = "http://www.w3.org/2000/svg";
 
   function dress(element, attributes, text) {
