@@ -314,12 +314,17 @@ EDGES: dict[str, dict[str, Any]] = {
 SIZE = (340, 499)
 
 
+# mypy sees the class and not what `class_exercise` made of it.
+DECLARED: Any = Tensor
+
+
 def broken_tensor(name: str) -> type:
     """The Tensor of a named mistake: its own code, from the set."""
-    for part in Tensor.parts:
+    for part in DECLARED.parts:
         for mistake in part.mistakes:
             if mistake.name == name:
-                return mistake.wrong  # type: ignore[return-value]
+                wrong: type = mistake.wrong
+                return wrong
     raise KeyError(name)
 
 
@@ -355,7 +360,7 @@ class Run:
 @cache
 def run(name: str = "right") -> Run:
     """Build the graph and go back through it, with the rules of each node listened to."""
-    nodes = build(Tensor.reference if name == "right" else broken_tensor(name))
+    nodes = build(DECLARED.reference if name == "right" else broken_tensor(name))
     names = {id(node): key for key, node in nodes.items()}
     visits: list[Visit] = []
 
@@ -385,7 +390,7 @@ def run(name: str = "right") -> Run:
 
 def values() -> dict[str, Array]:
     """What the nodes hold, going forward."""
-    return {name: np.array(node.data) for name, node in build(Tensor.reference).items()}
+    return {name: np.array(node.data) for name, node in build(DECLARED.reference).items()}
 
 
 def where_it_stopped(broken: Run) -> tuple[str, str, tuple[int, ...], tuple[int, ...]]:
@@ -500,7 +505,7 @@ def frames(name: str) -> Iterator[dict[str, Any]]:
     handed_on: set[tuple[str, str]] = set()
     for number, visit in enumerate(got.visits):
         node, last = visit.node, number == len(got.visits) - 1
-        said = [
+        words = [
             BACKWARD.format(
                 step=len(MADE_FROM) + number + 1,
                 steps=steps,
@@ -511,38 +516,38 @@ def frames(name: str) -> Iterator[dict[str, Any]]:
             )
         ]
         if node in SHARED:
-            said.append(about_shares(sent[node], visit.grad))
+            words.append(about_shares(sent[node], visit.grad))
         agrees = visit.grad.shape == held[node].shape and np.allclose(
             visit.grad, run("right").grads[node]
         )
         if any((node, parent) in handed_on for parent in visit.shares):
-            said.append(AGAIN)
+            words.append(AGAIN)
         grads = {node: [listed(visit.grad), "right" if agrees else "wrong"]}
         shares = {}
         for parent, share in visit.shares.items():
             if share is None:
-                said.append(FAILS.format(parent=parent))
+                words.append(FAILS.format(parent=parent))
                 continue
             sent[parent].append(share)
             handed_on.add((node, parent))
-            said.append(GOES.format(parent=parent, share=spoken(share)))
+            words.append(GOES.format(parent=parent, share=spoken(share)))
             shares[parent + node] = listed(share)
             complete = parent in LEAVES and last_to[parent] == number
             if complete and status[parent] in ("right", "wrong"):
                 grads[parent] = [listed(got.grads[parent]), status[parent]]
                 if parent in SHARED and status[parent] == "right":
-                    said.append(STRETCHED.format(grad=spoken(got.grads[parent])))
+                    words.append(STRETCHED.format(grad=spoken(got.grads[parent])))
         if last:
             there = has_gradient(name)
             for each in held:
                 grads[each] = [listed(got.grads[each]) if each in there else [], status[each]]
-            said.append(summary(name))
+            words.append(summary(name))
         yield {
             "at": node,
             "made": len(held),
             "grads": grads,
             "shares": shares,
-            "said": " ".join(said),
+            "said": " ".join(words),
         }
 
 
@@ -596,7 +601,12 @@ def title(name: str, shape: tuple[int, ...]) -> str:
 def graph_still() -> str:
     """The graph at its end as a picture, and in words what each mistake does to it."""
     held, grads = values(), run("right").grads
-    shares = {parent + v.node: s for v in run("right").visits for parent, s in v.shares.items()}
+    shares = {
+        parent + visit.node: share
+        for visit in run("right").visits
+        for parent, share in visit.shares.items()
+        if share is not None
+    }
     figure, ax = new_figure(size=(5.2, 7.3))
     figure.subplots_adjust(left=0.01, right=0.99, top=0.99, bottom=0.01)
     ax.set(xlim=(0, SIZE[0]), ylim=(SIZE[1], 0), aspect="equal")
@@ -617,7 +627,8 @@ def graph_still() -> str:
         if "share" in place:
             (x, y), rows = place["share"], shares[edge]
             half = 5 + sum(
-                4 + 3 * max(map(len, column)) for column in zip(*listed(rows), strict=True)
+                4 + 3 * max(len(text) for text in column)
+                for column in zip(*listed(rows), strict=True)
             )
             look = {"facecolor": "white", "edgecolor": BLUE, "linestyle": ":"}
             ax.add_patch(rectangle(x - half, y - 17, 2 * half, 34, **look))
@@ -629,8 +640,8 @@ def graph_still() -> str:
         ax.add_patch(rectangle(x, y, width, height, facecolor="white", edgecolor="black"))
         ax.text(x + 6, y + 13, title(name, held[name].shape), fontsize=10, weight="bold")
         edge_x = block(held[name], x + 4, y + 30, "black")
-        corner = (x + 4, y + 33 + 14 * lines) if stacked else (edge_x + 16, y + 30)
-        block(grads[name], *corner, BLUE)
+        left, top = (x + 4, y + 33 + 14 * lines) if stacked else (edge_x + 16, y + 30)
+        block(grads[name], left, top, BLUE)
     said = list(frames("right"))[-1]["said"]
     made = ", ".join(title(name, ()) for name in OPERATIONS)
     patterns = "".join(f"<li>{NAMES[name]}: {summary(name)}</li>" for name in MISTAKES)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from typing import Any
 
@@ -497,7 +497,7 @@ def leak(train: int = 427, splits: int = 100, epochs: int = 100) -> Leak:
             tuple(standardise(X[both], X[part])[1] for part in (here, there)),
             (standardise(X[here], X[here])[0], standardise(X[there], X[there])[0]),
         )
-        row = []
+        row: list[float] = []
         for X_train, X_test in ways:
             weights = fit_logistic(X_train, y[here], LR, train, epochs, np.random.default_rng(0))
             row += test_numbers(weights, X_test, y[there])
@@ -790,8 +790,8 @@ def time_ratios(
             mlp_backward(params, mlp_forward(params, X)[1], Y)
 
         jobs: list[Callable[[], Any]] = [
-            lambda a=logits, c=chosen: cross_entropy_naive(a, c),
-            lambda a=logits, c=chosen: cross_entropy(a, c),
+            partial(cross_entropy_naive, logits, chosen),
+            partial(cross_entropy, logits, chosen),
             step,
         ]
         seconds = np.empty((repeats, 3))

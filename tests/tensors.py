@@ -14,6 +14,13 @@ import numpy as np
 Array = np.ndarray
 
 
+def grad_of(tensor: Any) -> Array:
+    """The gradient that torch left on a tensor."""
+    assert tensor.grad is not None
+    grad: Array = tensor.grad.numpy()
+    return grad
+
+
 def summed_to(g: Array, shape: tuple[int, ...]) -> Array:
     """Undo broadcasting, axis by axis."""
     g = np.asarray(g)

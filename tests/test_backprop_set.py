@@ -37,6 +37,7 @@ from solutions.backprop import (
     tanh_grad,
     unbroadcast,
 )
+from tests.tensors import grad_of
 
 Array = np.ndarray
 PARTS = {part.name: part for part in find_set("backprop").parts}
@@ -65,7 +66,7 @@ def torch_slope(function: Callable[[torch.Tensor], torch.Tensor], z: Array) -> A
     inputs = leaf(z)
     function(inputs).sum().backward()
     assert inputs.grad is not None
-    return inputs.grad.numpy()
+    return grad_of(inputs)
 
 
 # Activations
@@ -273,7 +274,7 @@ def test_large_logits_are_torchs_too(size: float) -> None:
     with np.errstate(over="raise", invalid="raise"):
         grads = mlp_backward(params, mlp_forward(params, X)[1], Y)
     for got, theirs in zip(grads, leaves, strict=True):
-        np.testing.assert_allclose(got, theirs.grad, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(got, grad_of(theirs), rtol=1e-9, atol=1e-9)
 
 
 def test_gradients_are_central_differences() -> None:
@@ -353,7 +354,7 @@ def test_standardise_backward_is_torchs_layer_norm(
     inputs = leaf(x)
     torch.nn.functional.layer_norm(inputs, (n,), eps=0.0).backward(torch.tensor(grad))
     got = standardise_backward(x, grad)
-    np.testing.assert_allclose(got, inputs.grad, rtol=1e-6, atol=1e-8 / width)
+    np.testing.assert_allclose(got, grad_of(inputs), rtol=1e-6, atol=1e-8 / width)
     # A shift and a stretch of x change nothing.
     assert abs(np.sum(got)) * width < 1e-8
     assert abs(got @ (x - x.mean())) < 1e-8
@@ -391,7 +392,7 @@ def test_claims_are_right_to_twelve_digits_or_wrong_by_two_hundredths(seed: int)
         else:
             value = rest + torch.sum(weight * torch.sin(u))
         value.backward()
-        truth = point.grad.numpy()
+        truth = grad_of(point)
         assert float(value.detach()) == pytest.approx(f(theta), rel=1e-12)
         off = np.abs(claim - truth) > 1e-12 * np.maximum(np.abs(truth), np.abs(claim))
         assert np.flatnonzero(off).tolist() == suspects(f, theta, claim).tolist()
@@ -505,7 +506,7 @@ def neuron_by_tanh(x: Array, w: Array, b: float, y: float) -> Any:
 def neuron_by_torch(x: Array, w: Array, b: float, y: float) -> Any:
     weights, bias = leaf(w), leaf(b)
     (0.5 * (torch.sigmoid(weights @ torch.tensor(x) + bias) - y) ** 2).backward()
-    return weights.grad.numpy(), bias.grad.item()
+    return grad_of(weights), grad_of(bias).item()
 
 
 def neuron_by_exponentials(x: Array, w: Array, b: float, y: float) -> Any:
@@ -657,7 +658,7 @@ def backward_reversed_at_the_end(params: list[Array], cache: list[Array], Y: Arr
 def backward_by_torch(params: list[Array], cache: list[Array], Y: Array) -> Any:
     leaves = [leaf(p) for p in params]
     torch_loss(leaves, cache[0], Y)[1].backward()
-    return [p.grad.numpy() for p in leaves]
+    return [grad_of(p) for p in leaves]
 
 
 def unbroadcast_by_loop(grad: Array, shape: tuple[int, ...]) -> Array:
@@ -744,7 +745,7 @@ def standardise_by_loop(x: Array, grad: Array) -> Array:
 def standardise_by_torch(x: Array, grad: Array) -> Array:
     inputs = leaf(x)
     ((inputs - inputs.mean()) / inputs.std(correction=0)).backward(torch.tensor(grad))
-    return inputs.grad.numpy()
+    return grad_of(inputs)
 
 
 def looking_from_both_sides(step: Callable[[float], float], tolerance: float, floor: float) -> Any:

@@ -16,7 +16,7 @@ from micrograd.engine import Value
 from autograder.catalog import find_set
 from autograder.judge import judge, local_caller
 from solutions.backprop import Tensor, mlp_backward, mlp_forward
-from tests.tensors import STYLES, Closures
+from tests.tensors import STYLES, Closures, grad_of
 
 PARTS = [part for part in find_set("backprop").parts if part.exercise == "Tensor"]
 seeds = st.integers(0, 2**32 - 1)
@@ -24,11 +24,6 @@ seeds = st.integers(0, 2**32 - 1)
 
 def close(got: Any, wanted: Any, tolerance: float = 1e-10) -> None:
     np.testing.assert_allclose(got, wanted, rtol=tolerance, atol=tolerance)
-
-
-def grad_of(tensor: torch.Tensor) -> np.ndarray:
-    assert tensor.grad is not None
-    return tensor.grad.numpy()
 
 
 # Random graphs, the same on both sides: operations that both know by the same name.

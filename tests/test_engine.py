@@ -555,7 +555,7 @@ def test_a_call_that_hangs_or_dies_takes_no_other_along() -> None:
             hung = snapshot.call(call("hang"))
             assert hung.value == TimedOut(0.3)
             snapshot._limits = replace(snapshot._limits, call_seconds=10.0)
-            if snapshot._timeouts["f"] < snapshot._limits.timeouts:
+            if snapshot._timeouts["f", ""] < snapshot._limits.timeouts:
                 assert snapshot.call(call("fine")).value == wanted
         assert isinstance(snapshot.call(call("fine")).value, TimedOut)
 
