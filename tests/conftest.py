@@ -212,8 +212,12 @@ class Course(Person):
         """The automatic mark of every function, and whether it needs a look."""
         with self.gradebook() as book:
             notebook = book.find_submission_notebook(self.assignment, self.assignment, student)
+            names = {part.grade_id: part.name for part in self.exercises.parts}
             return {
-                grade.name.removeprefix("check-"): (grade.auto_score, grade.needs_manual_grade)
+                names.get(grade.name, grade.name.removeprefix("check-")): (
+                    grade.auto_score,
+                    grade.needs_manual_grade,
+                )
                 for grade in notebook.grades
             }
 

@@ -8,6 +8,7 @@ learner's own function of that name plays no part.
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 from typing import Any
 
@@ -115,6 +116,7 @@ class _Module:
             self.made[name] = ast.unparse(self._statements[name])
 
 
+@functools.lru_cache(maxsize=16)
 def _statements(exercise_set: ExerciseSet) -> dict[str, ast.stmt]:
     """What each top-level name of a module comes from."""
     found: dict[str, ast.stmt] = {}
