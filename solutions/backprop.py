@@ -2753,18 +2753,25 @@ def data_of(result):
 )
 def add_and_multiply(cls, a, b, number, row):
     """A Tensor with a Tensor, with a number and with an array, on either side."""
-    s, t = cls(a), cls(b)
-    out = (s * t + s * number + number * t + (number + t) + (t + number)) * s
-    out.backward()
-    wide = cls(row)
-    return {
-        "the value": out.data,
-        "the gradient of a": s.grad,
-        "the gradient of b": t.grad,
-        "array + Tensor": data_of(row + wide),
-        "array * Tensor": data_of(row * wide),
-        "Tensor * array": data_of(wide * row),
+    ways = {
+        "a + b": lambda s, t: s + t,
+        "a * b": lambda s, t: s * t,
+        "(a + number) * (number * b)": lambda s, t: (s + number) * (number * t),
+        "(a * number) * (number + b)": lambda s, t: (s * number) * (number + t),
     }
+    made = {}
+    for name, way in ways.items():
+        s, t = cls(a), cls(b)
+        out = way(s, t)
+        out.backward()
+        made[f"the value of {name}"] = out.data
+        made[f"the gradient of a in {name}"] = s.grad
+        made[f"the gradient of b in {name}"] = t.grad
+    wide = cls(row)
+    made["array + Tensor"] = data_of(row + wide)
+    made["array * Tensor"] = data_of(row * wide)
+    made["Tensor * array"] = data_of(wide * row)
+    return made
 
 
 @add_and_multiply.cases
@@ -3025,10 +3032,25 @@ diamond.slips(
 )
 def power_and_division(cls, a, b, number, exponent):
     """Powers, quotients, differences and the minus sign, with a Tensor and with a number."""
-    s, t = cls(a), cls(b)
-    out = s**exponent + s / t - t / number + number / s + (number - s) - (t - number) + -s
-    out.backward()
-    return {"the value": out.data, "the gradient of a": s.grad, "the gradient of b": t.grad}
+    ways = {
+        "a ** exponent": lambda s, t: s**exponent,
+        "-a": lambda s, t: -s,
+        "a - b": lambda s, t: s - t,
+        "a / b": lambda s, t: s / t,
+        "(a - number) * b": lambda s, t: (s - number) * t,
+        "(number - a) * b": lambda s, t: (number - s) * t,
+        "a / number": lambda s, t: s / number,
+        "number / a": lambda s, t: number / s,
+    }
+    made = {}
+    for name, way in ways.items():
+        s, t = cls(a), cls(b)
+        out = way(s, t)
+        out.backward()
+        made[f"the value of {name}"] = out.data
+        made[f"the gradient of a in {name}"] = s.grad
+        made[f"the gradient of b in {name}"] = t.grad
+    return made
 
 
 @power_and_division.cases
@@ -3296,11 +3318,16 @@ matmul.slips(
     ),
 )
 def broadcasting(cls, a, b, scale):
-    """(a * b + b) * scale, summed to a number, where NumPy has to stretch a or b."""
-    s, t = cls(a), cls(b)
-    out = s * t + t
-    (out * scale).sum().backward()
-    return {"the value": out.data, "the gradient of a": s.grad, "the gradient of b": t.grad}
+    """(a + b) * scale and a * b * scale, summed to a number; NumPy has to stretch a or b."""
+    made = {}
+    for name, way in {"a + b": lambda s, t: s + t, "a * b": lambda s, t: s * t}.items():
+        s, t = cls(a), cls(b)
+        out = way(s, t)
+        (out * scale).sum().backward()
+        made[f"the value of {name}"] = out.data
+        made[f"the gradient of a in {name}"] = s.grad
+        made[f"the gradient of b in {name}"] = t.grad
+    return made
 
 
 def _stretched(rng, a, b) -> dict:
@@ -3603,7 +3630,10 @@ backward_twice.slips(
 @Tensor.step(
     points=1,
     draws=2,
-    after=("data_and_grad", "add_and_multiply", "sum_and_mean", "exp_log_relu"),
+    after=(
+        *("data_and_grad", "add_and_multiply", "used_twice", "diamond"),
+        *("power_and_division", "sum_and_mean", "broadcasting", "exp_log_relu", "reshaping"),
+    ),
     hints=(
         "Which of your operations write into an array that they were given?",
         "Make new arrays: np.maximum(x, 0), not x[x < 0] = 0; a + b, not a += b.",

@@ -8,7 +8,8 @@ import pytest
 
 from autograder import check
 from autograder.build import write_source
-from autograder.catalog import ExerciseSet, load_set
+from autograder.catalog import ExerciseSet, find_set, load_set
+from autograder.engine.interface import Limits
 from autograder.engine.sandbox import default_runner
 from autograder.grading.grade import Graded, grade
 from autograder.grading.submission import Submission
@@ -130,3 +131,47 @@ def test_a_case_does_not_depend_on_how_the_answer_is_made(shapes: ExerciseSet) -
     part = shapes.part("project_nonnegative")
     verdict = judge(part, SEED, local_caller(part.mistakes[0].wrong))
     assert verdict.mistake == "clipped_in_place"
+
+
+def test_one_step_that_hangs_costs_no_other_step(shapes: ExerciseSet) -> None:
+    source = bare(shapes.exercises[1].reference)
+    hangs = source.replace("    def __mul__(self, other):", HANGING)
+    notebook = instructor_notebook(shapes)
+    for cell in notebook.cells:
+        if cell.metadata.get("nbgrader", {}).get("grade_id") == "Dual":
+            cell.source = hangs
+    # The step that hangs is judged first: both share a snapshot.
+    first, second = (c for c in notebook.cells if c.id.startswith("check-Dual"))
+    at = notebook.cells.index(first)
+    notebook.cells[at : at + 2] = [second, first]
+    limits = Limits(call_seconds=0.3)
+    graded = grade(Submission(notebook), shapes, SEED, default_runner(), limits=limits)
+    assert graded.verdicts["Dual.multiply"].status == "timeout"
+    assert graded.verdicts["Dual.add"].status == "passed"
+
+
+HANGING = """\
+    def __mul__(self, other):
+        while True:
+            pass
+
+    def unused(self, other):"""
+
+
+def test_a_step_names_the_one_that_it_needs() -> None:
+    """Both fail: the second says so. Nothing is said where nobody began, or where it is right."""
+    backprop = find_set("backprop")
+    part = backprop.part("Tensor.diamond")
+    assert "Tensor.used_twice" in part.after
+    notebook = instructor_notebook(backprop)
+    wrong = "arrived[parent] = share"
+    right = "arrived[parent] = arrived[parent] + share if parent in arrived else share"
+    cell = next(c for c in notebook.cells if c.id == "solution-Tensor")
+    assert right in cell.source
+    cell.source = cell.source.replace(right, wrong)
+    verdicts = grade(Submission(notebook), backprop, SEED, default_runner()).verdicts
+    assert verdicts["Tensor.used_twice"].mistake == "not_accumulated"
+    assert verdicts["Tensor.used_twice"].mend_first is None
+    assert verdicts["Tensor.diamond"].mend_first == "Tensor.used_twice"
+    assert verdicts["Tensor.matmul"].status == "passed"
+    assert verdicts["Tensor.matmul"].mend_first is None

@@ -71,6 +71,10 @@ def fork(channel: Channel, deadline: float, request: dict[str, Any]) -> tuple[Ch
     return Channel(ours), reply["forked"]
 
 
+# So many times as many timeouts as of one step are waited for, of all steps of a class.
+OF_ALL_STEPS = 2
+
+
 class AskedSnapshot:
     """A snapshot whose base answers on a channel.
 
@@ -123,9 +127,11 @@ class AskedSnapshot:
         """Put a question."""
         if self._budget.left <= 0:
             return Answer(TimedOut(self._limits.notebook_seconds, "notebook"))
-        # The steps of a class have one target, and a probe each.
+        # The steps of a class have one target, and a probe each: where one hangs, others need not.
         asked = (question.target, question.probe[1] if question.probe else "")
-        if self._timeouts[asked] >= self._limits.timeouts:
+        of_all = sum(n for (target, _probe), n in self._timeouts.items() if target == asked[0])
+        most = self._limits.timeouts
+        if self._timeouts[asked] >= most or of_all >= OF_ALL_STEPS * most:
             return Answer(TimedOut(self._limits.call_seconds))
         self._processes.allow(self._limits.processes)
         oracles = self._oracles(question)
