@@ -3113,7 +3113,8 @@ power_and_division.slips(
         "Every entry moves the sum by as much as itself: the gradient of the sum goes to each.",
         "The gradient comes in with the shape of the sum and must go out with that of the "
         "Tensor: np.expand_dims brings the axis back, np.broadcast_to stretches it.",
-        "A mean is a sum times (entries of the result) / (entries of the Tensor).",
+        "A mean is a sum times (entries of the result) / (entries of the Tensor). If that stops "
+        "with a shape error, a number met an array: do the step `broadcasting` first.",
     ),
 )
 def sum_and_mean(cls, x, scale, axis, keepdims):

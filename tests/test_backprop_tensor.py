@@ -240,6 +240,22 @@ def test_unusual_right_styles_have_full_marks_on_a_hundred_seeds(style: str) -> 
         assert set(verdicts(STYLES[style], f"style-{seed}").values()) == {"passed"}
 
 
+# Wrong for every graph, or for numbers that meet arrays: these reach further than their step.
+FAR = {"from_the_front", "stepped_already", "sum_in_place"}
+FAR |= {"not_unbroadcast", "axis_of_length_one_left"}
+
+
+def test_a_mistake_of_one_step_fails_no_other_that_does_not_stand_after_it() -> None:
+    for part in PARTS:
+        for mistake in part.mistakes:
+            if mistake.name in FAR:
+                continue
+            told = verdicts(mistake.wrong, "steps")
+            for other in PARTS:
+                if other is not part and told[other.name] != "passed":
+                    assert part.name in other.after, (mistake.name, other.name)
+
+
 def test_a_step_can_be_right_while_others_are_not() -> None:
     """Sums are wrong by a factor: what needs no sum has its points all the same."""
 
