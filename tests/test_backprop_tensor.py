@@ -223,7 +223,7 @@ def test_mlp_backward_is_what_tensor_torch_and_differences_say(sizes: tuple[int,
 # Other people's ways to write it.
 
 
-def verdicts(cls: type, seed: str) -> dict[str, str]:
+def verdicts(cls: Callable[..., Any], seed: str) -> dict[str, str]:
     return {part.name: judge(part, seed, local_caller(cls)).status for part in PARTS}
 
 
