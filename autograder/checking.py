@@ -102,7 +102,7 @@ def _verdict(part: VisiblePart, function: Any) -> Verdict:
         verdict.remarks += [_(r["text"]) for r in part.remarks if r["uses"] in used]
     if verdict.status not in ("passed", "not_attempted"):
         verdict.mend_first = _mend_first(part, function)
-    if verdict.status != "passed" and verdict.mend_first is None:
+    if verdict.status != "passed" and not (verdict.mend_first or verdict.mistake):
         verdict.mend_first = _step_to_mend_first(part, function)
     return verdict
 

@@ -3609,11 +3609,21 @@ def of_a_leaf_used_twice(rng):
 backward_twice.slips(
     middle_handed_on_again=slip(
         {
-            "grad = arrived.pop(node)\n": "grad = node.grad + arrived.pop(node)\n",
+            "grad = arrived.pop(node)\n": "grad = arrived.pop(node)\n"
+            "            grad = grad if node is self else node.grad + grad\n",
             "node.grad += grad": "node.grad = grad",
         },
         "The second backward() hands on again what the first one left in the middle.",
         hint="1, then 3 in place of 2: gradients of nodes in the middle must not survive a call.",
+    ),
+    everything_handed_on_again=slip(
+        {
+            "grad = arrived.pop(node)\n": "grad = node.grad + arrived.pop(node)\n",
+            "node.grad += grad": "node.grad = grad",
+        },
+        "The second backward() hands on what the first one left, the result's own 1 included.",
+        hint="1, then 4 in place of 2: what a call hands on must start from its own 1 and from "
+        "nothing else.",
     ),
     replaced=slip(
         {"node.grad += grad": "node.grad = grad"},

@@ -346,11 +346,13 @@ def _say_which_step_to_mend_first(
     exercise_set: ExerciseSet, verdicts: Mapping[str, Verdict]
 ) -> None:
     """A step of a class that is not right names the first of those that it needs and that are not
-    right either. Of a class that nobody began there is nothing to say."""
+    right either. A mistake that has a name needs no more, and of a class that nobody began there
+    is nothing to say."""
     begun = {p.exercise for p in exercise_set.parts if verdicts[p.name].status in BEGUN}
     for part in exercise_set.parts:
         verdict = verdicts[part.name]
-        if part.exercise in begun and verdict.status != "passed" and not verdict.mend_first:
+        told = verdict.status == "passed" or verdict.mistake or verdict.mend_first
+        if part.exercise in begun and not told:
             off = [name for name in part.after if verdicts[name].status != "passed"]
             verdict.mend_first = off[0] if off else None
 
