@@ -37,6 +37,8 @@ Array = np.ndarray
 
 SIZES = (784, 16, 16, 10)
 SEED = 6
+GRAPHS = 40
+DEEP_LR = 0.02
 
 
 # Digits, and a network on them.
@@ -69,7 +71,8 @@ def split(side: int = 28) -> Split:
 def initial(kind: str, sizes: Sequence[int], rng: np.random.Generator) -> list[Array]:
     """A network's parameters before any training; all biases are zero.
 
-    `kind` is zeros, ones, uniform (within 1 / sqrt(fan_in)), He or normal (variance 1).
+    `kind` is zeros, ones, uniform (within 1 / sqrt(fan_in)), He, normal (variance 1), or fan-out:
+    He with the wrong one of the two counts.
     """
     draw: dict[str, Callable[[int, int], Array]] = {
         "zeros": lambda i, o: np.zeros((i, o)),
@@ -77,6 +80,7 @@ def initial(kind: str, sizes: Sequence[int], rng: np.random.Generator) -> list[A
         "uniform": lambda i, o: rng.uniform(-1, 1, size=(i, o)) / np.sqrt(i),
         "He": lambda i, o: he_normal(i, o, rng),
         "normal": lambda i, o: rng.normal(size=(i, o)),
+        "fan-out": lambda i, o: rng.normal(0, np.sqrt(2 / o), size=(i, o)),
     }
     params = []
     for fan_in, fan_out in pairwise(sizes):
@@ -452,7 +456,7 @@ def multiplications(sizes: Sequence[int] = (784, 16, 16, 10, 1)) -> tuple[int, i
 # The library.
 
 
-def torch_gap(graphs: int = 40, seed: int = SEED) -> float:
+def torch_gap(graphs: int = GRAPHS, seed: int = SEED) -> float:
     """Largest difference between Tensor's gradients and torch's, over random graphs.
 
     A graph takes three leaves, (3, 4), (4,) and (3, 1), and makes twelve new nodes, each from two
@@ -491,6 +495,57 @@ def combined(a: Any, b: Any, operation: int) -> Any:
             return a.relu() + 0.1 * b
         case _:
             return (a * 0.1).exp() * b
+
+
+def share_by_differences(
+    f: Callable[[Array], Array], at: Array, arrived: Array, h: float = 1e-5
+) -> Array:
+    """What comes back to `at` when `arrived` comes back to f(at), by central differences."""
+    slopes = numerical_gradient(
+        lambda flat_: float(np.sum(arrived * f(flat_.reshape(at.shape)))), at.ravel(), h
+    )
+    return slopes.reshape(at.shape)
+
+
+def product_rules() -> dict[str, float]:
+    """How far rules for P = U V, both 3 by 3, are from central differences; one is wrong."""
+    rng = np.random.default_rng(SEED)
+    U, V, back = rng.normal(size=(3, 3, 3))
+    by_U = share_by_differences(lambda u: u @ V, U, back)
+    by_V = share_by_differences(lambda v: U @ v, V, back)
+    return {
+        "U: P V^T": relative_gap(back @ V.T, by_U),
+        "V: U^T P": relative_gap(U.T @ back, by_V),
+        "U: P V": relative_gap(back @ V, by_U),
+    }
+
+
+def rule_gaps() -> dict[str, float]:
+    """For each row of the page's table of shares, its distance from central differences.
+
+    The rules are written out as the page has them, not taken from Tensor.
+    """
+    rng = np.random.default_rng(SEED)
+    # Above 0 for the logarithm; the ReLU's own array has both signs, and no kink within h.
+    u, v = rng.uniform(0.5, 2, size=(2, 3, 4))
+    signed = np.where(rng.random((3, 4)) < 0.5, -1, 1) * u
+    back, row = rng.normal(size=(3, 4)), rng.normal(size=(3, 1))
+    table: dict[str, tuple[Callable[[Array], Array], Array, Array, Array]] = {
+        "sum of two": (lambda w: w + v, u, back, back),
+        "product": (lambda w: w * v, u, back, back * v),
+        "power": (lambda w: w**3, u, back, back * 3 * u**2),
+        "exp": (np.exp, u, back, back * np.exp(u)),
+        "log": (np.log, u, back, back / u),
+        "relu": (relu, signed, back, np.where(signed > 0, back, 0)),
+        "sum": (lambda w: w.sum(axis=1, keepdims=True), u, row, np.tile(row, (1, 4))),
+        "mean": (lambda w: w.mean(axis=1, keepdims=True), u, row, np.tile(row / 4, (1, 4))),
+        "reshape": (lambda w: w.reshape(4, 3), u, back.reshape(4, 3), back),
+        "transpose": (lambda w: w.T, u, back.T, back),
+    }
+    return {
+        name: relative_gap(share, share_by_differences(f, at, arrived))
+        for name, (f, at, arrived, share) in table.items()
+    }
 
 
 def log_sum_minus_right(logits: Tensor, Y: Array) -> Tensor:
@@ -588,6 +643,13 @@ def v_curve(n: int = 64, directions: int = 8) -> VCurve:
     )
 
 
+def component_range(n: int = 64) -> float:
+    """The largest component of the network's gradient over the smallest that is not 0."""
+    data = split()
+    sizes = np.abs(flat(gradient(trained(2).params, data.X[:n], data.Y[:n])))
+    return float(sizes.max() / sizes[sizes > 0].min())
+
+
 def relu_difference(z: float, h: float) -> float:
     """The central difference of the ReLU at z."""
     sides = relu(np.array([z + h, z - h]))
@@ -629,11 +691,26 @@ def last_losses(kind: str, seeds: int = 6, epochs: int = 20, lr: float = 0.1) ->
 
 
 @cache
-def deep_runs(epochs: int = 8, lr: float = 0.02) -> dict[str, Array]:
+def deep_runs(epochs: int = 8, lr: float = DEEP_LR) -> dict[str, Array]:
     """Losses of the network with twelve hidden layers of 64, from the uniform start and He's."""
     return {
         kind: train(initial(kind, DEEP, np.random.default_rng(SEED)), split(), lr, epochs).losses
         for kind in ("uniform", "He")
+    }
+
+
+@cache
+def deep_uniform_rates(
+    rates: tuple[float, ...] = (0.1, 0.5, 2.0), epochs: int = 8
+) -> dict[float, float]:
+    """The last loss of the deep network from the uniform start, at larger learning rates."""
+    return {
+        lr: float(
+            train(
+                initial("uniform", DEEP, np.random.default_rng(SEED)), split(), lr, epochs
+            ).losses[-1]
+        )
+        for lr in rates
     }
 
 

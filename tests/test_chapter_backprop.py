@@ -256,6 +256,19 @@ def test_multiplications_from_both_ends():
 
 def test_the_library_is_torch_on_random_graphs():
     assert lab.torch_gap(60, seed=1) < 1e-10
+    assert lab.torch_gap() < 1e-10  # the page's own
+
+
+def test_each_rule_of_the_table_is_its_central_difference():
+    gaps = lab.rule_gaps()
+    assert len(gaps) == 10  # a row each
+    assert max(gaps.values()) < 1e-9
+
+
+def test_on_square_matrices_a_forgotten_transpose_fits_and_is_wrong():
+    gaps = lab.product_rules()
+    assert max(gaps["U: P V^T"], gaps["V: U^T P"]) < 1e-9
+    assert gaps["U: P V"] > 0.3
 
 
 def test_the_descent_with_the_library():
@@ -307,6 +320,10 @@ def test_the_v():
     assert found.errors["float32"][at_5] > 0.01
 
 
+def test_components_of_one_gradient_differ_by_more_than_a_million():
+    assert lab.component_range() > 1e6
+
+
 def test_at_a_kink_both_answers_are_there():
     assert lab.relu_difference(0.0, 1e-5) == 0.5
     assert lab.relu_difference(1e-4, 1e-3) == pytest.approx(0.55)
@@ -322,6 +339,7 @@ def test_first_losses():
     assert lab.first_loss("uniform") == pytest.approx(np.log(10), abs=0.01)
     assert np.log(10) < lab.first_loss("He") < 3
     assert lab.first_loss("normal") > 50
+    assert lab.first_loss("fan-out") > 3 * np.log(10)
 
 
 def test_zeros_and_ones_do_not_learn_to_read_and_the_two_others_do():
@@ -380,6 +398,13 @@ def test_only_he_trains_thirteen_layers():
     found = lab.deep_runs()
     assert found["uniform"][-1] > 2.2
     assert found["He"][-1] < 0.5
+    for last in lab.deep_uniform_rates().values():
+        assert last == pytest.approx(np.log(10), abs=0.05)
+
+
+def test_on_three_layers_hes_logits_are_about_ten_times_the_uniform_starts():
+    he, uniform = (lab.layer_sizes(kind).activations[-1] for kind in ("He", "uniform"))
+    assert 5 < he / uniform < 20
 
 
 def test_half_of_the_mean_square_survives_a_relu_and_uniform_has_a_sixth_of_hes_variance():
@@ -401,6 +426,8 @@ def test_the_exam():
     (X * V).mean().backward()
     np.testing.assert_allclose(V.grad, X.sum(axis=0, keepdims=True) / 12)
     assert count_parameters([64, 32, 10]) == 2410
+    with pytest.raises(ValueError, match="mismatch"):
+        np.zeros((32, 10)) @ np.zeros((16, 10))  # the third answer: W3 untransposed does not fit
 
 
 def test_a_gradient_is_32_times_too_large_where_the_mean_is_forgotten(batch):
