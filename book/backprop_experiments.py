@@ -959,7 +959,7 @@ def draw_table_of_wishes(rows: Sequence[int]) -> Any:
             ax.text(
                 0,
                 row,
-                f"{number:+.2f}".replace("-", "−"),
+                f"{number:+.2f}".replace("-0.00", "0.00").replace("-", "−"),
                 ha="center",
                 va="center",
                 fontsize=11,
