@@ -174,7 +174,9 @@
 
     const nearest = (place) => x.reduce((best, v, i) => (Math.abs(v - place) < Math.abs(x[best] - place) ? i : best), 0);
     const places = Array.from({ length: KNOTS }, (_, k) => nearest(x[0] + (k / (KNOTS - 1)) * (x.at(-1) - x[0])));
+    // Not to be seen before the result is: by the button, by "Show me", or on paper.
     const truthLine = svg(axes.svg, "g", { class: "predict-curve", "aria-hidden": "true" });
+    axes.line(truthLine, x.map((v, i) => [v, y[i]]));
     const line = svg(axes.svg, "polyline", { class: "predict-own", "aria-hidden": "true" });
     let shown = false;
 
@@ -244,12 +246,14 @@
     for (const name of ["pointerup", "pointercancel"]) axes.svg.addEventListener(name, () => (pen = null));
 
     const legend = make(root, "p", { class: "predict-legend" });
-    function key(name, word) {
-      const sample = svg(legend, "svg", { viewBox: "0 0 26 4", "aria-hidden": "true" });
+    function key(name, word, when = "") {
+      const entry = make(legend, "span", { class: when });
+      const sample = svg(entry, "svg", { viewBox: "0 0 26 4", "aria-hidden": "true" });
       svg(sample, "polyline", { class: name, points: "0,2 26,2" });
-      make(legend, "span", {}, word);
+      make(entry, "span", {}, word);
     }
     key("predict-own", words.yours);
+    key("live-line", words.curve, "predict-curve");
     const button = make(root, "button", { type: "button", class: "predict-button" }, words.show_curve);
     const says = make(root, "div", { "aria-live": "polite" });
 
@@ -266,8 +270,6 @@
       root.classList.add("shown");
       button.setAttribute("aria-disabled", "true");
       for (const { handle } of knots) handle.setAttribute("aria-disabled", "true");
-      axes.line(truthLine, x.map((v, i) => [v, y[i]]));
-      key("live-line", words.curve);
       const gaps = x.map((v, i) => Math.abs(own(v) - heights[i]));
       const mean = gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length;
       const worst = gaps.indexOf(Math.max(...gaps));

@@ -200,6 +200,8 @@ def test_a_curve_by_keyboard(page: Page, tiny: Site) -> None:
     assert knots.count() == 7
     first = asked.get_by_role("slider", name="loss, where epoch is 0")
     assert first.get_attribute("aria-valuetext") == "0.5"
+    curve = asked.locator("svg .predict-curve")
+    expect(curve).to_have_css("visibility", "hidden")
     # The curve falls from 1 to 0 by sixths: a knot at each even epoch.
     for number, knot in enumerate(knots.all()):
         knot.focus()
@@ -213,11 +215,18 @@ def test_a_curve_by_keyboard(page: Page, tiny: Site) -> None:
     assert knots.last.get_attribute("aria-valuetext") == "0.025"
     asked.get_by_role("button", name="Show the curve").press("Enter")
     expect(asked.locator("[aria-live=polite]")).to_contain_text("✓ Close.You are off by 0.0")
-    expect(asked.locator(".predict-curve polyline")).to_have_count(1)
+    expect(curve).to_have_css("visibility", "visible")
     expect(fold).to_have_attribute("open", "")
     # Committed: what was drawn stays.
     knots.last.press("End")
     assert knots.last.get_attribute("aria-valuetext") == "0.025"
+
+
+def test_show_me_shows_the_curve_to_who_has_not_sketched(page: Page, tiny: Site) -> None:
+    visit(page, tiny)
+    asked, fold = part(page, 1)
+    fold.locator("summary").first.click()
+    expect(asked.locator("svg .predict-curve")).to_have_css("visibility", "visible")
 
 
 def test_a_curve_by_finger(phone: Page, tiny: Site) -> None:
@@ -287,6 +296,7 @@ def test_on_paper_everything_is_open(page: Page, tiny: Site) -> None:
     for answer in asked.locator(".predict-answer").all():
         expect(answer).to_be_visible()
     expect(part(page, 3)[0].locator(".predict-answer")).to_be_visible()
+    expect(part(page, 1)[0].locator("svg .predict-curve")).to_have_css("visibility", "visible")
     expect(page.locator(".predict-field button:visible")).to_have_count(0)
     page.emulate_media(media="screen")
     expect(fold.locator("figure")).to_be_hidden()
