@@ -254,6 +254,16 @@ def write(path: Path, content: NotebookNode | str | bytes) -> None:
         path.write_text(text, "utf-8")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def no_shell_is_left_behind() -> Iterator[None]:
+    """Who runs the cells of a page makes an IPython shell: matplotlib_inline does. The modules that
+    come after it in this process would take it for a notebook."""
+    yield
+    shells = sys.modules.get("IPython.core.interactiveshell")
+    if shells is not None:
+        shells.InteractiveShell.clear_instance()
+
+
 @pytest.fixture(scope="session")
 def built_course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     """A course that was built once; tests take copies."""
