@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import textwrap
 from collections import deque
@@ -149,6 +150,7 @@ def bodies(text: str) -> set[str]:
     return {body for _name, body in _bodies(ast.parse(text))}
 
 
+@functools.lru_cache(maxsize=4096)
 def own_bodies(thing: Any) -> list[tuple[str, str]]:
     """Name and body (as `bodies` gives them) of a function, or of every method of a class."""
     return _bodies(ast.parse(bare(thing)))
