@@ -1048,7 +1048,7 @@ def one_hot(labels: Array) -> Array:
     return np.eye(labels.max() + 1)[labels]
 
 
-CALLED = {
+CALLED: dict[str, tuple[str, Callable[..., Any]]] = {
     "sum_shifted_by_the_mean": (
         "log_sum_exp",
         lambda z: z.mean(-1) + np.log(np.exp(z - z.mean(-1, keepdims=True)).sum(-1)),
