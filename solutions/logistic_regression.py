@@ -324,6 +324,16 @@ def probability_kept_off_the_ends(z, y):
 
 
 @bce_with_logits.mistake(
+    "y_hat is kept above 1e-300 in the logarithm: where it was rounded to 0 the loss is 691, "
+    "whatever the logit.",
+    hint="Clipping hides the error that the loss is there to measure. Simplify the formula first.",
+)
+def floor_in_the_log(z, y):
+    s = sigmoid.reference(z)
+    return -np.mean(np.log(np.maximum(np.where(y == 1, s, 1 - s), 1e-300)))
+
+
+@bce_with_logits.mistake(
     "y_hat is clipped to 1e-15: no loss can then be larger than 35, however wrong the answer.",
     hint="Clipping hides the error that the loss is there to measure. Simplify the formula first.",
 )
@@ -543,6 +553,15 @@ def divided_by_the_features(w, b, X, y):
 )
 def points_downhill(w, b, X, y):
     error = y - sigmoid.reference(X @ w + b)
+    return X.T @ error / len(y), np.mean(error)
+
+
+@logistic_gradient.mistake(
+    "Divided by n twice: once in the error, and once more in the mean.",
+    hint="The mean of the loss gives one factor 1 / n, to dw and to db alike.",
+)
+def divided_twice(w, b, X, y):
+    error = (sigmoid.reference(X @ w + b) - y) / len(y)
     return X.T @ error / len(y), np.mean(error)
 
 
@@ -1132,8 +1151,9 @@ def another_generator(X, y, lr, batch_size, epochs, rng):
 
 
 @fit_logistic.mistake(
-    "The walk starts at random weights; here it starts at zero.",
-    hint="The loss is convex: every start leads to the same valley. Zeros make the fit repeatable.",
+    "With no epoch at all w and b must be 0. Yours are not: another start, or an epoch too many.",
+    hint="The loss is convex: no start is better, and zeros make the fit repeatable. If yours does "
+    "start there, look at range(epochs): it has as many rounds as it says.",
 )
 def random_start(X, y, lr, batch_size, epochs, rng):
     w, b = 0.01 * rng.normal(size=X.shape[1]), 0.0
@@ -1450,6 +1470,16 @@ def _far_apart(rng, k: int) -> Array:
     return _logits(rng, 3, k) + rng.permutation([-1, 0, 1])[:, None] * rng.uniform(1500, 4000)
 
 
+def _wide(rng, k: int) -> Array:
+    """Two rows, one entry of each far above the others or far below them.
+
+    exp overflows in both if the row's smallest entry is taken away, and in one if its mean is.
+    """
+    z = _logits(rng, 2, k)
+    z[[0, 1], rng.integers(0, k, 2)] += rng.permutation([-1, 1]) * rng.uniform(1100, 2400)
+    return z
+
+
 def _distant(rng, side: int) -> Array:
     return _logits(rng, 3, int(rng.integers(4, 7))) + side * rng.uniform(800, 3000)
 
@@ -1481,8 +1511,9 @@ def sums_far_below(rng):
 
 @log_sum_exp.cases
 def sums_far_apart(rng):
-    """Rows that lie thousands apart."""
-    return dict(z=_far_apart(rng, 5))
+    """Rows that lie thousands apart, then far-flung entries of one row."""
+    yield dict(z=_far_apart(rng, 5))
+    yield dict(z=_wide(rng, 4))
 
 
 @log_sum_exp.cases
@@ -1568,6 +1599,23 @@ def exponents_clipped(z):
 
 
 @log_sum_exp.mistake(
+    "The exponents are clipped at 30: it looks stable, but every larger z gives the same answer.",
+    hint="Nothing has to be cut off: take the row's largest entry away, and add it back.",
+)
+def exponents_clipped_early(z):
+    return np.log(np.sum(np.exp(np.clip(z, -30, 30)), axis=-1))
+
+
+@log_sum_exp.mistake(
+    "The row's mean is taken away, not its largest entry: an entry far above the mean overflows.",
+    hint="On paper any shift will do. Which one makes sure that no exponent is above 0?",
+)
+def sum_shifted_by_the_mean(z):
+    middle = np.mean(z, axis=-1, keepdims=True)
+    return middle[..., 0] + np.log(np.sum(np.exp(z - middle), axis=-1))
+
+
+@log_sum_exp.mistake(
     "This is the logarithm of the mean, not of the sum.",
     hint="The two differ by log(k).",
 )
@@ -1639,8 +1687,9 @@ def shares_far_out(rng):
 
 @softmax.cases
 def shares_far_apart(rng):
-    """Rows that lie thousands apart."""
-    return dict(z=_far_apart(rng, 4))
+    """Rows that lie thousands apart, then far-flung entries of one row."""
+    yield dict(z=_far_apart(rng, 4))
+    yield dict(z=_wide(rng, 4))
 
 
 @softmax.cases
@@ -1727,11 +1776,37 @@ def each_by_itself(z):
 
 
 @softmax.mistake(
-    "The exponents are clipped at 700: it looks stable, but all larger logits become equal.",
+    "The logits are clipped: it looks stable, but all that lie beyond the clip become equal.",
     hint="Nothing has to be cut off: take the row's largest entry away before exp.",
 )
 def logits_cut_off(z):
     return softmax.reference(np.clip(z, -700, 700))
+
+
+@softmax.mistake(
+    "The row's mean is taken away, not its largest entry: a logit far above the mean overflows.",
+    hint="On paper any shift will do. Which one makes sure that no exponent is above 0?",
+)
+def shares_shifted_by_the_mean(z):
+    e = np.exp(z - np.mean(z, axis=-1, keepdims=True))
+    return e / np.sum(e, axis=-1, keepdims=True)
+
+
+@softmax.mistake(
+    "The row's smallest entry is taken away, not its largest: one far above it overflows.",
+    hint="exp never overflows where its exponent is at most 0. Which shift makes sure of that?",
+)
+def shares_shifted_by_the_smallest(z):
+    e = np.exp(z - np.min(z, axis=-1, keepdims=True))
+    return e / np.sum(e, axis=-1, keepdims=True)
+
+
+@softmax.mistake(
+    "The probabilities are clipped to 1e-7: a row no longer adds up to 1.",
+    hint="A probability of 0 does no harm here. A loss that minds takes logits, not probabilities.",
+)
+def shares_kept_off_the_ends(z):
+    return np.clip(softmax.reference(z), 1e-7, 1 - 1e-7)
 
 
 @softmax.mistake(
@@ -2025,6 +2100,15 @@ def shares_kept_above_zero(logits, labels):
 
 
 @cross_entropy.mistake(
+    "Probabilities are kept above 1e-300: no example can then cost more than 691.",
+    hint="Clipping hides the error that the loss is there to measure. Leave the probabilities out.",
+)
+def shares_kept_above_almost_nothing(logits, labels):
+    share = softmax.reference(logits)[np.arange(len(labels)), labels]
+    return -np.mean(np.log(np.maximum(share, 1e-300)))
+
+
+@cross_entropy.mistake(
     "Probabilities are clipped to 1e-15: no example can then cost more than 35.",
     hint="Clipping hides the error that the loss is there to measure. Leave the probabilities out.",
 )
@@ -2142,9 +2226,10 @@ def cross_entropy_gradient(logits: Array, labels: Array) -> Array:
 
 @cross_entropy_gradient.cases
 def gradient_at_ordinary_logits(rng):
-    """Logits of ordinary size."""
+    """Logits of ordinary size; in the last batch no example is of the last class."""
     yield _labelled(rng, int(rng.integers(5, 9)), int(rng.integers(3, 5)))
     yield _labelled(rng, 4, 2)
+    yield _labelled(rng, 5, 4) | dict(labels=rng.permutation(np.arange(5) % 3))
 
 
 @cross_entropy_gradient.cases
@@ -2156,10 +2241,11 @@ def gradient_at_whole_logits(rng):
 
 @cross_entropy_gradient.cases
 def gradient_far_out(rng):
-    """All logits are about 1000 and more; then rows that lie thousands apart."""
+    """All logits are about 1000 and more; then rows, or a row's entries, lie far apart."""
     case = _labelled(rng, int(rng.integers(4, 7)), 3)
     yield {**case, "logits": case["logits"] + rng.uniform(800, 3000)}
     yield dict(logits=_far_apart(rng, 4), labels=rng.permutation(4)[:3])
+    yield dict(logits=_wide(rng, 4), labels=rng.permutation(4)[:2])
 
 
 @cross_entropy_gradient.cases
@@ -2174,6 +2260,16 @@ def logits_left_alone(rng):
 )
 def gradient_of_the_sum(logits, labels):
     return len(labels) * cross_entropy_gradient.reference(logits, labels)
+
+
+@cross_entropy_gradient.mistake(
+    "The one-hot rows are as long as the largest label wants: too short where no example is of the "
+    "last class.",
+    hint="The number of classes is logits.shape[1]. A batch need not have them all.",
+)
+def one_hot_too_short(logits, labels):
+    p = softmax.reference(logits)
+    return (p - np.eye(np.max(labels) + 1)[labels]) / len(labels)
 
 
 @cross_entropy_gradient.mistake(

@@ -1030,3 +1030,75 @@ def test_the_set_is_worth_about_thirty_points_and_its_second_tier_most() -> None
     assert 28 <= SET.max_points <= 33
     most = max(part.points for part in SET.parts)
     assert PARTS["softmax_backward"].points == PARTS["best_threshold"].points == most
+
+
+# What a fresh learner wrote, and what it must be called
+
+
+def shifted(by: Callable[..., Any], z: Array) -> Array:
+    e = np.exp(z - by(z, axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def extra_epoch(X, y, lr, batch_size, epochs, rng):
+    return fit_logistic(X, y, lr, batch_size, epochs + 1, rng)
+
+
+def one_hot(labels: Array) -> Array:
+    return np.eye(labels.max() + 1)[labels]
+
+
+CALLED: dict[str, tuple[str, Callable[..., Any]]] = {
+    "sum_shifted_by_the_mean": (
+        "log_sum_exp",
+        lambda z: z.mean(-1) + np.log(np.exp(z - z.mean(-1, keepdims=True)).sum(-1)),
+    ),
+    "exponents_clipped_early": (
+        "log_sum_exp",
+        lambda z: log_sum_exp(np.clip(z, -30, 30)),
+    ),
+    "shares_shifted_by_the_mean": ("softmax", lambda z: shifted(np.mean, z)),
+    "shares_shifted_by_the_smallest": ("softmax", lambda z: shifted(np.min, z)),
+    "shares_kept_off_the_ends": ("softmax", lambda z: np.clip(softmax(z), 1e-7, 1 - 1e-7)),
+    "one_hot_too_short": (
+        "cross_entropy_gradient",
+        lambda z, labels: (softmax(z) - one_hot(labels)) / len(labels),
+    ),
+    "divided_twice": (
+        "logistic_gradient",
+        lambda w, b, X, y: tuple(np.divide(g, len(y)) for g in logistic_gradient(w, b, X, y)),
+    ),
+    "floor_in_the_log": (
+        "bce_with_logits",
+        lambda z, y: (
+            -np.mean(
+                y * np.log(np.maximum(sigmoid(z), 1e-300))
+                + (1 - y) * np.log(np.maximum(1 - sigmoid(z), 1e-300))
+            )
+        ),
+    ),
+    "shares_kept_above_almost_nothing": (
+        "cross_entropy",
+        lambda z, labels: (
+            -np.mean(np.log(np.maximum(softmax(z), 1e-300)[np.arange(len(labels)), labels]))
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", CALLED)
+def test_what_a_fresh_learner_wrote_is_called_by_its_name(mistake: str) -> None:
+    name, answer = CALLED[mistake]
+    for seed in range(5):
+        assert verdict_on(name, answer, seed).mistake == mistake
+
+
+def test_a_softmax_clipped_anywhere_is_not_said_to_be_clipped_at_700() -> None:
+    verdict = verdict_on("softmax", lambda z: softmax(np.clip(z, -30, 30)), 0)
+    assert verdict.mistake == "logits_cut_off"
+    assert "700" not in verdict.message
+
+
+def test_an_epoch_too_many_is_not_called_random_weights() -> None:
+    verdict = verdict_on("fit_logistic", extra_epoch, 0)
+    assert "an epoch too many" in verdict.message
