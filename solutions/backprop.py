@@ -3939,8 +3939,8 @@ def idling(scale, weight, power, loud):
 
     def value(theta):
         u = theta / scale
-        ones = np.sin(u) ** 2 + np.cos(u) ** 2
-        ones = ones * (np.sin(3 * u) ** 2 + np.cos(3 * u) ** 2)
+        angles = np.outer([1, 2, 3, 4, 5], u)
+        ones = np.prod(np.sin(angles) ** 2 + np.cos(angles) ** 2, axis=0)
         return np.sum(weight * np.sin(u)) + loud * np.prod(ones**power)
 
     return value
@@ -4033,39 +4033,59 @@ def _growing(rng: np.random.Generator, d: int, offset: float) -> tuple[Callable,
 
 
 def _idle(
-    rng: np.random.Generator, d: int, idle: Array, loud: float
+    rng: np.random.Generator, order: Array, count: int, loud: float
 ) -> tuple[Callable, Array, Array]:
-    """The components `idle` have a slope of 0: the last of them moves nothing at all, the others
-    what rounding makes of them."""
-    theta, weight = _sizes(rng, d), _weights(rng, d)
-    weight[idle] = 0.0
-    power = np.full(d, 2.0)
-    power[idle[-1]] = 0.0
+    """The first `count` components in this order have a slope of 0: the last of these moves
+    nothing at all, the others what rounding makes of them. The first is the largest component,
+    and the smallest comes next after them."""
+    d = len(order)
+    theta, weight = np.zeros(d), _weights(rng, d)
+    largest, *between, smallest = sorted(_sizes(rng, d), key=abs, reverse=True)
+    theta[order[0]], theta[order[count]] = largest, smallest
+    theta[np.delete(order, [0, count])] = rng.permutation(between)
+    weight[order[:count]] = 0.0
+    power = np.ones(d)
+    power[order[count - 1]] = 0.0
     scale = theta / np.where(rng.random(d) < 0.5, rng.uniform(0.4, 1.0, d), rng.uniform(2.2, 3, d))
     return idling(scale, weight, power, loud), theta, weight * np.cos(theta / scale) / scale
 
 
-def _spoiled(rng: np.random.Generator, grad: Array, factors: list[float]) -> Array:
-    """The gradient with some components multiplied by these factors."""
+def _spoiled(
+    rng: np.random.Generator, theta: Array, grad: Array, factors: list[float], *, largest: bool
+) -> Array:
+    """The gradient with some components multiplied by these factors.
+
+    largest: whether that of the largest component of theta is among them. A step too small for it
+    tells where it is right, a tolerance in absolute numbers where it is wrong. That of the
+    smallest is right, so that a step too long for it tells.
+    """
+    _, *others, last = np.argsort(np.abs(theta))
+    picked = rng.permutation(others)[: len(factors)]
+    if largest:
+        picked[0] = last
     claim = grad.copy()
-    claim[rng.permutation(len(grad))[: len(factors)]] *= factors
+    claim[picked] *= rng.permutation(factors)
     return claim
 
 
 @suspects.cases
 def gross_errors(rng):
     """Signs and factors of two, in components of very different sizes."""
-    for make in (_in_waves, _growing):
-        f, theta, grad = make(rng, 8, 0.0)
-        yield dict(f=f, theta=theta, grad=_spoiled(rng, grad, [-1.0, 2.0, 0.5]))
+    for make, largest in ((_in_waves, False), (_growing, True)):
+        f, theta, grad = make(rng, 8, float(rng.uniform(30, 90)))
+        yield dict(
+            f=f, theta=theta, grad=_spoiled(rng, theta, grad, [-1.0, 2.0, 0.5], largest=largest)
+        )
 
 
 @suspects.cases
 def errors_of_a_few_percent(rng):
     """Errors of a few hundredths; and all right, and all wrong."""
     f, theta, grad = _growing(rng, 8, 0.0)
-    yield dict(f=f, theta=theta, grad=_spoiled(rng, grad, [1.03, 0.97, 1.05, 0.95]))
-    f, theta, grad = _in_waves(rng, 6, 1.0)
+    yield dict(
+        f=f, theta=theta, grad=_spoiled(rng, theta, grad, [1.03, 0.97, 1.05, 0.95], largest=True)
+    )
+    f, theta, grad = _in_waves(rng, 6, float(rng.uniform(30, 90)))
     yield dict(f=f, theta=theta, grad=grad)
     yield dict(f=f, theta=theta, grad=grad * rng.choice([0.96, 1.04, -1.0], 6))
 
@@ -4073,19 +4093,21 @@ def errors_of_a_few_percent(rng):
 @suspects.cases
 def far_from_zero(rng):
     """Functions that are thousands of times as large as their changes."""
-    for make in (_in_waves, _growing):
+    for make, largest in ((_in_waves, False), (_growing, True)):
         f, theta, grad = make(rng, 8, float(rng.uniform(3000, 9000) * rng.choice([-1, 1])))
-        yield dict(f=f, theta=theta, grad=_spoiled(rng, grad, [-1.0, 1.06, 0.94]))
+        yield dict(
+            f=f, theta=theta, grad=_spoiled(rng, theta, grad, [-1.0, 1.06, 0.94], largest=largest)
+        )
 
 
 @suspects.cases
 def slopes_of_zero(rng):
     """Derivatives of exactly 0, claimed rightly and wrongly."""
     for loud in (3.0, float(rng.uniform(30, 90))):
-        order = rng.permutation(11)
-        f, theta, grad = _idle(rng, 11, order[:8], loud)
+        order = rng.permutation(13)
+        f, theta, grad = _idle(rng, order, 10, loud)
         claim = grad.copy()
-        claim[order[:2]] = rng.uniform(0.5, 2, 2) / theta[order[:2]]
+        claim[order[:2]] = rng.uniform(0.3, 0.6, 2) / theta[order[:2]]
         claim[order[-1]] *= -1
         claim[order[-2]] = 0.0
         yield dict(f=f, theta=theta, grad=claim)
