@@ -1379,7 +1379,16 @@ def shape_of_the_layer(answer, case):
     return answer[0].shape == (case.args["fan_in"], case.args["fan_out"])
 
 
-@he_normal.property("Many of the weights are equal.", mistake="one_draw_for_all")
+@he_normal.property("Whole rows or columns are equal.", mistake="one_draw_for_all")
+def no_neurons_alike(answer, case):
+    return all(np.unique(w, axis=axis).shape == w.shape for w in answer for axis in (0, 1))
+
+
+@he_normal.property(
+    "Many of the weights are equal.",
+    hint="Of normal numbers no two are alike. Are they cut off at some size, or picked from a few "
+    "values?",
+)
 def hardly_two_alike(answer, case):
     return all(len(np.unique(w)) > 0.99 * w.size for w in answer)
 
@@ -1468,7 +1477,7 @@ def shape_transposed(fan_in, fan_out, rng):
 
 
 @he_normal.mistake(
-    "Weights share one draw: whole rows, or all of them, are equal.",
+    "Weights share one draw: whole rows or columns, or all of them, are equal.",
     hint="Neurons that start alike stay alike. Give rng.normal the size, and every entry is drawn "
     "by itself.",
 )
@@ -2250,6 +2259,15 @@ def softmax_over_everything(params, cache, Y):
 
 
 @mlp_backward.mistake(
+    "Each row is shifted by its own maximum, but then all shares together add up to 1.",
+    hint="sum without an axis adds everything up: axis=1, with keepdims, as for the maximum.",
+)
+def softmax_summed_without_axis(params, cache, Y):
+    shares = np.exp(cache[-1] - cache[-1].max(axis=1, keepdims=True))
+    return _way_back(params, cache, (shares / shares.sum() - Y) / len(Y))
+
+
+@mlp_backward.mistake(
     "exp overflows at large logits, and inf / inf is nan.",
     hint="Softmax stays the same when each row is shifted: take its largest logit away first.",
 )
@@ -2816,6 +2834,16 @@ add_and_multiply.slips(
         "A sum does not remember what it was made from: nothing goes back through it.",
         hint="Make the result from both parents, so that backward() can find them.",
     ),
+    seeded_with_the_value=slip(
+        {"{self: np.ones(self.shape)}": "{self: self.data}"},
+        "backward() starts from the value of the result; it should start from 1.",
+        hint="Moving a thing by 1 moves that thing by 1: its derivative by itself is 1.",
+    ),
+    nothing_comes_back=slip(
+        {"node.grad += grad": "grad = grad"},
+        "After backward() the grad of the leaves is still 0: nothing has reached them.",
+        hint="Walk from the result back to its parents, and add to the grad of each.",
+    ),
 )
 
 
@@ -2887,6 +2915,15 @@ used_twice.slips(
         {_GATHERED: "(arrived[parent] + share) / 2 if parent in arrived else share"},
         "Gradients that meet are averaged.",
         hint="Each use moves the result on its own: the effects add up.",
+    ),
+    one_array_for_two=slip(
+        {
+            _GATHERED: "np.add(arrived[parent], share, out=arrived[parent]) "
+            "if parent in arrived else share"
+        },
+        "Two parents share one gradient array: += on that of the one changes the other's.",
+        hint="A sum hands the same array to both. Make a new one where gradients are added: "
+        "old + new, not old += new.",
     ),
 )
 
@@ -3185,6 +3222,26 @@ sum_and_mean.slips(
         "mean makes a new Tensor that knows no parents: nothing goes back through it.",
         hint="Work with Tensors, not with their data; or give the result its parents.",
     ),
+    mean_over_the_rows=slip(
+        {"(total.data.size / self.data.size)": "(1 / len(self.data))"},
+        "mean divides by the number of rows, len(data), whatever was summed.",
+        hint="Divide by the number of entries that went into each sum.",
+    ),
+    sum_hands_back_ones=slip(
+        {"return np.broadcast_to(g, self.shape)": "return np.ones(self.shape)"},
+        "Backward through a sum, each entry gets 1, whatever came back from above.",
+        hint="1 is the local derivative. The chain rule multiplies it by what came in.",
+    ),
+    axis_ignored=slip(
+        {_TOTAL: "Tensor(self.data.sum(), [(self, lambda g: np.broadcast_to(g, self.shape))])"},
+        "axis and keepdims are ignored: everything is summed to one number.",
+        hint="Hand both on to NumPy's sum.",
+    ),
+    keepdims_on_the_way_back_alone=slip(
+        {"self.data.sum(axis=axis, keepdims=keepdims)": "self.data.sum(axis=axis)"},
+        "The sum itself ignores keepdims; only the way back asks for it.",
+        hint="Hand keepdims on to NumPy's sum.",
+    ),
 )
 
 
@@ -3280,6 +3337,12 @@ matmul.slips(
         {_MATMUL: "[(self, lambda g: g @ other.data.T)]"},
         "Only the left factor of a matrix product gets a gradient.",
         hint="Two matrices go in, so two gradients come back.",
+    ),
+    array_on_the_wrong_side=slip(
+        {_RMATMUL: "self @ Tensor(other)"},
+        "array @ Tensor comes out as Tensor @ array.",
+        hint="Python asks Tensor.__rmatmul__(other) for other @ self. Matrices do not change "
+        "places.",
     ),
 )
 
@@ -3377,6 +3440,20 @@ broadcasting.slips(
         "Of all the places where it was used, only the first one sends its gradient back.",
         hint="Each use moves the result on its own: add them up.",
     ),
+    stretched_shape_kept=slip(
+        {_BACK: "rule(grad)", "node.grad += grad": "node.grad = node.grad + grad"},
+        "What was stretched gets a gradient in the stretched shape; it should have its own.",
+        hint="Sum over the axes that NumPy added or stretched: unbroadcast(grad, shape).",
+    ),
+    stretched_axis_kept=slip(
+        {
+            _BACK: "(lambda g, shape: g.sum(axis=tuple(range(g.ndim - len(shape)))))"
+            "(rule(grad), parent.shape)",
+            "node.grad += grad": "node.grad = node.grad + grad",
+        },
+        "Axes that NumPy put in front are summed; one of length 1 that it stretched stays long.",
+        hint="(3, 1) beside (3, 4) is stretched too, though no axis was added.",
+    ),
 )
 
 
@@ -3455,6 +3532,16 @@ exp_log_relu.slips(
         {_RELU: "Tensor(relu(self.data))"},
         "relu makes a new Tensor that knows no parents: nothing goes back through it.",
         hint="Whoever works with .data leaves the graph. Give the result its parent.",
+    ),
+    log_slope_at_the_output=slip(
+        {"(self, lambda g: g / self.data)": "(self, lambda g: g / np.log(self.data))"},
+        "The slope of log is taken at its output; it belongs to the input.",
+        hint="log at 2 has the slope 1 / 2, whatever log(2) is.",
+    ),
+    exp_of_exp=slip(
+        {"(self, lambda g: g * value)": "(self, lambda g: g * np.exp(value))"},
+        "Backward through exp, exp is taken twice: its slope is its value.",
+        hint="exp of the input, not exp of exp.",
     ),
 )
 
@@ -3538,6 +3625,16 @@ reshaping.slips(
         "reshape makes a new Tensor that knows no parents: nothing goes back through it.",
         hint="Whoever works with .data leaves the graph. Give the result its parent.",
     ),
+    T_leaves_the_graph=slip(
+        {"return self.transpose()": "return Tensor(self.data.T)"},
+        "T makes a new Tensor that knows no parents: nothing goes back through it.",
+        hint="Whoever works with .data leaves the graph. T is transpose() without axes.",
+    ),
+    transpose_leaves_the_graph=slip(
+        {", [(self, lambda g: g.transpose(back))]": ""},
+        "transpose makes a new Tensor that knows no parents: nothing goes back through it.",
+        hint="Whoever works with .data leaves the graph. Give the result its parent.",
+    ),
 )
 
 
@@ -3581,11 +3678,22 @@ def of_a_leaf_used_twice(rng):
 backward_twice.slips(
     middle_handed_on_again=slip(
         {
-            "grad = arrived.pop(node)\n": "grad = node.grad + arrived.pop(node)\n",
+            "grad = arrived.pop(node)\n": "grad = arrived.pop(node)\n"
+            "            grad = grad if node is self else node.grad + grad\n",
             "node.grad += grad": "node.grad = grad",
         },
         "The second backward() hands on again what the first one left in the middle.",
         hint="1, then 3 in place of 2: gradients of nodes in the middle must not survive a call.",
+    ),
+    all_handed_on_again=slip(
+        {
+            "grad = arrived.pop(node)\n": "grad = node.grad + arrived.pop(node)\n",
+            "node.grad += grad": "node.grad = grad",
+        },
+        "The second backward() hands on again what the first one left in the middle, and in the "
+        "result itself.",
+        hint="Gradients of nodes in the middle must not survive a call, and each call starts from "
+        "1.",
     ),
     replaced=slip(
         {"node.grad += grad": "node.grad = grad"},
@@ -3829,6 +3937,26 @@ def divisor_n_minus_one(x, grad):
     spread = x.std(ddof=1)
     y = (x - x.mean()) / spread
     return (grad - grad.mean() - y * np.sum(grad * y) / (len(x) - 1)) / spread
+
+
+@standardise_backward.mistake(
+    "The means are NumPy's, but the standard deviation has the divisor n - 1; here it is n.",
+    hint="x.std() without ddof.",
+)
+def two_divisors(x, grad):
+    spread = x.std(ddof=1)
+    y = (x - x.mean()) / spread
+    return (grad - grad.mean() - y * np.mean(grad * y)) / spread
+
+
+@standardise_backward.mistake(
+    "Each x is followed to its own y alone; it moves all the others too.",
+    hint="An x moves the mean and the standard deviation, and they move every y. Add up over all "
+    "of them.",
+)
+def own_entry_alone(x, grad):
+    y = (x - x.mean()) / x.std()
+    return grad * (1 - (1 + y**2) / len(x)) / x.std()
 
 
 @standardise_backward.mistake(
