@@ -2918,8 +2918,9 @@ used_twice.slips(
     ),
     one_array_for_two=slip(
         {
+            _BACK: "np.asarray(unbroadcast(rule(grad), parent.shape))",
             _GATHERED: "np.add(arrived[parent], share, out=arrived[parent]) "
-            "if parent in arrived else share"
+            "if parent in arrived else share",
         },
         "Two parents share one gradient array: += on that of the one changes the other's.",
         hint="A sum hands the same array to both. Make a new one where gradients are added: "
@@ -4373,12 +4374,21 @@ def one_array_under_two_names(f, theta, grad):
 
 
 @suspects.mistake(
-    "All components are moved at once.",
-    hint="Move theta[i] alone, and you see what it does.",
+    "All components are accused, the right ones too.",
+    hint="Are all of them moved at once? Move theta[i] alone. Or is nothing forgiven? No "
+    "measurement agrees to the last digit.",
 )
 def all_moved_at_once(f, theta, grad):
     h = _relative_steps(theta)
     return np.flatnonzero(_far_apart((f(theta + h) - f(theta - h)) / (2 * h), grad))
+
+
+@suspects.mistake(
+    "No component is accused, whatever the claim.",
+    hint="Print one measured derivative beside its claim, and what you forgive beside both.",
+)
+def nobody_accused(f, theta, grad):
+    return np.zeros(0, dtype=int)
 
 
 @suspects.mistake(

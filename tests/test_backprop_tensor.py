@@ -329,3 +329,34 @@ def test_what_learners_write_is_named(
     part = next(part for part in PARTS if part.name == f"Tensor.{step}")
     for seed in ("a", "b", "c"):
         assert judge(part, seed, local_caller(Closures)).mistake == mistake
+
+
+def test_two_parents_that_share_an_array_are_told_so_and_other_errors_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    part = next(part for part in PARTS if part.name == "Tensor.used_twice")
+
+    def made(self: Any, value: Any, *pairs: Any) -> Any:
+        out = Closures(value, [p for p, _ in pairs])
+
+        def push() -> None:
+            out.grad = np.asarray(out.grad)
+            for parent, rule in pairs:
+                share = np.asarray(rule(out.grad))
+                if parent.grad.any():
+                    parent.grad += share
+                else:
+                    parent.grad = share
+
+        out._backward = push
+        return out
+
+    monkeypatch.setattr(Closures, "_made", made)
+    sharing = {judge(part, seed, local_caller(Closures)).mistake for seed in ("a", "b", "c")}
+
+    class Refusing(Closures):
+        def __init__(self, data: Any, _parents: Any = ()) -> None:
+            raise TypeError("shape is a method")
+
+    assert judge(part, "a", local_caller(Refusing)).mistake is None
+    assert sharing == {"one_array_for_two"}
