@@ -1379,7 +1379,16 @@ def shape_of_the_layer(answer, case):
     return answer[0].shape == (case.args["fan_in"], case.args["fan_out"])
 
 
-@he_normal.property("Many of the weights are equal.", mistake="one_draw_for_all")
+@he_normal.property("Whole rows or columns are equal.", mistake="one_draw_for_all")
+def no_neurons_alike(answer, case):
+    return all(np.unique(w, axis=axis).shape == w.shape for w in answer for axis in (0, 1))
+
+
+@he_normal.property(
+    "Many of the weights are equal.",
+    hint="Of normal numbers no two are alike. Are they cut off at some size, or picked from a few "
+    "values?",
+)
 def hardly_two_alike(answer, case):
     return all(len(np.unique(w)) > 0.99 * w.size for w in answer)
 
@@ -1468,7 +1477,7 @@ def shape_transposed(fan_in, fan_out, rng):
 
 
 @he_normal.mistake(
-    "Weights share one draw: whole rows, or all of them, are equal.",
+    "Weights share one draw: whole rows or columns, or all of them, are equal.",
     hint="Neurons that start alike stay alike. Give rng.normal the size, and every entry is drawn "
     "by itself.",
 )
@@ -2250,6 +2259,15 @@ def softmax_over_everything(params, cache, Y):
 
 
 @mlp_backward.mistake(
+    "Each row is shifted by its own maximum, but then all shares together add up to 1.",
+    hint="sum without an axis adds everything up: axis=1, with keepdims, as for the maximum.",
+)
+def softmax_summed_without_axis(params, cache, Y):
+    shares = np.exp(cache[-1] - cache[-1].max(axis=1, keepdims=True))
+    return _way_back(params, cache, (shares / shares.sum() - Y) / len(Y))
+
+
+@mlp_backward.mistake(
     "exp overflows at large logits, and inf / inf is nan.",
     hint="Softmax stays the same when each row is shifted: take its largest logit away first.",
 )
@@ -2823,6 +2841,16 @@ add_and_multiply.slips(
         "A sum does not remember what it was made from: nothing goes back through it.",
         hint="Make the result from both parents, so that backward() can find them.",
     ),
+    seeded_with_the_value=slip(
+        {"{self: np.ones(self.shape)}": "{self: self.data}"},
+        "backward() starts from the value of the result; it should start from 1.",
+        hint="Moving a thing by 1 moves that thing by 1: its derivative by itself is 1.",
+    ),
+    nothing_comes_back=slip(
+        {"node.grad += grad": "grad = grad"},
+        "After backward() the grad of the leaves is still 0: nothing has reached them.",
+        hint="Walk from the result back to its parents, and add to the grad of each.",
+    ),
 )
 
 
@@ -2894,6 +2922,16 @@ used_twice.slips(
         {_GATHERED: "(arrived[parent] + share) / 2 if parent in arrived else share"},
         "Gradients that meet are averaged.",
         hint="Each use moves the result on its own: the effects add up.",
+    ),
+    one_array_for_two=slip(
+        {
+            _BACK: "np.asarray(unbroadcast(rule(grad), parent.shape))",
+            _GATHERED: "np.add(arrived[parent], share, out=arrived[parent]) "
+            "if parent in arrived else share",
+        },
+        "Two parents share one gradient array: += on that of the one changes the other's.",
+        hint="A sum hands the same array to both. Make a new one where gradients are added: "
+        "old + new, not old += new.",
     ),
 )
 
@@ -3208,6 +3246,26 @@ sum_and_mean.slips(
         "mean makes a new Tensor that knows no parents: nothing goes back through it.",
         hint="Work with Tensors, not with their data; or give the result its parents.",
     ),
+    mean_over_the_rows=slip(
+        {"(total.data.size / self.data.size)": "(1 / len(self.data))"},
+        "mean divides by the number of rows, len(data), whatever was summed.",
+        hint="Divide by the number of entries that went into each sum.",
+    ),
+    sum_hands_back_ones=slip(
+        {"return np.broadcast_to(g, self.shape)": "return np.ones(self.shape)"},
+        "Backward through a sum, each entry gets 1, whatever came back from above.",
+        hint="1 is the local derivative. The chain rule multiplies it by what came in.",
+    ),
+    axis_ignored=slip(
+        {_TOTAL: "Tensor(self.data.sum(), [(self, lambda g: np.broadcast_to(g, self.shape))])"},
+        "axis and keepdims are ignored: everything is summed to one number.",
+        hint="Hand both on to NumPy's sum.",
+    ),
+    keepdims_on_the_way_back_alone=slip(
+        {"self.data.sum(axis=axis, keepdims=keepdims)": "self.data.sum(axis=axis)"},
+        "The sum itself ignores keepdims; only the way back asks for it.",
+        hint="Hand keepdims on to NumPy's sum.",
+    ),
 )
 
 
@@ -3303,6 +3361,12 @@ matmul.slips(
         {_MATMUL: "[(self, lambda g: g @ other.data.T)]"},
         "Only the left factor of a matrix product gets a gradient.",
         hint="Two matrices go in, so two gradients come back.",
+    ),
+    array_on_the_wrong_side=slip(
+        {_RMATMUL: "self @ Tensor(other)"},
+        "array @ Tensor comes out as Tensor @ array.",
+        hint="Python asks Tensor.__rmatmul__(other) for other @ self. Matrices do not change "
+        "places.",
     ),
 )
 
@@ -3405,6 +3469,20 @@ broadcasting.slips(
         "Of all the places where it was used, only the first one sends its gradient back.",
         hint="Each use moves the result on its own: add them up.",
     ),
+    stretched_shape_kept=slip(
+        {_BACK: "rule(grad)", "node.grad += grad": "node.grad = node.grad + grad"},
+        "What was stretched gets a gradient in the stretched shape; it should have its own.",
+        hint="Sum over the axes that NumPy added or stretched: unbroadcast(grad, shape).",
+    ),
+    stretched_axis_kept=slip(
+        {
+            _BACK: "(lambda g, shape: g.sum(axis=tuple(range(g.ndim - len(shape)))))"
+            "(rule(grad), parent.shape)",
+            "node.grad += grad": "node.grad = node.grad + grad",
+        },
+        "Axes that NumPy put in front are summed; one of length 1 that it stretched stays long.",
+        hint="(3, 1) beside (3, 4) is stretched too, though no axis was added.",
+    ),
 )
 
 
@@ -3483,6 +3561,16 @@ exp_log_relu.slips(
         {_RELU: "Tensor(relu(self.data))"},
         "relu makes a new Tensor that knows no parents: nothing goes back through it.",
         hint="Whoever works with .data leaves the graph. Give the result its parent.",
+    ),
+    log_slope_at_the_output=slip(
+        {"(self, lambda g: g / self.data)": "(self, lambda g: g / np.log(self.data))"},
+        "The slope of log is taken at its output; it belongs to the input.",
+        hint="log at 2 has the slope 1 / 2, whatever log(2) is.",
+    ),
+    exp_of_exp=slip(
+        {"(self, lambda g: g * value)": "(self, lambda g: g * np.exp(value))"},
+        "Backward through exp, exp is taken twice: its slope is its value.",
+        hint="exp of the input, not exp of exp.",
     ),
 )
 
@@ -3566,6 +3654,16 @@ reshaping.slips(
         "reshape makes a new Tensor that knows no parents: nothing goes back through it.",
         hint="Whoever works with .data leaves the graph. Give the result its parent.",
     ),
+    T_leaves_the_graph=slip(
+        {"return self.transpose()": "return Tensor(self.data.T)"},
+        "T makes a new Tensor that knows no parents: nothing goes back through it.",
+        hint="Whoever works with .data leaves the graph. T is transpose() without axes.",
+    ),
+    transpose_leaves_the_graph=slip(
+        {", [(self, lambda g: g.transpose(back))]": ""},
+        "transpose makes a new Tensor that knows no parents: nothing goes back through it.",
+        hint="Whoever works with .data leaves the graph. Give the result its parent.",
+    ),
 )
 
 
@@ -3616,14 +3714,15 @@ backward_twice.slips(
         "The second backward() hands on again what the first one left in the middle.",
         hint="1, then 3 in place of 2: gradients of nodes in the middle must not survive a call.",
     ),
-    everything_handed_on_again=slip(
+    all_handed_on_again=slip(
         {
             "grad = arrived.pop(node)\n": "grad = node.grad + arrived.pop(node)\n",
             "node.grad += grad": "node.grad = grad",
         },
-        "The second backward() hands on what the first one left, the result's own 1 included.",
-        hint="1, then 4 in place of 2: what a call hands on must start from its own 1 and from "
-        "nothing else.",
+        "The second backward() hands on again what the first one left in the middle, and in the "
+        "result itself.",
+        hint="Gradients of nodes in the middle must not survive a call, and each call starts from "
+        "1.",
     ),
     replaced=slip(
         {"node.grad += grad": "node.grad = grad"},
@@ -3873,6 +3972,26 @@ def divisor_n_minus_one(x, grad):
 
 
 @standardise_backward.mistake(
+    "The means are NumPy's, but the standard deviation has the divisor n - 1; here it is n.",
+    hint="x.std() without ddof.",
+)
+def two_divisors(x, grad):
+    spread = x.std(ddof=1)
+    y = (x - x.mean()) / spread
+    return (grad - grad.mean() - y * np.mean(grad * y)) / spread
+
+
+@standardise_backward.mistake(
+    "Each x is followed to its own y alone; it moves all the others too.",
+    hint="An x moves the mean and the standard deviation, and they move every y. Add up over all "
+    "of them.",
+)
+def own_entry_alone(x, grad):
+    y = (x - x.mean()) / x.std()
+    return grad * (1 - (1 + y**2) / len(x)) / x.std()
+
+
+@standardise_backward.mistake(
     "The way through the standard deviation has the wrong sign.",
     hint="Where s grows, y shrinks: y = c / s, and the derivative of 1 / s is -1 / s ** 2.",
 )
@@ -4074,39 +4193,59 @@ def _growing(rng: np.random.Generator, d: int, offset: float) -> tuple[Callable,
 
 
 def _idle(
-    rng: np.random.Generator, d: int, idle: Array, loud: float
+    rng: np.random.Generator, order: Array, count: int, loud: float
 ) -> tuple[Callable, Array, Array]:
-    """The components `idle` have a slope of 0: the last of them moves nothing at all, the others
-    what rounding makes of them."""
-    theta, weight = _sizes(rng, d), _weights(rng, d)
-    weight[idle] = 0.0
+    """The first `count` components in this order have a slope of 0: the last of these moves
+    nothing at all, the others what rounding makes of them. The first is the largest component,
+    and the smallest comes next after them."""
+    d = len(order)
+    theta, weight = np.zeros(d), _weights(rng, d)
+    largest, *between, smallest = sorted(_sizes(rng, d), key=abs, reverse=True)
+    theta[order[0]], theta[order[count]] = largest, smallest
+    theta[np.delete(order, [0, count])] = rng.permutation(between)
+    weight[order[:count]] = 0.0
     power = np.ones(d)
-    power[idle[-1]] = 0.0
+    power[order[count - 1]] = 0.0
     scale = theta / np.where(rng.random(d) < 0.5, rng.uniform(0.4, 1.0, d), rng.uniform(2.2, 3, d))
     return idling(scale, weight, power, loud), theta, weight * np.cos(theta / scale) / scale
 
 
-def _spoiled(rng: np.random.Generator, grad: Array, factors: list[float]) -> Array:
-    """The gradient with some components multiplied by these factors."""
+def _spoiled(
+    rng: np.random.Generator, theta: Array, grad: Array, factors: list[float], *, largest: bool
+) -> Array:
+    """The gradient with some components multiplied by these factors.
+
+    largest: whether that of the largest component of theta is among them. A step too small for it
+    tells where it is right, a tolerance in absolute numbers where it is wrong. That of the
+    smallest is right, so that a step too long for it tells.
+    """
+    _, *others, last = np.argsort(np.abs(theta))
+    picked = rng.permutation(others)[: len(factors)]
+    if largest:
+        picked[0] = last
     claim = grad.copy()
-    claim[rng.permutation(len(grad))[: len(factors)]] *= factors
+    claim[picked] *= rng.permutation(factors)
     return claim
 
 
 @suspects.cases
 def gross_errors(rng):
     """Signs and factors of two, in components of very different sizes."""
-    for make in (_in_waves, _growing):
-        f, theta, grad = make(rng, 8, 0.0)
-        yield dict(f=f, theta=theta, grad=_spoiled(rng, grad, [-1.0, 2.0, 0.5]))
+    for make, largest in ((_in_waves, False), (_growing, True)):
+        f, theta, grad = make(rng, 8, float(rng.uniform(30, 90)))
+        yield dict(
+            f=f, theta=theta, grad=_spoiled(rng, theta, grad, [-1.0, 2.0, 0.5], largest=largest)
+        )
 
 
 @suspects.cases
 def errors_of_a_few_percent(rng):
     """Errors of a few hundredths; and all right, and all wrong."""
     f, theta, grad = _growing(rng, 8, 0.0)
-    yield dict(f=f, theta=theta, grad=_spoiled(rng, grad, [1.03, 0.97, 1.05, 0.95]))
-    f, theta, grad = _in_waves(rng, 6, 1.0)
+    yield dict(
+        f=f, theta=theta, grad=_spoiled(rng, theta, grad, [1.03, 0.97, 1.05, 0.95], largest=True)
+    )
+    f, theta, grad = _in_waves(rng, 6, float(rng.uniform(30, 90)))
     yield dict(f=f, theta=theta, grad=grad)
     yield dict(f=f, theta=theta, grad=grad * rng.choice([0.96, 1.04, -1.0], 6))
 
@@ -4114,19 +4253,21 @@ def errors_of_a_few_percent(rng):
 @suspects.cases
 def far_from_zero(rng):
     """Functions that are thousands of times as large as their changes."""
-    for make in (_in_waves, _growing):
+    for make, largest in ((_in_waves, False), (_growing, True)):
         f, theta, grad = make(rng, 8, float(rng.uniform(3000, 9000) * rng.choice([-1, 1])))
-        yield dict(f=f, theta=theta, grad=_spoiled(rng, grad, [-1.0, 1.06, 0.94]))
+        yield dict(
+            f=f, theta=theta, grad=_spoiled(rng, theta, grad, [-1.0, 1.06, 0.94], largest=largest)
+        )
 
 
 @suspects.cases
 def slopes_of_zero(rng):
     """Derivatives of exactly 0, claimed rightly and wrongly."""
     for loud in (3.0, float(rng.uniform(30, 90))):
-        order = rng.permutation(12)
-        f, theta, grad = _idle(rng, 12, order[:10], loud)
+        order = rng.permutation(13)
+        f, theta, grad = _idle(rng, order, 10, loud)
         claim = grad.copy()
-        claim[order[:2]] = rng.uniform(0.5, 2, 2) / theta[order[:2]]
+        claim[order[:2]] = rng.uniform(0.3, 0.6, 2) / theta[order[:2]]
         claim[order[-1]] *= -1
         claim[order[-2]] = 0.0
         yield dict(f=f, theta=theta, grad=claim)
@@ -4264,12 +4405,21 @@ def one_array_under_two_names(f, theta, grad):
 
 
 @suspects.mistake(
-    "All components are moved at once.",
-    hint="Move theta[i] alone, and you see what it does.",
+    "All components are accused, the right ones too.",
+    hint="Are all of them moved at once? Move theta[i] alone. Or is nothing forgiven? No "
+    "measurement agrees to the last digit.",
 )
 def all_moved_at_once(f, theta, grad):
     h = _relative_steps(theta)
     return np.flatnonzero(_far_apart((f(theta + h) - f(theta - h)) / (2 * h), grad))
+
+
+@suspects.mistake(
+    "No component is accused, whatever the claim.",
+    hint="Print one measured derivative beside its claim, and what you forgive beside both.",
+)
+def nobody_accused(f, theta, grad):
+    return np.zeros(0, dtype=int)
 
 
 @suspects.mistake(

@@ -210,6 +210,33 @@ def test_activations_keep_their_size_through_twenty_layers_of_he_weights() -> No
     assert 0.3 < np.mean(a**2) < 3
 
 
+def test_weights_cut_off_or_of_two_values_are_not_told_that_neurons_are_alike() -> None:
+    he = find_set("backprop").part("he_normal")
+    told = {}
+    for name, shaped in {
+        "cut off": lambda w: np.clip(w, -2, 2),
+        "two values": np.sign,
+        "equal rows": lambda w: np.tile(w[:1], (len(w), 1)),
+        "equal columns": lambda w: np.tile(w[:, :1], (1, w.shape[1])),
+    }.items():
+
+        def drawn(
+            fan_in: int, fan_out: int, rng: np.random.Generator, shaped: Any = shaped
+        ) -> Array:
+            units: Array = shaped(rng.normal(size=(fan_in, fan_out)))
+            return np.sqrt(2 / fan_in) * units
+
+        verdict = judge(he, "alike", local_caller(drawn))
+        assert verdict.points == 0
+        told[name] = verdict.mistake
+    assert told == {
+        "cut off": "uniform",
+        "two values": "uniform",
+        "equal rows": "one_draw_for_all",
+        "equal columns": "one_draw_for_all",
+    }
+
+
 def test_right_weights_are_hardly_ever_accused() -> None:
     """The exact odds of each statistical property, for the smallest layers there are."""
     n = 2 * 60 * 30

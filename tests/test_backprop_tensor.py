@@ -273,3 +273,106 @@ def test_a_step_can_be_right_while_others_are_not() -> None:
     for part in PARTS:
         if told[part.name] != "passed" and part.name != "Tensor.sum_and_mean":
             assert "Tensor.sum_and_mean" in part.after
+
+
+# Learners' own ways to get it wrong, in code that shares nothing with the mistakes' own.
+
+
+def as_micrograd_has_it(self: Any) -> None:
+    """What nodes in the middle got in the first call is still there in the second."""
+    order: list[Any] = []
+
+    def visit(node: Any) -> None:
+        if node not in order:
+            for parent in node._prev:
+                visit(parent)
+            order.append(node)
+
+    visit(self)
+    self.grad = np.ones_like(self.data)
+    for node in reversed(order):
+        node._backward()
+
+
+def as_stretched(made: Any, value: Any, *pairs: Any) -> Any:
+    out = Closures(value, [p for p, _ in pairs])
+
+    def push() -> None:
+        for parent, rule in pairs:
+            parent.grad = parent.grad + rule(out.grad)
+
+    out._backward = push
+    return out
+
+
+def ones_for_all(self: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    value = self.data.sum(axis=axis, keepdims=keepdims)
+    return self._made(value, (self, lambda g: np.ones(self.data.shape)))
+
+
+WRONG: list[tuple[str, str, str, Any]] = [
+    ("backward_twice", "middle_handed_on_again", "backward", as_micrograd_has_it),
+    ("broadcasting", "stretched_shape_kept", "_made", as_stretched),
+    ("add_and_multiply", "nothing_comes_back", "backward", lambda self: None),
+    ("sum_and_mean", "sum_hands_back_ones", "sum", ones_for_all),
+    (
+        "sum_and_mean",
+        "mean_over_the_rows",
+        "mean",
+        lambda self, axis=None, keepdims=False: self.sum(axis, keepdims) / len(self.data),
+    ),
+    (
+        "matmul",
+        "array_on_the_wrong_side",
+        "__rmatmul__",
+        lambda self, other: self @ Closures(other),
+    ),
+    ("reshaping", "T_leaves_the_graph", "T", property(lambda self: Closures(self.data.T))),
+    (
+        "exp_log_relu",
+        "log_slope_at_the_output",
+        "log",
+        lambda self: self._made(np.log(self.data), (self, lambda g: g / np.log(self.data))),
+    ),
+]
+
+
+@pytest.mark.parametrize(("step", "mistake", "method", "written"), WRONG)
+def test_what_learners_write_is_named(
+    step: str, mistake: str, method: str, written: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Closures, method, written)
+    part = next(part for part in PARTS if part.name == f"Tensor.{step}")
+    for seed in ("a", "b", "c"):
+        assert judge(part, seed, local_caller(Closures)).mistake == mistake
+
+
+def test_two_parents_that_share_an_array_are_told_so_and_other_errors_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    part = next(part for part in PARTS if part.name == "Tensor.used_twice")
+
+    def made(self: Any, value: Any, *pairs: Any) -> Any:
+        out = Closures(value, [p for p, _ in pairs])
+
+        def push() -> None:
+            out.grad = np.asarray(out.grad)
+            for parent, rule in pairs:
+                share = np.asarray(rule(out.grad))
+                if parent.grad.any():
+                    parent.grad += share
+                else:
+                    parent.grad = share
+
+        out._backward = push
+        return out
+
+    monkeypatch.setattr(Closures, "_made", made)
+    sharing = {judge(part, seed, local_caller(Closures)).mistake for seed in ("a", "b", "c")}
+
+    class Refusing(Closures):
+        def __init__(self, data: Any, _parents: Any = ()) -> None:
+            raise TypeError("shape is a method")
+
+    assert judge(part, "a", local_caller(Refusing)).mistake is None
+    assert sharing == {"one_array_for_two"}
