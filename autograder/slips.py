@@ -11,6 +11,7 @@ its reference when that changes, and an author reads a part's mistakes as a tabl
 from __future__ import annotations
 
 import ast
+import sys
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -77,8 +78,6 @@ def mistaken(reference: Any, slipped: Slip) -> Any:
 
 def _globals_of(reference: Any) -> dict[str, Any]:
     if isinstance(reference, type):
-        import sys
-
         return vars(sys.modules[reference.__module__])
     found: dict[str, Any] = reference.__globals__
     return found
