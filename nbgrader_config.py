@@ -31,10 +31,10 @@ c.CourseDirectory.ignore = [
 c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
 
 # What a learner hands in is read, repaired, run and judged by our parts; the rest is nbgrader's.
-c.Autograde.exporter_class = "autograder.grading.nbgrader_parts.SubmissionExporter"
-c.Autograde.pre_convert_hook = "autograder.grading.nbgrader_parts.adopt_notebook"
+c.Autograde.exporter_class = "autograder.gradebook.preprocessors.SubmissionExporter"
+c.Autograde.pre_convert_hook = "autograder.gradebook.preprocessors.adopt_notebook"
 c.Autograde.sanitize_preprocessors = [
-    "autograder.grading.nbgrader_parts.RepairCells",
+    "autograder.gradebook.preprocessors.RepairCells",
     "nbgrader.preprocessors.ClearOutput",
     "nbgrader.preprocessors.DeduplicateIds",
     "nbgrader.preprocessors.OverwriteKernelspec",
@@ -42,33 +42,33 @@ c.Autograde.sanitize_preprocessors = [
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
 c.Autograde.autograde_preprocessors = [
-    "autograder.grading.nbgrader_parts.GradeSubmission",
+    "autograder.gradebook.preprocessors.GradeSubmission",
     "nbgrader.preprocessors.IgnorePattern",
     "nbgrader.preprocessors.LimitOutput",
-    "autograder.grading.nbgrader_parts.SaveGrades",
+    "autograder.gradebook.preprocessors.SaveGrades",
     "nbgrader.preprocessors.AssignLatePenalties",
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
-c.GenerateFeedback.post_convert_hook = "autograder.grading.nbgrader_parts.end_round"
+c.GenerateFeedback.post_convert_hook = "autograder.gradebook.preprocessors.end_round"
 
 # Learners own their folders in the exchange: what a link in there points to is not collected.
-c.ExchangeFactory.collect = "autograder.grading.inbound.PlainCollect"
+c.ExchangeFactory.collect = "autograder.submissions.exchange.PlainCollect"
 
 # Archives that a learning platform sends: whose notebook is whose is told by the names inside.
 c.ZipCollectApp.downloaded_directory = "grading/downloaded"
-c.ZipCollectApp.extractor_plugin = "autograder.grading.collect.ArchiveExtractor"
-c.ZipCollectApp.collector_plugin = "autograder.grading.collect.PlatformCollector"
+c.ZipCollectApp.extractor_plugin = "autograder.submissions.archives.ArchiveExtractor"
+c.ZipCollectApp.collector_plugin = "autograder.submissions.archives.PlatformCollector"
 
 # A learner's HTML runs nothing in the browser of whoever looks at it, in Formgrader or in feedback.
-c.HTMLExporter.preprocessors = ["autograder.grading.pages.HarmlessPage"]
+c.HTMLExporter.preprocessors = ["autograder.gradebook.pages.HarmlessPage"]
 c.HTMLExporter.filters = {
-    "markdown2html": "autograder.grading.pages.markdown2html",
-    "highlight_code": "autograder.grading.pages.Highlighted",
-    "ansi2html": "autograder.grading.pages.ansi2html",
-    "strip_files_prefix": "autograder.grading.pages.strip_files_prefix",
-    "clean_html": "autograder.grading.harmless.clean_html",
+    "markdown2html": "autograder.gradebook.pages.markdown2html",
+    "highlight_code": "autograder.gradebook.pages.Highlighted",
+    "ansi2html": "autograder.gradebook.pages.ansi2html",
+    "strip_files_prefix": "autograder.gradebook.pages.strip_files_prefix",
+    "clean_html": "autograder.grading.clean.clean_html",
 }
 c.HTMLExporter.sanitize_html = True
 
 # nbgrader's own export writes names as they are: a spreadsheet would take `=1+1` for a formula.
-c.ExportApp.plugin_class = "autograder.grading.export.CsvExport"
+c.ExportApp.plugin_class = "autograder.gradebook.export.CsvExport"

@@ -47,10 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if given[:1] == ["autograde"]:
             if not any(word.startswith(NOTHING_RUNS_HERE) for word in given):
-                from autograder.engine.sandbox import start_early
+                from autograder.engine.warm.handle import start_early
 
                 start_early()
-            from autograder.grading.autograde_app import main as autograde
+            from autograder.classes.app import main as autograde
 
             # nbgrader's own options, which argparse could only repeat.
             return autograde(given[1:])
@@ -216,8 +216,8 @@ def _busy(text: str) -> AbstractContextManager[Any]:
 def _build(arguments: argparse.Namespace) -> int:
     from rich.progress import track
 
-    from autograder.build import build, out_of_step
     from autograder.project import find_project
+    from autograder.release.build import build, out_of_step
 
     project = find_project()
     if arguments.check:
@@ -238,9 +238,9 @@ def _build(arguments: argparse.Namespace) -> int:
 def _lint(arguments: argparse.Namespace) -> int:
     from rich.progress import Progress
 
-    from autograder.catalog import find_set
-    from autograder.lint import lint
+    from autograder.judging.sets import find_set
     from autograder.project import find_project
+    from autograder.release.lint import lint
 
     project = find_project()
     seeds = [f"lint-{i}" for i in range(arguments.seeds)]
@@ -258,7 +258,7 @@ def _lint(arguments: argparse.Namespace) -> int:
 
 
 def _bundle(arguments: argparse.Namespace) -> int:
-    from autograder.bundle import write_bundles
+    from autograder.release.bundle import write_bundles
 
     with _busy("Building the wheel and the archives"):
         paths = write_bundles(arguments.folder)
@@ -271,18 +271,18 @@ def _grade_notebook(arguments: argparse.Namespace) -> int:
     absent = [str(path) for path in arguments.paths if not path.is_file()]
     if absent:
         raise FileNotFoundError(f"no file {', '.join(absent)}.")
-    from autograder.engine.sandbox import require_sandbox, start_early
+    from autograder.engine.warm.handle import require_sandbox, start_early
 
     runner = start_early()
     from rich.console import Console
     from rich.progress import track
 
-    from autograder.catalog import find_set
     from autograder.grading.grade import grade
     from autograder.grading.rounds import new_seed
-    from autograder.grading.submission import read_submission
+    from autograder.judging.sets import find_set
+    from autograder.judging.show import report_lines
     from autograder.project import find_project
-    from autograder.showing import report_lines
+    from autograder.submissions.read import read_submission
 
     project = find_project()
     exercise_set = find_set(arguments.assignment, project)
@@ -312,7 +312,7 @@ def _grade_notebook(arguments: argparse.Namespace) -> int:
 
 
 def _regrade(arguments: argparse.Namespace) -> int:
-    from autograder.grading.regrade import regrade
+    from autograder.classes.regrade import regrade
     from autograder.project import find_project
 
     changes = regrade(
@@ -328,8 +328,8 @@ def _regrade(arguments: argparse.Namespace) -> int:
 
 
 def _sample_class(arguments: argparse.Namespace) -> int:
-    from autograder.grading.sample import make_class
     from autograder.project import find_project
+    from autograder.sample.people import make_class
 
     project = find_project()
     names = arguments.sets or project.sets
@@ -341,7 +341,7 @@ def _sample_class(arguments: argparse.Namespace) -> int:
 
 
 def _feedback(arguments: argparse.Namespace) -> int:
-    from autograder.grading.class_run import feedback_class
+    from autograder.classes.run import feedback_class
     from autograder.project import find_project
 
     written, failed = feedback_class(find_project(), arguments.assignment, arguments.student)
@@ -352,7 +352,7 @@ def _feedback(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from autograder.grading.report import write_report
+    from autograder.classes.report import write_report
     from autograder.project import find_project
 
     project = find_project()

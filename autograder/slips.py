@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from autograder import source
+from autograder.code import source
 
 
 class BadSlip(ValueError):

@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from autograder.engine import kernel  # noqa: E402
+from autograder.engine.walls import kernel  # noqa: E402
 
 
 def main() -> None:

@@ -19,10 +19,10 @@ import pytest
 from markdown_it import MarkdownIt
 from nbformat import NotebookNode
 
-from autograder import source
-from autograder.build import build
-from autograder.catalog import ExerciseSet, find_set
+from autograder.code import source
+from autograder.judging.sets import ExerciseSet, find_set
 from autograder.project import Project, find_project
+from autograder.release.build import build
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 800

@@ -9,9 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder.catalog import find_set
-from autograder.judge import judge, local_caller
-from autograder.verdict import Verdict
+from autograder.judging.judge import judge, local_caller
+from autograder.judging.sets import find_set
+from autograder.judging.verdict import Verdict
 from solutions.adam import (
     adagrad_step,
     adam_step,

@@ -12,12 +12,12 @@ from nbformat.v4 import new_code_cell, new_notebook
 from nbgrader.preprocessors import AssignLatePenalties, Execute, SaveAutoGrades
 from traitlets.config import Config
 
+from autograder.classes.app import ClassAutogradeApp
 from autograder.cli import main
 from autograder.engine.interface import NoSandbox
-from autograder.grading.autograde_app import ClassAutogradeApp
-from autograder.grading.foreign import UNPROTECTED
-from autograder.grading.nbgrader_parts import GradeSubmission, RepairCells, SaveGrades
-from autograder.grading.record import read_records
+from autograder.gradebook.foreign import UNPROTECTED
+from autograder.gradebook.preprocessors import GradeSubmission, RepairCells, SaveGrades
+from autograder.gradebook.record import read_records
 
 KERNEL = {"name": "python3", "language": "python", "display_name": "Python 3"}
 
@@ -257,7 +257,7 @@ def test_the_folders_are_those_that_nbgrader_is_told(here, capsys, whole):
 STARTS = """
 import sys, threading
 from autograder.cli import main
-from autograder.engine.sandbox import START
+from autograder.engine.warm.handle import START
 started = threading.Event()
 def hear(event, arguments):
     if event == "subprocess.Popen" and START in arguments[1]:

@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from autograder.catalog import find_set
-from autograder.judge import case_rng, judge, local_caller
+from autograder.judging.judge import case_rng, judge, local_caller
+from autograder.judging.sets import find_set
 from solutions.backprop import (
     count_parameters,
     elu,

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from micrograd.engine import Value
 
-from autograder.catalog import find_set
-from autograder.judge import judge, local_caller
+from autograder.judging.judge import judge, local_caller
+from autograder.judging.sets import find_set
 from solutions.backprop import Tensor, mlp_backward, mlp_forward
 from tests.tensors import STYLES, Closures, grad_of
 

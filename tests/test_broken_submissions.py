@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-from autograder.grading.record import read_records
+from autograder.gradebook.record import read_records
 
 # The class is graded when its first test is set up; other work on the machine may slow it down.
 pytestmark = pytest.mark.timeout(900)

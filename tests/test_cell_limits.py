@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from nbformat.v4 import new_code_cell
 
-from autograder.catalog import ExerciseSet, load_set
 from autograder.engine.interface import Limits
-from autograder.engine.sandbox import default_runner
+from autograder.engine.warm.handle import default_runner
 from autograder.exercise import AuthorError
 from autograder.grading.grade import grade
-from autograder.grading.submission import Submission
-from autograder.notebooks import cell_limits, instructor_notebook
+from autograder.judging.sets import ExerciseSet, load_set
+from autograder.release.notebook import cell_limits, instructor_notebook
+from autograder.submissions.read import Submission
 
 SETS = Path(__file__).parent / "sets"
 PATIENT = Limits(cell_seconds=20, call_seconds=20, timeouts=1)

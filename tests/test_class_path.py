@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from nbformat.v4 import new_notebook
 
-from autograder.engine.sandbox import default_runner
-from autograder.grading.record import read_records
+from autograder.engine.warm.handle import default_runner
+from autograder.gradebook.record import read_records
 from autograder.grading.rounds import current_round
-from autograder.judge import case_rng, local_caller
+from autograder.judging.judge import case_rng, local_caller
 from tests.attacks.test_shown import page as page_of
 
 # Other work on the machine may slow nbgrader down.

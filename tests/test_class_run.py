@@ -11,9 +11,7 @@ import pytest
 from nbformat.v4 import new_code_cell
 from nbgrader.converters import GenerateFeedback
 
-from autograder import source
-from autograder.exercise import AuthorError
-from autograder.grading.class_run import (
+from autograder.classes.run import (
     Reporter,
     Summary,
     bar,
@@ -21,8 +19,10 @@ from autograder.grading.class_run import (
     grade_class,
     quietly,
 )
-from autograder.grading.nbgrader_parts import GradeSubmission
-from autograder.grading.record import read_records
+from autograder.code import source
+from autograder.exercise import AuthorError
+from autograder.gradebook.preprocessors import GradeSubmission
+from autograder.gradebook.record import read_records
 
 
 def silent(text: str) -> None:
@@ -182,7 +182,7 @@ def test_a_notebook_of_code_without_end_is_read_as_far_as_it_is_long(course):
 
 
 def test_where_nobody_watches_a_line_now_and_then_says_how_far_it_is(monkeypatch, capsys):
-    monkeypatch.setattr("autograder.grading.class_run.LINE_SECONDS", 0.0)
+    monkeypatch.setattr("autograder.classes.run.LINE_SECONDS", 0.0)
     with bar(3, "Grading gradient") as advance:
         advance("amara")
         advance("ben")

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from autograder.catalog import find_set
-from autograder.engine.sandbox import default_runner
-from autograder.source import bare
+from autograder.code.source import bare
+from autograder.engine.warm.handle import default_runner
+from autograder.judging.sets import find_set
 
 ROOT = Path(__file__).parent.parent
 GRADIENT = find_set("gradient")

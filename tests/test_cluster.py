@@ -22,17 +22,17 @@ import psutil
 import pytest
 from distributed import Client, LocalCluster
 
-from autograder.engine import cluster as cluster_module
-from autograder.engine import link
-from autograder.engine.cluster import scheduler_runner
+from autograder.classes.run import grade_class, quietly
+from autograder.engine.cluster import client as cluster_module
+from autograder.engine.cluster import connection
+from autograder.engine.cluster.client import scheduler_runner
+from autograder.engine.cluster.near import RemoteRunner, RemoteSession
 from autograder.engine.interface import Limits, NoCluster, Runner
-from autograder.engine.remote import RemoteRunner, RemoteSession
-from autograder.engine.sandbox import SandboxedRunner, default_runner, require_sandbox
-from autograder.engine.session import StartError
-from autograder.grading.class_run import grade_class, quietly
+from autograder.engine.trusted.session import StartError
+from autograder.engine.warm.handle import SandboxedRunner, default_runner, require_sandbox
 from autograder.grading.grade import Graded, grade
 from autograder.grading.rounds import current_round
-from autograder.grading.submission import Submission
+from autograder.submissions.read import Submission
 
 if TYPE_CHECKING:
     from tests.conftest import Course
@@ -60,7 +60,7 @@ class Cluster:
         """The warm processes of its workers."""
         workers = [psutil.Process(pid) for pid in self.pids.values()]
         children = [child for worker in workers for child in worker.children()]
-        return [c for c in children if "autograder.engine.gate" in " ".join(c.cmdline())]
+        return [c for c in children if "autograder.engine.warm.start" in " ".join(c.cmdline())]
 
 
 @pytest.fixture(scope="module")
@@ -219,7 +219,7 @@ def test_a_wrong_token_and_hostile_bytes_at_the_door_change_nothing(
 
     strangers: list[socket.socket] = []
     monkeypatch.setattr(cluster_module, "Listener", Besieged)
-    monkeypatch.setattr(link, "GREETING_SECONDS", 2.0)
+    monkeypatch.setattr(connection, "GREETING_SECONDS", 2.0)
     with runner.open(None, Limits()) as session:
         assert session.execute("print(6 * 7)").outputs[0]["text"] == "42\n"
     for stranger in strangers:
@@ -236,7 +236,7 @@ def test_nothing_is_left_on_a_cluster_that_goes_on(cluster: Cluster) -> None:
         with running.open(None, Limits()) as session:
             session.execute("1")
             assert cluster.warm()
-        broker = children_of(os.getpid(), "autograder.engine.broker")
+        broker = children_of(os.getpid(), "autograder.engine.cluster.broker")
         assert len(broker) == 1
     assert not broker[0].is_running()
     until(lambda: not cluster.warm())
@@ -249,7 +249,7 @@ def test_nothing_is_left_on_a_cluster_that_goes_on(cluster: Cluster) -> None:
 def test_nothing_is_left_of_a_home_that_was_killed(cluster: Cluster) -> None:
     code = (
         "import os, signal\n"
-        "from autograder.engine.cluster import scheduler_runner\n"
+        "from autograder.engine.cluster.client import scheduler_runner\n"
         "from autograder.engine.interface import Limits\n"
         f"with scheduler_runner({cluster.address!r}) as runner:\n"
         "    session = runner.open(None, Limits())\n"
@@ -258,7 +258,7 @@ def test_nothing_is_left_of_a_home_that_was_killed(cluster: Cluster) -> None:
     )
 
     def brokers() -> set[int]:
-        return {process.pid for process in children_of(1, "autograder.engine.broker")}
+        return {process.pid for process in children_of(1, "autograder.engine.cluster.broker")}
 
     before = brokers()
     folders = set(Path("/tmp").glob("autograder-cluster-*"))
@@ -315,7 +315,7 @@ def count_tasks(dask_scheduler: Any) -> int:
 def test_a_local_cluster_speaks_tls_grades_and_leaves_nothing(built_course, monkeypatch) -> None:
     with scheduler_runner("local", 1) as running:
         assert running.sessions == 1
-        [broker] = children_of(os.getpid(), "autograder.engine.broker")
+        [broker] = children_of(os.getpid(), "autograder.engine.cluster.broker")
         family = [broker, *broker.children(recursive=True)]
         result = graded(built_course, running)
         assert result.points == result.max_points

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from autograder.catalog import load_set
-from autograder.judge import judge_all_known
+from autograder.judging.judge import judge_all_known
+from autograder.judging.sets import load_set
 
 ROOT = Path(__file__).parent.parent
 

@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from nbgrader.coursedir import CourseDirectory
 
-from autograder.catalog import load_set
+from autograder.classes.converter import CannotWrite, ClassAutograde, _stop_where_full
+from autograder.classes.fingerprints import fingerprints
+from autograder.classes.pool import Crew, Job, Lost, Work, settle
+from autograder.classes.run import autograde, grade_class, quietly
+from autograder.classes.staging import SHELVES, Shelf
 from autograder.engine.interface import Limits
-from autograder.engine.sandbox import SandboxedRunner
-from autograder.grading.class_run import autograde, grade_class, quietly
-from autograder.grading.converter import CannotWrite, ClassAutograde, _stop_where_full
-from autograder.grading.crew import Crew, Job, Lost, Work, settle
-from autograder.grading.fingerprints import fingerprints
-from autograder.grading.ledger import Entry, Ledger, LockedGradebook
+from autograder.engine.warm.handle import SandboxedRunner
+from autograder.gradebook.ledger import Entry, Ledger, LockedGradebook
 from autograder.grading.rounds import current_round
-from autograder.grading.shelf import SHELVES, Shelf
-from autograder.nbgrader_settings import course_config
+from autograder.judging.sets import load_set
 from autograder.project import find_project
+from autograder.release.configuration import course_config
 
 if TYPE_CHECKING:
     from tests.conftest import Course
@@ -239,7 +239,7 @@ def test_a_locked_gradebook_is_waited_for_and_then_told(
         "gradient"
     )
     assert facts is not None
-    monkeypatch.setattr("autograder.grading.ledger.PATIENCE_SECONDS", 7.0)
+    monkeypatch.setattr("autograder.gradebook.ledger.PATIENCE_SECONDS", 7.0)
     before = rows(course)
     told: list[str] = []
     other = sqlite3.connect(course.grading / "gradebook.db", isolation_level=None)

@@ -17,8 +17,8 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
 from autograder.engine.interface import Call, Limits, Runner
 from autograder.engine.plain import PlainRunner
-from autograder.engine.sandbox import SandboxedRunner
-from autograder.engine.session import NotebookSession
+from autograder.engine.trusted.session import NotebookSession
+from autograder.engine.warm.handle import SandboxedRunner
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.timeout(600)

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autograder.catalog import ExerciseSet, find_set, load_set
 from autograder.exercise import AuthorError, class_exercise, exercise
-from autograder.lint import lint
+from autograder.judging.sets import ExerciseSet, find_set, load_set
 from autograder.project import NoProject, Project, find_project
+from autograder.release.lint import lint
 
 GOOD = '''
 import numpy as np

@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autograder.exercise import Part
-from autograder.judge import judge, local_caller
-from autograder.verdict import Verdict
+from autograder.judging.judge import judge, local_caller
+from autograder.judging.verdict import Verdict
 from solutions.empirical_risk import (
     empirical_risk,
     fit_least_squares,

@@ -18,15 +18,14 @@ import numpy as np
 import psutil
 import pytest
 
-from autograder.calling import Answer
-from autograder.engine.asking import AskedSnapshot, Budget
-from autograder.engine.hearsay import Known
 from autograder.engine.interface import Call, CellResult, Limits, Runner
-from autograder.engine.outputs import Collector
 from autograder.engine.plain import PlainRunner
-from autograder.engine.sandbox import SandboxedRunner
-from autograder.engine.session import NotebookSession
-from autograder.engine.shell import Sink
+from autograder.engine.trusted.asking import AskedSnapshot, Budget
+from autograder.engine.trusted.outputs import Collector
+from autograder.engine.trusted.session import NotebookSession
+from autograder.engine.trusted.vouching import Known
+from autograder.engine.untrusted.shell import Sink
+from autograder.engine.warm.handle import SandboxedRunner
 from autograder.engine.wire import (
     MAX_BLOBS,
     MAX_HEADER,
@@ -39,9 +38,10 @@ from autograder.engine.wire import (
     packed,
 )
 from autograder.exercise import FRESH_RNG
-from autograder.judge import Oracle
-from autograder.values import MalformedValue, Opaque, Raised
-from autograder.verdict import Died, TimedOut
+from autograder.judging.judge import Oracle
+from autograder.judging.verdict import Died, TimedOut
+from autograder.values.calling import Answer
+from autograder.values.codec import MalformedValue, Opaque, Raised
 
 RUNNERS: dict[str, Runner] = {
     "plain": PlainRunner(),

@@ -18,9 +18,9 @@ import psutil
 import pytest
 from nbformat.v4 import new_code_cell
 
-from autograder.grading.class_run import Summary, grade_class, quietly
+from autograder.classes.run import Summary, grade_class, quietly
+from autograder.classes.staging import SHELVES
 from autograder.grading.rounds import current_round
-from autograder.grading.shelf import SHELVES
 
 if TYPE_CHECKING:
     from tests.conftest import Course
@@ -139,7 +139,7 @@ def test_killed_at_fifty_moments_of_a_class_of_sixty(built_course: Course, tmp_p
 READ_ONLY = """
 import os, sys
 from autograder.cli import main
-from autograder.engine import kernel
+from autograder.engine.walls import kernel
 kernel.unshare(kernel.CLONE_NEWNS)
 kernel.mount("none", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
 kernel.mount("grading", "grading", "", kernel.MS_BIND)

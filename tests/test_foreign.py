@@ -19,8 +19,8 @@ from traitlets.config import Config
 
 from autograder.engine.interface import Limits, NoSandbox
 from autograder.exercise import AuthorError
-from autograder.grading.foreign import UNPROTECTED, SandboxedExecute
-from autograder.grading.nbgrader_parts import GradeSubmission
+from autograder.gradebook.foreign import UNPROTECTED, SandboxedExecute
+from autograder.gradebook.preprocessors import GradeSubmission
 
 KERNEL = {"name": "python3", "language": "python", "display_name": "Python 3"}
 

@@ -15,11 +15,11 @@ from typing import Any
 import nbformat
 from hypothesis import strategies as st
 
-from autograder.catalog import find_set
-from autograder.grading.intake import take_in
-from autograder.grading.repair import grade_id_of, repair
-from autograder.grading.submission import Submission, read_submission, read_text
-from autograder.notebooks import check_cell, instructor_notebook
+from autograder.judging.sets import find_set
+from autograder.release.notebook import check_cell, instructor_notebook
+from autograder.submissions.adopt import take_in
+from autograder.submissions.read import Submission, read_submission, read_text
+from autograder.submissions.repair import grade_id_of, repair
 from tests.fuzzing import damaged, fuzz, scraps
 
 GRADIENT = find_set("gradient")

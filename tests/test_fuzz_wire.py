@@ -19,16 +19,16 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from autograder.calling import Answer
-from autograder.engine import asking
-from autograder.engine.asking import AskedSnapshot, Budget
-from autograder.engine.hearsay import Known
 from autograder.engine.interface import Call, Limits
-from autograder.engine.outputs import MAX_ERRORS, Collector
-from autograder.engine.serving import Server
+from autograder.engine.trusted import asking
+from autograder.engine.trusted.asking import AskedSnapshot, Budget
+from autograder.engine.trusted.outputs import MAX_ERRORS, Collector
+from autograder.engine.trusted.vouching import Known
+from autograder.engine.untrusted.answering import Server
 from autograder.engine.wire import MAX_HEADER, Channel, Closed, TooSlow
-from autograder.judge import Oracle
-from autograder.values import MAX_BYTES, MalformedValue, decode, encode, read_npy
+from autograder.judging.judge import Oracle
+from autograder.values.calling import Answer
+from autograder.values.codec import MAX_BYTES, MalformedValue, decode, encode, read_npy
 from tests.fuzzing import damaged, fuzz, scraps
 
 # ------------------------------------------------------------------ frames

@@ -9,16 +9,16 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
-from autograder.catalog import find_set
 from autograder.engine.interface import Limits
-from autograder.engine.sandbox import default_runner
+from autograder.engine.warm.handle import default_runner
 from autograder.exercise import Part
 from autograder.grading.grade import Graded, grade
 from autograder.grading.outputs import write_outputs
-from autograder.grading.submission import Submission, read_text
-from autograder.judge import case_rng
-from autograder.notebooks import instructor_notebook
-from autograder.verdict import Verdict
+from autograder.judging.judge import case_rng
+from autograder.judging.sets import find_set
+from autograder.judging.verdict import Verdict
+from autograder.release.notebook import instructor_notebook
+from autograder.submissions.read import Submission, read_text
 
 GRADIENT = find_set("gradient")
 SEED = "grading"
@@ -187,9 +187,9 @@ FORGERIES = {
     ),
     "check redefined": "def check(f): return None\ndef gabor(theta, x):\n    return x",
     "the grader's modules patched": (
-        "import autograder.compare, autograder.verdict\n"
-        "autograder.compare.difference = lambda *a, **k: None\n"
-        "autograder.verdict.decide = lambda *a, **k: None\n"
+        "import autograder.values.compare, autograder.judging.verdict\n"
+        "autograder.values.compare.difference = lambda *a, **k: None\n"
+        "autograder.judging.verdict.decide = lambda *a, **k: None\n"
         "def gabor(theta, x):\n    return x"
     ),
     "asked for the answer by frames": (

@@ -19,9 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from autograder.catalog import find_set
-from autograder.judge import judge, local_caller
-from autograder.verdict import Verdict
+from autograder.judging.judge import judge, local_caller
+from autograder.judging.sets import find_set
+from autograder.judging.verdict import Verdict
 from solutions.logistic_regression import (
     accuracy,
     bce_with_logits,

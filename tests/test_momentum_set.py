@@ -11,8 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder.catalog import find_set
-from autograder.judge import judge, local_caller
+from autograder.judging.judge import judge, local_caller
+from autograder.judging.sets import find_set
 from autograder.problems import spd_matrix
 from solutions.momentum import (
     bias_correct,

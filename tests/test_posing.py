@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from autograder.exercise import FRESH_RNG, Case, Part, exercise, public
-from autograder.judge import judge, local_caller
-from autograder.posing import MAX_SEEDS, known_cases, posed
+from autograder.judging.cases import MAX_SEEDS, known_cases, posed
+from autograder.judging.judge import judge, local_caller
 
 
 @public

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import MetaData, create_engine, make_url, select, text
 
-from autograder.build import build
-from autograder.grading.class_run import Summary, grade_class, quietly
-from autograder.grading.record import read_records
-from autograder.grading.regrade import regrade
-from autograder.grading.report import write_report
+from autograder.classes.regrade import regrade
+from autograder.classes.report import write_report
+from autograder.classes.run import Summary, grade_class, quietly
+from autograder.gradebook.record import read_records
 from autograder.grading.rounds import current_round
-from autograder.grading.sample import make_class
+from autograder.release.build import build
+from autograder.sample.people import make_class
 
 if TYPE_CHECKING:
     from tests.conftest import Course

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from autograder.grading.class_run import grade_class, quietly
-from autograder.grading.record import read_records
-from autograder.grading.regrade import Change, NotRegraded, regrade
+from autograder.classes.regrade import Change, NotRegraded, regrade
+from autograder.classes.run import grade_class, quietly
+from autograder.gradebook.record import read_records
 from autograder.grading.rounds import close_round, current_round
 
 

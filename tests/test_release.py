@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from autograder.build import build, out_of_step
-from autograder.bundle import write_bundles
-from autograder.catalog import find_set
+from autograder.code.source import bodies, own_bodies
 from autograder.exercise import Mistake
-from autograder.lint import released_leaks
+from autograder.judging.sets import find_set
 from autograder.project import Project, find_project
-from autograder.source import bodies, own_bodies
+from autograder.release.build import build, out_of_step
+from autograder.release.bundle import write_bundles
+from autograder.release.lint import released_leaks
 
 ROOT = Path(__file__).parent.parent
 PROJECT = find_project(ROOT)
@@ -133,7 +133,7 @@ def test_a_leak_would_be_noticed() -> None:
 def test_the_wheel_holds_the_package_alone(bundles: list[Path]) -> None:
     for archive in bundles:
         names = [n for n in released_texts(archive) if n.startswith("autograder/")]
-        assert "autograder/checking.py" in names
+        assert "autograder/learning/check.py" in names
         everything = zipfile.ZipFile(archive).namelist()
         assert not any("solutions" in name or "grading/source" in name for name in everything)
 

@@ -17,20 +17,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autograder.engine import link
-from autograder.engine.hosting import host, refused, versions
+from autograder.engine.cluster import connection
+from autograder.engine.cluster.connection import Listener, connect
+from autograder.engine.cluster.far import host, refused, versions
+from autograder.engine.cluster.near import RemoteRunner
 from autograder.engine.interface import Call, Limits, NoSandbox, Runner, RunnerLost
-from autograder.engine.link import Listener, connect
-from autograder.engine.remote import RemoteRunner
-from autograder.engine.sandbox import SandboxedRunner
-from autograder.engine.session import StartError
+from autograder.engine.trusted.session import StartError
+from autograder.engine.warm.handle import SandboxedRunner
 from autograder.engine.wire import Channel, Closed, TooSlow
 from autograder.exercise import FRESH_RNG
 from autograder.grading.grade import grade
-from autograder.grading.submission import Submission
-from autograder.judge import Oracle
-from autograder.values import Raised
-from autograder.verdict import Died, TimedOut
+from autograder.judging.judge import Oracle
+from autograder.judging.verdict import Died, TimedOut
+from autograder.submissions.read import Submission
+from autograder.values.codec import Raised
 
 LOCAL = SandboxedRunner()
 FarEnd = Callable[[Channel], None]
@@ -434,7 +434,7 @@ def test_a_wall_that_is_missing_only_there_is_no_sandbox() -> None:
 @contextlib.contextmanager
 def door(monkeypatch: pytest.MonkeyPatch, seconds: float = 0.2) -> Iterator[Listener]:
     """A listening socket that soon loses patience with who says nothing."""
-    monkeypatch.setattr(link, "GREETING_SECONDS", seconds)
+    monkeypatch.setattr(connection, "GREETING_SECONDS", seconds)
     with contextlib.closing(Listener("127.0.0.1")) as listener:
         yield listener
 
@@ -469,7 +469,7 @@ def test_who_says_another_token_is_shown_the_door(monkeypatch, said: bytes) -> N
 
 def test_strangers_who_say_nothing_keep_nobody_waiting(monkeypatch) -> None:
     with door(monkeypatch, seconds=60.0) as listener:
-        silent = [knock(listener, b"") for _ in range(link.STRANGERS - 1)]
+        silent = [knock(listener, b"") for _ in range(connection.STRANGERS - 1)]
         friend = connect(listener.address, listener.token)
         channel = listener.accept(time.monotonic() + 30)
         assert channel is not None
@@ -480,10 +480,10 @@ def test_strangers_who_say_nothing_keep_nobody_waiting(monkeypatch) -> None:
 
 def test_a_flood_of_strangers_is_bounded_and_passes(monkeypatch) -> None:
     with door(monkeypatch, seconds=1.0) as listener:
-        flood = [knock(listener, b"x") for _ in range(3 * link.STRANGERS)]
+        flood = [knock(listener, b"x") for _ in range(3 * connection.STRANGERS)]
         with pytest.raises(TooSlow):
             listener.accept(time.monotonic() + 2.0)
-        assert threading.active_count() < 3 * link.STRANGERS
+        assert threading.active_count() < 3 * connection.STRANGERS
         friend = connect(listener.address, listener.token)
         channel = listener.accept(time.monotonic() + 30)
         assert channel is not None
@@ -496,7 +496,7 @@ def test_a_friend_may_think_longer_than_a_stranger(monkeypatch) -> None:
         channel = listener.accept(time.monotonic() + 30)
         assert channel is not None
         for end, other in ((friend, channel), (channel, friend)):
-            threading.Timer(5 * link.GREETING_SECONDS, other.send, [{"at": "last"}]).start()
+            threading.Timer(5 * connection.GREETING_SECONDS, other.send, [{"at": "last"}]).start()
             assert end.receive(time.monotonic() + 30) == ({"at": "last"}, [])
         close(friend, channel)
 
@@ -532,9 +532,9 @@ def test_a_door_is_where_it_was_wished(monkeypatch) -> None:
 
 def test_a_worker_imports_no_reference_and_no_gradebook() -> None:
     code = (
-        "import sys; import autograder.engine.worker; "
+        "import sys; import autograder.engine.cluster.worker; "
         "print([m for m in sys.modules if m.startswith(('nbgrader', 'solutions', 'sqlalchemy', "
-        "'autograder.grading', 'autograder.catalog'))])"
+        "'autograder.grading', 'autograder.judging.sets'))])"
     )
     done = subprocess.run(
         [sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
+from autograder.classes.report import bins, write_report
+from autograder.classes.run import grade_class, quietly
 from autograder.exercise import AuthorError
-from autograder.grading.class_run import grade_class, quietly
-from autograder.grading.record import read_records
-from autograder.grading.report import bins, write_report
+from autograder.gradebook.record import read_records
 from autograder.grading.rounds import current_round
 
 AXE = Path(__file__).parent / "browser" / "vendor" / "axe.min.js"

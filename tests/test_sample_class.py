@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autograder.catalog import find_set, load_set
-from autograder.engine.sandbox import default_runner
+from autograder.classes.run import grade_class, quietly
+from autograder.engine.warm.handle import default_runner
 from autograder.exercise import AuthorError
-from autograder.grading.class_run import grade_class, quietly
-from autograder.grading.fillings import BODIES, DEADLY, Fillings, Mark
-from autograder.grading.handing_in import SHAPES
-from autograder.grading.record import read_records
-from autograder.grading.sample import make_class
-from autograder.judge import judge, local_caller
-from autograder.notebooks import instructor_notebook
+from autograder.gradebook.record import read_records
+from autograder.judging.judge import judge, local_caller
+from autograder.judging.sets import find_set, load_set
 from autograder.project import Project
+from autograder.release.notebook import instructor_notebook
+from autograder.sample.answers import BODIES, DEADLY, Fillings, Mark
+from autograder.sample.damage import SHAPES
+from autograder.sample.people import make_class
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = Project(ROOT, ("gradient",))

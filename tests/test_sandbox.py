@@ -17,13 +17,13 @@ import nbformat
 import psutil
 import pytest
 
-from autograder.catalog import find_set
 from autograder.engine.interface import Call, CellResult, Limits, NoSandbox
 from autograder.engine.plain import PlainRunner
-from autograder.engine.sandbox import SandboxedRunner, require_sandbox
-from autograder.engine.session import StartError
-from autograder.notebooks import instructor_notebook
+from autograder.engine.trusted.session import StartError
+from autograder.engine.warm.handle import SandboxedRunner, require_sandbox
+from autograder.judging.sets import find_set
 from autograder.project import find_project
+from autograder.release.notebook import instructor_notebook
 from tests.walled import World, open_world, probe, tries
 
 HERE = Path(__file__).parent
@@ -182,7 +182,7 @@ def test_nothing_is_left_of_a_judge_that_was_killed(tmp_path: Path, walls: bool)
     program = (
         "import os, signal\n"
         "from autograder.engine.interface import Limits\n"
-        "from autograder.engine.sandbox import SandboxedRunner\n"
+        "from autograder.engine.warm.handle import SandboxedRunner\n"
         f"runner = SandboxedRunner(walls={walls})\n"
         "session = runner.open(None, Limits())\n"
         "session.execute('x = 1')\n"
@@ -356,7 +356,7 @@ def test_a_kernel_that_refuses_is_named_and_cells_still_run() -> None:
     done = under_refusal(
         "import json\n"
         "from autograder.engine.interface import Limits\n"
-        "from autograder.engine.sandbox import SandboxedRunner\n"
+        "from autograder.engine.warm.handle import SandboxedRunner\n"
         "runner = SandboxedRunner()\n"
         "with runner.open(None, Limits()) as session:\n"
         "    ran = session.execute('print(6 * 7)').outputs[0]['text']\n"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from autograder.catalog import find_set
-from autograder.grading.fillings import SEEDS
-from autograder.judge import judge_all_known
+from autograder.judging.judge import judge_all_known
+from autograder.judging.sets import find_set
 from autograder.project import find_project
+from autograder.sample.answers import SEEDS
 
 PROJECT = find_project(Path(__file__).parent)
 PARTS = {

@@ -15,9 +15,9 @@ import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell
 
-from autograder.grading.record import read_records
-from autograder.grading.sample import make_class
+from autograder.gradebook.record import read_records
 from autograder.project import find_project
+from autograder.sample.people import make_class
 
 if TYPE_CHECKING:
     from tests.conftest import Course

@@ -7,16 +7,16 @@ import nbformat
 import pytest
 
 from autograder import check
-from autograder.build import write_source
-from autograder.catalog import ExerciseSet, find_set, load_set
+from autograder.code.source import bare
 from autograder.engine.interface import Limits
-from autograder.engine.sandbox import default_runner
+from autograder.engine.warm.handle import default_runner
 from autograder.grading.grade import Graded, grade
-from autograder.grading.submission import Submission
-from autograder.judge import judge, judge_all_known, local_caller
-from autograder.lint import lint
-from autograder.notebooks import instructor_notebook
-from autograder.source import bare
+from autograder.judging.judge import judge, judge_all_known, local_caller
+from autograder.judging.sets import ExerciseSet, find_set, load_set
+from autograder.release.build import write_source
+from autograder.release.lint import lint
+from autograder.release.notebook import instructor_notebook
+from autograder.submissions.read import Submission
 
 HERE = Path(__file__).parent
 SEED = "shapes"

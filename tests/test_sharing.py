@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from autograder.catalog import find_set
 from autograder.engine.interface import Limits, Snapshot
-from autograder.engine.sandbox import SandboxedRunner
-from autograder.engine.session import NotebookSession
+from autograder.engine.trusted.session import NotebookSession
+from autograder.engine.warm.handle import SandboxedRunner
 from autograder.grading.grade import grade
-from autograder.grading.sample import make_class
-from autograder.grading.sharing import Sharing
-from autograder.grading.submission import Submission, read_submission
-from autograder.notebooks import instructor_notebook
+from autograder.grading.snapshots import Sharing
+from autograder.judging.sets import find_set
 from autograder.project import find_project
+from autograder.release.notebook import instructor_notebook
+from autograder.sample.people import make_class
+from autograder.submissions.read import Submission, read_submission
 from tests.conftest import Course
 
 SETS = find_project(Path(__file__).parent).sets

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autograder import source
+from autograder.code import source
 from autograder.exercise import AuthorError, class_exercise, exercise
 from autograder.slips import method_slip, slip
 

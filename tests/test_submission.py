@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder.catalog import find_set
-from autograder.grading.repair import grade_id_of, repair
-from autograder.grading.submission import MAX_FILE, Submission, read_submission, read_text
-from autograder.notebooks import instructor_notebook
+from autograder.judging.sets import find_set
+from autograder.release.notebook import instructor_notebook
+from autograder.submissions.read import MAX_FILE, Submission, read_submission, read_text
+from autograder.submissions.repair import grade_id_of, repair
 
 GRADIENT = find_set("gradient")
 CHECKS = [part.grade_id for part in GRADIENT.parts]

@@ -18,22 +18,22 @@ import pytest
 from nbconvert import HTMLExporter
 from nbformat import v4
 
-from autograder.calling import call
-from autograder.catalog import find_set
-from autograder.compare import difference
-from autograder.engine.asking import consult
-from autograder.engine.bounded import bounded
 from autograder.engine.interface import Limits
-from autograder.engine.outputs import Collector
-from autograder.engine.sandbox import default_runner
+from autograder.engine.trusted.asking import consult
+from autograder.engine.trusted.bounds import bounded
+from autograder.engine.trusted.outputs import Collector
+from autograder.engine.warm.handle import default_runner
 from autograder.engine.wire import TooSlow
 from autograder.grading.grade import Graded, grade
-from autograder.grading.repair import repair
-from autograder.grading.submission import Submission, read_text
-from autograder.judge import MAX_WEIGHT, Oracle, local_caller, run_trials
-from autograder.notebooks import instructor_notebook
-from autograder.values import MalformedValue, Opaque, Raised, decode, encode
-from autograder.verdict import decide
+from autograder.judging.judge import MAX_WEIGHT, Oracle, local_caller, run_trials
+from autograder.judging.sets import find_set
+from autograder.judging.verdict import decide
+from autograder.release.notebook import instructor_notebook
+from autograder.submissions.read import Submission, read_text
+from autograder.submissions.repair import repair
+from autograder.values.calling import call
+from autograder.values.codec import MalformedValue, Opaque, Raised, decode, encode
+from autograder.values.compare import difference
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -13,8 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from autograder.compare import same
-from autograder.values import MalformedValue, Opaque, Raised, decode, encode, read_npy, write_npy
+from autograder.values.codec import (
+    MalformedValue,
+    Opaque,
+    Raised,
+    decode,
+    encode,
+    read_npy,
+    write_npy,
+)
+from autograder.values.compare import same
 
 arrays = hnp.arrays(
     st.sampled_from([np.float64, np.float32, np.int64, np.int32, np.bool_, np.uint8]),

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder.compare import difference, same
 from autograder.exercise import exercise
-from autograder.judge import judge, local_caller, run_trials
-from autograder.values import Opaque, Raised
-from autograder.verdict import Died, TimedOut, decide
+from autograder.judging.judge import judge, local_caller, run_trials
+from autograder.judging.verdict import Died, TimedOut, decide
+from autograder.values.codec import Opaque, Raised
+from autograder.values.compare import difference, same
 
 
 def kind(got: Any, wanted: Any) -> str | None:

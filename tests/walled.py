@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 
 from autograder.engine.interface import Limits
-from autograder.engine.sandbox import SandboxedRunner
+from autograder.engine.warm.handle import SandboxedRunner
 from autograder.project import find_project
 
 LIMITS = Limits(

@@ -26,12 +26,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
-from autograder.calling import Answer
 from autograder.engine.files import Files
 from autograder.i18n import _
+from autograder.values.calling import Answer
 
 if TYPE_CHECKING:
-    from autograder.judge import Oracle
+    from autograder.judging.judge import Oracle
 
 Status = Literal["ok", "error", "timeout", "died"]
 

@@ -23,7 +23,7 @@ import psutil
 
 from autograder.engine.files import Files, environment, furnish, read_files
 from autograder.engine.interface import Limits
-from autograder.engine.session import (
+from autograder.engine.trusted.session import (
     GRACE_SECONDS,
     NotebookSession,
     font_lists,
@@ -33,7 +33,7 @@ from autograder.engine.written import new_files
 from autograder.i18n import _
 
 SPARE_TASKS = 256
-START = "from autograder.engine.child import main; main()"
+START = "from autograder.engine.untrusted.child import main; main()"
 SWEEPS = 10
 TOKEN = "AUTOGRADER_SESSION"
 

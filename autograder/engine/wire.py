@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from autograder.values import MAX_BYTES, MalformedValue
+from autograder.values.codec import MAX_BYTES, MalformedValue
 
 MAX_HEADER = 4 * 2**20
 MAX_BLOBS = 10_000

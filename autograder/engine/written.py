@@ -10,7 +10,7 @@ from pathlib import Path
 
 from autograder.engine.files import Files
 from autograder.engine.wire import MAX_BLOBS
-from autograder.values import MAX_BYTES
+from autograder.values.codec import MAX_BYTES
 
 # Of all names together: a lone byte of a name takes six in JSON.
 MAX_NAMES = 2**19

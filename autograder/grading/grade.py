@@ -17,9 +17,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from autograder import source
-from autograder.calling import Answer
-from autograder.catalog import ExerciseSet
+from autograder.code import source
 from autograder.engine.interface import (
     Call,
     CellResult,
@@ -31,15 +29,17 @@ from autograder.engine.interface import (
     WarmRunner,
 )
 from autograder.exercise import Part
-from autograder.freeze import public_source
-from autograder.grading.harmless import harmless
-from autograder.grading.repair import grade_id_of, repair
-from autograder.grading.sharing import Sharing
-from autograder.grading.submission import Submission
+from autograder.grading.clean import harmless
+from autograder.grading.snapshots import Sharing
 from autograder.i18n import _
-from autograder.judge import Caller, Oracle, judge
-from autograder.notebooks import cell_limits, modules_used
-from autograder.verdict import Died, TimedOut, Verdict, missing
+from autograder.judging.judge import Caller, Oracle, judge
+from autograder.judging.sets import ExerciseSet
+from autograder.judging.verdict import Died, TimedOut, Verdict, missing
+from autograder.release.freeze import public_source
+from autograder.release.notebook import cell_limits, modules_used
+from autograder.submissions.read import Submission
+from autograder.submissions.repair import grade_id_of, repair
+from autograder.values.calling import Answer
 
 PART_SECONDS = 60.0
 # So many times more is a submission begun whose runner was lost.

@@ -12,10 +12,10 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_output
 
 from autograder.grading.grade import Graded
-from autograder.grading.repair import grade_id_of
 from autograder.i18n import _
-from autograder.showing import framed, panel
-from autograder.verdict import Verdict
+from autograder.judging.show import framed, panel
+from autograder.judging.verdict import Verdict
+from autograder.submissions.repair import grade_id_of
 
 
 def write_outputs(graded: Graded, parts_by_grade_id: dict[str, str]) -> None:

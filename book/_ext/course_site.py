@@ -79,7 +79,7 @@ def write_downloads(app: Sphinx, error: Exception | None) -> None:
     if not released:
         return
     # Imported here: the package is needed to publish, not to read or to translate the pages.
-    from autograder.bundle import write_bundles
+    from autograder.release.bundle import write_bundles
 
     folder.mkdir(parents=True)
     written = {path.stem for path in write_bundles(folder)}

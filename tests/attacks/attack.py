@@ -17,9 +17,9 @@ from typing import Any
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
-from autograder.catalog import ExerciseSet, find_set
-from autograder.grading.submission import Submission, read_text
-from autograder.notebooks import instructor_notebook
+from autograder.judging.sets import ExerciseSet, find_set
+from autograder.release.notebook import instructor_notebook
+from autograder.submissions.read import Submission, read_text
 from tests.walled import World
 
 LOOT = "LOOT"

@@ -235,7 +235,7 @@ WRITING = [
     Attack(
         "write_the_judge",
         "changes the judge's code on the disk",
-        tries("import autograder.judge as j; open(j.__file__, 'a').write('#')"),
+        tries("import autograder.judging.judge as j; open(j.__file__, 'a').write('#')"),
         refused=REFUSED,
     ),
     Attack(

@@ -51,19 +51,19 @@ INTERPRETER = [
     forges(
         "check_patched",
         "replaces the check, the comparison and the verdict",
-        "import autograder, autograder.checking as c, autograder.compare as d, autograder.verdict as v\nautograder.check = c.check = lambda *a, **k: None\nd.difference = d.same = lambda *a, **k: None\nv.decide = lambda *a, **k: None\ncheck = autograder.check\n"
+        "import autograder, autograder.learning.check as c, autograder.values.compare as d, autograder.judging.verdict as v\nautograder.check = c.check = lambda *a, **k: None\nd.difference = d.same = lambda *a, **k: None\nv.decide = lambda *a, **k: None\ncheck = autograder.check\n"
         + WRONG,
     ),
     forges(
         "encoding_patched",
         "replaces what turns answers into bytes",
-        "import autograder.values as v, autograder.engine.serving as s\nv.encode = s.encode = lambda value, *a, **k: 1.0\n"
+        "import autograder.values.codec as v, autograder.engine.untrusted.answering as s\nv.encode = s.encode = lambda value, *a, **k: 1.0\n"
         + WRONG,
     ),
     forges(
         "serving_patched",
         "replaces what answers the judge",
-        "import autograder.engine.serving as s\ns.Server._call = lambda self, request, blobs: self.channel.send({'answer': 1.0, 'verdict': 'passed', 'points': 1})\n"
+        "import autograder.engine.untrusted.answering as s\ns.Server._call = lambda self, request, blobs: self.channel.send({'answer': 1.0, 'verdict': 'passed', 'points': 1})\n"
         + WRONG,
     ),
     forges(
@@ -138,7 +138,7 @@ INTERPRETER = [
     forges(
         "later_by_thread",
         "changes things by a thread, while it is judged",
-        "import threading\ndef late():\n    import autograder.engine.serving as s\n    while True: s.encode = lambda *a, **k: 1.0\nthreading.Thread(target=late, daemon=True).start()\n"
+        "import threading\ndef late():\n    import autograder.engine.untrusted.answering as s\n    while True: s.encode = lambda *a, **k: 1.0\nthreading.Thread(target=late, daemon=True).start()\n"
         + WRONG,
     ),
     forges(

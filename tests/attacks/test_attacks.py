@@ -20,12 +20,12 @@ from pathlib import Path
 import pytest
 from nbformat.v4 import new_code_cell
 
-from autograder.catalog import ExerciseSet
 from autograder.engine.interface import Limits, Runner
-from autograder.engine.sandbox import SandboxedRunner
+from autograder.engine.warm.handle import SandboxedRunner
 from autograder.grading.grade import Graded, grade
 from autograder.grading.outputs import write_outputs
-from autograder.grading.submission import Submission
+from autograder.judging.sets import ExerciseSet
+from autograder.submissions.read import Submission
 from tests.attacks.attack import FEW, GRADIENT, LOOT, Attack, full_marks, innocent, some
 from tests.attacks.forgery import FRAMES, RIGHT, VALUES
 from tests.attacks.greed import GREED

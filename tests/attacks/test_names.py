@@ -14,15 +14,15 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
-from autograder.grading.cache import Cache
-from autograder.grading.collect import ArchiveExtractor
-from autograder.grading.export import CsvExport
-from autograder.grading.intake import take_in
-from autograder.grading.submission import read_submission
-from autograder.nbgrader_settings import course_config
+from autograder.classes.cache import Cache
+from autograder.gradebook.export import CsvExport
+from autograder.judging.show import lines
+from autograder.judging.verdict import Verdict
 from autograder.project import find_project
-from autograder.showing import lines
-from autograder.verdict import Verdict
+from autograder.release.configuration import course_config
+from autograder.submissions.adopt import take_in
+from autograder.submissions.archives import ArchiveExtractor
+from autograder.submissions.read import read_submission
 
 FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\uff1dcmd|' /C calc'!A0", ' =HYPERLINK("x")')
 

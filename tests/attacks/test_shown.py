@@ -18,11 +18,11 @@ from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, new_raw_cell
 
-from autograder.grading.harmless import clean_html, clean_svg, harmless
+from autograder.grading.clean import clean_html, clean_svg, harmless
 from autograder.grading.outputs import verdict_output
-from autograder.nbgrader_settings import course_config
+from autograder.judging.verdict import Verdict
 from autograder.project import find_project
-from autograder.verdict import Verdict
+from autograder.release.configuration import course_config
 
 TEMPLATES = Path(nbgrader.__file__).parent / "server_extensions" / "formgrader" / "templates"
 EVIL = "alert(666)"

@@ -27,10 +27,10 @@ import numpy as np
 from nbgrader.api import Assignment, Gradebook, Student, SubmittedAssignment
 from rich.progress import track
 
-from autograder.build import build
-from autograder.catalog import find_set
-from autograder.notebooks import instructor_notebook
+from autograder.judging.sets import find_set
 from autograder.project import Project, find_project
+from autograder.release.build import build
+from autograder.release.notebook import instructor_notebook
 
 SET = "gradient"
 HERE = Path(sys.executable).parent

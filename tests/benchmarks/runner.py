@@ -25,16 +25,16 @@ import nbformat
 import psutil
 from rich.progress import track
 
-from autograder.catalog import ExerciseSet, find_set
 from autograder.engine.files import environment
 from autograder.engine.interface import Limits
-from autograder.engine.sandbox import SandboxedRunner
-from autograder.engine.shell import NotebookShell, Sink
-from autograder.engine.zygote import import_all, warm_up
+from autograder.engine.untrusted.shell import NotebookShell, Sink
+from autograder.engine.warm.handle import SandboxedRunner
+from autograder.engine.warm.zygote import import_all, warm_up
 from autograder.grading.grade import grade
-from autograder.grading.submission import Submission
-from autograder.notebooks import instructor_notebook, modules_used
+from autograder.judging.sets import ExerciseSet, find_set
 from autograder.project import find_project
+from autograder.release.notebook import instructor_notebook, modules_used
+from autograder.submissions.read import Submission
 
 SETS = ("gradient", "empirical_risk", "sgd", "momentum", "adam", "backprop", "logistic_regression")
 PROMISED = 2.2

@@ -32,20 +32,20 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from autograder.build import build
-from autograder.catalog import find_set
-from autograder.engine.cluster import scheduler_runner
+from autograder.classes.run import grade_class, quietly
+from autograder.engine.cluster.client import scheduler_runner
 from autograder.engine.interface import Limits, Runner, Session
-from autograder.engine.sandbox import SandboxedRunner
+from autograder.engine.warm.handle import SandboxedRunner
 from autograder.engine.wire import Channel
-from autograder.grading.class_run import grade_class, quietly
 from autograder.grading.grade import grade
-from autograder.grading.submission import Submission
-from autograder.notebooks import instructor_notebook
+from autograder.judging.sets import find_set
 from autograder.project import Project, find_project
+from autograder.release.build import build
+from autograder.release.notebook import instructor_notebook
+from autograder.submissions.read import Submission
 
 SET = "gradient"
-BROKER = "autograder.engine.broker"
+BROKER = "autograder.engine.cluster.broker"
 STAGES = ("runner", "judge", "dispatch", "writer")
 
 

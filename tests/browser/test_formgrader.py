@@ -13,10 +13,10 @@ import pytest
 from nbgrader.api import Gradebook
 from playwright.sync_api import FrameLocator, Locator, Page, Response, expect
 
-from autograder.build import build
-from autograder.catalog import find_set
-from autograder.grading.sample import make_class
+from autograder.judging.sets import find_set
 from autograder.project import Project, find_project
+from autograder.release.build import build
+from autograder.sample.people import make_class
 
 from .lab import PATIENCE_MS, jupyter_lab, stay_here
 

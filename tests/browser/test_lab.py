@@ -13,9 +13,9 @@ import pytest
 from nbformat import NotebookNode
 from playwright.sync_api import Page, expect
 
-from autograder.catalog import find_set
-from autograder.notebooks import WHEEL, instructor_notebook
+from autograder.judging.sets import find_set
 from autograder.project import find_project
+from autograder.release.notebook import WHEEL, instructor_notebook
 
 from .lab import PATIENCE_MS, RED, Lab, Notebook, jupyter_lab, stay_here
 
@@ -87,7 +87,7 @@ def test_a_learner_goes_from_the_stub_over_a_named_mistake_to_a_pass(lab: Lab, p
     told = notebook.run(check)
     assert f"gabor: {NO_SCALE}" in told
     assert "got " in told and ", wanted " in told and "hint(gabor)" in told
-    assert "Traceback" not in told and "checking.py" not in told
+    assert "Traceback" not in told and "learning/check" not in told
     expect(notebook.errors(check)).to_have_count(1)
 
     keyboard.press("Escape")

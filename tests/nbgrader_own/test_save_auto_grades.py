@@ -12,7 +12,7 @@ from nbgrader.tests.preprocessors.test_saveautogrades import (
     resources,
 )
 
-from autograder.grading.nbgrader_parts import SaveGrades
+from autograder.gradebook.preprocessors import SaveGrades
 from tests.nbgrader_own.exactly import mark
 
 __all__ = ["TestSaveAutoGrades", "db", "gradebook", "preprocessors", "resources"]

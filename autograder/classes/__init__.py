@@ -1,0 +1,1 @@
+"""Many submissions at once: judges side by side, one writer, nothing done twice."""

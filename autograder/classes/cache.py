@@ -1,0 +1,136 @@
+"""What was graded before and has not changed: kept by the judge's side, under a hash.
+
+The hash is of all that a graded notebook comes from: the submission, the support files, the
+source in the gradebook, the limits, the seed, the configuration and the environment. The verdicts
+stand each under the fingerprint of its part, so that a mended case grades again what it touches.
+An entry that was changed by another hand is none: it is signed with a key that no submission sees.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import json
+import os
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autograder.judging.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An earlier grading of the same submission.
+
+    verdicts: those that still hold, by part. files: what the graded folder held.
+    whole: whether all parts still hold.
+    """
+
+    verdicts: dict[str, Verdict]
+    files: dict[str, list[int]]
+    whole: bool
+
+    def matches(self, folder: Path, scores: Mapping[str, float | None] | None) -> bool:
+        """Whether folder and gradebook are as that grading left them. scores: by part."""
+        if not self.whole or scores is None or not folder.is_dir():
+            return False
+        if any(scores.get(name) != v.points for name, v in self.verdicts.items()):
+            return False
+        return listing(folder) == self.files
+
+
+def listing(folder: Path) -> dict[str, list[int]]:
+    """Size and time of every file below a folder, by its name there."""
+    found = {}
+    for place, _folders, names in os.walk(folder):
+        for name in names:
+            status = os.lstat(os.path.join(place, name))
+            path = os.path.relpath(os.path.join(place, name), folder)
+            found[path] = [status.st_size, status.st_mtime_ns]
+    return found
+
+
+def digest(parts: Iterable[bytes | str]) -> str:
+    """A hash of several things, each of which counts apart."""
+    made = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        made.update(len(data).to_bytes(8, "big") + data)
+    return made.hexdigest()
+
+
+class Cache:
+    """The kept gradings of one assignment.
+
+    folder: the cache's own. common: a hash of what is the same for the whole class.
+    fingerprints: of every part.
+    """
+
+    def __init__(
+        self, folder: Path, assignment: str, common: str, fingerprints: dict[str, str]
+    ) -> None:
+        self._folder = folder / assignment
+        self._common = common
+        self._fingerprints = fingerprints
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):
+            folder.chmod(0o700)
+        self._secret = _secret(folder / ".key")
+
+    def key(self, submission: Iterable[bytes | str], seed: str) -> str:
+        """The hash for one submission."""
+        return digest([self._common, seed, *submission])
+
+    def find(self, student: str, key: str) -> Kept | None:
+        """What is kept of a submission under this very hash."""
+        try:
+            signature, _newline, text = self._file(student).read_text("utf-8").partition("\n")
+            if not hmac.compare_digest(signature, self._sign(student, text)):
+                return None
+            entry = json.loads(text)
+            if entry["key"] != key:
+                return None
+            stands = {
+                name: Verdict(**kept["verdict"])
+                for name, kept in entry["parts"].items()
+                if self._fingerprints.get(name) == kept["fingerprint"]
+            }
+            return Kept(stands, entry["files"], stands.keys() == self._fingerprints.keys())
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def keep(
+        self, student: str, key: str, verdicts: dict[str, dict[str, Any]], folder: Path
+    ) -> None:
+        """Keep a grading whose results are in the folder and in the gradebook."""
+        parts = {
+            name: {"fingerprint": self._fingerprints[name], "verdict": verdict}
+            for name, verdict in verdicts.items()
+            # What the clock or a death had a hand in is found anew each time.
+            if name in self._fingerprints and not (verdict["by_chance"] or verdict["flagged"])
+        }
+        text = json.dumps({"key": key, "parts": parts, "files": listing(folder)})
+        file = self._file(student)
+        half = file.with_name(f".{file.name}.{os.getpid()}")
+        with contextlib.suppress(OSError):  # a cache that is full costs time, and no mark
+            half.write_text(f"{self._sign(student, text)}\n{text}", "utf-8")
+            os.replace(half, file)
+
+    def _file(self, student: str) -> Path:
+        return self._folder / f"{student}.json"
+
+    def _sign(self, student: str, text: str) -> str:
+        return hmac.new(self._secret, f"{student}\n{text}".encode(), hashlib.sha256).hexdigest()
+
+
+def _secret(file: Path) -> bytes:
+    """The key of this course's cache, made the first time."""
+    with contextlib.suppress(FileExistsError):
+        fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(fd, "wb") as out:
+            out.write(secrets.token_bytes(32))
+    return file.read_bytes()

@@ -1,0 +1,182 @@
+"""Judges at work side by side: forked processes, each of which grades one submission at a time.
+
+Processes and not threads, because a judge bounds its memory and its processor time, and the kernel
+bounds those of a process. One that dies takes down one submission, which is tried once more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection, wait
+from typing import Any, NoReturn
+
+from autograder.engine.walls import kernel
+
+Job = dict[str, Any]
+Work = Callable[[Job], Job]
+# One at work and one in hand, so that a judge never waits for the writer.
+IN_HAND = 2
+PR_SET_PDEATHSIG = 1
+
+
+class Lost(RuntimeError):
+    """A judge's process ended, or did not come back, twice over the same submission."""
+
+
+@dataclass
+class Judge:
+    """A forked process, as its parent sees it."""
+
+    pid: int
+    channel: Connection
+    jobs: deque[tuple[Job, int]] = field(default_factory=deque)
+    since: float = 0.0
+
+
+class Crew:
+    """A number of judges.
+
+    prepare: called here with the number of each process before it is forked; what it returns is
+    called in the process, and returns what does a job. patience: seconds for one job.
+    """
+
+    def __init__(
+        self, count: int, prepare: Callable[[int], Callable[[], Work]], patience: float
+    ) -> None:
+        self._prepare = prepare
+        self._patience = patience
+        self._judges: list[Judge] = []
+        for place in range(count):
+            self._judges.append(self._fork(place))
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Job | Lost] | None]:
+        """Hand out the jobs; yields each with what came of it as soon as it is there, and None
+        where nothing came for a moment."""
+        waiting, again = iter(jobs), deque[tuple[Job, int]]()
+        more = True
+        while True:
+            for judge in sorted(self._judges, key=lambda judge: len(judge.jobs)):
+                while len(judge.jobs) < IN_HAND and (again or more):
+                    if again:
+                        self._give(judge, *again.popleft())
+                        continue
+                    job = next(waiting, None)
+                    if job is None:
+                        more = False
+                        break
+                    self._give(judge, job, 1)
+                    break
+            busy = [judge for judge in self._judges if judge.jobs]
+            if not busy and not again and not more:
+                return
+            ready = wait([judge.channel for judge in busy], timeout=0.2)
+            if not ready:
+                yield None
+            for judge in busy:
+                if judge.channel in ready:
+                    yield from self._collect(judge, again)
+                elif time.monotonic() - judge.since > self._patience:
+                    yield from self._bury(judge, again)
+
+    def close(self) -> None:
+        """End every judge, whatever it is at."""
+        for judge in self._judges:
+            self._end(judge)
+        self._judges.clear()
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _give(self, judge: Judge, job: Job, attempt: int) -> None:
+        if not judge.jobs:
+            judge.since = time.monotonic()
+        judge.jobs.append((job, attempt))
+        try:
+            judge.channel.send_bytes(json.dumps(job).encode())
+        except OSError:  # it is gone, which is found out when it is listened to
+            return
+
+    def _collect(
+        self, judge: Judge, again: deque[tuple[Job, int]]
+    ) -> Iterator[tuple[Job, Job | Lost]]:
+        try:
+            outcome = json.loads(judge.channel.recv_bytes())
+        except (EOFError, OSError):
+            yield from self._bury(judge, again)
+            return
+        job, _attempt = judge.jobs.popleft()
+        judge.since = time.monotonic()
+        yield job, outcome
+
+    def _bury(
+        self, judge: Judge, again: deque[tuple[Job, int]]
+    ) -> Iterator[tuple[Job, Job | Lost]]:
+        """Put another in the place of a judge that is lost."""
+        self._end(judge)
+        place = self._judges.index(judge)
+        self._judges[place] = self._fork(place)
+        job, attempt = judge.jobs.popleft()
+        again.extend(judge.jobs)
+        if attempt == 1:
+            again.append((job, 2))
+        else:
+            yield job, Lost("the judge's own process ended twice while it graded this")
+
+    def _end(self, judge: Judge) -> None:
+        judge.channel.close()
+        try:
+            os.kill(judge.pid, signal.SIGKILL)
+            os.waitpid(judge.pid, 0)
+        except (ProcessLookupError, ChildProcessError):
+            return
+
+    def _fork(self, place: int) -> Judge:
+        ours, theirs = Pipe()
+        make_work = self._prepare(place)
+        pid = os.fork()
+        if pid == 0:
+            ours.close()
+            for judge in self._judges:
+                judge.channel.close()
+            _be_a_judge(theirs, make_work)
+        theirs.close()
+        return Judge(pid, ours)
+
+
+def settle(place: int) -> None:
+    """In a judge's process: keep to one processor, on which its submissions will run too. The two
+    take turns, and to wake a process on another processor takes longer than most answers. Two runs
+    on one machine begin at different ones, mostly.
+
+    place: the number of the judge in its crew.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        all_of_them = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {all_of_them[(os.getppid() + place) % len(all_of_them)]})
+
+
+def _be_a_judge(channel: Connection, make_work: Callable[[], Work]) -> NoReturn:
+    try:
+        # Ctrl-C is the parent's to hear, and nobody goes on without it.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if hasattr(signal, "SIGKILL") and os.uname().sysname == "Linux":
+            kernel.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        work = make_work()
+        while True:
+            job = json.loads(channel.recv_bytes())
+            channel.send_bytes(json.dumps(work(job)).encode())
+    except (EOFError, OSError):
+        pass
+    finally:
+        os._exit(0)

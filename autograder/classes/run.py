@@ -1,0 +1,498 @@
+"""Grading a class: who is graded, what is shown meanwhile, and the summary at the end.
+
+What is said over a submission goes to a file of its own. A submission that fails keeps what it
+had, and takes no other one down.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.converters import GenerateFeedback
+from nbgrader.converters.base import NbGraderException
+from nbgrader.coursedir import CourseDirectory
+from sqlalchemy.exc import SAWarning
+from traitlets.config import Config
+
+from autograder.classes.converter import ClassAutograde
+from autograder.engine.interface import NoCluster
+from autograder.engine.warm.handle import default_runner, require_sandbox
+from autograder.exercise import AuthorError
+from autograder.gradebook.preprocessors import GradeSubmission
+from autograder.gradebook.record import read_records
+from autograder.grading.rounds import Round
+from autograder.i18n import _
+from autograder.project import Project
+from autograder.release.configuration import course_config, place_of
+from autograder.submissions.adopt import take_in
+
+# How often a log is told how far a run is.
+LINE_SECONDS = 30.0
+
+Advance = Callable[[str], None]
+Progress = Callable[[int, str], AbstractContextManager[Advance]]
+
+
+@contextlib.contextmanager
+def bar(total: int, title: str) -> Iterator[Advance]:
+    """A bar with the time that is left; where nobody watches a terminal, a line now and then. What
+    it yields is told of each student who is through."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _lines(total, title)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[student]}"),
+    )
+    with Bars(*columns, console=console, transient=True) as bars:
+        task = bars.add_task(title, total=total, student="")
+        yield lambda student: bars.update(task, advance=1, student=student)
+
+
+def _lines(total: int, title: str) -> Advance:
+    done, told = 0, time.monotonic()
+
+    def advance(_student: str) -> None:
+        nonlocal done, told
+        done += 1
+        if time.monotonic() - told >= LINE_SECONDS:
+            told = time.monotonic()
+            print(f"{title}: {done} of {total}", file=sys.stderr, flush=True)
+
+    return advance
+
+
+@contextlib.contextmanager
+def quietly(total: int, title: str) -> Iterator[Advance]:
+    """Shows nothing."""
+    yield lambda student: None
+
+
+@dataclass
+class Summary:
+    """What a grading run did.
+
+    graded: the verdicts of the graded, by part. unchanged: graded again, and nothing was to be
+    written. skipped: graded before. failed: why, by student. flagged: what an instructor should
+    look at, by student. adopted: what intake did.
+    """
+
+    assignment: str
+    logs: Path
+    graded: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    unchanged: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    flagged: dict[str, list[str]] = field(default_factory=dict)
+    adopted: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """0 where everything could be graded, else 1."""
+        return 1 if self.failed else 0
+
+    @property
+    def told_of(self) -> int:
+        """How many students it says something about."""
+        return sum(map(len, (self.graded, self.unchanged, self.skipped, self.failed)))
+
+    @property
+    def mean_points(self) -> float:
+        """The mean of the points that this run gave."""
+        points = [_sum(verdicts, "points") for verdicts in self.graded.values()]
+        return round(sum(points) / len(points), 2) if points else 0.0
+
+    def lines(self) -> list[str]:
+        """The summary in words."""
+        out = [f"{len(self.graded)} graded, {len(self.skipped)} skipped as graded already."]
+        if self.unchanged:
+            out.append(f"{len(self.unchanged)} unchanged: nothing of theirs was to be done again.")
+        if self.graded:
+            most = max(_sum(verdicts, "max_points") for verdicts in self.graded.values())
+            of = " of those" if self.unchanged or self.skipped else ""
+            out.append(f"Mean{of} {self.mean_points:g} of {most:g} points.")
+        for title, told in (
+            ("Taken in", self.adopted),
+            ("Please look at", {k: "; ".join(v) for k, v in self.flagged.items()}),
+            ("Failed", self.failed),
+        ):
+            if told:
+                out.append(f"{title}:")
+                out += [f"  {student}: {text}" for student, text in sorted(told.items())]
+        out.append(f"What nbgrader said: {self.logs}")
+        return out
+
+
+def _sum(verdicts: dict[str, dict[str, Any]], key: str) -> float:
+    return round(sum(verdict[key] for verdict in verdicts.values()), 2)
+
+
+def grade_class(
+    project: Project,
+    assignment: str,
+    students: Sequence[str] | None = None,
+    *,
+    force: bool = False,
+    walled_in: bool | None = None,
+    config: Config | None = None,
+    progress: Progress = bar,
+    say: Callable[[str], None] = print,
+) -> Summary:
+    """Grade what was submitted into autograded folders and the gradebook.
+
+    students: these alone, names or patterns such as "a*"; all who handed something in where None.
+    force: grade again what is graded already.
+    walled_in: whether to refuse where there is no full sandbox; None: as the course's
+    configuration says.
+    config: nbgrader's configuration; that of the course's folder where None.
+
+    Raises
+    ------
+    AuthorError where the gradebook does not know the assignment; FileNotFoundError where nobody,
+    or one of the named students, handed anything in; NoSandbox.
+    """
+    config = course_config(project.root) if config is None else config
+    see_to_walls(config, walled_in)
+    must_be_known(config, assignment)
+    summary = Summary(assignment, project.grading / "logs" / assignment)
+    excluded = CourseDirectory(config=config).student_id_exclude.split(",")
+    found = _submitted(place_of("submitted", config), assignment, students)
+    chosen = [student for student in found if student not in excluded]
+    converter = ClassAutograde(coursedir=CourseDirectory(config=config), config=config)
+    converter.force = force
+    # Not an application's, whose lines would run into the bar.
+    converter.log = logging.getLogger("traitlets")
+    ended = False
+    try:
+        run(project, converter, chosen, summary, progress=progress, say=say)
+        ended = True
+    finally:
+        # After Ctrl-C and on a full disk, too: what is done is done.
+        for line in summary.lines() if ended or summary.told_of else ():
+            say(line)
+    return summary
+
+
+def run(
+    project: Project,
+    converter: ClassAutograde,
+    students: Sequence[str],
+    summary: Summary,
+    again: dict[str, Round] | None = None,
+    *,
+    progress: Progress,
+    say: Callable[[str], None],
+) -> None:
+    """Grade these submissions: as a class where that can be, else each by nbgrader's own loop.
+
+    Raises
+    ------
+    NoCluster where the second kind is to run on one.
+    """
+    assignment = summary.assignment
+    title = f"Grading {assignment}" if again is None else f"Regrading {assignment}"
+    with no_advice():
+        facts = converter.facts_of(assignment)
+        if facts is None and converter.scheduler:
+            raise NoCluster(
+                _(
+                    "With these settings {assignment} is graded by nbgrader's own loop, on this "
+                    "machine: it takes no --scheduler."
+                ).format(assignment=assignment)
+            )
+        with converter.elsewhere() as elsewhere:
+            # Before the bar, into which it would run.
+            say((elsewhere or default_runner()).protects)
+            with progress(len(students), title) as advance:
+                reporter = Reporter(summary, advance, say)
+                if facts is not None:
+                    converter.grade_class(project, facts, students, reporter, again, elsewhere)
+                    return
+                for student in students:
+                    _one_by_one(project, converter, assignment, student, reporter, again)
+
+
+class Reporter:
+    """Tells a summary, a bar and the logs how a class run goes."""
+
+    def __init__(self, summary: Summary, advance: Advance, say: Callable[[str], None]) -> None:
+        self.summary = summary
+        self._advance = advance
+        self.say = say
+        summary.logs.mkdir(parents=True, exist_ok=True)
+
+    def graded(self, student: str, verdicts: dict[str, dict[str, Any]], adopted: str) -> None:
+        """See `Watch`."""
+        self.summary.graded[student] = verdicts
+        flags: dict[str, list[str]] = {}
+        for name, verdict in verdicts.items():
+            if verdict["flagged"]:
+                flags.setdefault(verdict["flagged"], []).append(name)
+        if flags:
+            told = [f"{', '.join(names)}: {why}" for why, names in flags.items()]
+            self.summary.flagged[student] = told
+        if adopted:
+            self.summary.adopted[student] = adopted
+        self._advance(student)
+
+    def unchanged(self, student: str) -> None:
+        """See `Watch`."""
+        self.summary.unchanged.append(student)
+        self._advance(student)
+
+    def skipped(self, student: str) -> None:
+        """See `Watch`."""
+        self.summary.skipped.append(student)
+        self._advance(student)
+
+    def failed(self, student: str, why: str) -> None:
+        """See `Watch`."""
+        log = self._log_of(student)
+        self.summary.failed[student] = f"{why} ({log})" if log.is_file() else why
+        self._advance(student)
+
+    def log(self, student: str, lines: Sequence[tuple[str, str]]) -> None:
+        """See `Watch`."""
+        text = "".join(f"{level:<7} {line}\n" for level, line in lines)
+        half = self.summary.logs / f".{student}.{os.getpid()}"
+        try:
+            half.write_text(text, "utf-8", errors="replace")
+            half.replace(self._log_of(student))
+        except OSError as error:
+            # Marks do not hang on it.
+            self.say(f"No log of {student} could be written: {error.strerror}.")
+
+    def _log_of(self, student: str) -> Path:
+        return self.summary.logs / f"{student}.log"
+
+
+def _one_by_one(
+    project: Project,
+    converter: ClassAutograde,
+    assignment: str,
+    student: str,
+    reporter: Reporter,
+    again: dict[str, Round] | None,
+) -> None:
+    """A submission by nbgrader's own loop; a failure stays with its own."""
+    config = Config(converter.config)
+    if again is not None:
+        config.GradeSubmission.seed = again[student].seed
+        config.GradeSubmission.round_number = again[student].number
+    try:
+        folder = place_of("submitted", config) / student / assignment
+        adopted = take_in(folder, assignment)
+        if not autograde(project, assignment, student, config, force=converter.force):
+            reporter.skipped(student)
+            return
+        records = read_records(project, assignment, config)
+        record = next(record for record in records if record.student == student)
+        reporter.graded(student, record.verdicts, adopted)
+    except (Exception, SystemExit) as error:
+        reporter.failed(student, str(error) or type(error).__name__)
+
+
+@contextlib.contextmanager
+def no_advice() -> Iterator[None]:
+    """nbgrader 0.9.6 with SQLAlchemy 2: several lines for every mark, of no import."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SAWarning)
+        yield
+
+
+def _submitted(submitted: Path, assignment: str, students: Sequence[str] | None) -> list[str]:
+    learners = submitted.iterdir() if submitted.is_dir() else ()
+    found = sorted(learner.name for learner in learners if _may_hold(learner / assignment))
+    meant = {s: [s] if s in found else fnmatch.filter(found, s) for s in students or ("*",)}
+    absent = sorted(student for student in meant if not meant[student])
+    if absent:
+        who = "anybody" if absent == ["*"] else ", ".join(absent)
+        raise FileNotFoundError(f"no submission of {who} for {assignment} in {submitted}.")
+    return sorted({student for names in meant.values() for student in names})
+
+
+def _may_hold(place: Path) -> bool:
+    """Whether a submission is there, or something that nobody can look into: its learner must not
+    go missing without a word."""
+    try:
+        place.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def see_to_walls(config: Config, walled_in: bool | None) -> None:
+    """Decide whether a sandbox is required, and refuse here where it is and there is none.
+
+    Raises
+    ------
+    NoSandbox.
+    """
+    if walled_in is not None:
+        config.GradeSubmission.require_sandbox = walled_in
+    # Of a cluster's workers it is asked when they are there.
+    here = not config.get("ClassAutograde", {}).get("scheduler")
+    if here and GradeSubmission(config=config).require_sandbox:
+        require_sandbox(default_runner())
+
+
+def must_be_known(config: Config, assignment: str) -> None:
+    """See to it that the gradebook has an assignment.
+
+    Raises
+    ------
+    AuthorError that says how to put it there.
+    """
+    course = CourseDirectory(config=config)
+    with Gradebook(course.db_url, course.course_id) as gradebook:
+        try:
+            gradebook.find_assignment(assignment)
+        except MissingEntry:
+            raise AuthorError(
+                f"the gradebook knows no assignment {assignment}: "
+                f"run `autograder build {assignment}` first."
+            ) from None
+
+
+def autograde(
+    project: Project, assignment: str, student: str, config: Config, *, force: bool
+) -> bool:
+    """Have nbgrader grade one submission; False where it was graded already.
+
+    Raises
+    ------
+    NbGraderException with the reason; the autograded notebook is then the one from before.
+    """
+    config = Config(config)
+    config.CourseDirectory.assignment_id = assignment
+    config.CourseDirectory.student_id = student
+    app = ClassAutograde(coursedir=CourseDirectory(config=config), config=config)
+    app.force = force
+    kept = place_of("autograded", config) / student / assignment
+    with _logged(project.grading / "logs" / assignment / f"{student}.log") as log, _backup(kept):
+        app.log = log
+        try:
+            with no_advice():
+                app.start()
+        except (NbGraderException, SystemExit) as error:
+            raise NbGraderException(_reason(log) or str(error)) from error
+    return app.processed
+
+
+def feedback_class(
+    project: Project,
+    assignment: str,
+    students: Sequence[str] | None = None,
+    *,
+    progress: Progress = bar,
+) -> tuple[int, dict[str, str]]:
+    """Have nbgrader write the feedback pages: how many it wrote, and whose failed, with the reason.
+
+    Raises
+    ------
+    FileNotFoundError where nobody, or one of the named students, was graded.
+    """
+    config = course_config(project.root)
+    graded = [record.student for record in read_records(project, assignment)]
+    absent = sorted(set(students or ()) - set(graded))
+    if absent or not graded:
+        raise FileNotFoundError(
+            f"no graded submission of {', '.join(absent) or 'anybody'} for {assignment}: "
+            f"run `autograder autograde {assignment}` first."
+        )
+    chosen = graded if students is None else sorted(set(students))
+    config.CourseDirectory.assignment_id = assignment
+    failed: dict[str, str] = {}
+    with progress(len(chosen), "Writing feedback") as advance:
+        for student in chosen:
+            config.CourseDirectory.student_id = student
+            app = GenerateFeedback(coursedir=CourseDirectory(config=config), config=config)
+            app.force = True
+            with _logged(project.grading / "logs" / assignment / f"{student}.feedback.log") as log:
+                app.log = log
+                try:
+                    app.start()
+                except (Exception, SystemExit) as error:
+                    failed[student] = _reason(log) or str(error)
+            advance(student)
+    return len(chosen) - len(failed), failed
+
+
+class _Keep(logging.Handler):
+    """Keeps the errors, for the summary."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(record.getMessage())
+
+
+def _reason(log: logging.Logger) -> str:
+    """The line of nbgrader's error messages that says most: the last line of a traceback."""
+    texts = [text for h in log.handlers if isinstance(h, _Keep) for text in h.texts]
+    traces = [text for text in texts if text.startswith("Traceback")]
+    return (traces or texts or [""])[0].strip().splitlines()[-1] if texts else ""
+
+
+@contextlib.contextmanager
+def _logged(file: Path) -> Iterator[logging.Logger]:
+    """A logger that writes a file instead of the terminal; nbgrader's hooks use traitlets'."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(file, mode="w", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+    log = logging.getLogger("autograder.grading.nbgrader")
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    log.handlers = [handler, _Keep()]
+    hooks = logging.getLogger("traitlets")
+    propagated, hooks.propagate = hooks.propagate, False
+    hooks.addHandler(handler)
+    try:
+        yield log
+    finally:
+        hooks.propagate = propagated
+        hooks.removeHandler(handler)
+        log.handlers = [handler_ for handler_ in log.handlers if isinstance(handler_, _Keep)]
+        handler.close()
+
+
+@contextlib.contextmanager
+def _backup(folder: Path) -> Iterator[None]:
+    """nbgrader removes an autograded submission before it grades it again: keep it till then."""
+    if not folder.is_dir():
+        yield
+        return
+    with tempfile.TemporaryDirectory(dir=folder.parents[2], prefix=".regrading-") as scratch:
+        copy = Path(shutil.copytree(folder, Path(scratch) / folder.name))
+        try:
+            yield
+        finally:
+            if not folder.exists():
+                folder.parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(copy, folder)

@@ -1,0 +1,1 @@
+"""Our side of a session: it sends questions, and believes nothing that comes back."""

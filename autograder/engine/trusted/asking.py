@@ -1,0 +1,310 @@
+"""The judge's side of a snapshot: it sends questions, serves oracles, believes nothing.
+
+A snapshot has a base, which only forks, and a worker, forked when a call needs one. Whichever
+runner made the base, the conversation is this one.
+"""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import time
+import warnings
+from collections import Counter
+from typing import Any, Protocol
+
+import numpy as np
+
+from autograder.engine.interface import Call, Limits
+from autograder.engine.trusted.bounds import bounded
+from autograder.engine.trusted.vouching import Known
+from autograder.engine.wire import Channel, Closed, Frame, TooLarge, TooSlow, packed
+from autograder.exercise import FreshRng
+from autograder.i18n import _
+from autograder.judging.judge import Oracle
+from autograder.judging.verdict import Died, TimedOut
+from autograder.values.calling import Answer, outcome
+from autograder.values.codec import MalformedValue, Raised, decode, encode
+
+CONTROL_SECONDS = 10.0
+ORACLE_BYTES = 2**30
+
+
+class Processes(Protocol):
+    """What a snapshot asks of whoever holds the session's processes."""
+
+    def kill(self, pid: int) -> None:
+        """End a process of this session; the number is not believed."""
+        ...
+
+    def permit_fork(self) -> None:
+        """The next fork in the session is asked for by the judge's side."""
+        ...
+
+    def allow(self, processes: int) -> None:
+        """From now on the session may have so many other processes."""
+        ...
+
+
+def fork(channel: Channel, deadline: float, request: dict[str, Any]) -> tuple[Channel, int]:
+    """Let the process behind a channel fork. Returns the channel to the copy and, on the word
+    of the process, the copy's pid.
+
+    Raises
+    ------
+    Closed, TooSlow, MalformedValue.
+    """
+    ours, theirs = socket.socketpair()
+    try:
+        channel.send(request, fd=theirs.fileno(), deadline=deadline)
+        reply, _blobs = channel.receive(deadline)
+        while "out" in reply:
+            # A thread of the last cell had begun to print when that cell was over.
+            reply, _blobs = channel.receive(deadline)
+        if type(reply.get("forked")) is not int:
+            raise Closed(str(reply.get("failed", "no fork"))[:200])
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    return Channel(ours), reply["forked"]
+
+
+# So many times as many timeouts as of one step are waited for, of all steps of a class.
+OF_ALL_STEPS = 2
+
+
+class AskedSnapshot:
+    """A snapshot whose base answers on a channel.
+
+    processes: those of this session.
+    known: what stands in the cells that ran before the snapshot was taken.
+    budget: seconds that all calls of the session still have.
+    """
+
+    def __init__(
+        self,
+        base: Channel | None,
+        pid: int,
+        limits: Limits,
+        known: Known,
+        processes: Processes,
+        budget: Budget,
+        problem: str = "",
+    ) -> None:
+        self.problem = problem
+        self._base = base
+        self._base_pid = pid
+        self._limits = limits
+        self._known = known
+        self._processes = processes
+        self._budget = budget
+        self._worker: Channel | None = None
+        self._worker_pid = 0
+        self._replaced: dict[str, Oracle] = {}
+        self._defined: dict[str, bool] = {}
+        self._timeouts: Counter[tuple[str, str]] = Counter()
+
+    def defines(self, name: str) -> bool:
+        """Whether the learner's code has a global of this name; True where nobody can tell."""
+        if name not in self._defined:
+            reply = self._control({"do": "defines", "name": name})
+            self._defined[name] = reply is None or reply.get("defines") is not False
+        return self._defined[name]
+
+    def replace(self, name: str, oracle: Oracle) -> None:
+        """Bind the global `name` to a function of the judge's."""
+        self._drop_worker()
+        self._replaced[name] = oracle
+
+    def restore(self) -> None:
+        """Forget what was replaced, and what earlier calls changed."""
+        self._drop_worker()
+        self._replaced.clear()
+
+    def call(self, question: Call) -> Answer:
+        """Put a question."""
+        if self._budget.left <= 0:
+            return Answer(TimedOut(self._limits.notebook_seconds, "notebook"))
+        # The steps of a class have one target, and a probe each: where one hangs, others need not.
+        asked = (question.target, question.probe[1] if question.probe else "")
+        of_all = sum(n for (target, _probe), n in self._timeouts.items() if target == asked[0])
+        most = self._limits.timeouts
+        if self._timeouts[asked] >= most or of_all >= OF_ALL_STEPS * most:
+            return Answer(TimedOut(self._limits.call_seconds))
+        self._processes.allow(self._limits.processes)
+        oracles = self._oracles(question)
+        start, waited = time.monotonic(), _waited(oracles)
+        seconds = min(self._limits.call_seconds, self._budget.left)
+        try:
+            return self._converse(question, oracles, start + seconds)
+        except TooSlow:
+            self._timeouts[asked] += 1
+            self._drop_worker()
+            return Answer(TimedOut(seconds))
+        except Closed:
+            self._drop_worker()
+            return Answer(Died(self.problem or _("the process ended")))
+        except MalformedValue:
+            self._drop_worker()
+            return Answer(Died(_("it sent what is no value")))
+        finally:
+            self._budget.spend(time.monotonic() - start - (_waited(oracles) - waited))
+
+    def close(self) -> None:
+        """End the worker and the base."""
+        self._drop_worker()
+        if self._base is not None:
+            self._base.close()
+            self._base = None
+            self._processes.kill(self._base_pid)
+            self.problem = self.problem or _("the snapshot is closed")
+
+    def _converse(self, question: Call, oracles: dict[str, Oracle], deadline: float) -> Answer:
+        worker = self._ready_worker(deadline)
+        blobs: list[bytes] = []
+        worker.send(_request(question, blobs), blobs, deadline=deadline)
+        reply, blobs = worker.receive(deadline)
+        if "oracle" in reply:
+            reply, blobs = self._serve(worker, oracles, (reply, blobs), deadline)
+        if "answer" not in reply:
+            raise MalformedValue("a reply without an answer")
+        value = decode(reply["answer"], blobs)
+        return self._known.answer(value, question.args, reply.get("changed"), reply.get("warnings"))
+
+    def _serve(
+        self, worker: Channel, oracles: dict[str, Oracle], asked: Frame, deadline: float
+    ) -> Frame:
+        """Answer for the judge's functions until the call itself is answered.
+
+        The bounds hold for all of it: they cost more than most of these functions.
+        """
+        deadline -= _waited(oracles)
+        with (
+            bounded(deadline - time.monotonic(), ORACLE_BYTES),
+            warnings.catch_warnings(),
+            np.errstate(all="ignore"),
+        ):
+            warnings.simplefilter("ignore")
+            while "oracle" in asked[0]:
+                tree, out = consult(oracles, *asked)
+                later = deadline + _waited(oracles)
+                worker.send_packed(_replied(tree, out), deadline=later)
+                asked = worker.receive(later)
+        return asked
+
+    def _oracles(self, question: Call) -> dict[str, Oracle]:
+        """What a learner's code may call while it answers."""
+        given = {f"argument {n}": v for n, v in question.args.items() if isinstance(v, Oracle)}
+        return {**{f"global {name}": f for name, f in self._replaced.items()}, **given}
+
+    def _ready_worker(self, deadline: float) -> Channel:
+        if self._worker is None:
+            if self._base is None:
+                raise Closed
+            try:
+                self._processes.permit_fork()
+                self._worker, self._worker_pid = fork(self._base, deadline, {"do": "fork"})
+            except (Closed, MalformedValue):
+                self._lose_base()
+                raise
+            for name in self._replaced:
+                self._worker.send({"do": "replace", "name": name}, deadline=deadline)
+                self._worker.receive(deadline)
+        return self._worker
+
+    def _drop_worker(self) -> None:
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
+            self._processes.kill(self._worker_pid)
+
+    def _control(self, request: dict[str, Any]) -> dict[str, Any] | None:
+        if self._base is None:
+            return None
+        deadline = time.monotonic() + CONTROL_SECONDS
+        try:
+            self._base.send(request, deadline=deadline)
+            return self._base.receive(deadline)[0]
+        except (Closed, TooSlow, MalformedValue):
+            self._lose_base()
+            return None
+
+    def _lose_base(self) -> None:
+        self.problem = self.problem or _("the process ended")
+        self.close()
+
+
+class Budget:
+    """Seconds that all cells of a session share, or all calls."""
+
+    def __init__(self, seconds: float) -> None:
+        self.left = seconds
+
+    def spend(self, seconds: float) -> None:
+        """Take seconds off."""
+        self.left -= seconds
+
+
+def consult(
+    oracles: dict[str, Oracle], asked: dict[str, Any], blobs: list[bytes]
+) -> tuple[Any, list[bytes]]:
+    """The encoded reply to a proxy's call. Proxies among its arguments stand for oracles too.
+
+    Raises
+    ------
+    MalformedValue where the oracle was not given, or the arguments are no values.
+    """
+
+    def given(key: Any) -> Oracle:
+        if not isinstance(key, str) or key not in oracles:
+            raise MalformedValue("an oracle that was not given")
+        return oracles[key]
+
+    oracle, functions = given(asked["oracle"]), asked.get("functions")
+    if not functions:
+        return oracle.answer(asked.get("args"), blobs)
+    args = decode(asked.get("args"), blobs)
+    if not isinstance(args, list) or not isinstance(functions, dict):
+        raise MalformedValue("arguments that are no list")
+    known = {index: given(key) for index, key in functions.items()}
+    args = [known.get(str(i), arg) for i, arg in enumerate(args)]
+    out: list[bytes] = []
+    return encode(outcome(lambda: oracle(*args)), out), out
+
+
+def _waited(oracles: dict[str, Oracle]) -> float:
+    """Seconds that calls were on their way to another machine, all in all."""
+    return sum(oracle.waited for oracle in oracles.values())
+
+
+def _replied(tree: Any, blobs: list[bytes]) -> bytes:
+    try:
+        return packed({"value": tree}, blobs)
+    except TooLarge as error:
+        return packed({"value": encode(Raised(("ValueError", "Exception"), str(error)))})
+
+
+def _request(question: Call, blobs: list[bytes]) -> dict[str, Any]:
+    positional = []
+    for name in question.parameters:
+        if name not in question.args:
+            break
+        positional.append(name)
+    return {
+        "do": "call",
+        "target": question.target,
+        "args": {name: argument(value, blobs) for name, value in question.args.items()},
+        "positional": positional,
+        "probe": question.probe,
+    }
+
+
+def argument(value: Any, blobs: list[bytes]) -> dict[str, Any]:
+    """An argument of a call as it is sent; an oracle or a generator only by what it is."""
+    if isinstance(value, Oracle):
+        return {"oracle": value.parameters}
+    if isinstance(value, FreshRng):
+        return {"rng": secrets.randbits(64)}
+    return {"value": encode(value, blobs)}

@@ -1,0 +1,1 @@
+"""What keeps a submission in: namespaces, files, system calls, limits."""

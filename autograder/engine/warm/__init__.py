@@ -1,0 +1,1 @@
+"""The process that has imported everything and is forked for each session (Linux)."""

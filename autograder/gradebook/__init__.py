@@ -1,0 +1,1 @@
+"""nbgrader's tables, pages and extension points: how marks get in and what is shown of them."""

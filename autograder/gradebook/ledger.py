@@ -1,0 +1,279 @@
+"""The one writer of the gradebook while a class is graded.
+
+What a batch of submissions earned goes in as one transaction: the same rows that nbgrader's own
+preprocessors write, without its commit a cell and its nine openings a submission.
+"""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from nbgrader.api import (
+    Comment as CommentRow,
+)
+from nbgrader.api import (
+    Grade,
+    Gradebook,
+    Student,
+    SubmittedAssignment,
+    SubmittedNotebook,
+    new_uuid,
+)
+from nbgrader.utils import parse_utc
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.orm import Session
+
+from autograder.gradebook.marks import Comment, Mark
+from autograder.gradebook.source_facts import SourceFacts
+from autograder.grading import Stopped
+
+PATIENCE_SECONDS = 60.0
+PAUSE_SECONDS = 0.2
+# nbgrader's preprocessors open the gradebook without the course's name, which leaves this row.
+UNNAMED_COURSE = "default_course"
+
+
+class LockedGradebook(Stopped):
+    """Somebody else keeps the gradebook locked, or it cannot be written to."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one submission earned. timestamp: when it was handed in, or None."""
+
+    student: str
+    timestamp: datetime.datetime | None
+    marks: list[Mark] = field(default_factory=list)
+    comments: list[Comment] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class State:
+    """What the gradebook has of a submission.
+
+    scores: the automatic ones, by grade_id. settled: whether every flag is as grading would leave
+    it; a mark by hand is to be looked at again after each grading.
+    """
+
+    scores: dict[str, float | None]
+    settled: bool
+    late: bool
+
+
+class Ledger:
+    """Writes entries of one assignment into an open gradebook."""
+
+    def __init__(self, gradebook: Gradebook, facts: SourceFacts) -> None:
+        self.gradebook = gradebook
+        self.facts = facts
+        gradebook.check_course(UNNAMED_COURSE)
+
+    def knows_student(self, student: str) -> bool:
+        """Whether the roster has somebody."""
+        with self._session() as db:
+            return db.get(Student, student) is not None
+
+    def state(self, student: str) -> State | None:
+        """What the gradebook has of a submission; None where it has none."""
+        with self._session() as db:
+            found = self._submission(db, student)
+            if found is None:
+                return None
+            rows = db.execute(
+                select(
+                    Grade.cell_id, Grade.auto_score, Grade.manual_score, Grade.needs_manual_grade
+                ).where(
+                    Grade.cell_id.in_(self.facts.graded.values()), Grade.notebook_id == found[1]
+                )
+            ).all()
+            names = {cell_id: name for name, cell_id in self.facts.graded.items()}
+            return State(
+                {names[cell_id]: score for cell_id, score, _manual, _look in rows},
+                all(
+                    look == Mark("", score).needs_manual_grade(manual)
+                    for _cell, score, manual, look in rows
+                ),
+                self._is_late(found[2], found[3]),
+            )
+
+    def write(
+        self, entries: list[Entry], *, waiting: Callable[[str], None] = lambda text: None
+    ) -> list[str]:
+        """Write a batch, all or nothing. Returns the students who were late.
+
+        waiting: is told once where the gradebook is locked.
+
+        Raises
+        ------
+        LockedGradebook where it stays locked for a minute, or cannot be written to.
+        """
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        told = False
+        while True:
+            try:
+                with self._session() as db, db.begin():
+                    return [entry.student for entry in entries if self._put(db, entry)]
+            except IntegrityError:
+                # Somebody added the same student or submission meanwhile: it is there next time.
+                if time.monotonic() > deadline:
+                    raise
+            except OperationalError as error:
+                reason = str(error.orig)
+                if "locked" not in reason or time.monotonic() > deadline:
+                    raise LockedGradebook(
+                        f"the gradebook cannot be written to ({reason}). Close what else uses it, "
+                        "or see that its disk has room and its folder can be written to; then "
+                        "start again: what is graded already stays."
+                    ) from error
+                if not told:
+                    waiting(f"the gradebook is locked by somebody else; waiting ({reason})")
+                    told = True
+                time.sleep(PAUSE_SECONDS)
+
+    def _session(self) -> Session:
+        return Session(self.gradebook.engine, expire_on_commit=False)
+
+    def _submission(
+        self, db: Session, student: str
+    ) -> tuple[str, str, datetime.datetime | None, datetime.timedelta | None] | None:
+        """Ids of the submission and its notebook, when it was handed in, the extension."""
+        row = db.execute(
+            select(
+                SubmittedAssignment.id,
+                SubmittedNotebook.id,
+                SubmittedAssignment.timestamp,
+                SubmittedAssignment.extension,
+            )
+            .join(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+            .where(
+                SubmittedAssignment.assignment_id == self.facts.assignment_id,
+                SubmittedAssignment.student_id == student,
+                SubmittedNotebook.notebook_id == self.facts.notebook_id,
+            )
+        ).first()
+        return None if row is None else (row[0], row[1], row[2], row[3])
+
+    def _put(self, db: Session, entry: Entry) -> bool:
+        """Whether it was late."""
+        timestamp = parse_utc(entry.timestamp) if entry.timestamp else None
+        found = self._submission(db, entry.student)
+        if found is None:
+            self._add(db, entry, timestamp)
+            extension = None
+        else:
+            submission, notebook, before, extension = found
+            if timestamp is None:
+                timestamp = before
+            elif timestamp != before:
+                db.execute(
+                    update(SubmittedAssignment)
+                    .where(SubmittedAssignment.id == submission)
+                    .values(timestamp=timestamp)
+                )
+            self._change(db, notebook, entry)
+        return self._is_late(timestamp, extension)
+
+    def _is_late(
+        self, timestamp: datetime.datetime | None, extension: datetime.timedelta | None
+    ) -> bool:
+        due = self.facts.duedate
+        if due is not None and extension is not None:
+            due = due + extension
+        return timestamp is not None and due is not None and timestamp > due
+
+    def _add(self, db: Session, entry: Entry, timestamp: datetime.datetime | None) -> None:
+        if db.get(Student, entry.student) is None:
+            db.execute(insert(Student).values(id=entry.student))
+        submission, notebook = new_uuid(), new_uuid()
+        db.execute(
+            insert(SubmittedAssignment).values(
+                id=submission,
+                assignment_id=self.facts.assignment_id,
+                student_id=entry.student,
+                timestamp=timestamp,
+            )
+        )
+        db.execute(
+            insert(SubmittedNotebook).values(
+                id=notebook,
+                assignment_id=submission,
+                notebook_id=self.facts.notebook_id,
+                flagged=False,
+            )
+        )
+        marks = {mark.grade_id: mark for mark in entry.marks}
+        comments = {comment.grade_id: comment for comment in entry.comments}
+        grades = []
+        for name, cell_id in self.facts.graded.items():
+            mark = marks.get(name, Mark(name, None))
+            grades.append(
+                {
+                    "id": new_uuid(),
+                    "notebook_id": notebook,
+                    "cell_id": cell_id,
+                    "auto_score": mark.auto_score,
+                    "needs_manual_grade": mark.needs_manual_grade(None),
+                }
+            )
+        told = [
+            {
+                "id": new_uuid(),
+                "notebook_id": notebook,
+                "cell_id": cell_id,
+                "auto_comment": comments[name].auto_comment if name in comments else None,
+            }
+            for name, cell_id in self.facts.commented.items()
+        ]
+        if grades:
+            db.execute(insert(Grade), grades)
+        if told:
+            db.execute(insert(CommentRow), told)
+
+    def _change(self, db: Session, notebook: str, entry: Entry) -> None:
+        # A penalty is worked out anew; who is late still gets it from nbgrader's own step.
+        db.execute(
+            update(SubmittedNotebook)
+            .where(
+                SubmittedNotebook.id == notebook,
+                SubmittedNotebook.late_submission_penalty.is_not(None),
+            )
+            .values(late_submission_penalty=None)
+        )
+        marks = {self.facts.graded[m.grade_id]: m for m in entry.marks}
+        rows = db.execute(
+            select(
+                Grade.id,
+                Grade.cell_id,
+                Grade.auto_score,
+                Grade.manual_score,
+                Grade.needs_manual_grade,
+            ).where(Grade.cell_id.in_(marks), Grade.notebook_id == notebook)
+        ).all()
+        for row, cell_id, score, manual, look in rows:
+            mark = marks[cell_id]
+            if (score, look) != (mark.auto_score, mark.needs_manual_grade(manual)):
+                db.execute(
+                    update(Grade)
+                    .where(Grade.id == row)
+                    .values(
+                        auto_score=mark.auto_score,
+                        needs_manual_grade=mark.needs_manual_grade(manual),
+                    )
+                )
+        texts = {self.facts.commented[c.grade_id]: c.auto_comment for c in entry.comments}
+        told = db.execute(
+            select(CommentRow.id, CommentRow.cell_id, CommentRow.auto_comment).where(
+                CommentRow.cell_id.in_(texts), CommentRow.notebook_id == notebook
+            )
+        ).all()
+        for row, cell_id, text in told:
+            if text != texts[cell_id]:
+                db.execute(
+                    update(CommentRow)
+                    .where(CommentRow.id == row)
+                    .values(auto_comment=texts[cell_id])
+                )

@@ -1,0 +1,318 @@
+"""Our parts in nbgrader's own lists: a reader, three preprocessors and two hooks.
+
+`nbgrader_config.py` names them. So `nbgrader autograde` and Formgrader's button both grade with
+the runner and the judge, and everything else stays nbgrader's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import filecmp
+import logging
+import shutil
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from nbconvert.exporters import NotebookExporter
+from nbformat import NotebookNode
+from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
+from traitlets import Bool, Dict, Float, Integer, Unicode
+from traitlets.config import Config
+
+from autograder.engine.interface import Limits, Runner
+from autograder.engine.warm.handle import default_runner, require_sandbox
+from autograder.exercise import AuthorError
+from autograder.gradebook.marks import Mark, marks_of
+from autograder.gradebook.record import RECORD, record_of
+from autograder.grading.grade import grade
+from autograder.grading.outputs import write_outputs
+from autograder.grading.rounds import Round, close_round, current_round
+from autograder.i18n import _
+from autograder.judging.sets import ExerciseSet, find_set
+from autograder.judging.show import printable
+from autograder.judging.verdict import Verdict
+from autograder.project import NoProject, Project, find_project
+from autograder.release.configuration import place_of
+from autograder.submissions.adopt import take_in
+from autograder.submissions.read import Submission, read_submission
+from autograder.submissions.repair import grade_id_of, repair
+
+
+def is_ours(project: Project, assignment: str) -> bool:
+    """Whether an assignment was made from a set of this project."""
+    return (project.solutions / f"{assignment}.py").is_file()
+
+
+def project_of(assignment: str, folder: Path | None = None) -> Project | None:
+    """The project around a folder (this one), where an assignment was made from a set of it."""
+    with contextlib.suppress(NoProject):
+        project = find_project(folder)
+        return project if is_ours(project, assignment) else None
+    return None
+
+
+def _set_of(resources: dict[str, Any]) -> ExerciseSet | None:
+    """The set of the notebook that nbgrader is at, None for other people's notebooks."""
+    info = resources["nbgrader"]
+    project = project_of(info["assignment"])
+    if project is None or info["notebook"] != info["assignment"]:
+        return None
+    return find_set(info["assignment"], project)
+
+
+def _is_check(cell: NotebookNode) -> bool:
+    """Whether a cell is a check of some set. Without a verdict nbgrader gives it full marks."""
+    return (grade_id_of(cell) or "").startswith("check-") and cell.source.startswith("check(")
+
+
+def _is_autograded(path: Path, config: Config) -> bool:
+    """nbgrader reads a notebook twice; the second time it is the one that we sanitized."""
+    usual = (find_project().grading / "autograded").resolve()
+    places = (usual, place_of("autograded", config))
+    return any(path.resolve().is_relative_to(place) for place in places)
+
+
+class SubmissionExporter(NotebookExporter):
+    """Reads what learners hand in, whatever it is, where nbformat would give up."""
+
+    def from_file(
+        self, file_stream: Any, resources: dict[str, Any] | None = None, **kw: Any
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        """Convert a notebook from a file; see nbconvert's `Exporter.from_file`."""
+        path = Path(file_stream.name)
+        if resources is None or _set_of(resources) is None or _is_autograded(path, self.config):
+            return super().from_file(file_stream, resources=resources, **kw)
+        return self.from_notebook_node(read_as_submission(path), resources=resources, **kw)
+
+
+def read_as_submission(path: Path) -> NotebookNode:
+    """What a learner handed in, with what there is to say of it in its metadata."""
+    submission = read_submission(path)
+    submission.problems += other_name(path)
+    submission.notebook.metadata["autograder_problems"] = submission.problems
+    return submission.notebook
+
+
+class RepairCells(NbGraderPreprocessor):
+    """First of the sanitizing steps: graded cells go back where they belong."""
+
+    def preprocess(
+        self, nb: NotebookNode, resources: dict[str, Any]
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        """Mend a submission of ours; leave other notebooks alone."""
+        exercise_set = _set_of(resources)
+        if exercise_set is not None:
+            problems = list(nb.metadata.pop("autograder_problems", []))
+            submission = repair(Submission(nb, problems), exercise_set)
+            nb.metadata["autograder_mended"] = submission.problems
+            for text in submission.problems:
+                self.log.warning("%s: %s", resources["nbgrader"]["student"], text)
+        return nb, resources
+
+
+class GradeSubmission(NbGraderPreprocessor):
+    """In the place of nbgrader's Execute: the runner and the judge, as separate processes."""
+
+    require_sandbox = Bool(
+        True,
+        help="Refuse to grade where the system does not let every submission be walled in. Only "
+        "submissions that you trust are graded without.",
+    ).tag(config=True)
+    limits = Dict(
+        help="What a submission may use up: fields of autograder.engine.interface.Limits, such as "
+        "{'threads': 8, 'scratch_bytes': 10_000_000}.",
+    ).tag(config=True)
+    assignment_limits = Dict(
+        help="The same for single assignments, by name: {'adam': {'notebook_seconds': 600}}.",
+    ).tag(config=True)
+    cell_seconds = Float(Limits().cell_seconds, help="Wall time for one cell.").tag(config=True)
+    call_seconds = Float(
+        Limits().call_seconds, help="Wall time for one call of a graded function."
+    ).tag(config=True)
+    memory_bytes = Integer(
+        Limits().memory_bytes, help="Memory for a submission, on top of the interpreter's own."
+    ).tag(config=True)
+    seed = Unicode("", help="Regrade with the seed that was recorded with the mark.").tag(
+        config=True
+    )
+    round_number = Integer(0, help="The grading round to which that seed belongs.").tag(config=True)
+    runner: Runner | None = None
+    """Who runs the submissions; this system's best where None."""
+    standing: Mapping[str, Verdict] = {}
+    """Verdicts of an earlier grading that still hold, by part."""
+    by_chance = False
+    """Whether the clock or a death had a hand in how a cell of the last notebook ended."""
+
+    def preprocess(
+        self, nb: NotebookNode, resources: dict[str, Any]
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        """Grade a submission of ours; execute other notebooks as nbgrader does, in the sandbox."""
+        exercise_set = _set_of(resources)
+        if exercise_set is None:
+            return self._execute(nb, resources)
+        mended = list(nb.metadata.pop("autograder_mended", []))
+        project, info = find_project(), resources["nbgrader"]
+        grading_round = self._round(project, info["assignment"])
+        runner = self.runner or default_runner()
+        if self.require_sandbox:
+            require_sandbox(runner)
+        self.log.info("%s", runner.protects)
+        graded = grade(
+            Submission(nb, mended),
+            exercise_set,
+            grading_round.seed,
+            runner,
+            limits=self.limits_of(info["assignment"]),
+            files=project.exercises / exercise_set.name,
+            standing=self.standing,
+        )
+        write_outputs(graded, {p.grade_id: p.name for p in exercise_set.parts})
+        self.by_chance = graded.by_chance
+        nb = graded.notebook
+        nb.metadata[RECORD] = record_of(graded, grading_round)
+        return nb, resources
+
+    def _execute(
+        self, nb: NotebookNode, resources: dict[str, Any]
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        from autograder.gradebook.foreign import SandboxedExecute, label
+
+        assignment = resources["nbgrader"]["assignment"]
+        if any(_is_check(cell) for cell in nb.cells):
+            raise AuthorError(
+                _(
+                    "the checks of {assignment} are a set's of this course, and there is no "
+                    "solutions/{assignment}.py around {folder}: grade it in the course's folder, "
+                    "or set AUTOGRADER_ROOT to it."
+                ).format(assignment=assignment, folder=Path.cwd())
+            )
+        execute = SandboxedExecute(
+            parent=self.parent,
+            limits=self.limits_of(assignment),
+            named=self._named_limits(assignment),
+            walled_in=self.require_sandbox,
+        )
+        # nbgrader's --no-execute turns `Execute` off, and so this one.
+        nb, resources = execute(nb, resources)
+        label(nb, self.log)
+        return nb, resources
+
+    def _round(self, project: Project, assignment: str) -> Round:
+        """The open round, unless a mark of an earlier one is to be had again."""
+        if self.seed:
+            return Round(assignment, self.round_number, self.seed, opened="")
+        return current_round(project, assignment)
+
+    def _named_limits(self, assignment: str) -> dict[str, Any]:
+        return {**self.limits, **self.assignment_limits.get(assignment, {})}
+
+    def limits_of(self, assignment: str) -> Limits:
+        """What a submission of an assignment may use up.
+
+        Raises
+        ------
+        AuthorError for a name that is no limit, or a value that is no amount.
+        """
+        chosen = {
+            "cell_seconds": self.cell_seconds,
+            "call_seconds": self.call_seconds,
+            "memory_bytes": self.memory_bytes,
+            **self._named_limits(assignment),
+        }
+        known = [field.name for field in fields(Limits)]
+        unknown = sorted(set(chosen) - set(known))
+        if unknown:
+            raise AuthorError(
+                f"no such limit: {', '.join(unknown)}; the limits are {', '.join(known)}."
+            )
+        try:
+            return Limits(**chosen)
+        except ValueError as error:
+            raise AuthorError(f"a limit in GradeSubmission's settings: {error}") from None
+
+
+class SaveGrades(SaveAutoGrades):
+    """nbgrader's own, but a check cell of ours without a verdict is zero and flagged.
+
+    The stock rule gives full marks to a test cell without output.
+    """
+
+    def preprocess(
+        self, nb: NotebookNode, resources: dict[str, Any]
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        """Save the marks of all cells."""
+        exercise_set = _set_of(resources)
+        self._ours = {p.grade_id: p.name for p in exercise_set.parts} if exercise_set else {}
+        self._marks: dict[str, Mark] = {}
+        if exercise_set is not None:
+            verdicts = nb.metadata.get(RECORD, {}).get("verdicts", {})
+            self._marks = {m.grade_id: m for m in marks_of(nb, self._ours, verdicts, self.log)}
+        present = {grade_id_of(cell) for cell in nb.cells}
+        nb, resources = super().preprocess(nb, resources)
+        with self.gradebook:
+            for grade_id in set(self._ours) - present:
+                self._write(self._marks[grade_id])
+        return nb, resources
+
+    def _add_score(self, cell: NotebookNode, resources: dict[str, Any]) -> None:
+        mark = self._marks.get(cell.metadata["nbgrader"]["grade_id"])
+        if mark is None:
+            super()._add_score(cell, resources)
+        else:
+            self._write(mark)
+
+    def _write(self, mark: Mark) -> None:
+        row = self.gradebook.find_grade(
+            mark.grade_id, self.notebook_id, self.assignment_id, self.student_id
+        )
+        row.auto_score = mark.auto_score
+        row.needs_manual_grade = mark.needs_manual_grade(row.manual_score)
+        self.gradebook.db.commit()
+
+
+def adopt_notebook(assignment: str, student: str, notebooks: list[str]) -> None:
+    """Before a submission is converted: give a notebook of the wrong name the right one.
+
+    The learner's file stays; a copy of the right name is made beside it and graded. Called by
+    nbgrader, whose list of notebooks is changed in place.
+    """
+    if not notebooks or project_of(assignment) is None:
+        return
+    folder = Path(notebooks[0]).parent
+    wanted = folder / f"{assignment}.ipynb"
+    told = take_in(folder, assignment)
+    if told:
+        logging.getLogger("traitlets").warning("%s: %s", student, told)
+    notebooks[:] = [name for name in notebooks if Path(name).exists()]
+    if wanted.exists():
+        notebooks[:] = [str(wanted)]
+        return
+    chosen = best_notebook([Path(n) for n in notebooks], assignment)
+    shutil.copyfile(chosen, wanted)
+    logging.getLogger("traitlets").warning(
+        "%s was graded as %s", printable(str(chosen)), wanted.name
+    )
+    notebooks[:] = [str(wanted)]
+
+
+def other_name(path: Path) -> list[str]:
+    """What to tell where `adopt_notebook` made the file at `path` out of one of another name."""
+    twins = [p.name for p in path.parent.glob("*.ipynb") if p != path and filecmp.cmp(p, path)]
+    told = _("The notebook {name} was graded as {wanted}.")
+    return [told.format(name=printable(n), wanted=path.name) for n in sorted(twins)[:1]]
+
+
+def best_notebook(candidates: list[Path], assignment: str) -> Path:
+    """Of several notebooks of other names, the one whose name is nearest; then the newest."""
+    from rapidfuzz import fuzz
+
+    return max(candidates, key=lambda p: (fuzz.ratio(p.stem, assignment), p.stat().st_mtime))
+
+
+def end_round(assignment: str, student: str, notebooks: list[str]) -> None:
+    """After feedback was made: the next grading of the assignment uses a new seed."""
+    project = project_of(assignment)
+    if project is not None:
+        close_round(project, assignment)

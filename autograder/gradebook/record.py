@@ -1,0 +1,81 @@
+"""What is written down with a mark: seed, round, versions and verdicts, so that a disputed mark
+can be reproduced. It lies in the autograded notebook's metadata, which no learner is sent."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from traitlets.config import Config
+
+from autograder import __version__
+from autograder.grading.grade import Graded
+from autograder.grading.rounds import Round
+from autograder.project import Project
+from autograder.release.configuration import course_config, place_of
+
+RECORD = "autograder"
+
+
+@dataclass(frozen=True)
+class Record:
+    """A graded submission as it was written down."""
+
+    student: str
+    assignment: str
+    seed: str
+    round: int
+    problems: list[str]
+    verdicts: dict[str, dict[str, Any]]
+    path: Path
+
+    @property
+    def points(self) -> float:
+        """The sum of the automatic marks."""
+        return round(sum(v["points"] for v in self.verdicts.values()), 2)
+
+    @property
+    def max_points(self) -> float:
+        """Full marks."""
+        return float(sum(v["max_points"] for v in self.verdicts.values()))
+
+
+def record_of(graded: Graded, grading_round: Round) -> dict[str, Any]:
+    """The metadata of a graded notebook."""
+    return {
+        "assignment": graded.assignment,
+        "seed": graded.seed,
+        "round": grading_round.number,
+        "versions": {
+            "autograder": __version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+        },
+        "problems": graded.problems,
+        "verdicts": {name: asdict(verdict) for name, verdict in graded.verdicts.items()},
+    }
+
+
+def read_records(
+    project: Project, assignment: str, config: Config | None = None
+) -> Iterator[Record]:
+    """The records of a class, by student. config: nbgrader's; that of the course's folder where
+    None."""
+    place = place_of("autograded", course_config(project.root) if config is None else config)
+    for path in sorted(place.glob(f"*/{assignment}/{assignment}.ipynb")):
+        data = json.loads(path.read_text("utf-8")).get("metadata", {}).get(RECORD)
+        if data is not None:
+            yield Record(
+                path.parent.parent.name,
+                assignment,
+                data["seed"],
+                data["round"],
+                data["problems"],
+                data["verdicts"],
+                path,
+            )

@@ -1,0 +1,341 @@
+"""From the trials of a graded part to a verdict: points, the mistake's name, and what to say.
+
+The learner's check and the hidden judge share this: only `reveal` differs. A hidden case's
+inputs and right answers are never put in a text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from autograder.i18n import _
+from autograder.values.codec import Opaque, Raised
+from autograder.values.compare import Difference, difference, same
+
+Status = Literal["passed", "partial", "wrong", "error", "timeout", "not_attempted", "missing"]
+
+
+Span = Literal["call", "function", "notebook"]
+
+
+@dataclass(frozen=True)
+class TimedOut:
+    """A call that did not come back in time, or was not made any more.
+
+    of: whose the seconds are: of this call, or of all calls of its function or notebook.
+    """
+
+    seconds: float
+    of: Span = "call"
+
+
+@dataclass(frozen=True)
+class Died:
+    """A call that took the learner's process down with it."""
+
+    reason: str
+
+
+class Named(Protocol):
+    """A mistake or property as far as telling it goes."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def hint(self) -> str: ...
+
+
+class Told(Protocol):
+    """A part as far as telling goes: a solution's `Part`, or the same from `checks.json`."""
+
+    name: str
+    points: float
+    by_value: bool
+
+    @property
+    def mistakes(self) -> Sequence[Named]: ...
+    @property
+    def properties(self) -> Sequence[Any]: ...
+
+
+@dataclass
+class Trial:
+    """One case put to the learner's function, and everything known about its answer."""
+
+    family: str
+    about: str
+    got: Any
+    wanted: Any
+    mistaken: Mapping[str, Any]
+    rtol: float
+    atol: float
+    broken: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    call: str = ""
+    by_value: bool = True
+
+    @property
+    def off(self) -> Difference | None:
+        """The first difference from the right answer; of an answer that is not unique, only
+        whether it is the right sort of thing at all."""
+        found = difference(self.got, self.wanted, rtol=self.rtol, atol=self.atol)
+        if found is None or self.by_value:
+            return found
+        gross = found.kind in ("type", "raised", "no_raise", "finite") and not found.where
+        return found if gross else None
+
+    @property
+    def passed(self) -> bool:
+        """Whether the answer is right."""
+        if isinstance(self.got, TimedOut | Died):
+            return False
+        return not self.broken and self.off is None
+
+    def matches(self, mistake: str) -> bool:
+        """Whether the answer is the one that a known mistake gives."""
+        if mistake not in self.mistaken or isinstance(self.got, TimedOut | Died):
+            return False
+        return same(self.got, self.mistaken[mistake], rtol=self.rtol, atol=self.atol)
+
+
+@dataclass
+class Verdict:
+    """What a part gets, and what its learner is told.
+
+    message: the first sentence; hint: what to try; where: the kind of case that fails, if only
+    some do; detail: visible cases only, the call with what was got and wanted; line: the learner's
+    own line that raised.
+    families: which kinds of cases passed. remarks: advice that costs nothing.
+    flagged: why an instructor should look at this, or None. by_chance: whether the clock or a
+    death had a hand in it, so that another run may say otherwise.
+    """
+
+    part: str
+    status: Status
+    points: float
+    max_points: float
+    mistake: str | None = None
+    message: str = ""
+    hint: str = ""
+    where: str = ""
+    detail: str = ""
+    line: str = ""
+    families: dict[str, bool] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+    mend_first: str | None = None
+    flagged: str | None = None
+    by_chance: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """The public form, as `grade-notebook --json` prints it."""
+        return {
+            "points": self.points,
+            "max_points": self.max_points,
+            "status": self.status,
+            "mistake": self.mistake,
+            "message": self.message,
+        }
+
+
+def decide(part: Told, trials: Sequence[Trial], *, reveal: bool) -> Verdict:
+    """The verdict on a part from all of its trials.
+
+    A kind of case counts when all its draws pass; points are the share of kinds that do.
+    """
+    families: dict[str, bool] = {}
+    for trial in trials:
+        families[trial.family] = families.get(trial.family, True) and trial.passed
+    share = sum(families.values()) / len(families) if families else 0.0
+    verdict = Verdict(
+        part.name, "wrong", round(part.points * share, 2), part.points, families=families
+    )
+    failed = [trial for trial in trials if not trial.passed]
+    verdict.by_chance = any(isinstance(trial.got, TimedOut | Died) for trial in trials)
+    if trials and not failed:
+        verdict.status = "passed"
+        verdict.message = _("Correct.")
+        verdict.remarks = _advice(trials)
+        return verdict
+    if all(_is_stub(trial.got) for trial in trials):
+        verdict.status = "not_attempted"
+        verdict.points = 0.0
+        verdict.message = _("Not attempted yet: the body still raises NotImplementedError.")
+        return verdict
+    _explain(part, trials, failed, verdict, reveal)
+    verdict.status = _status(verdict, failed[0])
+    return verdict
+
+
+def missing(part: Told, message: str, *, flagged: str | None = None) -> Verdict:
+    """The verdict on a part that could not be judged at all: zero."""
+    return Verdict(part.name, "missing", 0.0, part.points, message=message, flagged=flagged)
+
+
+def _is_stub(got: Any) -> bool:
+    return isinstance(got, Raised) and got.name == "NotImplementedError"
+
+
+def _status(verdict: Verdict, first: Trial) -> Status:
+    if verdict.points > 0:
+        return "partial"
+    if isinstance(first.got, TimedOut):
+        return "timeout"
+    if verdict.mistake is None and isinstance(first.got, Raised | Died):
+        return "error"
+    return "wrong"
+
+
+def name_mistake(part: Told, trials: Sequence[Trial]) -> str | None:
+    """The known mistake whose answer every failed trial gives, or whose property it breaks.
+
+    Of several, the one that agrees with the passed trials too is the likeliest.
+    """
+    failed = [trial for trial in trials if not trial.passed]
+    if not failed:
+        return None
+    fits = [m.name for m in part.mistakes if all(trial.matches(m.name) for trial in failed)]
+    if fits:
+        return max(fits, key=lambda name: sum(trial.matches(name) for trial in trials))
+    named = {p.name: p.mistake for p in part.properties}
+    for trial in failed:
+        for broken in trial.broken:
+            if named.get(broken):
+                return named[broken]
+    return None
+
+
+def _explain(
+    part: Told, trials: Sequence[Trial], failed: list[Trial], verdict: Verdict, reveal: bool
+) -> None:
+    verdict.mistake = name_mistake(part, trials)
+    first = failed[0]
+    texts = {m.name: m for m in part.mistakes}
+    if verdict.mistake in texts:
+        verdict.message = _(texts[verdict.mistake].text)
+        verdict.hint = _(texts[verdict.mistake].hint)
+    elif first.broken and first.off is None:
+        rule = next(p for p in part.properties if p.name == first.broken[0])
+        verdict.message, verdict.hint = _(rule.text), _(rule.hint)
+    else:
+        verdict.message = _what_is_off(first, reveal)
+    if isinstance(first.got, Raised):
+        verdict.line = first.got.line
+    if any(verdict.families.values()):
+        verdict.where = _(first.about)
+    if reveal:
+        verdict.detail = _detail(first)
+    verdict.remarks = [text for text in _advice(failed) if text != verdict.message]
+
+
+def _what_is_off(trial: Trial, reveal: bool) -> str:
+    """The first thing that is off, in a sentence."""
+    if isinstance(trial.got, TimedOut):
+        sentences = {
+            "call": _("It was still running after {seconds:g} seconds: an endless loop?"),
+            "function": _("Its calls took more than {seconds:g} seconds in all: too slow."),
+            "notebook": _(
+                "It was not called any more: the calls of this notebook's functions took more than "
+                "{seconds:g} seconds in all."
+            ),
+        }
+        return sentences[trial.got.of].format(seconds=trial.got.seconds)
+    if isinstance(trial.got, Died):
+        return _("It took Python itself down ({reason}).").format(reason=trial.got.reason)
+    off = trial.off
+    assert off is not None
+    changed = _("It changes its argument {names}: work on a copy.").format(
+        names=", ".join(trial.changed)
+    )
+    if off.kind == "value" and trial.changed:
+        return changed
+    place = _place(off)
+    at = ""
+    if off.index is not None:
+        at = (_(", at index {index}") if place else _(" at index {index}")).format(
+            index=_index(off.index)
+        )
+    got = off.got if reveal else off.got.partition(" of ")[0]
+    return _sentence(off, trial, reveal).format(got=got, wanted=off.wanted, place=place + at)
+
+
+def _place(off: Difference) -> str:
+    """Where it is off inside of what came back; what a probe gives back has a name of its own."""
+    if not off.where:
+        return ""
+    place = _(" in {where} of what it returns") if off.where[0] == "[" else _(" in {where}")
+    return place.format(where=off.where)
+
+
+def _sentence(off: Difference, trial: Trial, reveal: bool) -> str:
+    if off.kind == "raised":
+        got = trial.got
+        if reveal and isinstance(got, Raised) and got.message:
+            return "{got}: " + got.message.replace("{", "{{").replace("}", "}}")
+        return _("It raises {got}.")
+    if off.kind == "type" and isinstance(trial.got, type(None)) and not off.where:
+        return _("It returns None: is a return missing?")
+    if off.kind == "shape" and not reveal:
+        return _("The shape{place} is wrong.")
+    if off.kind == "length" and not reveal:
+        return _("It returns the wrong number of values{place}.")
+    if off.kind == "type" and not reveal and isinstance(trial.wanted, list | tuple):
+        return _("What comes back{place} is of the wrong type: {got}.")
+    sentences = {
+        "no_raise": _("It returns {got}, where it should raise {wanted}."),
+        "type": _("It returns {got}{place}; wanted: {wanted}."),
+        "length": _("It returns {got} values{place}; wanted: {wanted}."),
+        "shape": _("The shape is {got}{place}; wanted: {wanted}."),
+        "dtype": _("The dtype is {got}{place}; wanted: {wanted}."),
+        "finite": _("A number that is not finite{place}: {got}."),
+        "value": _("The value is wrong{place}."),
+    }
+    if off.kind == "type" and not reveal:
+        return _("It returns the wrong type{place}: {got}.")
+    if off.kind == "no_raise" and not reveal:
+        return _("It returns a value where it should raise {wanted}.")
+    return sentences[off.kind]
+
+
+def _index(index: tuple[int, ...]) -> str:
+    return "[" + ", ".join(str(i) for i in index) + "]"
+
+
+def _detail(trial: Trial) -> str:
+    """Visible cases: the call, and what was got and wanted where the first number is off."""
+    lines = [trial.call] if trial.call else []
+    off = trial.off
+    if off is not None and off.kind in ("value", "finite"):
+        at = (off.where or "") + (_index(off.index) if off.index is not None else "")
+        named = off.where and off.where[0] != "["
+        where = (_(" in {at}") if named else _(" at index {at}")).format(at=at) if at else ""
+        lines.append(
+            _("got {got}, wanted {wanted}{where}").format(
+                got=off.got, wanted=off.wanted, where=where
+            )
+        )
+    elif trial.broken and not isinstance(trial.got, Raised | Opaque | TimedOut | Died):
+        lines.append(_("got {got}").format(got=_short(trial.got)))
+    return "\n".join(lines)
+
+
+def _short(value: Any) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 160 else text[:157] + "..."
+
+
+def _advice(trials: Sequence[Trial]) -> list[str]:
+    """What costs no points: arguments changed in place, NumPy's warnings."""
+    remarks = []
+    changed = sorted({name for trial in trials for name in trial.changed})
+    if changed:
+        remarks.append(
+            _("It changes its argument {names}: work on a copy.").format(names=", ".join(changed))
+        )
+    for text in sorted({w for trial in trials for w in trial.warnings})[:3]:
+        remarks.append(_("NumPy warns: {text}").format(text=text))
+    return remarks

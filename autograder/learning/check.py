@@ -1,0 +1,240 @@
+"""`check(function)` and `hint(function)`: the learner's side.
+
+Works from the files beside the notebook alone. In a notebook a pass is a quiet panel, and what
+fails ends in an error output that holds the message and the learner's own line, so that
+nbgrader's Validate button sees it too. In a terminal it is plain text.
+"""
+
+from __future__ import annotations
+
+import copy
+import html
+import inspect
+import os
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from autograder.code import source
+from autograder.exercise import FreshRng
+from autograder.i18n import _
+from autograder.judging.judge import Oracle, broken_properties
+from autograder.judging.show import framed, lines, panel
+from autograder.judging.verdict import Trial, Verdict, decide
+from autograder.learning.visible import CHECKS, VisibleCase, VisiblePart, read_visible, show
+from autograder.values.calling import call, plain
+
+_loaded: dict[Path, tuple[float, dict[str, VisiblePart]]] = {}
+_hints_given: dict[str, int] = {}
+
+
+class CheckFailed(Exception):
+    """A check that did not pass. Shows itself as the message alone, without our frames."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict.message)
+        self.verdict = verdict
+
+    def _render_traceback_(self) -> list[str]:
+        return lines(self.verdict, colour=True)
+
+
+def check(function: Any, step: str | None = None) -> None:
+    """Try a function on the visible cases and say what is wrong, if anything is.
+
+    Parameters
+    ----------
+    function : the function (or class) that you wrote
+    step : for a class, the name of the step
+
+    Raises
+    ------
+    CheckFailed, in a notebook, when it is not right; a function that was not attempted yet is
+    only told so.
+    """
+    part = _part(function, step)
+    verdict = _verdict(part, function)
+    shell = _notebook()
+    if shell is None:
+        print("\n".join(lines(verdict, colour=False)))
+    elif verdict.status == "passed" or (
+        verdict.status == "not_attempted" and not os.environ.get("NBGRADER_VALIDATING")
+    ):
+        _display(verdict)
+    else:
+        raise CheckFailed(verdict)
+
+
+def hint(function: Any, step: str | None = None) -> None:
+    """Show the next hint for a function; after the last one, start again at the first."""
+    part = _part(function, step)
+    if not part.hints:
+        print(_("{name} has no hints.").format(name=part.name))
+        return
+    given = _hints_given.get(part.name, 0)
+    _hints_given[part.name] = given + 1
+    number = given % len(part.hints)
+    text = _("Hint {number} of {count} for {name}: {text}").format(
+        number=number + 1, count=len(part.hints), name=part.name, text=_(part.hints[number])
+    )
+    if _notebook() is None:
+        print(text)
+    else:
+        from IPython.display import display
+
+        display({"text/plain": text, "text/html": framed(html.escape(text))}, raw=True)
+
+
+# The verdict
+
+
+def _verdict(part: VisiblePart, function: Any) -> Verdict:
+    trials = [_trial(part, case, function) for case in part.cases]
+    verdict = decide(part, trials, reveal=True)
+    text = _source_of(function)
+    if text and verdict.status == "passed":
+        used = source.names_used(text, part.exercise)
+        verdict.remarks += [_(r["text"]) for r in part.remarks if r["uses"] in used]
+    if verdict.status not in ("passed", "not_attempted"):
+        verdict.mend_first = _mend_first(part, function)
+    if verdict.status != "passed" and not (verdict.mend_first or verdict.mistake):
+        verdict.mend_first = _step_to_mend_first(part, function)
+    return verdict
+
+
+def _trial(part: VisiblePart, case: VisibleCase, function: Any) -> Trial:
+    args = {name: _ready(value) for name, value in case.raw.items()}
+    answer = call(_bound(part, function, args), args)
+    answer.value = plain(answer.value)
+    trial = Trial(
+        case.family,
+        case.about,
+        answer.value,
+        case.wanted,
+        case.mistaken,
+        case.rtol,
+        case.atol,
+        changed=answer.changed,
+        warnings=answer.warnings,
+        by_value=part.by_value,
+        call=f"{part.name}({', '.join(f'{k}={show(v)}' for k, v in case.raw.items())})",
+    )
+    if trial.off is None:
+        calls = {n: a.calls for n, a in args.items() if isinstance(a, Oracle)}
+        judged = SimpleNamespace(args=case.raw, facts=case.facts, calls=calls, expected=case.wanted)
+        trial.broken = broken_properties(part.properties, answer.value, judged)
+    return trial
+
+
+def _ready(value: Any) -> Any:
+    if isinstance(value, FreshRng):
+        return np.random.default_rng()
+    return Oracle(value) if callable(value) else copy.deepcopy(value)
+
+
+def _bound(part: VisiblePart, function: Any, args: dict[str, Any]) -> Callable[[], Any]:
+    """The call as the grader makes it: leading arguments by position, the rest by name."""
+    if part.probe is not None:
+        probe = part.probe
+        return lambda: probe(function, **args)
+    leading = []
+    for name in part.parameters:
+        if name not in args:
+            break
+        leading.append(name)
+    rest = {k: v for k, v in args.items() if k not in leading}
+    return lambda: function(*(args[k] for k in leading), **rest)
+
+
+def _mend_first(part: VisiblePart, function: Any) -> str | None:
+    """The name of another function of the learner's, used by this one, whose check fails."""
+    namespace = getattr(function, "__globals__", {})
+    used = source.names_used(_source_of(function), part.exercise)
+    for name, other in _parts(Path.cwd()).items():
+        if name in used and name != part.name and callable(namespace.get(name)):
+            trials = [_trial(other, case, namespace[name]) for case in other.cases]
+            if not all(trial.passed for trial in trials):
+                return name
+    return None
+
+
+def _step_to_mend_first(part: VisiblePart, cls: Any) -> str | None:
+    """The first step of a class, of those that this one needs, that is not right yet."""
+    parts = _parts(Path.cwd())
+    for name in part.after:
+        if not all(_trial(parts[name], case, cls).passed for case in parts[name].cases):
+            return name
+    return None
+
+
+def _source_of(function: Any) -> str:
+    try:
+        return textwrap.dedent(inspect.getsource(function))
+    except (OSError, TypeError):
+        return ""
+
+
+# Finding the part
+
+
+def _part(function: Any, step: str | None) -> VisiblePart:
+    name = getattr(function, "__name__", None)
+    if name is None:
+        raise TypeError(
+            _("check wants the function itself, as in check(gabor); it was given {got}.").format(
+                got=f"{type(function).__name__}"
+            )
+        )
+    parts = _parts(Path.cwd())
+    full = f"{name}.{step}" if step else name
+    if full in parts:
+        return parts[full]
+    steps = [p.partition(".")[2] for p in parts if p.startswith(f"{name}.")]
+    if steps:
+        raise ValueError(
+            _("{name} is checked step by step: check({name}, step), step one of {steps}.").format(
+                name=name, steps=", ".join(steps)
+            )
+        )
+    raise ValueError(
+        _("There is no exercise called {name} here; there are {names}.").format(
+            name=full, names=", ".join(parts)
+        )
+    )
+
+
+def _parts(folder: Path) -> dict[str, VisiblePart]:
+    file = folder / CHECKS
+    if not file.is_file():
+        raise FileNotFoundError(
+            _(
+                "No {file} in {folder}: the checks lie beside the notebook. Open the notebook in "
+                "the folder that you were given, and leave its other files there."
+            ).format(file=CHECKS, folder=folder)
+        )
+    stamp = file.stat().st_mtime
+    if folder not in _loaded or _loaded[folder][0] != stamp:
+        _loaded[folder] = (stamp, read_visible(folder))
+    return _loaded[folder][1]
+
+
+# Showing
+
+
+def _notebook() -> Any:
+    """The running IPython shell, or None in plain Python."""
+    if "IPython" not in sys.modules:
+        return None
+    return sys.modules["IPython"].get_ipython()
+
+
+def _display(verdict: Verdict) -> None:
+    from IPython.display import display
+
+    text = "\n".join(lines(verdict, colour=False))
+    display({"text/plain": text, "text/html": panel(verdict)}, raw=True)

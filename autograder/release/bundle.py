@@ -1,0 +1,90 @@
+"""What a learner downloads: a zip for each released set, with the exercise and the package."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+from autograder.project import Project, find_project
+from autograder.release.notebook import WHEEL
+
+LONG_AGO = (2020, 1, 1, 0, 0, 0)
+
+README = """\
+{name}: an exercise notebook
+
+1. Unpack this folder and open a terminal in it.
+2. pip install jupyterlab ./{wheel}
+3. jupyter lab {name}.ipynb
+
+Leave checks.json beside the notebook: the checks read it.
+"""
+
+
+def write_bundles(folder: Path, project: Project | None = None) -> list[Path]:
+    """Write `<set>.zip` for every released set, byte-identical for the same sources.
+
+    Raises
+    ------
+    FileNotFoundError where a released set has not been built.
+    """
+    project = project or find_project()
+    if not project.released_sets:
+        return []
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        wheel = build_wheel(project, Path(scratch))
+        return [_bundle(project, name, wheel, folder) for name in project.released_sets]
+
+
+def build_wheel(project: Project, folder: Path) -> Path:
+    """The package as a wheel; nothing of solutions/ is in it."""
+    # From a copy: setuptools leaves build/ beside what it builds, and takes from it next time.
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in ("pyproject.toml", "README.md", "LICENSE"):
+            shutil.copy(project.root / name, scratch)
+        shutil.copytree(
+            project.root / "autograder",
+            Path(scratch) / "autograder",
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )
+        return _pip_wheel(Path(scratch), folder)
+
+
+def _pip_wheel(source: Path, folder: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "wheel", str(source), "--no-deps", "--quiet"]
+    command += ["--no-build-isolation", "--disable-pip-version-check", "--wheel-dir", str(folder)]
+    # A wheel is a zip with times in it; this one number makes them the same everywhere.
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": "1577836800"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    wheel = folder / WHEEL
+    if done.returncode or not wheel.is_file():
+        raise RuntimeError(f"the wheel could not be built:\n{done.stderr or done.stdout}")
+    return wheel
+
+
+def _bundle(project: Project, name: str, wheel: Path, folder: Path) -> Path:
+    exercise = project.exercises / name
+    if not exercise.is_dir():
+        raise FileNotFoundError(f"{exercise} is not there: run `autograder build {name}` first.")
+    target = folder / f"{name}.zip"
+    files = [p for p in exercise.rglob("*") if p.is_file() and ".ipynb_checkpoints" not in p.parts]
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(files):
+            _add(archive, f"{name}/{path.relative_to(exercise)}", path.read_bytes())
+        _add(archive, f"{name}/{wheel.name}", wheel.read_bytes())
+        text = README.format(name=name, wheel=wheel.name)
+        _add(archive, f"{name}/README.txt", text.encode())
+    return target
+
+
+def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    info = zipfile.ZipInfo(name, LONG_AGO)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    info.external_attr = 0o644 << 16
+    archive.writestr(info, data)

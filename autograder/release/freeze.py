@@ -1,0 +1,190 @@
+"""Freezing the visible check into data: `checks.json` beside the notebook.
+
+It holds a few frozen cases, their right answers, what each known mistake gives for them, and the
+source of what may be handed out: probes, properties and makers of functions. No reference's code
+is in it.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autograder.code import source
+from autograder.exercise import AuthorError, Callback, Family, FreshRng, Part, Public
+from autograder.judging.judge import case_rng, local_caller
+from autograder.judging.sets import ExerciseSet
+from autograder.learning.visible import CHECKS
+from autograder.values.codec import encode
+from autograder.values.compare import same
+
+VISIBLE_SEED = "visible"
+# A difference quotient with h = 1e-6 has ten digits; no check looks at more than eight.
+SAME_DIGITS = 1e-8
+
+
+def write_visible(exercise_set: ExerciseSet, folder: Path) -> None:
+    """Write the `checks.json` of a set into a folder."""
+    text = json.dumps(visible_data(exercise_set), indent=1, ensure_ascii=False)
+    (folder / CHECKS).write_text(text + "\n", "utf-8")
+
+
+def says_the_same(one: str, other: str) -> bool:
+    """Whether two texts of `checks.json` differ in the last digits of numbers at most, as those
+    do that were made on different processors."""
+    try:
+        return _alike(json.loads(one), json.loads(other), 0.0)
+    except ValueError:
+        return one == other
+
+
+def _alike(one: Any, other: Any, scale: float) -> bool:
+    """scale: the largest of the numbers that stand beside these two."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_alike(one[k], other[k], 0.0) for k in one)
+    if isinstance(one, list):
+        scale = max((abs(n) for n in one + other if isinstance(n, float)), default=0.0)
+        return len(one) == len(other) and all(
+            _alike(a, b, scale) for a, b in zip(one, other, strict=True)
+        )
+    if isinstance(one, float):
+        return math.isclose(one, other, rel_tol=SAME_DIGITS, abs_tol=SAME_DIGITS * scale)
+    return bool(one == other)
+
+
+def visible_data(exercise_set: ExerciseSet) -> dict[str, Any]:
+    """What `checks.json` holds."""
+    return {
+        "set": exercise_set.name,
+        "public": public_source(exercise_set).splitlines(),
+        "parts": {part.name: _part_data(part) for part in exercise_set.parts},
+    }
+
+
+def _part_data(part: Part) -> dict[str, Any]:
+    return {
+        "exercise": part.exercise,
+        "points": part.points,
+        "by_value": part.by_value,
+        "parameters": part.parameters,
+        "probe": part.probe.name if part.probe else None,
+        "hints": list(part.hints),
+        "after": list(part.after),
+        "mistakes": [_told(m) for m in part.mistakes],
+        "properties": [{**_told(p), "mistake": p.mistake} for p in part.properties],
+        "remarks": [{"uses": r.uses, "text": r.text} for r in part.remarks],
+        "cases": [case for family in part.families for case in _cases(part, family)],
+    }
+
+
+def _told(thing: Any) -> dict[str, str]:
+    return {"name": thing.name, "text": thing.text, "hint": thing.hint}
+
+
+def _cases(part: Part, family: Family) -> list[dict[str, Any]]:
+    """The cases of one draw, each with the answers of the reference and of every mistake."""
+
+    def fresh() -> list[Any]:
+        return family.draw(case_rng(VISIBLE_SEED, part.name, family.name, 0))
+
+    def answer(target: Any, i: int, seed: int = 0) -> Any:
+        call = local_caller(target, make_rng=lambda: np.random.default_rng(seed))
+        # A mistake may be to draw from NumPy's own generator: then, too, a build gives the same.
+        np.random.seed(seed)
+        return call(part, fresh()[i].args).value
+
+    def steady(name: str, answered: Any, i: int) -> bool:
+        wrong = next(m.wrong for m in part.mistakes if m.name == name)
+        return same(answered, answer(wrong, i, 1), rtol=part.rtol, atol=part.atol)
+
+    made = []
+    for i, case in enumerate(fresh()):
+        right = answer(part.reference, i)
+        answers = {m.name: answer(m.wrong, i) for m in part.mistakes}
+        if any(isinstance(value, FreshRng) for value in case.args.values()):
+            # What comes out otherwise with another generator is nobody else's answer.
+            answers = {n: a for n, a in answers.items() if steady(n, a, i)}
+        made.append(
+            {
+                "family": family.name,
+                "about": family.about,
+                "args": {k: _argument(part, k, v) for k, v in case.args.items()},
+                "facts": {k: encode(v) for k, v in case.facts.items()},
+                "rtol": part.rtol if case.rtol is None else case.rtol,
+                "atol": part.atol if case.atol is None else case.atol,
+                "wanted": encode(right),
+                "mistaken": {name: encode(value) for name, value in answers.items()},
+            }
+        )
+    return made
+
+
+def _argument(part: Part, name: str, value: Any) -> Any:
+    if isinstance(value, FreshRng):
+        return {"$": "rng"}
+    if isinstance(value, Callback | Public):
+        recipe = value.recipe
+        if recipe.args is None:
+            return {"$": "public", "name": recipe.maker}
+        return {
+            "$": "made",
+            "by": recipe.maker,
+            "args": [_argument(part, name, a) for a in recipe.args],
+            "kwargs": {k: _argument(part, name, a) for k, a in recipe.kwargs.items()},
+        }
+    if callable(value):
+        raise AuthorError(
+            f"{part.name}: the argument {name} of a case is a function that the learner's machine "
+            "cannot make. Put its maker under @public and call that in the case generator."
+        )
+    return encode(value)
+
+
+@functools.lru_cache(maxsize=16)
+def public_source(exercise_set: ExerciseSet) -> str:
+    """The source of everything public, in the order of the module."""
+    functions: dict[str, Callable[..., Any]] = {}
+    for public in exercise_set.publics:
+        functions[public.name] = public.function
+    for part in exercise_set.parts:
+        extra = [part.probe.function] if part.probe else []
+        for function in [*extra, *(p.holds for p in part.properties)]:
+            known = functions.setdefault(function.__name__, function)
+            if known is not function:
+                raise AuthorError(
+                    f"{exercise_set.name}: two public functions are called {function.__name__}; "
+                    "probes, properties and @public functions share one module: rename one."
+                )
+    bodies = [source.bare(function) for function in functions.values()]
+    imports = _imports(exercise_set, "\n\n\n".join(bodies))
+    return "\n\n\n".join(["\n".join(imports), *bodies]) + "\n"
+
+
+def _imports(exercise_set: ExerciseSet, text: str) -> list[str]:
+    """The module's own imports that the public code needs."""
+    used = {n.id for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Name)}
+    lines = []
+    for node in ast.parse(inspect.getsource(exercise_set.module)).body:
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("autograder"):
+            continue
+        names = [a for a in node.names if (a.asname or a.name.partition(".")[0]) in used]
+        if names:
+            kept = (
+                ast.Import(names)
+                if isinstance(node, ast.Import)
+                else ast.ImportFrom(node.module, names, node.level)
+            )
+            lines.append(ast.unparse(kept))
+    return lines

@@ -1,0 +1,224 @@
+"""`autograder lint`: proves that a set's hidden checks can tell right from wrong.
+
+Every complaint names the part, says what was found and how to mend it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from autograder.code import source
+from autograder.exercise import AuthorError, Case, FreshRng, Part
+from autograder.judging.judge import case_rng, judge_all_known, local_caller, run_trials
+from autograder.judging.sets import ExerciseSet
+from autograder.judging.verdict import Trial, decide
+from autograder.learning.visible import load_public
+from autograder.release.freeze import public_source, visible_data
+from autograder.release.notebook import instructor_notebook
+from autograder.values.calling import plain
+from autograder.values.codec import Raised
+from autograder.values.compare import same
+
+FEWEST_MISTAKES = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Complaint:
+    """Something that an author must mend."""
+
+    part: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.part}: {self.text}"
+
+
+def lint(
+    exercise_set: ExerciseSet,
+    seeds: list[str],
+    *,
+    tick: Callable[[], None] = lambda: None,
+) -> list[Complaint]:
+    """All complaints about a set; `tick` is called after each part."""
+    found = [c for part in exercise_set.parts for c in _about_declarations(part)]
+    broken = {complaint.part for complaint in found}
+    found += _about_the_set(exercise_set, frozen=not broken)
+    for part in exercise_set.parts:
+        if part.name not in broken:
+            found += _about_answers(part, seeds)
+        tick()
+    return found
+
+
+def _about_the_set(exercise_set: ExerciseSet, *, frozen: bool) -> Iterator[Complaint]:
+    """What the build would stumble over; visible cases are frozen only from sound parts."""
+    for work in (visible_data, instructor_notebook) if frozen else (instructor_notebook,):
+        try:
+            work(exercise_set)
+        except AuthorError as error:
+            yield Complaint(exercise_set.name, str(error))
+    try:
+        load_public(public_source(exercise_set))
+    except AuthorError as error:
+        yield Complaint(exercise_set.name, str(error))
+    except Exception as error:
+        yield Complaint(
+            exercise_set.name,
+            f"its public code cannot be imported by itself ({type(error).__name__}: {error}). "
+            "Public functions may use NumPy, each other and nothing else of the module.",
+        )
+
+
+def _about_declarations(part: Part) -> Iterator[Complaint]:
+    if not part.families:
+        yield Complaint(part.name, f"has no cases: add a generator with @{part.exercise}.cases.")
+    if len(part.mistakes) < FEWEST_MISTAKES:
+        yield Complaint(
+            part.name,
+            f"knows {len(part.mistakes)} mistakes; learners make more: declare at least "
+            f"{FEWEST_MISTAKES} with @{part.exercise}.mistake.",
+        )
+    if not part.by_value and not part.properties:
+        yield Complaint(part.name, "has by_value=False and no property: nothing would be judged.")
+    known = {m.name for m in part.mistakes}
+    for rule in part.properties:
+        if rule.mistake is not None and rule.mistake not in known:
+            yield Complaint(
+                part.name,
+                f"the property {rule.name} names the mistake {rule.mistake}, which is not "
+                f"declared; there are: {', '.join(sorted(known)) or 'none'}.",
+            )
+    for family in part.families:
+        yield from _about_family(part, family)
+
+
+def _about_family(part: Part, family: Any) -> Iterator[Complaint]:
+    try:
+        cases = family.draw(case_rng("lint", part.name, family.name, 0))
+    except Exception as error:
+        yield Complaint(
+            part.name, f"the generator {family.name} fails: {type(error).__name__}: {error}"
+        )
+        return
+    if not cases:
+        yield Complaint(part.name, f"the generator {family.name} yields no case.")
+    needed = {
+        name
+        for name, parameter in part.signature.parameters.items()
+        if parameter.default is inspect.Parameter.empty
+    }
+    for case in cases:
+        unknown = case.args.keys() - set(part.parameters)
+        absent = needed - case.args.keys()
+        if unknown or absent:
+            yield Complaint(
+                part.name,
+                f"the generator {family.name} gives {sorted(case.args)}; the arguments are "
+                f"{part.parameters}. "
+                + (f"Unknown: {sorted(unknown)}. " if unknown else "")
+                + (f"Missing: {sorted(absent)}." if absent else ""),
+            )
+            return
+        yield from _about_arguments(part, family, case)
+
+
+def _about_arguments(part: Part, family: Any, case: Case) -> Iterator[Complaint]:
+    """Arguments must survive the way to another process."""
+    for name, value in case.args.items():
+        if callable(value) or isinstance(value, FreshRng):
+            continue
+        if not same(plain(value), value, rtol=0.0, atol=0.0):
+            yield Complaint(
+                part.name,
+                f"the argument {name} of {family.name} is a {type(value).__name__}, which cannot "
+                "be sent to the learner's process. Use plain numbers, text, lists, dicts, arrays, "
+                "or build the object in a probe.",
+            )
+
+
+def _about_answers(part: Part, seeds: list[str]) -> Iterator[Complaint]:
+    yield from _verdicts_are_right(part, seeds)
+    yield from _constants_earn_nothing(part, seeds[0])
+    yield from _reference_is_pure(part)
+
+
+def _verdicts_are_right(part: Part, seeds: list[str]) -> Iterator[Complaint]:
+    """The reference passes; every mistake loses points, and is told by its name."""
+    kept: dict[str, list[str]] = {}
+    mistold: dict[str, tuple[str, str | None]] = {}
+    for seed in seeds:
+        verdicts = judge_all_known(part, seed)
+        own = verdicts.pop(part.name)
+        if own.status != "passed":
+            failed = [name for name, passed in own.families.items() if not passed]
+            yield Complaint(
+                part.name,
+                f"the reference itself fails {', '.join(failed)} with seed {seed}: {own.message}",
+            )
+            return
+        for name, verdict in verdicts.items():
+            if verdict.status == "passed":
+                kept.setdefault(name, []).append(seed)
+            elif verdict.mistake != name:
+                mistold.setdefault(name, (seed, verdict.mistake))
+    for name, passing in kept.items():
+        yield Complaint(
+            part.name,
+            f"no case tells the mistake {name} from the reference with seed {passing[0]} "
+            f"({len(passing)} of {len(seeds)} seeds): add a case generator in which its answer "
+            "differs.",
+        )
+    for name, (seed, told) in mistold.items():
+        yield Complaint(
+            part.name,
+            f"the mistake {name} is told as {told or 'none'} with seed {seed}: add a case in "
+            "which the two differ, or make them one.",
+        )
+
+
+def _constants_earn_nothing(part: Part, seed: str) -> Iterator[Complaint]:
+    """A function that always gives one answer must not earn any points."""
+    if not part.by_value:
+        return
+    trials = run_trials(part, seed, local_caller(part.reference))
+    for answer in _distinct([trial.wanted for trial in trials])[:4]:
+        lazy = [dataclasses.replace(trial, got=answer) for trial in trials]
+        verdict = decide(part, lazy, reveal=False)
+        if verdict.points > 0:
+            passed = [name for name, ok in verdict.families.items() if ok]
+            yield Complaint(
+                part.name,
+                f"a function that always answers {answer!r} passes {', '.join(passed)}: let the "
+                "generator yield cases with different answers.",
+            )
+
+
+def _distinct(answers: list[Any]) -> list[Any]:
+    kept: list[Any] = []
+    for answer in answers:
+        if not isinstance(answer, Raised) and not any(
+            same(answer, other, rtol=1e-12, atol=0) for other in kept
+        ):
+            kept.append(answer)
+    return kept
+
+
+def _reference_is_pure(part: Part) -> Iterator[Complaint]:
+    trials: list[Trial] = run_trials(part, "lint", local_caller(part.reference))
+    changed = sorted({name for trial in trials for name in trial.changed})
+    if changed and part.probe is None:
+        yield Complaint(part.name, f"the reference changes its argument {', '.join(changed)}.")
+
+
+def released_leaks(exercise_set: ExerciseSet, released: str) -> list[str]:
+    """The names of references whose body stands in a released text, compared as syntax."""
+    leaks = []
+    bodies = source.bodies(released)
+    for exercise in exercise_set.exercises:
+        for name, body in source.own_bodies(exercise.reference):
+            if body in bodies:
+                leaks.append(name)
+    return leaks

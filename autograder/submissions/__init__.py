@@ -1,0 +1,1 @@
+"""Any file that a learner hands in becomes a whole notebook."""

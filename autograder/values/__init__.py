@@ -1,0 +1,1 @@
+"""Plain data across a boundary: carried, compared, and how a call is made."""

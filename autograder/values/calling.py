@@ -1,0 +1,133 @@
+"""Calling code that may do anything: what came back, what it raised, what it changed.
+
+Used on both sides: beside the learner's code (the check, the runner's child) and for the
+judge's own references and mistakes.
+"""
+
+from __future__ import annotations
+
+import copy
+import linecache
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from autograder.values.codec import Raised, decode, encode
+
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# Arrays that encoding and decoding would leave as they are, at some cost.
+SCALARS = (float, bool, type(None), np.float64, np.int64, np.bool_)
+AS_THEY_ARE = tuple(np.dtype(kind) for kind in (np.float64, np.int64, np.bool_))
+FEW = 100_000
+
+
+@dataclass
+class Answer:
+    """One call: its value or `Raised`, and the side effects that advice is given on."""
+
+    value: Any
+    changed: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def raised(error: BaseException) -> Raised:
+    """The exception as a value, with the deepest line of the learner's own that it came from."""
+    names = tuple(c.__name__ for c in type(error).__mro__ if c is not object)
+    message = ""
+    try:
+        message = str(error)[:2000]
+    except Exception:
+        message = "(its message cannot be read)"
+    lineno, line = own_line(error)
+    return Raised(names, message, line, lineno)
+
+
+def own_line(error: BaseException) -> tuple[int, str]:
+    """Number and text of the deepest line that is the learner's, or (0, '')."""
+    found = (0, "")
+    for frame, lineno in traceback.walk_tb(error.__traceback__):
+        filename = frame.f_code.co_filename
+        if _is_own(filename):
+            found = (lineno, linecache.getline(filename, lineno).strip())
+    return found
+
+
+def _is_own(filename: str) -> bool:
+    """Cells of a notebook have names in angle brackets or in the kernel's scratch folder."""
+    if filename.startswith("<"):
+        return not filename.startswith(("<frozen", "<__array", "<string>", "<public"))
+    libraries = (HERE, sys.prefix, sys.base_prefix, os.path.dirname(os.__file__))
+    return not filename.startswith(libraries)
+
+
+def call(function: Callable[[], Any], arguments: Mapping[str, Any]) -> Answer:
+    """Call `function()`, which uses `arguments`; compare those before and after.
+
+    An exception becomes a `Raised` value. KeyboardInterrupt passes through.
+    """
+    before = {name: copy.deepcopy(value) for name, value in arguments.items() if _plain(value)}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        value = outcome(function)
+    changed = [name for name, was in before.items() if not _unchanged(was, arguments[name])]
+    texts = [str(w.message)[:200] for w in caught if issubclass(w.category, RuntimeWarning)]
+    return Answer(value, changed, list(dict.fromkeys(texts)))
+
+
+def outcome(function: Callable[[], Any]) -> Any:
+    """What `function()` returns, or a `Raised`. KeyboardInterrupt passes through."""
+    try:
+        return function()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        return raised(error)
+
+
+def by_position(
+    parameters: list[str] | None, args: tuple[Any, ...], named: dict[str, Any]
+) -> tuple[Any, ...]:
+    """The arguments of a call in the order of the parameters.
+
+    Raises
+    ------
+    TypeError where a name is unknown, given twice, or leaves a gap before it.
+    """
+    wanted = (parameters or [])[len(args) : len(args) + len(named)]
+    if set(wanted) != set(named):
+        raise TypeError(f"arguments by name must be {wanted}, not {sorted(named)}")
+    return (*args, *(named[name] for name in wanted))
+
+
+def plain(value: Any) -> Any:
+    """The value as it looks from outside the process: plain data, copied."""
+    if type(value) is np.ndarray and value.dtype in AS_THEY_ARE and value.size < FEW:
+        return value.copy()
+    if type(value) in SCALARS:
+        return value
+    blobs: list[bytes] = []
+    return decode(encode(value, blobs), blobs)
+
+
+def _plain(value: Any) -> bool:
+    return isinstance(value, np.ndarray | list | tuple | dict)
+
+
+def _unchanged(was: Any, now: Any) -> bool:
+    if isinstance(was, np.ndarray):
+        return (
+            isinstance(now, np.ndarray)
+            and was.shape == now.shape
+            and bool(np.array_equal(was, now, equal_nan=was.dtype.kind == "f"))
+        )
+    if isinstance(was, dict):
+        return was.keys() == now.keys() and all(_unchanged(was[k], now[k]) for k in was)
+    if isinstance(was, list | tuple):
+        return len(was) == len(now) and all(map(_unchanged, was, now))
+    return was is now or bool(np.all(was == now))
