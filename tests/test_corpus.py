@@ -16,7 +16,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
 from autograder.engine.interface import Call, Limits, Runner
-from autograder.engine.plain import PlainRunner
+from autograder.engine.trusted.plain import PlainRunner
 from autograder.engine.trusted.session import NotebookSession
 from autograder.engine.warm.handle import SandboxedRunner
 from tests.conftest import ROOT

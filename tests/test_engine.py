@@ -19,9 +19,9 @@ import psutil
 import pytest
 
 from autograder.engine.interface import Call, CellResult, Limits, Runner
-from autograder.engine.plain import PlainRunner
 from autograder.engine.trusted.asking import AskedSnapshot, Budget
 from autograder.engine.trusted.outputs import Collector
+from autograder.engine.trusted.plain import PlainRunner
 from autograder.engine.trusted.session import NotebookSession
 from autograder.engine.trusted.vouching import Known
 from autograder.engine.untrusted.shell import Sink

@@ -141,7 +141,10 @@ def test_a_leak_would_be_noticed() -> None:
 def test_the_wheel_holds_the_package_alone(bundles: list[Path]) -> None:
     for archive in bundles:
         names = [n for n in released_texts(archive) if n.startswith("autograder/")]
-        assert "autograder/learning/check.py" in names
+        rooms = {name.split("/")[1] for name in names if name.count("/") > 1}
+        # No engine and no grading: a learner needs neither, and audits neither.
+        assert rooms == {"learning", "judging", "values", "code"}
+        assert "autograder/learning/check.py" in names and "autograder/cli.py" not in names
         everything = zipfile.ZipFile(archive).namelist()
         assert not any("solutions" in name or "grading/source" in name for name in everything)
 

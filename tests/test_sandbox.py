@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from autograder.engine.interface import Call, CellResult, Limits, NoSandbox
-from autograder.engine.plain import PlainRunner
+from autograder.engine.trusted.plain import PlainRunner
 from autograder.engine.trusted.session import StartError
 from autograder.engine.warm.handle import SandboxedRunner, require_sandbox
 from autograder.judging.sets import find_set

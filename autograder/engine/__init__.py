@@ -1,4 +1,4 @@
 """Running learners' cells in a process of their own, and asking what they defined.
 
-`interface` says what any runner must do; `plain` is a subprocess with limits.
+`interface` is the contract of a runner, `wire` carries frames, `files` are a session's own.
 """

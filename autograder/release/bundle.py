@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 import zipfile
 from pathlib import Path
 
 from autograder.project import Project, find_project
 from autograder.release.notebook import WHEEL
 
+# What `check` and `hint` import: neither the engine nor the grading leaves this machine.
+LEARNERS_ROOMS = ("learning", "judging", "values", "code")
+NOT_FOR_LEARNERS = ("optional-dependencies", "scripts")
+NOT_THEIRS = ("cli.py", "__pycache__")
 LONG_AGO = (2020, 1, 1, 0, 0, 0)
 
 README = """\
@@ -43,17 +49,42 @@ def write_bundles(folder: Path, project: Project | None = None) -> list[Path]:
 
 
 def build_wheel(project: Project, folder: Path) -> Path:
-    """The package as a wheel; nothing of solutions/ is in it."""
+    """What a learner's machine needs of the package as a wheel; nothing of solutions/ is in it."""
+    package = project.root / "autograder"
     # From a copy: setuptools leaves build/ beside what it builds, and takes from it next time.
     with tempfile.TemporaryDirectory() as scratch:
-        for name in ("pyproject.toml", "README.md", "LICENSE"):
+        for name in ("README.md", "LICENSE"):
             shutil.copy(project.root / name, scratch)
+        settings = (project.root / "pyproject.toml").read_text("utf-8")
+        (Path(scratch) / "pyproject.toml").write_text(_learners_settings(settings), "utf-8")
+        rooms = {path.parent.name for path in package.glob("*/__init__.py")}
         shutil.copytree(
-            project.root / "autograder",
+            package,
             Path(scratch) / "autograder",
-            ignore=shutil.ignore_patterns("__pycache__"),
+            ignore=shutil.ignore_patterns(*NOT_THEIRS, *rooms.difference(LEARNERS_ROOMS)),
         )
         return _pip_wheel(Path(scratch), folder)
+
+
+def _learners_settings(pyproject: str) -> str:
+    """The project's settings without what grades: no command, no extras."""
+    settings = tomllib.loads(pyproject)
+    kept = {k: v for k, v in settings["project"].items() if k not in NOT_FOR_LEARNERS}
+    tables = {
+        "build-system": settings["build-system"],
+        "project": kept,
+        "tool.setuptools": {"include-package-data": False},
+        "tool.setuptools.packages.find": settings["tool"]["setuptools"]["packages"]["find"],
+        "tool.setuptools.package-data": settings["tool"]["setuptools"]["package-data"],
+    }
+    lines = []
+    for table, values in tables.items():
+        lines.append(f"[{table}]")
+        # Strings, lists of them and booleans are written in TOML as in JSON.
+        lines += [f"{json.dumps(name)} = {json.dumps(value)}" for name, value in values.items()]
+    version = settings["tool"]["setuptools"]["dynamic"]["version"]["attr"]
+    lines += ["[tool.setuptools.dynamic.version]", f"attr = {json.dumps(version)}"]
+    return "\n".join(lines) + "\n"
 
 
 def _pip_wheel(source: Path, folder: Path) -> Path:

@@ -16,7 +16,7 @@ from distributed import Worker, WorkerPlugin, get_worker
 from autograder.engine.cluster.connection import connect
 from autograder.engine.cluster.far import host, refused, versions
 from autograder.engine.interface import Runner
-from autograder.engine.plain import PlainRunner
+from autograder.engine.trusted.plain import PlainRunner
 from autograder.engine.warm.handle import SandboxedRunner
 from autograder.engine.wire import Closed
 

@@ -19,9 +19,9 @@ import traceback
 from typing import Any, NoReturn
 
 import autograder
-from autograder.engine.trusted.bounds import own_size
 from autograder.engine.untrusted.answering import serve
 from autograder.engine.untrusted.shell import NotebookShell, Sink, refuse_input
+from autograder.engine.walls.kernel import own_size
 from autograder.engine.walls.walls import OPEN_FILES, limit, narrow
 from autograder.engine.wire import Channel, Closed
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
+import resource
 import struct
 from collections.abc import Iterable
 
@@ -186,3 +187,12 @@ def answer_question(listener: int, question: int, *, refuse_with: int = 0) -> No
     """Let a system call go on, or fail with an error number."""
     allowed = 0 if refuse_with else NOTIF_CONTINUE
     fcntl.ioctl(listener, NOTIF_SEND, RESPONSE.pack(question, 0, -refuse_with, allowed))
+
+
+def own_size() -> int:
+    """The address space that this process has taken."""
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[0]) * resource.getpagesize()
+    except OSError:
+        return 2**30

@@ -28,7 +28,7 @@ import psutil
 
 from autograder.engine.files import Files, environment, read_files
 from autograder.engine.interface import SNAPSHOTS, Limits, NoSandbox, Runner
-from autograder.engine.plain import PlainRunner
+from autograder.engine.trusted.plain import PlainRunner
 from autograder.engine.trusted.session import (
     GRACE_SECONDS,
     START_SECONDS,
