@@ -16,6 +16,7 @@ from importlib import metadata
 from pathlib import Path
 
 import autograder
+from autograder.code.names import Names
 from autograder.judging.sets import ExerciseSet
 
 # What runs and judges a submission; a new version may change an output or the last digit.
@@ -25,12 +26,15 @@ PACKAGES = ("numpy", "scipy", "scikit-learn", "matplotlib", "matplotlib-inline",
 def fingerprints(exercise_set: ExerciseSet) -> dict[str, str]:
     """The fingerprint of every part of a set, by the part's name."""
     text = inspect.getsource(exercise_set.module)
-    module = _Statements(text)
+    module = Names(text)
+    owners = [_owners(statement.node) for statement in module.statements]
     neighbours = _neighbours(module, exercise_set.path.parent)
     found = {}
     for part in exercise_set.parts:
         names = {part.exercise, part.name.rpartition(".")[2]}
-        pieces = [text[a:b] for a, b in module.closure(names)]
+        own = [i for i, whose in enumerate(owners) if whose & names or "*" in whose]
+        own += [i for name in names for i in module.where.get(name, [])]
+        pieces = [text[s.start : s.end] for s in module.closure(own)]
         found[part.name] = _hash(*pieces, neighbours)
     return found
 
@@ -59,41 +63,6 @@ def _hash(*texts: str) -> str:
     return digest.hexdigest()
 
 
-class _Statements:
-    """A module's top-level statements: what each defines, uses and decorates."""
-
-    def __init__(self, text: str) -> None:
-        self.tree = ast.parse(text)
-        starts = [0]
-        for line in text.splitlines(keepends=True):
-            starts.append(starts[-1] + len(line))
-        self.spans: list[tuple[int, int]] = []
-        self.uses: list[set[str]] = []
-        self.belongs: list[set[str]] = []
-        self.defines: dict[str, list[int]] = {}
-        for index, node in enumerate(self.tree.body):
-            decorators = getattr(node, "decorator_list", [])
-            first = min([node.lineno, *(d.lineno for d in decorators)])
-            self.spans.append((starts[first - 1], starts[(node.end_lineno or first)]))
-            names = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
-            self.uses.append({n.id for n in names})
-            self.belongs.append(_owners(node))
-            for name in _defined(node):
-                self.defines.setdefault(name, []).append(index)
-
-    def closure(self, names: set[str]) -> list[tuple[int, int]]:
-        """Where the statements stand that belong to the names, or that these use."""
-        wanted: set[int] = set()
-        left = [i for i, owners in enumerate(self.belongs) if owners & names or "*" in owners]
-        left += [index for name in names for index in self.defines.get(name, [])]
-        while left:
-            index = left.pop()
-            if index not in wanted:
-                wanted.add(index)
-                left += [i for name in self.uses[index] for i in self.defines.get(name, [])]
-        return [self.spans[index] for index in sorted(wanted)]
-
-
 def _owners(node: ast.stmt) -> set[str]:
     """Whose case, mistake, property, step or remark a statement is; "*" where nobody can tell."""
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -117,21 +86,12 @@ def _roots(node: ast.expr) -> set[str]:
     return {inner.id} if isinstance(node, ast.Attribute) and isinstance(inner, ast.Name) else set()
 
 
-def _defined(node: ast.stmt) -> set[str]:
-    if isinstance(node, ast.FunctionDef | ast.ClassDef):
-        return {node.name}
-    if isinstance(node, ast.Import | ast.ImportFrom):
-        return {alias.asname or alias.name.partition(".")[0] for alias in node.names}
-    return {
-        n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-    }
-
-
-def _neighbours(module: _Statements, folder: Path) -> str:
+def _neighbours(module: Names, folder: Path) -> str:
     """The other sets, where this one imports from them."""
     imported = {
         (node.module or "." * node.level) if isinstance(node, ast.ImportFrom) else alias.name
-        for node in ast.walk(module.tree)
+        for statement in module.statements
+        for node in ast.walk(statement.node)
         if isinstance(node, ast.Import | ast.ImportFrom)
         for alias in node.names
     }

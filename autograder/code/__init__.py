@@ -1,1 +1,1 @@
-"""Source code as text."""
+"""Source code as text, and which names it binds and uses."""

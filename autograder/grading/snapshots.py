@@ -17,6 +17,8 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
+from autograder.code import names
+
 MODULES = {"cmath", "math", "numpy", "scipy"}
 # Imports that run no file of the learner's and leave everything else as it was.
 QUIET = MODULES | {"autograder", "itertools", "functools", "matplotlib", "sklearn", "torch"}
@@ -107,9 +109,7 @@ def _bindings(statement: ast.stmt) -> Iterator[tuple[str, ast.FunctionDef | str]
         libraries = all(top in MODULES for top in _tops(statement))
         for alias in statement.names:
             known = libraries and not SETTINGS.match(alias.name)
-            whole = isinstance(statement, ast.Import)
-            name = alias.asname or (alias.name.partition(".")[0] if whole else alias.name)
-            yield name, "module" if known else "other"
+            yield names.imported_as(statement, alias), "module" if known else "other"
         return
     elif _binds_constants(statement):
         for node in ast.walk(statement):
@@ -125,7 +125,7 @@ def _bindings(statement: ast.stmt) -> Iterator[tuple[str, ast.FunctionDef | str]
             yield node.name, "other"
         elif isinstance(node, ast.Import | ast.ImportFrom):
             for alias in node.names:
-                yield alias.asname or alias.name.partition(".")[0], "other"
+                yield names.imported_as(node, alias), "other"
         elif isinstance(node, ast.Global):
             for name in node.names:
                 yield name, "other"
@@ -180,10 +180,7 @@ def _free_names(function: ast.FunctionDef, modules: set[str]) -> set[str] | None
     """The names that a function takes from outside, but for Python's own; None where it may change
     more than its arguments. modules: names of libraries."""
     nodes = [node for part in (function.args, *function.body) for node in ast.walk(part)]
-    local = {n.id for n in nodes if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
-    local |= {n.arg for n in nodes if isinstance(n, ast.arg)}
-    local |= {n.name or "" for n in nodes if isinstance(n, ast.FunctionDef | ast.ExceptHandler)}
-    free = {n.id for n in nodes if isinstance(n, ast.Name)} - local
+    free = {n.id for n in nodes if isinstance(n, ast.Name)} - names.local(function)
     allowed = (*_EXPRESSIONS, *_STATEMENTS)
     for node in nodes:
         if not isinstance(node, allowed):

@@ -12,7 +12,7 @@ import functools
 import inspect
 from typing import Any
 
-from autograder.code import source
+from autograder.code import names, source
 from autograder.exercise import ClassExercise, Exercise
 from autograder.judging.sets import ExerciseSet
 
@@ -49,9 +49,7 @@ class _Rewriter(ast.NodeTransformer):
         """The rewritten source."""
         node: Any = ast.parse(source.bare(thing)).body[0]
         self._old, self._new = node.name, name
-        inner = [n for n in ast.walk(node) if n is not node]
-        stored = {n.id for n in inner if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-        self._local = stored | {n.arg for n in inner if isinstance(n, ast.arg)}
+        self._local = names.local(node)
         node.name = name
         return ast.unparse(self.visit(node))
 
@@ -93,7 +91,7 @@ class _Module:
         self.exercise_set = exercise_set
         self.made: dict[str, str] = {}
         self._under_way: set[str] = set()
-        self._statements = _statements(exercise_set)
+        self._names = _names(exercise_set)
 
     def collect(self, thing: Any, name: str) -> str:
         """The rewritten source of a thing, after everything that it uses was collected."""
@@ -110,22 +108,12 @@ class _Module:
         value = getattr(self.exercise_set.module, name)
         if isinstance(value, Exercise | ClassExercise):
             self.made[name] = self.collect(value.reference, "_" + name)
-        elif isinstance(self._statements.get(name), ast.FunctionDef | ast.ClassDef):
+        elif isinstance(statement := self._names.last(name), ast.FunctionDef | ast.ClassDef):
             self.made[name] = self.collect(getattr(value, "function", value), name)
-        elif name in self._statements:
-            self.made[name] = ast.unparse(self._statements[name])
+        elif statement is not None:
+            self.made[name] = ast.unparse(statement)
 
 
 @functools.lru_cache(maxsize=16)
-def _statements(exercise_set: ExerciseSet) -> dict[str, ast.stmt]:
-    """What each top-level name of a module comes from."""
-    found: dict[str, ast.stmt] = {}
-    for node in ast.parse(inspect.getsource(exercise_set.module)).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found[node.name] = node
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            for alias in node.names:
-                found[alias.asname or alias.name.partition(".")[0]] = node
-        elif isinstance(node, ast.Assign):
-            found |= {t.id: node for t in node.targets if isinstance(t, ast.Name)}
-    return found
+def _names(exercise_set: ExerciseSet) -> names.Names:
+    return names.Names(inspect.getsource(exercise_set.module))

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from autograder.code import source
+from autograder.code import names, source
 from autograder.exercise import AuthorError, Callback, Family, FreshRng, Part, Public
 from autograder.judging.judge import case_rng, local_caller
 from autograder.judging.sets import ExerciseSet
@@ -184,19 +184,17 @@ def public_source(exercise_set: ExerciseSet) -> str:
 
 def _imports(exercise_set: ExerciseSet, text: str) -> list[str]:
     """The module's own imports that the public code needs."""
-    used = {n.id for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Name)}
+    used = names.used(ast.parse(text))
     lines = []
-    for node in ast.parse(inspect.getsource(exercise_set.module)).body:
-        if not isinstance(node, ast.Import | ast.ImportFrom):
-            continue
+    for node in names.Names(inspect.getsource(exercise_set.module)).imports:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("autograder"):
             continue
-        names = [a for a in node.names if (a.asname or a.name.partition(".")[0]) in used]
-        if names:
+        wanted = [alias for alias in node.names if names.imported_as(node, alias) in used]
+        if wanted:
             kept = (
-                ast.Import(names)
+                ast.Import(wanted)
                 if isinstance(node, ast.Import)
-                else ast.ImportFrom(node.module, names, node.level)
+                else ast.ImportFrom(node.module, wanted, node.level)
             )
             lines.append(ast.unparse(kept))
     return lines
