@@ -497,6 +497,26 @@ def torch_gaps(steps: int = 1000, seed: int = 20) -> dict[str, float]:
 # The interactive figure: its arithmetic is in JavaScript, and a browser test holds it to `walk`.
 
 LIVE_STEPS = 200
+LIVE_WORDS = {
+    "racers": "Optimisers",
+    "ravine": "The ravine",
+    "axes": "along the axes",
+    "turned": "turned by 45°",
+    "lr": "lr of GD and momentum",
+    "adaptiveLr": "lr of the others",
+    "beta1": "beta1 (momentum, Adam)",
+    "beta2": "beta2 (RMSprop, Adam)",
+    "eps": "eps of the others",
+    "weightDecay": "weight_decay (AdamW)",
+    "shown": "Step shown",
+    "map": "The walks: θ\u2080 across, θ\u2081 up. Square: the step shown",
+    "loss": "Loss after each step (logarithmic)",
+    "step": "step",
+    "flown": "flown off",
+    "tiny": "below 10\u207b\u00b9\u00b2",
+    "state": "Loss after step {step}, lowest first: {list}.",
+    "nobody": "No optimiser is chosen.",
+}
 
 
 def live_data() -> dict[str, Any]:
@@ -524,6 +544,7 @@ def live_data() -> dict[str, Any]:
         "beta2": {"values": [0, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999], "start": 0.99},
         "eps": {"values": [1e-8, 0.01, 1, 100, 10_000], "start": 1e-8},
         "weightDecay": {"values": [0, 0.01, 0.03, 0.1, 0.3, 1], "start": 0.1},
+        "words": LIVE_WORDS,
     }
 
 

@@ -637,6 +637,27 @@ def stored_in(kind_name: str, lr: float = 0.01, steps: int = 1000) -> tuple[Arra
 # The interactive figure.
 
 LIVE_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 400)
+LIVE_REPEATS, LIVE_UPDATES = 200, 80
+LIVE_WORDS = {
+    "size": "Batch size m",
+    "cloud": f"{LIVE_REPEATS} estimates: where one step would lead",
+    "walk": f"A walk of {LIVE_UPDATES} updates with this m",
+    "law": "Standard error over m, both logarithmic",
+    "size_axis": "batch size m",
+    "place": "Where you stand",
+    "far": "far from the minimum",
+    "minimum": "at the minimum",
+    "drawing": "How a batch is drawn",
+    "without": "without replacement",
+    "with": "with replacement",
+    "again": "Draw new batches",
+    "state": "m = {m}, {how}. Standard error of the gradient: measured {measured}, predicted "
+    "{predicted}. The full gradient {full}. The walk has looked at {examples} examples and ends "
+    "{away} from the minimum.",
+    "corrected": ", with the correction for {n} points {error}",
+    "zero": "is zero here",
+    "length": "has length {length}",
+}
 LIVE_LEVELS = (0.02, 0.1, 0.3, 0.7, 1.3, 2.1, 3.2, 4.5)
 
 
@@ -655,11 +676,12 @@ def live_data() -> dict[str, Any]:
         "lr": LR,
         "sizes": list(LIVE_SIZES),
         "start": LIVE_SIZES.index(10),
-        "repeats": 200,
-        "updates": 80,
+        "repeats": LIVE_REPEATS,
+        "updates": LIVE_UPDATES,
         "best": BEST.tolist(),
         "far": FAR.tolist(),
         "rings": [ring(level).round(3).tolist() for level in LIVE_LEVELS],
+        "words": LIVE_WORDS,
     }
 
 

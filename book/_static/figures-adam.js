@@ -57,6 +57,7 @@ course.adam = (() => {
 
 course.figure("optimiser-race", (root, data) => {
   const { walk, loss } = course.adam;
+  const words = data.words;
   const slow = new Set(["GD", "momentum"]);
   const raised = (exponent) => [...String(exponent)].map((c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)]).join("");
   const rate = (value) => value.toPrecision(2);
@@ -64,7 +65,7 @@ course.figure("optimiser-race", (root, data) => {
 
   const racers = course.choice(root, {
     name: "live-racers",
-    legend: "Optimisers",
+    legend: words.racers,
     many: true,
     options: data.names.map((name, i) => ({
       value: name, label: name, colour: data.colours[i], dash: data.dashes[i],
@@ -74,34 +75,27 @@ course.figure("optimiser-race", (root, data) => {
   });
   const shape = course.choice(root, {
     name: "live-surface",
-    legend: "The ravine",
-    options: [
-      { value: "axes", label: "along the axes" },
-      { value: "turned", label: "turned by 45°" },
-    ],
+    legend: words.ravine,
+    options: ["axes", "turned"].map((value) => ({ value, label: words[value] })),
     chosen: ["axes"],
     change: show,
   });
-  const lr = course.slider(root, {
-    id: "live-lr", label: "lr of GD and momentum", format: rate, ...pick(data.lr),
-  });
-  const adaptiveLr = course.slider(root, {
-    id: "live-adaptive-lr", label: "lr of the others", format: rate, ...pick(data.adaptiveLr),
-  });
-  const beta1 = course.slider(root, { id: "live-beta1", label: "beta1 (momentum, Adam)", ...pick(data.beta1) });
-  const beta2 = course.slider(root, { id: "live-beta2", label: "beta2 (RMSprop, Adam)", ...pick(data.beta2) });
-  const eps = course.slider(root, { id: "live-eps", label: "eps of the others", ...pick(data.eps) });
-  const weightDecay = course.slider(root, {
-    id: "live-weight-decay", label: "weight_decay (AdamW)", ...pick(data.weightDecay),
-  });
+  const setting = (name, id, more = {}) =>
+    course.slider(root, { id: `live-${id}`, label: words[name], ...pick(data[name]), ...more });
+  const lr = setting("lr", "lr", { format: rate });
+  const adaptiveLr = setting("adaptiveLr", "adaptive-lr", { format: rate });
+  const beta1 = setting("beta1", "beta1");
+  const beta2 = setting("beta2", "beta2");
+  const eps = setting("eps", "eps");
+  const weightDecay = setting("weightDecay", "weight-decay");
   const step = course.slider(root, {
-    id: "live-step", label: "Step shown", start: data.show, change: show,
+    id: "live-step", label: words.shown, start: data.show, change: show,
     values: Array.from({ length: data.steps + 1 }, (_, t) => t),
   });
 
   const row = course.panels(root);
   const map = course.panel(row, {
-    title: "The walks: θ₀ across, θ₁ up. Square: the step shown",
+    title: words.map,
     height: 296, // as many pixels a unit upwards as across, so that a turned ring is right
     x: { range: [-5, 5], ticks: [-4, 0, 4] },
     y: { range: [-5, 5], ticks: [-4, 0, 4] },
@@ -109,9 +103,9 @@ course.figure("optimiser-race", (root, data) => {
   const rings = map.layer();
   course.rings(map, rings, data.curvature, [0.5, 5, 20, 50, 125, 300, 700]);
   const fall = course.panel(row, {
-    title: "Loss after each step (logarithmic)",
+    title: words.loss,
     height: 296,
-    x: { range: [0, data.steps], ticks: [0, 50, 100, 150], label: "step" },
+    x: { range: [0, data.steps], ticks: [0, 50, 100, 150], label: words.step },
     y: { range: [1e-6, 1e4], log: true, ticks: [1e-6, 1e-3, 1, 1e3], format: (v) => `10^${Math.round(Math.log10(v))}` },
   });
   const marker = fall.layer();
@@ -123,8 +117,8 @@ course.figure("optimiser-race", (root, data) => {
   const state = course.state(root);
 
   function tell(value, start) {
-    if (!Number.isFinite(value) || value > 1000 * start) return "flown off";
-    if (value < 1e-12) return "below 10⁻¹²";
+    if (!Number.isFinite(value) || value > 1000 * start) return words.flown;
+    if (value < 1e-12) return words.tiny;
     if (value >= 0.01 && value < 1000) return String(Number(value.toPrecision(2)));
     const [mantissa, exponent] = value.toExponential(1).split("e");
     return `${mantissa} × 10${raised(Number(exponent))}`;
@@ -162,7 +156,7 @@ course.figure("optimiser-race", (root, data) => {
     });
     standings.sort((a, b) => a[0] - b[0]);
     const list = standings.map(([value, name, first]) => `${name} ${tell(value, first)}`).join("; ");
-    state.textContent = list ? `Loss after step ${now}, lowest first: ${list}.` : "No optimiser is chosen.";
+    state.textContent = list ? course.fill(words.state, { step: now, list }) : words.nobody;
   }
 
   function square(panel, layer, [a, b]) {

@@ -120,11 +120,7 @@ course.figure("backprop-neuron", (root, data) => {
     const { answers, loss, gradient, walk } = course.backprop;
     const [b, points] = [bias.value, data.points];
     const sentences = [
-      words.settings
-        .replace("{b}", short(b))
-        .replace("{lr}", data.lr)
-        .replace("{steps}", steps.value)
-        .replace("{start}", short(start.value)),
+      course.fill(words.settings, { b: short(b), lr: data.lr, steps: steps.value, start: short(start.value) }),
     ];
     for (const kind of shown.values) {
       const ws = walk(kind, start.value, b, points, data.lr, steps.value);
@@ -144,12 +140,13 @@ course.figure("backprop-neuron", (root, data) => {
       right.dots(onRight, [seen(w)], { r: 4.5 });
       right.line(onRight, [-0.9, 0.9].map((d) => [w + d, seen(w)[1] + d * slope]), { "stroke-width": 3 });
       sentences.push(
-        words.state
-          .replace("{name}", words[kind][0].toUpperCase() + words[kind].slice(1))
-          .replace("{w}", short(w))
-          .replace("{loss}", short(height(w)))
-          .replace("{slope}", slope !== 0 && Math.abs(slope) < 5e-5 ? words.tiny : course.minus(Number(slope.toPrecision(2))))
-          .replace("{tale}", tale(slope, height(w), w !== start.value)),
+        course.fill(words.state, {
+          name: words[kind][0].toUpperCase() + words[kind].slice(1),
+          w: short(w),
+          loss: short(height(w)),
+          slope: slope !== 0 && Math.abs(slope) < 5e-5 ? words.tiny : course.minus(Number(slope.toPrecision(2))),
+          tale: tale(slope, height(w), w !== start.value),
+        }),
       );
     }
     state.textContent = sentences.join(" ");
@@ -221,7 +218,7 @@ course.figure("backprop-graph", (root, data) => {
     go(Infinity);
     state.textContent = round
       ? `${words.ask} ${data.summaries[kind]}`
-      : words.broken.replace("{name}", data.names[kind]).replace("{text}", data.summaries[kind]);
+      : course.fill(words.broken, { name: data.names[kind], text: data.summaries[kind] });
     if (kind === "right") state.textContent = data.summaries.right;
   }
 
@@ -252,7 +249,7 @@ course.figure("backprop-graph", (root, data) => {
     if (name === kind) {
       if (round.open && round.first) round.found += 1;
       round.open = false;
-      said.push(words.score.replace("{found}", round.found).replace("{asked}", round.asked));
+      said.push(course.fill(words.score, { found: round.found, asked: round.asked }));
     }
     round.first = false;
     go(Infinity);

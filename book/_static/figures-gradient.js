@@ -68,8 +68,6 @@ course.figure("learning-rate", (root, data) => {
   const drawings = [map, fall].map((panel) => ({ panel, layer: panel.layer() }));
   const state = course.state(root);
 
-  const fill = (template, values) => template.replace(/\{(\w+)\}/g, (_, name) => values[name]);
-
   function redraw() {
     ground.replaceChildren();
     course.rings(map, ground, [1, Number(steep.value)], [0.1, 0.5, 1.5, 3.5, 7, 12, 18, 28]);
@@ -91,10 +89,10 @@ course.figure("learning-rate", (root, data) => {
     }
     root.classList.toggle("diverges", kind === "diverges");
     const needed = stepsUntil(curvatures, data.theta, lr.value);
-    state.textContent = fill(labels.state, {
+    state.textContent = course.fill(labels.state, {
       lr: lr.value.toFixed(3),
-      tale: fill(data.tales[kind], { factor: Math.abs(factor).toFixed(2) }),
-      end: needed === null ? labels.never : fill(labels.arrives, { steps: needed }),
+      tale: course.fill(data.tales[kind], { factor: Math.abs(factor).toFixed(2) }),
+      end: needed === null ? labels.never : course.fill(labels.arrives, { steps: needed }),
       cliff: String(2 / curvature),
     });
   }

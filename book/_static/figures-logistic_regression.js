@@ -121,7 +121,7 @@ course.figure("train-a-classifier", (root, data) => {
   const at = (value) => places.indexOf(course.clamp(Math.round(10 * value) / 10, -side, side));
   const point = course.slider(root, {
     id: "live-train-point", label: words.point, values: X.map((_, i) => i), start: data.point,
-    format: (i) => words.which.replace("{number}", i + 1).replace("{y}", y[i]), change: choose,
+    format: (i) => course.fill(words.which, { number: i + 1, y: y[i] }), change: choose,
   });
   const [across, up] = ["across", "up"].map((name, axis) =>
     course.slider(root, {
@@ -292,7 +292,7 @@ course.figure("train-a-classifier", (root, data) => {
       own: short(losses[loss.value].value(z, target)),
       pull: short(losses[loss.value].slope(z, target)),
     };
-    return words.state.replace(/\{(\w+)\}/g, (_, name) => said[name]);
+    return course.fill(words.state, said);
   }
 
   function show(aloud = true) {
@@ -374,7 +374,7 @@ course.figure("choose-a-threshold", (root, data) => {
       accuracy: ((counts[0][0] + counts[1][1]) / y.length).toFixed(3),
       cost: now, least, where: data.threshold.values[all.indexOf(least)], fair: fair.toFixed(3),
     };
-    state.textContent = words.state.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+    state.textContent = course.fill(words.state, values);
   }
   show();
 });

@@ -130,7 +130,7 @@ course.figure("ravine-momentum", (root, data) => {
   });
   const buttons = course.html(root, "div", { class: "live-control live-buttons" });
   for (const method of methods) {
-    course.button(buttons, words.best.replace("{}", words[method]), () => {
+    course.button(buttons, course.fill(words.best, { method: words[method] }), () => {
       const [rate, memory] = course.momentum.best(method, k.value);
       set("beta", beta, memory);
       set("lr", lr, form.value === "averaged" ? rate : rate * (1 - memory));
@@ -184,7 +184,7 @@ course.figure("ravine-momentum", (root, data) => {
   function tale(rate) {
     if (Math.abs(rate - 1) < 1e-9) return words.stays;
     if (rate > 1) return words.diverges;
-    return words.digit.replace("{}", Math.max(1, Math.ceil(digit(rate))));
+    return course.fill(words.digit, { steps: Math.max(1, Math.ceil(digit(rate))) });
   }
 
   function show() {
@@ -193,10 +193,7 @@ course.figure("ravine-momentum", (root, data) => {
     course.rings(map, rings, curvatures, [0.003, 0.02, 0.08, 0.3, 0.9, 2, 4]);
     for (const layer of layers) layer.replaceChildren();
     const sentences = [
-      words.settings
-        .replace("{k}", k.value)
-        .replace("{lr}", short(lr.value))
-        .replace("{beta}", short(beta.value)),
+      course.fill(words.settings, { k: k.value, lr: short(lr.value), beta: short(beta.value) }),
     ];
     for (const method of shown.values) {
       const rate = averaged(method, lr.value);
@@ -222,11 +219,12 @@ course.figure("ravine-momentum", (root, data) => {
       rates.line(onRates, curve, dash);
       rates.dots(onRates, [[lr.value, digit(measured)]], { class: "live-start", r: 5 });
       sentences.push(
-        words.state
-          .replace("{name}", words[method][0].toUpperCase() + words[method].slice(1))
-          .replace("{measured}", measured.toFixed(3))
-          .replace("{theory}", promised.toFixed(3))
-          .replace("{tale}", tale(promised)),
+        course.fill(words.state, {
+          name: words[method][0].toUpperCase() + words[method].slice(1),
+          measured: measured.toFixed(3),
+          theory: promised.toFixed(3),
+          tale: tale(promised),
+        }),
       );
     }
     state.textContent = sentences.join(" ");

@@ -67,29 +67,28 @@ course.sgd = (() => {
 })();
 
 course.figure("batch-size", (root, data) => {
-  const { x, y, lr, sizes, best } = data;
+  const { x, y, lr, sizes, best, words } = data;
   const n = x.length;
   const all = x.map((_, i) => i);
   let seed = 1;
   let seen = new Map(); // batch size -> measured error, for the place and the way of drawing at hand
 
   const size = course.slider(root, {
-    id: "live-batch-size", label: "Batch size m", values: sizes, start: data.start, change: show,
+    id: "live-batch-size", label: words.size, values: sizes, start: data.start, change: show,
   });
   const row = course.panels(root);
   const ranges = { x: { range: [-2.1, 1.75] }, y: { range: [0.15, 3.05] } };
-  const maps = [
-    `${data.repeats} estimates: where one step would lead`,
-    `A walk of ${data.updates} updates with this m`,
-  ].map((title) => course.panel(row, { title, height: 246, ...ranges }));
+  const maps = [words.cloud, words.walk].map((title) =>
+    course.panel(row, { title, height: 246, ...ranges }),
+  );
   for (const map of maps) {
     const under = map.layer();
     for (const ring of data.rings) map.line(under, ring, { class: "live-ring" });
   }
   const law = course.panel(row, {
-    title: "Standard error over m, both logarithmic",
+    title: words.law,
     height: 246,
-    x: { range: [0.8, 500], log: true, ticks: [1, 10, 100, 400], label: "batch size m" },
+    x: { range: [0.8, 500], log: true, ticks: [1, 10, 100, 400], label: words.size_axis },
     y: { range: [0.01, 2.5], log: true, ticks: [0.01, 0.1, 1], format: String },
   });
   const [cloudLayer, walkLayer, lawLayer] = [...maps, law].map((panel) => panel.layer());
@@ -101,14 +100,14 @@ course.figure("batch-size", (root, data) => {
     show();
   };
   const place = course.choice(root, {
-    name: "live-place", legend: "Where you stand", chosen: ["far"], change: afresh,
-    options: [{ value: "far", label: "far from the minimum" }, { value: "minimum", label: "at the minimum" }],
+    name: "live-place", legend: words.place, chosen: ["far"], change: afresh,
+    options: ["far", "minimum"].map((value) => ({ value, label: words[value] })),
   });
   const drawing = course.choice(root, {
-    name: "live-drawing", legend: "How a batch is drawn", chosen: ["without"], change: afresh,
-    options: [{ value: "without", label: "without replacement" }, { value: "with", label: "with replacement" }],
+    name: "live-drawing", legend: words.drawing, chosen: ["without"], change: afresh,
+    options: ["without", "with"].map((value) => ({ value, label: words[value] })),
   });
-  course.button(root, "Draw new batches", () => {
+  course.button(root, words.again, () => {
     seed += 1;
     show();
   });
@@ -157,7 +156,7 @@ course.figure("batch-size", (root, data) => {
     }
     law.dots(lawLayer, [...seen], { r: 4 });
 
-    state.textContent = words({ m, apart, measured, plain: plain(m), shrink: shrink(m), length, walk });
+    state.textContent = sentence({ m, apart, measured, plain: plain(m), shrink: shrink(m), length, walk });
   }
 
   function redraw(map, layer, start, draw) {
@@ -167,18 +166,19 @@ course.figure("batch-size", (root, data) => {
     map.dots(layer, [best], { class: "live-dot live-c5", r: 4 });
   }
 
-  function words({ m, apart, measured, plain, shrink, length, walk }) {
+  function sentence({ m, apart, measured, plain, shrink, length, walk }) {
     const error = (value) => (value < 1e-9 ? "0" : value.toFixed(3));
     const end = walk[walk.length - 1];
-    const away = Math.hypot(end[0] - best[0], end[1] - best[1]);
-    const corrected = apart ? `, with the correction for ${n} points ${error(plain * shrink)}` : "";
-    const full = length < 1e-9 ? "is zero here" : `has length ${length.toFixed(3)}`;
-    const how = apart ? "without" : "with";
-    return (
-      `m = ${m}, ${how} replacement. Standard error of the gradient: measured ${error(measured)}, ` +
-        `predicted ${error(plain)}${corrected}. The full gradient ${full}. ` +
-        `The walk has looked at ${(data.updates * m).toLocaleString("en-GB")} examples and ends ${away.toFixed(3)} from the minimum.`
-    );
+    const corrected = course.fill(words.corrected, { n, error: error(plain * shrink) });
+    return course.fill(words.state, {
+      m,
+      how: apart ? words.without : words.with,
+      measured: error(measured),
+      predicted: error(plain) + (apart ? corrected : ""),
+      full: length < 1e-9 ? words.zero : course.fill(words.length, { length: length.toFixed(3) }),
+      examples: (data.updates * m).toLocaleString(document.documentElement.lang || "en-GB"),
+      away: Math.hypot(end[0] - best[0], end[1] - best[1]).toFixed(3),
+    });
   }
 
   show();

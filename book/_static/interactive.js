@@ -24,6 +24,9 @@ globalThis.course ??= (() => {
   /** A number with a real minus sign. */
   const minus = (text) => String(text).replace("-", "\u2212");
 
+  /** A sentence with its places filled: fill("{a} of {b}", { a: 1, b: 2 }). */
+  const fill = (template, values) => template.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+
   /**
    * Wake every figure of a kind: build(root, data) gets the box and its JSON. What stood there
    * before stays for paper.
@@ -243,5 +246,5 @@ globalThis.course ??= (() => {
   /** The sentence that says what is to be seen; a screen reader reads it out when it changes. */
   const state = (root) => html(root, "p", { class: "live-state", "aria-live": "polite" });
 
-  return { svg, html, clamp, minus, figure, slider, choice, select, button, player, panels, panel, label, rings, state };
+  return { svg, html, clamp, minus, fill, figure, slider, choice, select, button, player, panels, panel, label, rings, state };
 })();
