@@ -656,10 +656,10 @@ class Nobody:
         frame(b'{"answer": {"$": "array", "blob": 0}, "blobs": [9]}') + b"\x93NUMPY\x01\x00\x00",
         frame(b'{"answer": {"$": "tuple"}}'),
         frame(b'{"answer": {"$": "class"}}'),
-        frame(b'{"oracle": "argument g", "args": []}'),
-        frame(b'{"oracle": ["argument f"], "args": []}'),
-        frame(b'{"oracle": "argument f", "args": [], "functions": {"0": "global x"}}'),
-        frame(b'{"oracle": "argument f", "args": [], "functions": [1]}'),
+        frame(b'{"oracle": "g", "args": []}'),
+        frame(b'{"oracle": ["f"], "args": []}'),
+        frame(b'{"oracle": "f", "args": [], "functions": {"0": "x"}}'),
+        frame(b'{"oracle": "f", "args": [], "functions": [1]}'),
         (MAX_HEADER + 1).to_bytes(4, "big"),
         b"\xff" * 64,
     ],
@@ -685,7 +685,7 @@ def test_wrong_arguments_to_an_oracle_are_an_exception_over_there() -> None:
     snapshot = AskedSnapshot(None, 0, Limits(), Known([]), Nobody([]), Budget(100.0))
     snapshot._worker, snapshot._worker_pid = Channel(ours), 7
     with theirs:
-        theirs.sendall(frame(b'{"oracle": "argument f", "args": {"$": "tuple"}}'))
+        theirs.sendall(frame(b'{"oracle": "f", "args": {"$": "tuple"}}'))
         theirs.sendall(frame(b'{"answer": 3, "changed": ["f", "h", 1], "warnings": "x"}'))
         oracle = Oracle(len)
         assert snapshot.call(Call("f", {"f": oracle}, ["f"])) == Answer(3, ["f"], [])

@@ -335,11 +335,11 @@ replies = st.one_of(
         {"answer": trees()}, optional={"changed": scraps | st.just(["x"]), "warnings": scraps}
     ),
     st.fixed_dictionaries(
-        {"oracle": st.sampled_from(["argument f", "global g"]) | scraps},
+        {"oracle": st.sampled_from(["f", "g"]) | scraps},
         optional={
             "args": st.lists(trees(), max_size=2) | trees(),
             "functions": st.dictionaries(
-                st.sampled_from(["0", "1", "x"]), st.sampled_from(["argument f"]) | scraps
+                st.sampled_from(["0", "1", "x"]), st.sampled_from(["f"]) | scraps
             )
             | scraps,
         },

@@ -94,10 +94,10 @@ def test_an_oracles_memory_is_bounded() -> None:
 
 def test_calls_that_fail_or_pass_functions_count_too() -> None:
     oracle = Oracle(lambda *args: 1 / 0, limit=3)
-    asked = {"oracle": "argument f", "args": [None], "functions": {"0": "argument f"}}
+    asked = {"oracle": "f", "args": [None], "functions": {"0": "f"}}
     names = []
     for _again in range(4):
-        tree, blobs = consult({"argument f": oracle}, asked, [])
+        tree, blobs = consult({"f": oracle}, asked, [])
         names.append(decode(tree, blobs).name)
     assert names == ["ZeroDivisionError"] * 3 + ["TooManyCalls"]
 

@@ -49,9 +49,9 @@ from autograder.submissions.read import MAX_FILE
 BATCH = 25
 BATCH_SECONDS = 0.5
 # No submission is waited for longer than its judge may need, and its limits allow: for cells and
-# for calls, and for both once more where it is asked what to mend first.
+# for calls.
 PATIENCE_SECONDS = 300.0
-TIMES = 4
+TIMES = 2
 # Settings that decide how a class is graded, and not what comes out.
 HOW = (
     "force",
