@@ -32,7 +32,7 @@ from autograder.grading.clean import harmless
 from autograder.grading.snapshots import Sharing
 from autograder.i18n import _
 from autograder.judging.judge import Caller, judge
-from autograder.judging.mending import STUB, first_to_mend, wants_a_pointer
+from autograder.judging.mending import BEGUN, STUB, first_to_mend
 from autograder.judging.sets import ExerciseSet
 from autograder.judging.verdict import Died, TimedOut, Verdict, missing
 from autograder.release.freeze import public_source
@@ -44,7 +44,6 @@ from autograder.values.calling import Answer
 PART_SECONDS = 60.0
 # So many times more is a submission begun whose runner was lost.
 ELSEWHERE = 1
-BEGUN = ("passed", "partial", "wrong", "error", "timeout")
 
 
 @dataclass
@@ -301,17 +300,11 @@ def _say_what_to_mend_first(
     """Give every part that failed the name of the one to mend first, if there is one. Of a class
     that nobody began there is nothing to say."""
     parts = {part.name: part for part in exercise_set.parts}
-    failed = [name for name in parts if verdicts[name].status != "passed"]
-    begun = {parts[name].exercise for name in parts if verdicts[name].status in BEGUN}
-
-    @cache
-    def needs(name: str) -> list[str]:
-        part = parts[name]
-        used = code.uses(part.exercise, parts) if verdicts[name].status in BEGUN else set()
-        return [n for n in failed if n != name and (n in part.after or n in used)]
-
+    begun = {part.exercise for part in parts.values() if verdicts[part.name].status in BEGUN}
+    uses = cache(partial(code.uses, others=parts))
     for name, part in parts.items():
-        verdict, step = verdicts[name], part.name != part.exercise
-        verdict.mend_first = None
-        if wants_a_pointer(verdict, step=step) and (part.exercise in begun or not step):
-            verdict.mend_first = first_to_mend(name, needs, failed)
+        verdicts[name].mend_first = (
+            first_to_mend(name, parts, verdicts.__getitem__, uses)
+            if part.exercise in begun
+            else None
+        )

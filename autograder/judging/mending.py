@@ -5,34 +5,50 @@ Read off the code and the verdicts alone: no reference answers anybody who asks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Protocol
 
 from autograder.code.source import reached
 from autograder.judging.verdict import Verdict
 
 STUB = "NotImplementedError"
+BEGUN = ("passed", "partial", "wrong", "error", "timeout")
 
 
-def wants_a_pointer(verdict: Verdict, *, step: bool) -> bool:
-    """Whether to say of a part which other one to mend first.
+class Needy(Protocol):
+    """A part as far as what it needs goes."""
 
-    A step of a class whose mistake has a name needs no more. A function does: its mistake may be
-    that of the function that it uses.
-    """
-    if step:
-        return verdict.status != "passed" and not verdict.mistake
-    return verdict.status not in ("passed", "not_attempted", "missing")
+    exercise: str
+
+    @property
+    def after(self) -> Sequence[str]: ...
 
 
 def first_to_mend(
-    part: str, needs: Callable[[str], Iterable[str]], order: Sequence[str]
+    part: str,
+    parts: Mapping[str, Needy],
+    verdict: Callable[[str], Verdict],
+    uses: Callable[[str], set[str]],
 ) -> str | None:
-    """Of the failed parts below a failed one, the first that needs no other, or None.
+    """Of the failed parts that a failed one builds on, the first that builds on no other, or None.
 
-    Where some need each other in a circle, the first of them in order counts as needing none.
+    Where some build on each other in a circle, the first of them counts as building on none. A
+    step whose mistake has a name needs no other step; but the mistake may be that of a function.
 
-    needs: the failed parts that a failed part needs. order: all parts.
+    parts: all, in their order. verdict: on a part. uses: what the learner's function or class of
+    that name takes from the notebook.
     """
+
+    @cache
+    def needs(name: str) -> list[str]:
+        own = verdict(name)
+        if own.status == "passed":
+            return []
+        used = uses(parts[name].exercise) if own.status in BEGUN else set()
+        named = {*used, *(() if own.mistake else parts[name].after)} - {name}
+        return [other for other in parts if other in named and verdict(other).status != "passed"]
+
     below: dict[str, set[str]] = {}
     left = [part]
     while left:
@@ -40,6 +56,6 @@ def first_to_mend(
         if name not in below:
             below[name] = reached(name, needs)
             left += below[name]
-    deepest = [name for name in below if all(name in below[other] for other in below[name])]
-    first = min(deepest, key=order.index)
+    deepest = {name for name in below if all(name in below[other] for other in below[name])}
+    first = next(name for name in parts if name in deepest)
     return None if first == part else first
