@@ -37,6 +37,7 @@ from autograder.gradebook.record import RECORD
 from autograder.gradebook.source_facts import SourceFacts
 from autograder.judging.sets import ExerciseSet
 from autograder.judging.verdict import Verdict
+from autograder.submissions.adopt import Adopted
 
 WRITERS = (SaveAutoGrades, AssignLatePenalties)
 
@@ -97,7 +98,7 @@ class Conversion:
 
     def _grade(self, job: Job) -> Job:
         path = Path(job["path"])
-        notebook = read_as_submission(path)
+        notebook = read_as_submission(Adopted(path, job["notes"]))
         resources = self._resources(job, path)
         if self._grading is not None:
             self._grading.seed, self._grading.round_number = job["seed"], job["round"]
