@@ -48,8 +48,7 @@ def handed_in(*cells: str) -> Submission:
 
 def texts(graded: Graded) -> str:
     """Everything of a graded notebook that a learner could read."""
-    parts = {part.grade_id: part.name for part in GRADIENT.parts}
-    write_outputs(graded, parts)
+    write_outputs(graded, GRADIENT)
     return json.dumps(graded.notebook)
 
 

@@ -73,7 +73,7 @@ class Conversion:
         self._steps = [_without_gradebook(part, facts, valid) for part in (*sanitize, *autograde)]
         self._grading = next((p for p in self._steps if isinstance(p, GradeSubmission)), None)
         self._facts = facts
-        self._parts = {part.grade_id: part.name for part in exercise_set.parts}
+        self._parts = exercise_set.by_grade_id
         self._db_url = db_url
         self._log = log
         self._told = Told()

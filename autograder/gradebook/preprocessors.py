@@ -165,7 +165,7 @@ class GradeSubmission(NbGraderPreprocessor):
             files=project.exercises / exercise_set.name,
             standing=self.standing,
         )
-        write_outputs(graded, {p.grade_id: p.name for p in exercise_set.parts})
+        write_outputs(graded, exercise_set)
         self.by_chance = graded.by_chance
         nb = graded.notebook
         nb.metadata[RECORD] = record_of(graded, grading_round)
@@ -241,7 +241,7 @@ class SaveGrades(SaveAutoGrades):
     ) -> tuple[NotebookNode, dict[str, Any]]:
         """Save the marks of all cells."""
         exercise_set = _set_of(resources)
-        self._ours = {p.grade_id: p.name for p in exercise_set.parts} if exercise_set else {}
+        self._ours = exercise_set.by_grade_id if exercise_set else {}
         self._marks: dict[str, Mark] = {}
         if exercise_set is not None:
             verdicts = nb.metadata.get(RECORD, {}).get("verdicts", {})

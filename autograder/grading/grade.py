@@ -98,7 +98,6 @@ def grade(
     """
     repair(submission, exercise_set)
     notebook = submission.notebook
-    by_grade_id = {part.grade_id: part for part in exercise_set.parts}
     if isinstance(runner, WarmRunner):
         runner.warm(modules_used(exercise_set))
     of_cells = cell_limits(exercise_set)
@@ -108,7 +107,7 @@ def grade(
     while len(losses) <= ELSEWHERE:
         try:
             with runner.open(files, of_all.at_least(of_cells.values())) as session:
-                snapshots, by_chance = _run(session, notebook, by_grade_id, of_all, of_cells)
+                snapshots, by_chance = _run(session, notebook, exercise_set, of_all, of_cells)
                 session.close()
                 verdicts = _judge_all(snapshots, exercise_set, seed, code, standing or {})
             _say_what_to_mend_first(exercise_set, verdicts, code)
@@ -169,7 +168,7 @@ class Code:
 def _run(
     session: Session,
     notebook: NotebookNode,
-    by_grade_id: dict[str, Part],
+    exercise_set: ExerciseSet,
     of_all: Limits,
     of_cells: dict[str, dict[str, Any]],
 ) -> tuple[dict[str, Snapshot], bool]:
@@ -178,6 +177,8 @@ def _run(
 
     of_cells: what single cells may use up, by the ids that they had when they were released.
     """
+    names = exercise_set.by_grade_id
+    parts = {part.name: part for part in exercise_set.parts}
     snapshots: dict[str, Snapshot] = {}
     sharing = Sharing()
     waiting: list[Part] = []
@@ -194,7 +195,7 @@ def _run(
         if cell.cell_type != "code":
             continue
         grade_id = grade_id_of(cell) or ""
-        part = by_grade_id.get(grade_id)
+        part = parts.get(names.get(grade_id, ""))
         own = f"solution-{part.exercise if part else grade_id}" if grade_id else cell.id
         limits = of_cells.get(own, {})
         if part is None and sharing.runs(cell.source):
@@ -219,7 +220,6 @@ def _run(
     if waiting:
         take(*waiting)
     # A function may stand below its check: cells that were moved still count.
-    parts = {part.name: part for part in by_grade_id.values()}
     early = [n for n, taken in snapshots.items() if not taken.defines(parts[n].exercise)]
     if early:
         snapshots |= dict.fromkeys(early, session.snapshot())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from autograder.i18n import _
@@ -79,7 +80,7 @@ class Trial:
     call: str = ""
     by_value: bool = True
 
-    @property
+    @cached_property
     def off(self) -> Difference | None:
         """The first difference from the right answer; of an answer that is not unique, only
         whether it is the right sort of thing at all."""

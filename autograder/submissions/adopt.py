@@ -7,6 +7,7 @@ the learner has a mark and is told.
 
 from __future__ import annotations
 
+import difflib
 import filecmp
 import os
 import shutil
@@ -17,7 +18,6 @@ from pathlib import Path
 
 import nbformat
 from nbformat.v4 import new_notebook
-from rapidfuzz import fuzz
 
 from autograder.i18n import _
 from autograder.judging.show import printable
@@ -78,8 +78,12 @@ def _candidates(folder: Path, wanted: Path) -> list[Path]:
     files = [p for p in sorted(folder.rglob("*")) if p != wanted and _counts(p, folder)]
     files.sort(key=lambda p: (wanted.stem not in p.name, p.name))
     notebooks = [p for p in files if _is_named_one(p, wanted)]
-    notebooks.sort(key=lambda p: (fuzz.ratio(p.stem, wanted.stem), p.stat().st_mtime), reverse=True)
+    notebooks.sort(key=lambda p: (_likeness(p, wanted), p.stat().st_mtime), reverse=True)
     return notebooks + [p for p in files if p not in notebooks]
+
+
+def _likeness(file: Path, wanted: Path) -> float:
+    return difflib.SequenceMatcher(None, file.stem, wanted.stem).ratio()
 
 
 def _is_named_one(file: Path, wanted: Path) -> bool:
