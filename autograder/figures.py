@@ -21,7 +21,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
-PURPLE, SKY, BLACK, YELLOW = "#CC79A7", "#56B4E9", "#1B1F24", "#F0E442"
+PURPLE, SKY, BLACK = "#CC79A7", "#56B4E9", "#1B1F24"
 COLOURS = (BLUE, RED, GREEN, PURPLE, BLACK, ORANGE, SKY)
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)), (0, (1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")

@@ -212,7 +212,7 @@ class Course(Person):
         """The automatic mark of every function, and whether it needs a look."""
         with self.gradebook() as book:
             notebook = book.find_submission_notebook(self.assignment, self.assignment, student)
-            names = {part.grade_id: part.name for part in self.exercises.parts}
+            names = self.exercises.by_grade_id
             return {
                 names.get(grade.name, grade.name.removeprefix("check-")): (
                     grade.auto_score,

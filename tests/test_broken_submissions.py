@@ -211,7 +211,7 @@ def a_syntax_error(notebook):
     return notebook
 
 
-@broken(FULL, "The notebook my solution (2).ipynb was graded as gradient.ipynb.")
+@broken(FULL, "my solution (2).ipynb was graded as gradient.ipynb.")
 def another_name(notebook):
     return notebook
 

@@ -7,6 +7,8 @@ from types import ModuleType
 import pytest
 
 from autograder import check, hint
+from autograder.code.source import bare
+from autograder.judging.sets import find_set
 
 EXERCISE = Path(__file__).parent.parent / "exercises" / "gradient"
 ANSWERS = """
@@ -43,15 +45,20 @@ def bfgs_update(H, s, y):
 """
 
 
-@pytest.fixture
-def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    (tmp_path / "answers.py").write_text(ANSWERS)
-    spec = importlib.util.spec_from_file_location("answers", tmp_path / "answers.py")
+def written(folder: Path, text: str) -> ModuleType:
+    """A module of a learner's, in a file."""
+    (folder / "answers.py").write_text(text)
+    spec = importlib.util.spec_from_file_location("answers", folder / "answers.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    monkeypatch.chdir(EXERCISE)
     return module
+
+
+@pytest.fixture
+def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.chdir(EXERCISE)
+    return written(tmp_path, ANSWERS)
 
 
 def test_what_to_mend_first_is_told(
@@ -61,6 +68,75 @@ def test_what_to_mend_first_is_told(
     assert "It uses gabor, whose own check fails: mend that first." in capsys.readouterr().out
     check(answers.gabor)
     assert "mend that first" not in capsys.readouterr().out
+
+
+STUB = "def gabor(theta, x):\n    raise NotImplementedError\n"
+USES = "def gabor_gradient(theta, x, y):\n    return helper(theta, x)\n"
+HELPER = "def helper(theta, x):\n    return gabor(theta, x)\n"
+
+
+def test_who_builds_on_a_stub_is_not_told_to_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In words that `grade` has too: the other function's body is what is missing."""
+    monkeypatch.chdir(EXERCISE)
+    check(written(tmp_path, STUB + USES + HELPER).gabor_gradient)
+    said = capsys.readouterr().out
+    assert "It calls a function whose body still raises NotImplementedError." in said
+    assert "It uses gabor, whose own check fails: mend that first." in said
+    check(written(tmp_path, STUB + USES + HELPER).gabor)
+    assert "gabor: Not attempted yet" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("code", "first"),
+    [
+        (STUB + USES + HELPER.replace("gabor", "np.gabor"), ""),
+        (STUB + USES + HELPER.replace("x):", "x, gabor=1):"), ""),
+        (
+            STUB
+            + USES
+            + HELPER.replace("gabor", "newton_step")
+            + "def newton_step(grad, hessian, theta=0):\n    return gabor(grad, hessian)\n",
+            "gabor",
+        ),
+        (
+            USES + HELPER + "def gabor(theta, x):\n    return gabor_gradient(theta, x, 0)\n",
+            "gabor",
+        ),
+    ],
+    ids=["an attribute", "an argument", "a chain", "a circle"],
+)
+def test_of_those_below_the_deepest_is_mended_first(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    code: str,
+    first: str,
+) -> None:
+    monkeypatch.chdir(EXERCISE)
+    check(written(tmp_path, code).gabor_gradient)
+    told = [line for line in capsys.readouterr().out.splitlines() if "It uses" in line]
+    wanted = f"  It uses {first}, whose own check fails: mend that first."
+    assert told == ([wanted] if first else [])
+
+
+def test_a_step_of_a_class_names_what_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A step below, or a function that the class uses."""
+    monkeypatch.chdir(EXERCISE.parent / "backprop")
+    backprop = find_set("backprop")
+    tensor = bare(backprop.part("Tensor.diamond").reference)
+    helpers = [bare(backprop.part(n).reference) for n in ("relu", "relu_grad", "unbroadcast")]
+    start = ["from __future__ import annotations", "import numpy as np"]
+    right = "\n".join([*start, *helpers, tensor])
+    twice = right.replace("class Tensor", "unbroadcast = lambda g, s: 2 * g\nclass Tensor")
+    check(written(tmp_path, twice).Tensor, "broadcasting")
+    assert "It uses unbroadcast, whose own check fails" in capsys.readouterr().out
+    stub = right.replace("def __add__(self, other):", "def __add__(self, other):\n        return 0")
+    check(written(tmp_path, stub).Tensor, "diamond")
+    assert "It uses Tensor.add_and_multiply, whose own check fails" in capsys.readouterr().out
 
 
 def test_a_remark_costs_nothing(answers: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,7 +39,7 @@ def zipped(**files: str) -> bytes:
 
 @pytest.fixture(scope="module")
 def run(module_course):
-    """Nobody here has handed in a file that ends in .ipynb."""
+    """Nobody here has handed in a notebook of the right name and nothing else."""
     solved = nbformat.writes(module_course.solved())
     lines = source.solution_cell(module_course.exercises.part("gabor").reference).splitlines()
     code = [line for line in lines if line.strip() not in (source.BEGIN, source.END)]
@@ -51,8 +51,17 @@ def run(module_course):
     hand_in("dan-damaged", zipped(gradient=solved)[:900], "homework.zip")
     hand_in("pat-picture", b"\x89PNG\r\n\x1a\n\x00\xff", "photo.png")
     hand_in("nat-nothing", "2026-03-01 12:00:00.000000 UTC", "timestamp.txt")
+    hand_in("ada-another", solved, "my solution.ipynb")
+    link_beside(hand_in("lin-link", solved))
     summary = grade_class(module_course.project, "gradient", progress=quietly, say=silent)
     return module_course, summary
+
+
+def link_beside(notebook):
+    (notebook.parent / "loot").symlink_to("/etc/hostname")
+
+
+LINK_REMOVED = "Links and other things that are no files were removed: loot."
 
 
 @pytest.mark.parametrize(
@@ -65,6 +74,8 @@ def run(module_course):
         ("dan-damaged", 0, "the folder held: homework.zip"),
         ("pat-picture", 0, "the folder held: photo.png"),
         ("nat-nothing", 0, "the folder held: nothing"),
+        ("ada-another", 20, "my solution.ipynb was graded as gradient.ipynb."),
+        ("lin-link", 20, LINK_REMOVED),
     ],
 )
 def test_what_is_no_notebook_is_taken_in_or_gets_nothing_and_is_told(run, student, points, told):
@@ -72,6 +83,17 @@ def test_what_is_no_notebook_is_taken_in_or_gets_nothing_and_is_told(run, studen
     assert course.score(student) == points
     assert told in summary.adopted[student]
     assert told in "\n".join(summary.lines())
+    # Once, and the learner too.
+    assert "".join(cell.source for cell in course.graded(student).cells).count(told) == 1
+
+
+def test_what_was_done_is_told_by_nbgraders_own_loop_too(course):
+    notebook = course.hand_in("lin", course.solved(), "my solution.ipynb")
+    link_beside(notebook)
+    course.run("nbgrader autograde gradient")
+    told = course.graded("lin").cells[0].source
+    assert told.count(LINK_REMOVED) == 1
+    assert told.count("my solution.ipynb was graded as gradient.ipynb.") == 1
 
 
 def test_the_files_that_were_handed_in_stay(run):
@@ -84,8 +106,8 @@ def test_the_files_that_were_handed_in_stay(run):
 
 def test_who_handed_in_nothing_reads_why_in_the_graded_notebook(run):
     course, _summary = run
-    texts = [cell.source for cell in course.graded("nat-nothing").cells]
-    assert "No notebook was handed in; the folder held: nothing." in texts
+    told = course.graded("nat-nothing").cells[0].source
+    assert "No notebook was handed in; the folder held: nothing." in told
 
 
 def test_a_failure_stops_nobody_and_loses_no_mark(course, monkeypatch):

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from autograder.judging.sets import find_set
 from autograder.release.notebook import check_cell, instructor_notebook
-from autograder.submissions.adopt import take_in
+from autograder.submissions.adopt import adopt
 from autograder.submissions.read import Submission, read_submission, read_text
 from autograder.submissions.repair import grade_id_of, repair
 from tests.fuzzing import damaged, fuzz, scraps
@@ -249,8 +249,8 @@ def test_any_folder_ends_with_a_notebook(files: dict[str, bytes]) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
         folder.mkdir(exist_ok=True)
-        said = take_in(folder, "gradient")
-        assert said and isinstance(said, str)
+        adopted = adopt(folder, "gradient")
+        assert len(adopted.notes) == 1 and adopt(folder, "gradient") == adopted
         assert {p.name for p in Path(outside).iterdir()} == {"student"}
         assert all((folder / name).read_bytes() == data for name, data in files.items())
         is_whole(repair(read_submission(folder / "gradient.ipynb"), GRADIENT))

@@ -9,7 +9,7 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
-from autograder.engine.interface import Limits
+from autograder.engine.interface import Limits, Session
 from autograder.engine.warm.handle import default_runner
 from autograder.exercise import Part
 from autograder.grading.grade import Graded, grade
@@ -33,19 +33,22 @@ SETUP = "import numpy as np"
 
 def only(*cells: str, **limits: Any) -> Graded:
     """Grade a notebook of these code cells; `%check NAME` stands for that check cell."""
+    return grade(handed_in(*cells), GRADIENT, SEED, RUNNER, limits=Limits(**limits))
+
+
+def handed_in(*cells: str) -> Submission:
     notebook = instructor_notebook(GRADIENT)
     by_source = {c.source: c for c in notebook.cells}
     notebook.cells = [
-        by_source[c.replace("%check ", "check(") + ")"] if c.startswith("%") else new_code_cell(c)
+        by_source.get(c.replace("%check ", "check(") + ")") or new_code_cell(c)
         for c in (SETUP, *cells)
     ]
-    return grade(Submission(notebook), GRADIENT, SEED, RUNNER, limits=Limits(**limits))
+    return Submission(notebook)
 
 
 def texts(graded: Graded) -> str:
     """Everything of a graded notebook that a learner could read."""
-    parts = {part.grade_id: part.name for part in GRADIENT.parts}
-    write_outputs(graded, parts)
+    write_outputs(graded, GRADIENT)
     return json.dumps(graded.notebook)
 
 
@@ -111,15 +114,101 @@ def test_what_to_mend_first_is_told() -> None:
     assert verdict(alone, "gabor_gradient").mend_first is None
 
 
-def test_who_has_seen_a_hidden_input_can_ask_no_reference_about_it() -> None:
-    """What to mend first is found out where nobody remembers the hidden inputs, and by others."""
-    keeps = WRONG.replace("    u =", "    open('seen', 'a').write(repr(x))\n    u =", 1)
-    tells = USES.replace(
-        "    u =", "    if __import__('os').path.exists('seen'): return\n    u =", 1
+STUB = "def gabor(theta, x):\n    raise NotImplementedError"
+
+
+def mend_first(**functions: str) -> dict[str, str | None]:
+    """What is to be mended first where these are the only functions, each with its check."""
+    cells = [cell for name, code in functions.items() for cell in (code, f"%check {name}")]
+    graded = only(*cells)
+    return {name: verdict(graded, name).mend_first for name in functions}
+
+
+def test_the_notebook_runs_once_whatever_failed() -> None:
+    class Counting:
+        name, protects, opened = RUNNER.name, RUNNER.protects, 0
+
+        def open(self, files: Path | None, limits: Limits) -> Session:
+            self.opened += 1
+            return RUNNER.open(files, limits)
+
+    runner = Counting()
+    notebook = handed_in(WRONG, "%check gabor", USES, "%check gabor_gradient")
+    graded = grade(notebook, GRADIENT, SEED, runner)
+    assert verdict(graded, "gabor_gradient").mend_first == "gabor"
+    assert runner.opened == 1
+
+
+def test_who_builds_on_a_stub_has_attempted_it() -> None:
+    graded = only(STUB, "%check gabor", USES, "%check gabor_gradient")
+    assert verdict(graded).status == "not_attempted"
+    assert verdict(graded).mend_first is None
+    told = verdict(graded, "gabor_gradient")
+    assert (told.status, told.points, told.mend_first) == ("error", 0, "gabor")
+    assert told.message == "It calls a function whose body still raises NotImplementedError."
+
+
+def test_whose_own_body_is_a_stub_has_not() -> None:
+    begun = "def gabor_gradient(theta, x, y):\n    gabor(theta, x)\n    raise NotImplementedError"
+    told = verdict(only(STUB, "%check gabor", begun, "%check gabor_gradient"), "gabor_gradient")
+    assert (told.status, told.mend_first) == ("not_attempted", None)
+    assert "the body still raises NotImplementedError" in told.message
+
+
+def test_the_name_of_a_mistake_stays_beside_what_to_mend_first() -> None:
+    """The mistake may be the other function's, seen through this one."""
+    own = "def gabor_gradient(theta, x, y):\n    gabor(theta, x)\n" + USES.partition("\n")[2]
+    own = own.replace("2 * (gabor(theta, x)", "(np.sin(u) * np.exp(-(u**2) / 32)")
+    told = verdict(only(WRONG, "%check gabor", own, "%check gabor_gradient"), "gabor_gradient")
+    assert (told.mistake, told.mend_first) == ("no_factor_two", "gabor")
+    assert told.hint
+
+
+def test_half_right_is_to_be_mended_too() -> None:
+    half = GABOR.replace("return", "return (np.max(np.abs(x)) < 10) *")
+    off = USES.replace("return np", "return 1 + np")
+    graded = only(half, "%check gabor", off, "%check gabor_gradient")
+    assert verdict(graded).status == "partial"
+    assert verdict(graded, "gabor_gradient").mend_first == "gabor"
+
+
+def test_of_a_chain_the_deepest_is_mended_first() -> None:
+    """Through a helper that is nobody's exercise, too."""
+    chain = mend_first(
+        gabor=STUB,
+        gabor_gradient=USES,
+        newton_step=(
+            "def newton_step(grad, hessian, theta):\n    return helper(theta)\n\n"
+            "def helper(theta):\n    return gabor_gradient(theta, theta, theta)"
+        ),
     )
-    graded = only(keeps, "%check gabor", tells, "%check gabor_gradient")
-    assert verdict(graded, "gabor_gradient").points == 0
-    # It answered, so it found no file of what its neighbour had seen.
+    assert chain == {"gabor": None, "gabor_gradient": "gabor", "newton_step": "gabor"}
+
+
+def test_of_a_circle_the_first_is_mended_first() -> None:
+    circle = mend_first(
+        gabor="def gabor(theta, x):\n    return gabor_gradient(theta, x, gabor)",
+        gabor_gradient="def gabor_gradient(theta, x, y):\n    return gabor(theta, x)",
+    )
+    assert circle == {"gabor": None, "gabor_gradient": "gabor"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "gabor = np.sin\n    return gabor(theta)",
+        "return np.emath.gabor(theta) if y is None else theta",
+        "return (lambda gabor: gabor)(theta)",
+        "return 'gabor'  # gabor",
+    ],
+)
+def test_a_name_of_ones_own_is_no_use_of_the_other_function(body: str) -> None:
+    own = f"def gabor_gradient(theta, x, y):\n    {body}"
+    assert mend_first(gabor=WRONG, gabor_gradient=own)["gabor_gradient"] is None
+
+
+def test_a_cell_that_does_not_parse_hides_no_use_in_another() -> None:
+    graded = only("%matplotlib inline", "1 +", WRONG, "%check gabor", USES)
     assert verdict(graded, "gabor_gradient").mend_first == "gabor"
 
 

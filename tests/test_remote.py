@@ -380,7 +380,7 @@ def test_a_result_that_no_session_gives_loses_the_session(frame: Any) -> None:
 @pytest.mark.parametrize(
     "frame",
     [
-        ({"oracle": "argument g", "args": []},),
+        ({"oracle": "g", "args": []},),
         ({"oracle": 3, "args": []},),
         ({"answer": {"$": "array", "blob": 7}},),
         ({"answer": {"$": "array", "blob": 0}}, [b"\x93NUMPY\x01\x00"]),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from autograder.judging.sets import find_set
 from autograder.release.notebook import instructor_notebook
+from autograder.submissions.adopt import adopt
 from autograder.submissions.read import MAX_FILE, Submission, read_submission, read_text
 from autograder.submissions.repair import grade_id_of, repair
 
@@ -142,3 +143,26 @@ def test_a_cell_of_a_megabyte_is_left_out_and_told() -> None:
     submission = read_text(json.dumps(notebook))
     assert len(submission.notebook.cells) == len(notebook.cells) - 1
     assert "too long" in submission.problems[0]
+
+
+def test_of_several_notebooks_the_nearest_name_is_adopted_and_told_each_time(
+    tmp_path: Path,
+) -> None:
+    for name in ("scratch", "my gradient (2)", "sgd"):
+        (tmp_path / f"{name}.ipynb").write_text(name)
+    for _again in range(2):
+        adopted = adopt(tmp_path, "gradient")
+        assert adopted.path.read_text() == "my gradient (2)"
+        assert adopted.notes == ["my gradient (2).ipynb was graded as gradient.ipynb."]
+
+
+def test_what_was_graded_before_and_is_gone_is_no_empty_submission(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        adopt(tmp_path, "gradient", graded_before=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_submission_is_repaired_once() -> None:
+    submission = repair(Submission(instructor_notebook(GRADIENT)), GRADIENT)
+    del submission.notebook.cells[:]
+    assert repair(submission, GRADIENT).notebook.cells == []

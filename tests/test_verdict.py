@@ -12,7 +12,7 @@ from autograder.exercise import exercise
 from autograder.judging.judge import judge, local_caller, run_trials
 from autograder.judging.verdict import Died, TimedOut, decide
 from autograder.values.codec import Opaque, Raised
-from autograder.values.compare import difference, same
+from autograder.values.compare import Difference, difference, same
 
 
 def kind(got: Any, wanted: Any) -> str | None:
@@ -111,6 +111,20 @@ def test_a_mistake_is_named_and_points_go_by_kinds_of_cases() -> None:
 
 def test_a_half_known_mistake_is_not_named() -> None:
     assert verdict_on(lambda x: x**2 + 1).mistake is None
+
+
+def test_each_answer_is_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To be decided, named and explained."""
+    compared = []
+
+    def counted(got: Any, wanted: Any, **options: Any) -> Difference | None:
+        compared.append(got)
+        return difference(got, wanted, **options)
+
+    monkeypatch.setattr("autograder.judging.verdict.difference", counted)
+    trials = run_trials(double, "seed", local_caller(lambda x: x**2 + 1))
+    assert decide(double, trials, reveal=True).status == "wrong"
+    assert len(compared) == len(trials)
 
 
 def test_not_attempted_is_not_wrong() -> None:

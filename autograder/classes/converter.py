@@ -35,7 +35,12 @@ from autograder.engine.interface import Limits
 from autograder.engine.warm.handle import SandboxedRunner, default_runner, require_sandbox
 from autograder.gradebook.ledger import Entry, Ledger
 from autograder.gradebook.marks import Comment, Mark
-from autograder.gradebook.preprocessors import GradeSubmission, SaveGrades, SubmissionExporter
+from autograder.gradebook.preprocessors import (
+    GradeSubmission,
+    SaveGrades,
+    SubmissionExporter,
+    adopt_notebook,
+)
 from autograder.gradebook.source_facts import SourceFacts, read_facts
 from autograder.grading import Stopped
 from autograder.grading.rounds import Round, current_round
@@ -43,15 +48,15 @@ from autograder.judging.sets import ExerciseSet, find_set
 from autograder.judging.verdict import Verdict
 from autograder.project import Project
 from autograder.release.notebook import cell_limits
-from autograder.submissions.adopt import drop_links, see_to_timestamp, take_in
+from autograder.submissions.adopt import adopt, see_to_timestamp
 from autograder.submissions.read import MAX_FILE
 
 BATCH = 25
 BATCH_SECONDS = 0.5
 # No submission is waited for longer than its judge may need, and its limits allow: for cells and
-# for calls, and for both once more where it is asked what to mend first.
+# for calls.
 PATIENCE_SECONDS = 300.0
-TIMES = 4
+TIMES = 2
 # Settings that decide how a class is graded, and not what comes out.
 HOW = (
     "force",
@@ -72,8 +77,8 @@ class CannotWrite(Stopped):
 class Watch(Protocol):
     """Who is told how a class run goes. Each student is told about exactly once."""
 
-    def graded(self, student: str, verdicts: dict[str, dict[str, Any]], adopted: str) -> None:
-        """Graded, and everything is written. adopted: what was done to find a notebook."""
+    def graded(self, student: str, verdicts: dict[str, dict[str, Any]], notes: list[str]) -> None:
+        """Graded, and everything is written. notes: see `Adopted`."""
         ...
 
     def unchanged(self, student: str) -> None:
@@ -285,7 +290,8 @@ class _ClassRun:
         """What a judge needs to know; None where there is nothing to do."""
         folder = Path(self.converter._format_source(self.name, student))
         graded = Path(self.converter._format_dest(self.name, student))
-        drop_links(folder)  # before anything in there is opened
+        # Before anything in there is opened.
+        adopted = adopt(folder, self.name, graded_before=self.again is not None)
         see_to_timestamp(folder)
         timestamp = self.course.get_existing_timestamp(str(folder))
         if graded.is_dir() and not self.converter.force:
@@ -293,8 +299,6 @@ class _ClassRun:
             if timestamp is None or before is None or timestamp <= before:
                 self.watch.skipped(student)
                 return None
-        # What was graded once and is gone since is no empty submission.
-        adopted = take_in(folder, self.name) if self.again is None else ""
         path = self._notebook(folder, student)
         if not self.converter.create_student and not self.ledger.knows_student(student):
             raise LookupError(f"no student with ID {student!r} exists in the database")
@@ -316,7 +320,7 @@ class _ClassRun:
         return {
             "student": student,
             "path": str(path),
-            "adopted": adopted,
+            "notes": adopted.notes,
             "timestamp": None if timestamp is None else timestamp.isoformat(),
             "key": key,
             "seed": grading_round.seed,
@@ -331,7 +335,8 @@ class _ClassRun:
         meant = self.course.assignment_id, self.course.student_id
         self.course.assignment_id, self.course.student_id = self.name, student
         try:
-            converter.run_pre_convert_hook()
+            if converter.pre_convert_hook is not adopt_notebook:  # which is done already
+                converter.run_pre_convert_hook()
         finally:
             self.course.assignment_id, self.course.student_id = meant
         wanted = folder / f"{self.name}.ipynb"
@@ -424,7 +429,7 @@ class _ClassRun:
         self.converter.notebooks = [str(graded / f"{self.name}.ipynb")]
         self.converter.run_post_convert_hook()
         self.watch.log(student, [*done.outcome["log"], *_told(done)])
-        self.watch.graded(student, done.outcome["verdicts"], job["adopted"])
+        self.watch.graded(student, done.outcome["verdicts"], job["notes"])
 
     def _other_steps(self, steps: Sequence[Any], done: Done) -> None:
         """Late penalties and what else stands in the list behind the marks, as nbgrader does."""

@@ -37,6 +37,7 @@ from autograder.gradebook.record import RECORD
 from autograder.gradebook.source_facts import SourceFacts
 from autograder.judging.sets import ExerciseSet
 from autograder.judging.verdict import Verdict
+from autograder.submissions.adopt import Adopted
 
 WRITERS = (SaveAutoGrades, AssignLatePenalties)
 
@@ -72,7 +73,7 @@ class Conversion:
         self._steps = [_without_gradebook(part, facts, valid) for part in (*sanitize, *autograde)]
         self._grading = next((p for p in self._steps if isinstance(p, GradeSubmission)), None)
         self._facts = facts
-        self._parts = {part.grade_id: part.name for part in exercise_set.parts}
+        self._parts = exercise_set.by_grade_id
         self._db_url = db_url
         self._log = log
         self._told = Told()
@@ -97,7 +98,7 @@ class Conversion:
 
     def _grade(self, job: Job) -> Job:
         path = Path(job["path"])
-        notebook = read_as_submission(path)
+        notebook = read_as_submission(Adopted(path, job["notes"]))
         resources = self._resources(job, path)
         if self._grading is not None:
             self._grading.seed, self._grading.round_number = job["seed"], job["round"]

@@ -32,13 +32,13 @@ from autograder.classes.converter import ClassAutograde
 from autograder.engine.interface import NoCluster
 from autograder.engine.warm.handle import default_runner, require_sandbox
 from autograder.exercise import AuthorError
-from autograder.gradebook.preprocessors import GradeSubmission
+from autograder.gradebook.preprocessors import GradeSubmission, pass_on
 from autograder.gradebook.record import read_records
 from autograder.grading.rounds import Round
 from autograder.i18n import _
 from autograder.project import Project
 from autograder.release.configuration import course_config, place_of
-from autograder.submissions.adopt import take_in
+from autograder.submissions.adopt import adopt
 
 # How often a log is told how far a run is.
 LINE_SECONDS = 30.0
@@ -243,7 +243,7 @@ class Reporter:
         self.say = say
         summary.logs.mkdir(parents=True, exist_ok=True)
 
-    def graded(self, student: str, verdicts: dict[str, dict[str, Any]], adopted: str) -> None:
+    def graded(self, student: str, verdicts: dict[str, dict[str, Any]], notes: list[str]) -> None:
         """See `Watch`."""
         self.summary.graded[student] = verdicts
         flags: dict[str, list[str]] = {}
@@ -253,8 +253,8 @@ class Reporter:
         if flags:
             told = [f"{', '.join(names)}: {why}" for why, names in flags.items()]
             self.summary.flagged[student] = told
-        if adopted:
-            self.summary.adopted[student] = adopted
+        if notes:
+            self.summary.adopted[student] = " ".join(notes)
         self._advance(student)
 
     def unchanged(self, student: str) -> None:
@@ -303,13 +303,14 @@ def _one_by_one(
         config.GradeSubmission.round_number = again[student].number
     try:
         folder = place_of("submitted", config) / student / assignment
-        adopted = take_in(folder, assignment)
+        adopted = adopt(folder, assignment, graded_before=again is not None)
+        pass_on(adopted)
         if not autograde(project, assignment, student, config, force=converter.force):
             reporter.skipped(student)
             return
         records = read_records(project, assignment, config)
         record = next(record for record in records if record.student == student)
-        reporter.graded(student, record.verdicts, adopted)
+        reporter.graded(student, record.verdicts, adopted.notes)
     except (Exception, SystemExit) as error:
         reporter.failed(student, str(error) or type(error).__name__)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import symtable
 import textwrap
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Any
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
@@ -98,6 +99,42 @@ def names_in(node: ast.AST | None) -> set[str]:
     nodes = list(ast.walk(node))
     loaded = {n.id for n in nodes if isinstance(n, ast.Name)}
     return loaded | {n.attr for n in nodes if isinstance(n, ast.Attribute)}
+
+
+def globals_read(source: str) -> dict[str, set[str]]:
+    """The functions and classes that a source defines, the last of each name, and which of its
+    module's names each reads where it runs: no names of its own, no attributes.
+
+    Empty where the source does not parse.
+    """
+    try:
+        tables = symtable.symtable(source, "<cell>", "exec").get_children()
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return {}
+    return {table.get_name(): _globals_in(table) for table in tables}
+
+
+def _globals_in(table: symtable.SymbolTable) -> set[str]:
+    found, left = set(), [table]
+    while left:
+        inner = left.pop()
+        found |= {symbol.get_name() for symbol in inner.get_symbols() if symbol.is_global()}
+        left += inner.get_children()
+    return found
+
+
+def reached(
+    name: str, reads: Callable[[str], Iterable[str]], goals: Container[str] = ()
+) -> set[str]:
+    """The names that one reads, and those that these read, and so on; nobody asks what a goal
+    reads."""
+    found: set[str] = set()
+    left = [name]
+    while left:
+        new = set(reads(left.pop())) - found
+        found |= new
+        left += [other for other in new if other not in goals]
+    return found
 
 
 def find_definition(source: str, name: str) -> ast.AST | None:

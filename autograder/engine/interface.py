@@ -4,7 +4,7 @@ A session goes through four stages, in this order:
 
 1. `execute` runs the cells, and `snapshot` is taken where each check cell stands;
 2. `close` ends the notebook itself: no cell can run any more, the snapshots wait;
-3. the snapshots are asked (`defines`, `replace`, `call`), each as if it were alone;
+3. the snapshots are asked (`defines`, `call`), each as if it were alone;
 4. `finish`, which leaving the `with` block calls, kills whatever is left and removes the files.
 
 A hidden input first leaves the judge in stage 3, so it cannot reach the output of a cell.
@@ -24,14 +24,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from autograder.engine.files import Files
 from autograder.i18n import _
 from autograder.values.calling import Answer
-
-if TYPE_CHECKING:
-    from autograder.judging.judge import Oracle
 
 Status = Literal["ok", "error", "timeout", "died"]
 
@@ -177,15 +174,6 @@ class Snapshot(Protocol):
         What a runner says beside the value is cut down to what the judge can vouch for: no
         exception message, no names and no lines but those that stand in the cells.
         """
-        ...
-
-    def replace(self, name: str, oracle: Oracle) -> None:
-        """Bind the global `name` to a function of the judge's: does a later function fail only
-        because this one is wrong? Forgets what earlier calls changed."""
-        ...
-
-    def restore(self) -> None:
-        """Forget what was replaced, and what earlier calls changed."""
         ...
 
     def close(self) -> None:

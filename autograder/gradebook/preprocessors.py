@@ -7,9 +7,7 @@ the runner and the judge, and everything else stays nbgrader's.
 from __future__ import annotations
 
 import contextlib
-import filecmp
 import logging
-import shutil
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -31,11 +29,10 @@ from autograder.grading.outputs import write_outputs
 from autograder.grading.rounds import Round, close_round, current_round
 from autograder.i18n import _
 from autograder.judging.sets import ExerciseSet, find_set
-from autograder.judging.show import printable
 from autograder.judging.verdict import Verdict
 from autograder.project import NoProject, Project, find_project
 from autograder.release.configuration import place_of
-from autograder.submissions.adopt import take_in
+from autograder.submissions.adopt import Adopted, adopt
 from autograder.submissions.read import Submission, read_submission
 from autograder.submissions.repair import grade_id_of, repair
 
@@ -84,14 +81,14 @@ class SubmissionExporter(NotebookExporter):
         path = Path(file_stream.name)
         if resources is None or _set_of(resources) is None or _is_autograded(path, self.config):
             return super().from_file(file_stream, resources=resources, **kw)
-        return self.from_notebook_node(read_as_submission(path), resources=resources, **kw)
+        notebook = read_as_submission(Adopted(path, _notes.pop(path.resolve(), [])))
+        return self.from_notebook_node(notebook, resources=resources, **kw)
 
 
-def read_as_submission(path: Path) -> NotebookNode:
+def read_as_submission(adopted: Adopted) -> NotebookNode:
     """What a learner handed in, with what there is to say of it in its metadata."""
-    submission = read_submission(path)
-    submission.problems += other_name(path)
-    submission.notebook.metadata["autograder_problems"] = submission.problems
+    submission = read_submission(adopted.path)
+    submission.notebook.metadata["autograder_problems"] = [*adopted.notes, *submission.problems]
     return submission.notebook
 
 
@@ -152,7 +149,7 @@ class GradeSubmission(NbGraderPreprocessor):
         exercise_set = _set_of(resources)
         if exercise_set is None:
             return self._execute(nb, resources)
-        mended = list(nb.metadata.pop("autograder_mended", []))
+        mended = nb.metadata.pop("autograder_mended", None)
         project, info = find_project(), resources["nbgrader"]
         grading_round = self._round(project, info["assignment"])
         runner = self.runner or default_runner()
@@ -160,7 +157,7 @@ class GradeSubmission(NbGraderPreprocessor):
             require_sandbox(runner)
         self.log.info("%s", runner.protects)
         graded = grade(
-            Submission(nb, mended),
+            Submission(nb, list(mended or ()), repaired=mended is not None),
             exercise_set,
             grading_round.seed,
             runner,
@@ -168,7 +165,7 @@ class GradeSubmission(NbGraderPreprocessor):
             files=project.exercises / exercise_set.name,
             standing=self.standing,
         )
-        write_outputs(graded, {p.grade_id: p.name for p in exercise_set.parts})
+        write_outputs(graded, exercise_set)
         self.by_chance = graded.by_chance
         nb = graded.notebook
         nb.metadata[RECORD] = record_of(graded, grading_round)
@@ -244,7 +241,7 @@ class SaveGrades(SaveAutoGrades):
     ) -> tuple[NotebookNode, dict[str, Any]]:
         """Save the marks of all cells."""
         exercise_set = _set_of(resources)
-        self._ours = {p.grade_id: p.name for p in exercise_set.parts} if exercise_set else {}
+        self._ours = exercise_set.by_grade_id if exercise_set else {}
         self._marks: dict[str, Mark] = {}
         if exercise_set is not None:
             verdicts = nb.metadata.get(RECORD, {}).get("verdicts", {})
@@ -273,42 +270,27 @@ class SaveGrades(SaveAutoGrades):
 
 
 def adopt_notebook(assignment: str, student: str, notebooks: list[str]) -> None:
-    """Before a submission is converted: give a notebook of the wrong name the right one.
+    """Before a submission is converted: see to it that it has a notebook of the right name.
 
-    The learner's file stays; a copy of the right name is made beside it and graded. Called by
-    nbgrader, whose list of notebooks is changed in place.
+    Called by nbgrader, whose list of notebooks is changed in place.
     """
     if not notebooks or project_of(assignment) is None:
         return
-    folder = Path(notebooks[0]).parent
-    wanted = folder / f"{assignment}.ipynb"
-    told = take_in(folder, assignment)
-    if told:
-        logging.getLogger("traitlets").warning("%s: %s", student, told)
-    notebooks[:] = [name for name in notebooks if Path(name).exists()]
-    if wanted.exists():
-        notebooks[:] = [str(wanted)]
-        return
-    chosen = best_notebook([Path(n) for n in notebooks], assignment)
-    shutil.copyfile(chosen, wanted)
-    logging.getLogger("traitlets").warning(
-        "%s was graded as %s", printable(str(chosen)), wanted.name
-    )
-    notebooks[:] = [str(wanted)]
+    adopted = adopt(Path(notebooks[0]).parent, assignment)
+    pass_on(adopted)
+    for note in adopted.notes:
+        logging.getLogger("traitlets").warning("%s: %s", student, note)
+    notebooks[:] = [str(adopted.path)]
 
 
-def other_name(path: Path) -> list[str]:
-    """What to tell where `adopt_notebook` made the file at `path` out of one of another name."""
-    twins = [p.name for p in path.parent.glob("*.ipynb") if p != path and filecmp.cmp(p, path)]
-    told = _("The notebook {name} was graded as {wanted}.")
-    return [told.format(name=printable(n), wanted=path.name) for n in sorted(twins)[:1]]
+def pass_on(adopted: Adopted) -> None:
+    """Leave the notes on a submission to `SubmissionExporter`, to which nbgrader's loop gives its
+    path alone."""
+    known = _notes.setdefault(adopted.path.resolve(), [])
+    known += [note for note in adopted.notes if note not in known]
 
 
-def best_notebook(candidates: list[Path], assignment: str) -> Path:
-    """Of several notebooks of other names, the one whose name is nearest; then the newest."""
-    from rapidfuzz import fuzz
-
-    return max(candidates, key=lambda p: (fuzz.ratio(p.stem, assignment), p.stat().st_mtime))
+_notes: dict[Path, list[str]] = {}
 
 
 def end_round(assignment: str, student: str, notebooks: list[str]) -> None:

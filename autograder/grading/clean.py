@@ -66,7 +66,6 @@ SIZES = ("width", "height")
 MAX_SIZE = 10_000
 
 SVG = "{http://www.w3.org/2000/svg}"
-XLINK = "{http://www.w3.org/1999/xlink}href"
 DRAWN = {
     *("svg", "g", "defs", "symbol", "use", "title", "desc", "clipPath", "mask", "marker"),
     *("path", "rect", "circle", "ellipse", "line", "polyline", "polygon", "text", "tspan"),

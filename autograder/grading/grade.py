@@ -6,12 +6,11 @@ snapshot is as good), and no hidden input leaves the judge before all cells have
 
 from __future__ import annotations
 
-import copy
 import time
 from ast import AST
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,8 @@ from autograder.exercise import Part
 from autograder.grading.clean import harmless
 from autograder.grading.snapshots import Sharing
 from autograder.i18n import _
-from autograder.judging.judge import Caller, Oracle, judge
+from autograder.judging.judge import Caller, judge
+from autograder.judging.mending import BEGUN, STUB, first_to_mend
 from autograder.judging.sets import ExerciseSet
 from autograder.judging.verdict import Died, TimedOut, Verdict, missing
 from autograder.release.freeze import public_source
@@ -44,7 +44,6 @@ from autograder.values.calling import Answer
 PART_SECONDS = 60.0
 # So many times more is a submission begun whose runner was lost.
 ELSEWHERE = 1
-BEGUN = ("passed", "partial", "wrong", "error", "timeout")
 
 
 @dataclass
@@ -99,32 +98,19 @@ def grade(
     """
     repair(submission, exercise_set)
     notebook = submission.notebook
-    by_grade_id = {part.grade_id: part for part in exercise_set.parts}
     if isinstance(runner, WarmRunner):
         runner.warm(modules_used(exercise_set))
     of_cells = cell_limits(exercise_set)
     of_all = limits or Limits()
-    open_session = partial(runner.open, files, of_all.at_least(of_cells.values()))
-    execute = partial(_run, by_grade_id=by_grade_id, of_all=of_all, of_cells=of_cells)
+    code = Code(notebook)
     losses: list[str] = []
     while len(losses) <= ELSEWHERE:
         try:
-            with open_session() as session:
-                snapshots, by_chance = execute(session, notebook)
+            with runner.open(files, of_all.at_least(of_cells.values())) as session:
+                snapshots, by_chance = _run(session, notebook, exercise_set, of_all, of_cells)
                 session.close()
-                code = Code(notebook)
-                known = _still_standing(standing or {}, exercise_set, code)
-                verdicts = _judge_all(snapshots, exercise_set, seed, code, known)
-            _say_what_to_mend_first(
-                open_session,
-                lambda session: execute(session, copy.deepcopy(notebook))[0],
-                exercise_set,
-                {name: verdict for name, verdict in verdicts.items() if name not in known},
-                verdicts,
-                seed,
-                code,
-            )
-            _say_which_step_to_mend_first(exercise_set, verdicts)
+                verdicts = _judge_all(snapshots, exercise_set, seed, code, standing or {})
+            _say_what_to_mend_first(exercise_set, verdicts, code)
             break
         except RunnerLost as error:
             losses.append(str(error))
@@ -146,24 +132,43 @@ def _lost(
 
 
 class Code:
-    """All code cells of a notebook as one text, parsed once, and only where somebody asks."""
+    """The code cells of a notebook, parsed once, and only where somebody asks."""
 
     def __init__(self, notebook: NotebookNode) -> None:
         self._cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
 
     @cached_property
     def _definitions(self) -> dict[str, AST]:
-        return source.definitions("\n\n".join(self._cells))
+        found: dict[str, AST] = {}
+        for cell in self._cells:
+            found |= source.definitions(cell)
+        return found
+
+    @cached_property
+    def _globals_read(self) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for cell in self._cells:
+            found |= source.globals_read(cell)
+        return found
 
     def names_used(self, function: str) -> set[str]:
         """See `source.names_used`."""
         return source.names_in(self._definitions.get(function))
 
+    def uses(self, function: str, others: Container[str]) -> set[str]:
+        """The names that a function or class takes from the notebook; what others take is theirs,
+        what a helper takes is not."""
+        return source.reached(function, lambda name: self._globals_read.get(name, ()), others)
+
+    def may_be_stub(self, function: str) -> bool:
+        """Whether the body may be what raises NotImplementedError: it does, or nobody can tell."""
+        return STUB in self._globals_read.get(function, {STUB})
+
 
 def _run(
     session: Session,
     notebook: NotebookNode,
-    by_grade_id: dict[str, Part],
+    exercise_set: ExerciseSet,
     of_all: Limits,
     of_cells: dict[str, dict[str, Any]],
 ) -> tuple[dict[str, Snapshot], bool]:
@@ -172,6 +177,8 @@ def _run(
 
     of_cells: what single cells may use up, by the ids that they had when they were released.
     """
+    names = exercise_set.by_grade_id
+    parts = {part.name: part for part in exercise_set.parts}
     snapshots: dict[str, Snapshot] = {}
     sharing = Sharing()
     waiting: list[Part] = []
@@ -188,7 +195,7 @@ def _run(
         if cell.cell_type != "code":
             continue
         grade_id = grade_id_of(cell) or ""
-        part = by_grade_id.get(grade_id)
+        part = parts.get(names.get(grade_id, ""))
         own = f"solution-{part.exercise if part else grade_id}" if grade_id else cell.id
         limits = of_cells.get(own, {})
         if part is None and sharing.runs(cell.source):
@@ -213,7 +220,6 @@ def _run(
     if waiting:
         take(*waiting)
     # A function may stand below its check: cells that were moved still count.
-    parts = {part.name: part for part in by_grade_id.values()}
     early = [n for n, taken in snapshots.items() if not taken.defines(parts[n].exercise)]
     if early:
         snapshots |= dict.fromkeys(early, session.snapshot())
@@ -224,34 +230,18 @@ def _run(
     return snapshots, any(result.status in ("timeout", "died") for _cell, result in ran)
 
 
-def _still_standing(
-    standing: Mapping[str, Verdict], exercise_set: ExerciseSet, code: Code
-) -> dict[str, Verdict]:
-    """Without those that may change with another part: which to mend first is part of them."""
-    anew = {part.exercise for part in exercise_set.parts if part.name not in standing}
-    return {
-        name: verdict
-        for name, verdict in standing.items()
-        if verdict.status == "passed"
-        or not (
-            anew & code.names_used(exercise_set.part(name).exercise)
-            or set(exercise_set.part(name).after) - standing.keys()
-        )
-    }
-
-
 def _judge_all(
     snapshots: dict[str, Snapshot],
     exercise_set: ExerciseSet,
     seed: str,
     code: Code,
-    known: dict[str, Verdict],
+    standing: Mapping[str, Verdict],
 ) -> dict[str, Verdict]:
     public = public_source(exercise_set)
     verdicts: dict[str, Verdict] = {}
     for part in exercise_set.parts:
-        if part.name in known:
-            verdicts[part.name] = known[part.name]
+        if part.name in standing:
+            verdicts[part.name] = standing[part.name]
             continue
         work = partial(_judge_part, part, snapshots[part.name], seed, code, public)
         verdicts[part.name] = _guarded(part, work)
@@ -274,7 +264,8 @@ def _guarded(part: Part, work: Callable[[], Verdict]) -> Verdict:
 def _judge_part(part: Part, where: Snapshot, seed: str, code: Code, public: str) -> Verdict:
     if not where.defines(part.exercise):
         return missing(part, _("No {name} is defined in this notebook.").format(name=part.exercise))
-    verdict = judge(part, seed, _caller(where, public))
+    stub = code.may_be_stub(part.exercise)
+    verdict = judge(part, seed, _caller(where, public), stub=stub)
     if verdict.status == "passed" and part.remarks:
         used = code.names_used(part.exercise)
         verdict.remarks += [_(r.text) for r in part.remarks if r.uses in used]
@@ -304,71 +295,16 @@ def _caller(snapshot: Snapshot, public: str) -> Caller:
 
 
 def _say_what_to_mend_first(
-    open_session: Callable[[], Session],
-    execute: Callable[[Session], Mapping[str, Snapshot]],
-    exercise_set: ExerciseSet,
-    fresh: Mapping[str, Verdict],
-    verdicts: Mapping[str, Verdict],
-    seed: str,
-    code: Code,
+    exercise_set: ExerciseSet, verdicts: Mapping[str, Verdict], code: Code
 ) -> None:
-    """Judge a failed function again with right answers from those that it uses and that failed
-    themselves; where it then passes, the first of these is what to mend.
-
-    In a session of its own, and on other cases: whoever has seen the hidden inputs must not be
-    able to ask a reference about them.
-    """
-    blamed = {
-        part.name: culprits
-        for part in exercise_set.parts
-        if part.name in fresh and (culprits := _culprits(part, exercise_set, verdicts, code))
-    }
-    if not blamed:
-        return
-    public = public_source(exercise_set)
-    with open_session() as session:
-        again = execute(session)
-        session.close()
-        for name, culprits in blamed.items():
-            part, where = exercise_set.part(name), again[name]
-            if not where.defines(part.exercise):
-                continue
-            for other in culprits:
-                where.replace(other.name, Oracle(other.reference))
-            caller = _caller(where, public)
-            judged = _guarded(part, partial(judge, part, f"{seed}, mended", caller))
-            where.restore()
-            if judged.status == "passed":
-                verdicts[name].mend_first = culprits[0].name
-
-
-def _say_which_step_to_mend_first(
-    exercise_set: ExerciseSet, verdicts: Mapping[str, Verdict]
-) -> None:
-    """A step of a class that is not right names the first of those that it needs and that are not
-    right either. A mistake that has a name needs no more, and of a class that nobody began there
-    is nothing to say."""
-    begun = {p.exercise for p in exercise_set.parts if verdicts[p.name].status in BEGUN}
-    for part in exercise_set.parts:
-        verdict = verdicts[part.name]
-        told = verdict.status == "passed" or verdict.mistake or verdict.mend_first
-        if part.exercise in begun and not told:
-            off = [name for name in part.after if verdicts[name].status != "passed"]
-            verdict.mend_first = off[0] if off else None
-
-
-def _culprits(
-    part: Part, exercise_set: ExerciseSet, verdicts: Mapping[str, Verdict], code: Code
-) -> list[Part]:
-    """The parts that a failed one uses and that failed themselves."""
-    if verdicts[part.name].status not in ("partial", "wrong", "error", "timeout"):
-        return []
-    used = code.names_used(part.exercise)
-    return [
-        other
-        for other in exercise_set.parts
-        if other.name == other.exercise
-        and other.name != part.name
-        and other.name in used
-        and verdicts[other.name].status != "passed"
-    ]
+    """Give every part that failed the name of the one to mend first, if there is one. Of a class
+    that nobody began there is nothing to say."""
+    parts = {part.name: part for part in exercise_set.parts}
+    begun = {part.exercise for part in parts.values() if verdicts[part.name].status in BEGUN}
+    uses = cache(partial(code.uses, others=parts))
+    for name, part in parts.items():
+        verdicts[name].mend_first = (
+            first_to_mend(name, parts, verdicts.__getitem__, uses)
+            if part.exercise in begun
+            else None
+        )

@@ -13,15 +13,17 @@ from nbformat.v4 import new_markdown_cell, new_output
 
 from autograder.grading.grade import Graded
 from autograder.i18n import _
+from autograder.judging.sets import ExerciseSet
 from autograder.judging.show import framed, panel
 from autograder.judging.verdict import Verdict
 from autograder.submissions.repair import grade_id_of
 
 
-def write_outputs(graded: Graded, parts_by_grade_id: dict[str, str]) -> None:
+def write_outputs(graded: Graded, exercise_set: ExerciseSet) -> None:
     """Put each verdict under its check cell, and what was mended at the top of the notebook."""
+    names = exercise_set.by_grade_id
     for cell in graded.notebook.cells:
-        name = parts_by_grade_id.get(grade_id_of(cell) or "")
+        name = names.get(grade_id_of(cell) or "")
         if name is not None:
             cell.outputs = [verdict_output(graded.verdicts[name])]
     if graded.problems:

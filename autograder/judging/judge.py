@@ -186,7 +186,7 @@ def broken_properties(properties: Any, answer: Any, case: Any) -> list[str]:
     return broken
 
 
-def judge(part: Part, seed: str, caller: Caller) -> Verdict:
-    """The verdict of one grading round on one part."""
+def judge(part: Part, seed: str, caller: Caller, *, stub: bool = True) -> Verdict:
+    """The verdict of one grading round on one part. stub: see `decide`."""
     trials = run_trials(part, seed, caller, cases=known_cases(part, seed))
-    return decide(part, trials, reveal=False)
+    return decide(part, trials, reveal=False, stub=stub)

@@ -35,6 +35,11 @@ class ExerciseSet:
         return next(part for part in self.parts if part.name == name)
 
     @property
+    def by_grade_id(self) -> dict[str, str]:
+        """The names of all graded units, by nbgrader's ids of their check cells."""
+        return {part.grade_id: part.name for part in self.parts}
+
+    @property
     def max_points(self) -> float:
         """Full marks of the whole set."""
         return sum(part.points for part in self.parts)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from autograder.i18n import _
@@ -79,7 +80,7 @@ class Trial:
     call: str = ""
     by_value: bool = True
 
-    @property
+    @cached_property
     def off(self) -> Difference | None:
         """The first difference from the right answer; of an answer that is not unique, only
         whether it is the right sort of thing at all."""
@@ -142,10 +143,11 @@ class Verdict:
         }
 
 
-def decide(part: Told, trials: Sequence[Trial], *, reveal: bool) -> Verdict:
+def decide(part: Told, trials: Sequence[Trial], *, reveal: bool, stub: bool = True) -> Verdict:
     """The verdict on a part from all of its trials.
 
     A kind of case counts when all its draws pass; points are the share of kinds that do.
+    stub: whether its own code may be what raises NotImplementedError.
     """
     families: dict[str, bool] = {}
     for trial in trials:
@@ -161,12 +163,14 @@ def decide(part: Told, trials: Sequence[Trial], *, reveal: bool) -> Verdict:
         verdict.message = _("Correct.")
         verdict.remarks = _advice(trials)
         return verdict
-    if all(_is_stub(trial.got) for trial in trials):
+    if stub and all(_is_stub(trial.got) for trial in trials):
         verdict.status = "not_attempted"
         verdict.points = 0.0
         verdict.message = _("Not attempted yet: the body still raises NotImplementedError.")
         return verdict
     _explain(part, trials, failed, verdict, reveal)
+    if not stub and _is_stub(failed[0].got):
+        verdict.message = _("It calls a function whose body still raises NotImplementedError.")
     verdict.status = _status(verdict, failed[0])
     return verdict
 

@@ -14,18 +14,21 @@ import os
 import sys
 import textwrap
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from autograder.code import source
+from autograder.code.source import reached
 from autograder.exercise import FreshRng
 from autograder.i18n import _
 from autograder.judging.judge import Oracle, broken_properties
+from autograder.judging.mending import STUB, first_to_mend
 from autograder.judging.show import framed, lines, panel
-from autograder.judging.verdict import Trial, Verdict, decide
+from autograder.judging.verdict import Trial, Verdict, decide, missing
 from autograder.learning.visible import CHECKS, VisibleCase, VisiblePart, read_visible, show
 from autograder.values.calling import call, plain
 
@@ -94,17 +97,19 @@ def hint(function: Any, step: str | None = None) -> None:
 
 
 def _verdict(part: VisiblePart, function: Any) -> Verdict:
-    trials = [_trial(part, case, function) for case in part.cases]
-    verdict = decide(part, trials, reveal=True)
+    code = _Code(part, function)
+    verdict = _decided(part, function, code)
     text = _source_of(function)
     if text and verdict.status == "passed":
         used = source.names_used(text, part.exercise)
         verdict.remarks += [_(r["text"]) for r in part.remarks if r["uses"] in used]
-    if verdict.status not in ("passed", "not_attempted"):
-        verdict.mend_first = _mend_first(part, function)
-    if verdict.status != "passed" and not (verdict.mend_first or verdict.mistake):
-        verdict.mend_first = _step_to_mend_first(part, function)
+    verdict.mend_first = _mend_first(part, verdict, code)
     return verdict
+
+
+def _decided(part: VisiblePart, function: Any, code: _Code) -> Verdict:
+    trials = [_trial(part, case, function) for case in part.cases]
+    return decide(part, trials, reveal=True, stub=code.may_be_stub(part.exercise))
 
 
 def _trial(part: VisiblePart, case: VisibleCase, function: Any) -> Trial:
@@ -151,25 +156,43 @@ def _bound(part: VisiblePart, function: Any, args: dict[str, Any]) -> Callable[[
     return lambda: function(*(args[k] for k in leading), **rest)
 
 
-def _mend_first(part: VisiblePart, function: Any) -> str | None:
-    """The name of another function of the learner's, used by this one, whose check fails."""
-    namespace = getattr(function, "__globals__", {})
-    used = source.names_used(_source_of(function), part.exercise)
-    for name, other in _parts(Path.cwd()).items():
-        if name in used and name != part.name and callable(namespace.get(name)):
-            trials = [_trial(other, case, namespace[name]) for case in other.cases]
-            if not all(trial.passed for trial in trials):
-                return name
-    return None
-
-
-def _step_to_mend_first(part: VisiblePart, cls: Any) -> str | None:
-    """The first step of a class, of those that this one needs, that is not right yet."""
+def _mend_first(part: VisiblePart, verdict: Verdict, code: _Code) -> str | None:
+    """The part that this one builds on and that is to be mended first: see `first_to_mend`."""
     parts = _parts(Path.cwd())
-    for name in part.after:
-        if not all(_trial(parts[name], case, cls).passed for case in parts[name].cases):
-            return name
-    return None
+
+    @cache
+    def on(name: str) -> Verdict:
+        if name == part.name:
+            return verdict
+        other = code.namespace.get(parts[name].exercise)
+        return _decided(parts[name], other, code) if callable(other) else missing(parts[name], "")
+
+    return first_to_mend(part.name, parts, on, lambda name: reached(name, code.reads, parts))
+
+
+class _Code:
+    """What the learner defined beside a function or class, and which names each reads there."""
+
+    def __init__(self, part: VisiblePart, function: Any) -> None:
+        own = _functions(function)
+        self._globals = own[0].__globals__ if own else {}
+        self.namespace = {**self._globals, part.exercise: function}
+
+    def reads(self, name: str) -> set[str]:
+        """The names that a function or class of the learner's reads; none of a library's."""
+        found = _functions(self.namespace.get(name))
+        sources = [_source_of(f) for f in found if f.__globals__ is self._globals]
+        return {n for text in sources for read in source.globals_read(text).values() for n in read}
+
+    def may_be_stub(self, name: str) -> bool:
+        """Whether the body may be what raises NotImplementedError: it does, or nobody can tell."""
+        return STUB in (self.reads(name) or {STUB})
+
+
+def _functions(thing: Any) -> list[FunctionType]:
+    """A function, or the methods of a class."""
+    members = list(vars(thing).values()) if isinstance(thing, type) else [thing]
+    return [member for member in members if isinstance(member, FunctionType)]
 
 
 def _source_of(function: Any) -> str:

@@ -1,19 +1,23 @@
-"""Submissions without a notebook: nbgrader would pass over them in silence.
+"""The one intake: whatever lies in a submission's folder, a notebook of the right name comes of it.
 
-What can be graded is adopted under the right name, the original stays, and a folder with nothing
-of use gets a notebook that says so, so that the learner has a mark and is told.
+nbgrader would pass over a folder without a notebook in silence. What can be graded is adopted under
+the right name, the original stays, and a folder with nothing of use gets an empty notebook, so that
+the learner has a mark and is told.
 """
 
 from __future__ import annotations
 
-import html
+import difflib
+import filecmp
 import os
+import shutil
 import stat
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
-from nbformat.v4 import new_markdown_cell, new_notebook
+from nbformat.v4 import new_notebook
 
 from autograder.i18n import _
 from autograder.judging.show import printable
@@ -21,32 +25,97 @@ from autograder.submissions.read import MAX_FILE, read_submission, read_text, te
 
 IGNORED = {"timestamp.txt"}
 MAX_TIMESTAMP = 200
+# What a folder gets that holds nothing of use.
+EMPTY = nbformat.writes(new_notebook(metadata={"adopted": "nothing"})).encode()
 
 
-def take_in(folder: Path, assignment: str) -> str:
-    """Make sure that a submission's folder has a notebook; says what was done, or nothing."""
-    dropped = drop_links(folder)
-    if any(folder.glob("*.ipynb")):
-        return dropped
+@dataclass(frozen=True)
+class Adopted:
+    """A submission's notebook, under its assignment's name, and what learner and instructor are to
+    be told of how it came there."""
+
+    path: Path
+    notes: list[str]
+
+
+def adopt(folder: Path, assignment: str, *, graded_before: bool = False) -> Adopted:
+    """See to it that a submission's folder holds its notebook, and no links.
+
+    Links are gone after the first time, and only then is it told. What the notebook was made from
+    is told each time.
+
+    Raises
+    ------
+    FileNotFoundError where nothing is there any more of what was graded before.
+    """
+    notes = _links_dropped(folder)
     wanted = folder / f"{assignment}.ipynb"
-    files = [p for p in sorted(folder.rglob("*")) if _counts(p, folder)]
-    files.sort(key=lambda p: (assignment not in p.name, p.name))
-    for file in files:
-        data = _notebook_in(file)
-        if data is not None:
-            wanted.write_bytes(data)
-            return _("{file} was graded as {wanted}.").format(
-                file=printable(str(file.relative_to(folder))), wanted=wanted.name
+    files = _candidates(folder, wanted)
+    if not wanted.exists() and not any(_made(wanted, file) for file in files):
+        if graded_before:
+            raise FileNotFoundError(f"no notebook {wanted.name} in {folder}")
+        wanted.write_bytes(EMPTY)
+    origin = next((file for file in files if _was_made_from(wanted, file)), None)
+    if origin is not None:
+        notes.append(
+            _("{file} was graded as {wanted}.").format(
+                file=_name(origin, folder), wanted=wanted.name
             )
-    held = ", ".join(printable(str(p.relative_to(folder))) for p in files) or _("nothing")
-    told = _("No notebook was handed in; the folder held: {held}.").format(held=held)
-    empty = new_notebook(cells=[new_markdown_cell(html.escape(told), id="intake")])
-    wanted.write_text(nbformat.writes(empty) + "\n", "utf-8")
-    return told
+        )
+    elif _holds(wanted, EMPTY):
+        held = ", ".join(_name(file, folder) for file in files) or _("nothing")
+        notes.append(_("No notebook was handed in; the folder held: {held}.").format(held=held))
+    return Adopted(wanted, notes)
 
 
-def drop_links(folder: Path) -> str:
-    """Remove what is neither a file nor a folder; says what it was, or nothing.
+def _name(file: Path, folder: Path) -> str:
+    return printable(str(file.relative_to(folder)))
+
+
+def _candidates(folder: Path, wanted: Path) -> list[Path]:
+    """What a notebook could be made from: notebooks of other names first, the nearest name of them,
+    then the newest."""
+    files = [p for p in sorted(folder.rglob("*")) if p != wanted and _counts(p, folder)]
+    files.sort(key=lambda p: (wanted.stem not in p.name, p.name))
+    notebooks = [p for p in files if _is_named_one(p, wanted)]
+    notebooks.sort(key=lambda p: (_likeness(p, wanted), p.stat().st_mtime), reverse=True)
+    return notebooks + [p for p in files if p not in notebooks]
+
+
+def _likeness(file: Path, wanted: Path) -> float:
+    return difflib.SequenceMatcher(None, file.stem, wanted.stem).ratio()
+
+
+def _is_named_one(file: Path, wanted: Path) -> bool:
+    return file.suffix == ".ipynb" and file.parent == wanted.parent
+
+
+def _made(wanted: Path, file: Path) -> bool:
+    """Make the notebook from a file, if there is one in it."""
+    if _is_named_one(file, wanted):
+        # Whatever is in it, that is what was handed in.
+        shutil.copyfile(file, wanted)
+        return True
+    data = _notebook_in(file)
+    if data is not None:
+        wanted.write_bytes(data)
+    return data is not None
+
+
+def _was_made_from(wanted: Path, file: Path) -> bool:
+    # Not for every file that lies beside a notebook: to look into a large one takes long.
+    if file.suffix != ".py" and not zipfile.is_zipfile(file):
+        return filecmp.cmp(file, wanted, shallow=False)
+    data = _notebook_in(file)
+    return data is not None and _holds(wanted, data)
+
+
+def _holds(file: Path, data: bytes) -> bool:
+    return file.is_file() and file.stat().st_size == len(data) and file.read_bytes() == data
+
+
+def _links_dropped(folder: Path) -> list[str]:
+    """Remove what is neither a file nor a folder; says what it was.
 
     A link is followed with the rights of whoever grades: it could hand in somebody else's work, or
     have the instructor's files copied into the learner's feedback.
@@ -54,7 +123,7 @@ def drop_links(folder: Path) -> str:
     if folder.is_symlink():
         folder.unlink()
         folder.mkdir()
-        return _("The folder was a link to another; it was removed.")
+        return [_("The folder was a link to another; it was removed.")]
     dropped = []
     for place, folders, names in os.walk(folder):
         for name in sorted([*folders, *names]):
@@ -64,10 +133,9 @@ def drop_links(folder: Path) -> str:
                 path.unlink()
                 dropped.append(printable(str(path.relative_to(folder))))
     if not dropped:
-        return ""
-    return _("Links and other things that are no files were removed: {names}.").format(
-        names=", ".join(dropped)
-    )
+        return []
+    told = _("Links and other things that are no files were removed: {names}.")
+    return [told.format(names=", ".join(dropped))]
 
 
 def see_to_timestamp(folder: Path) -> None:

@@ -27,10 +27,14 @@ MAX_DIGITS = 1000
 
 @dataclass
 class Submission:
-    """A notebook of nbformat 4 and what had to be done to get it."""
+    """A notebook of nbformat 4 and what had to be done to get it.
+
+    repaired: whether its graded cells are where they belong: see `repair`.
+    """
 
     notebook: NotebookNode
     problems: list[str] = field(default_factory=list)
+    repaired: bool = False
 
 
 def read_submission(path: Path) -> Submission:

@@ -23,7 +23,11 @@ MOST_NAMES = 1000
 
 
 def repair(submission: Submission, exercise_set: ExerciseSet) -> Submission:
-    """The submission with every check cell in place; adds to its problems what was mended."""
+    """The submission with every check cell in place; adds to its problems what was mended. One that
+    was repaired before is left as it is."""
+    if submission.repaired:
+        return submission
+    submission.repaired = True
     cells = submission.notebook.cells
     problems = submission.problems
     defines = _Definitions()

@@ -99,12 +99,12 @@ VALUES = [
         aim="answers twice, so that the next case is answered already",
     ),
     answers(
-        "speak({'oracle': 'global gabor', 'args': []})\nreturn 1.0",
+        "speak({'oracle': 'gabor', 'args': []})\nreturn 1.0",
         name="oracle_not_given",
         aim="asks the reference itself for the answer",
     ),
     answers(
-        "speak({'oracle': 'argument theta', 'args': [1]})\nreturn 1.0",
+        "speak({'oracle': 'theta', 'args': [1]})\nreturn 1.0",
         name="oracle_of_an_array",
         aim="calls an argument that is no function",
     ),

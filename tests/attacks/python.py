@@ -281,15 +281,4 @@ JUDGE = [
         },
         costs=(SLOPE,),
     ),
-    Attack(
-        "stand_in_abused",
-        "is wrong on purpose, so that the reference stands in and can be asked",
-        cells={
-            "gabor": WRONG,
-            "gabor_gradient": "def gabor_gradient(theta, x, y):\n    r = gabor(theta, x)\n    raise ValueError('S3CRET ' + repr(r))\n",
-        },
-        costs=("gabor", "gabor_gradient"),
-        also=("gabor_gradient",),
-        hidden=("S3CRET [",),
-    ),
 ]

@@ -98,7 +98,7 @@ def outputs(done: Graded) -> str:
 
 def told(done: Graded) -> str:
     """What the cells and the verdicts say to somebody: no source."""
-    write_outputs(done, {part.grade_id: part.name for part in GRADIENT.parts})
+    write_outputs(done, GRADIENT)
     texts = [cell.source for cell in done.notebook.cells if cell.cell_type == "markdown"]
     return outputs(done) + "\n".join(texts)
 

@@ -130,13 +130,9 @@ class Host:
         snapshot = self._snapshots[request["snapshot"]]
         if do == "call":
             return self._answer(snapshot, request, blobs)
-        name, header = request.get("name", ""), {}
+        header = {}
         if do == "defines":
-            header = {"defines": snapshot.defines(name)}
-        elif do == "replace":
-            snapshot.replace(name, self._stand_in(f"global {name}", request["parameters"]))
-        elif do == "restore":
-            snapshot.restore()
+            header = {"defines": snapshot.defines(request["name"])}
         elif do == "end":
             snapshot.close()
         return packed({**header, "problem": snapshot.problem})
@@ -157,19 +153,16 @@ class Host:
         if "rng" in spec:
             return FRESH_RNG
         if "oracle" in spec:
-            return self._stand_in(f"argument {name}", spec["oracle"])
+            return StandIn(self._channel, name, spec["oracle"])
         return decode(spec["value"], blobs)
-
-    def _stand_in(self, key: str, parameters: list[str] | None) -> StandIn:
-        return StandIn(self._channel, key, parameters)
 
 
 class StandIn(Oracle):
     """Stands for an oracle that stays home, which counts, bounds and writes down its calls."""
 
-    def __init__(self, channel: Channel, key: str, parameters: list[str] | None) -> None:
+    def __init__(self, channel: Channel, name: str, parameters: list[str] | None) -> None:
         super().__init__(self._ask)
-        self.key = key
+        self.name = name
         self._channel = channel
         self._parameters = parameters
 
@@ -184,8 +177,8 @@ class StandIn(Oracle):
     def _ask(self, *args: Any) -> Any:
         started = time.monotonic()
         out: list[bytes] = []
-        functions = {str(i): arg.key for i, arg in enumerate(args) if isinstance(arg, StandIn)}
-        header = {"oracle": self.key, "args": encode(list(args), out), "functions": functions}
+        functions = {str(i): arg.name for i, arg in enumerate(args) if isinstance(arg, StandIn)}
+        header = {"oracle": self.name, "args": encode(list(args), out), "functions": functions}
         if not fits(header, out):
             raise ValueError("the arguments are too large")
         deadline = started + IDLE_SECONDS

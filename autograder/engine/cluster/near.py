@@ -28,7 +28,7 @@ from autograder.engine.interface import (
     RunnerLost,
     Status,
 )
-from autograder.engine.trusted.asking import ORACLE_BYTES, argument, consult
+from autograder.engine.trusted.asking import ORACLE_BYTES, argument, consult, oracles_of
 from autograder.engine.trusted.bounds import bounded
 from autograder.engine.trusted.outputs import checked
 from autograder.engine.trusted.session import StartError
@@ -290,22 +290,11 @@ class RemoteSnapshot:
         self._session = session
         self._number = number
         self._known = known
-        self._replaced: dict[str, Oracle] = {}
 
     def defines(self, name: str) -> bool:
         """Whether the learner's code has a global of this name; True where nobody can tell."""
         reply, _blobs = self._ask({"do": "defines", "name": name})
         return reply.get("defines") is not False
-
-    def replace(self, name: str, oracle: Oracle) -> None:
-        """Bind the global `name` to a function of the judge's."""
-        self._replaced[f"global {name}"] = oracle
-        self._ask({"do": "replace", "name": name, "parameters": oracle.parameters})
-
-    def restore(self) -> None:
-        """Forget what was replaced, and what earlier calls changed."""
-        self._replaced.clear()
-        self._ask({"do": "restore"})
 
     def call(self, question: Call) -> Answer:
         """Put a question."""
@@ -318,8 +307,7 @@ class RemoteSnapshot:
             "parameters": question.parameters,
             "probe": question.probe,
         }
-        given = {f"argument {n}": v for n, v in question.args.items() if isinstance(v, Oracle)}
-        oracles = {**self._replaced, **given}
+        oracles = oracles_of(question)
         try:
             reply, blobs = self._ask(request, blobs, seconds=limit)
             left = limit

@@ -14,7 +14,7 @@ from typing import Any
 from distributed import Worker, WorkerPlugin, get_worker
 
 from autograder.engine.cluster.connection import connect
-from autograder.engine.cluster.far import host, refused, versions
+from autograder.engine.cluster.far import host, refused
 from autograder.engine.interface import Runner
 from autograder.engine.trusted.plain import PlainRunner
 from autograder.engine.warm.handle import SandboxedRunner
@@ -41,7 +41,7 @@ class ZygotePlugin(WorkerPlugin):
 def facts(name: str, dask_worker: Worker) -> dict[str, Any]:
     """What home wants to know of a worker beforehand."""
     runner = _runner(dask_worker, name)
-    return {"versions": versions(), "refused": refused(runner), "protects": runner.protects}
+    return {"refused": refused(runner), "protects": runner.protects}
 
 
 def serve_session(name: str, address: tuple[str, int], token: str, tls: bool) -> str:

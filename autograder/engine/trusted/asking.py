@@ -102,7 +102,6 @@ class AskedSnapshot:
         self._budget = budget
         self._worker: Channel | None = None
         self._worker_pid = 0
-        self._replaced: dict[str, Oracle] = {}
         self._defined: dict[str, bool] = {}
         self._timeouts: Counter[tuple[str, str]] = Counter()
 
@@ -112,16 +111,6 @@ class AskedSnapshot:
             reply = self._control({"do": "defines", "name": name})
             self._defined[name] = reply is None or reply.get("defines") is not False
         return self._defined[name]
-
-    def replace(self, name: str, oracle: Oracle) -> None:
-        """Bind the global `name` to a function of the judge's."""
-        self._drop_worker()
-        self._replaced[name] = oracle
-
-    def restore(self) -> None:
-        """Forget what was replaced, and what earlier calls changed."""
-        self._drop_worker()
-        self._replaced.clear()
 
     def call(self, question: Call) -> Answer:
         """Put a question."""
@@ -134,7 +123,7 @@ class AskedSnapshot:
         if self._timeouts[asked] >= most or of_all >= OF_ALL_STEPS * most:
             return Answer(TimedOut(self._limits.call_seconds))
         self._processes.allow(self._limits.processes)
-        oracles = self._oracles(question)
+        oracles = oracles_of(question)
         start, waited = time.monotonic(), _waited(oracles)
         seconds = min(self._limits.call_seconds, self._budget.left)
         try:
@@ -194,11 +183,6 @@ class AskedSnapshot:
                 asked = worker.receive(later)
         return asked
 
-    def _oracles(self, question: Call) -> dict[str, Oracle]:
-        """What a learner's code may call while it answers."""
-        given = {f"argument {n}": v for n, v in question.args.items() if isinstance(v, Oracle)}
-        return {**{f"global {name}": f for name, f in self._replaced.items()}, **given}
-
     def _ready_worker(self, deadline: float) -> Channel:
         if self._worker is None:
             if self._base is None:
@@ -209,9 +193,6 @@ class AskedSnapshot:
             except (Closed, MalformedValue):
                 self._lose_base()
                 raise
-            for name in self._replaced:
-                self._worker.send({"do": "replace", "name": name}, deadline=deadline)
-                self._worker.receive(deadline)
         return self._worker
 
     def _drop_worker(self) -> None:
@@ -245,6 +226,12 @@ class Budget:
     def spend(self, seconds: float) -> None:
         """Take seconds off."""
         self.left -= seconds
+
+
+def oracles_of(question: Call) -> dict[str, Oracle]:
+    """What a learner's code may call of the judge's while it answers: the function arguments of
+    this very case, and nothing else."""
+    return {name: value for name, value in question.args.items() if isinstance(value, Oracle)}
 
 
 def consult(

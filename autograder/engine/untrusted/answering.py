@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-import inspect
 import os
 import random
 import signal
@@ -49,8 +48,6 @@ class Server:
         do = request["do"]
         if do == "defines":
             self.channel.send({"defines": request["name"] in self.namespace})
-        elif do == "replace":
-            self._replace(request["name"])
         elif do == "fork":
             self._fork(self.channel.fds.pop())
         else:
@@ -73,37 +70,19 @@ class Server:
         os.close(fd)
         self.channel.send({"forked": pid})
 
-    def _replace(self, name: str) -> None:
-        """Stand a proxy in for a function; it takes arguments as the function does."""
-        signature = None
-        with contextlib.suppress(Exception):
-            signature = inspect.signature(self.namespace[name])
-        self.namespace[name] = self._proxy(f"global {name}", name, signature)
-        self.channel.send({"replaced": name})
-
-    def _proxy(
-        self,
-        key: str,
-        name: str,
-        signature: inspect.Signature | None = None,
-        parameters: list[str] | None = None,
-    ) -> Callable[..., Any]:
+    def _proxy(self, name: str, parameters: list[str] | None) -> Callable[..., Any]:
         def oracle(*args: Any, **options: Any) -> Any:
-            if signature is not None:
-                bound = signature.bind(*args, **options)
-                bound.apply_defaults()
-                args, options = bound.args, bound.kwargs
             if options:
                 args = by_position(parameters, args, options)
-            return self._ask(key, list(args))
+            return self._ask(name, list(args))
 
         oracle.__name__ = oracle.__qualname__ = name
-        self.proxies[oracle] = key
+        self.proxies[oracle] = name
         return oracle
 
-    def _ask(self, key: str, args: list[Any]) -> Any:
+    def _ask(self, name: str, args: list[Any]) -> Any:
         out: list[bytes] = []
-        header = {"oracle": key, "args": encode(args, out), "functions": self._functions(args)}
+        header = {"oracle": name, "args": encode(args, out), "functions": self._functions(args)}
         question = packed(header, out)
         with self._turn:
             self.channel.send_packed(question)
@@ -130,7 +109,7 @@ class Server:
         if "rng" in spec:
             return np.random.default_rng(spec["rng"])
         if "oracle" in spec:
-            return self._proxy(f"argument {name}", name, parameters=spec["oracle"])
+            return self._proxy(name, spec["oracle"])
         return decode(spec["value"], blobs)
 
     def _ready(self, request: dict[str, Any], args: dict[str, Any]) -> Callable[[], Any]:
