@@ -16,9 +16,9 @@ from nbgrader.coursedir import CourseDirectory
 
 from autograder.classes.converter import CannotWrite, ClassAutograde, _stop_where_full
 from autograder.classes.fingerprints import fingerprints
-from autograder.classes.pool import Crew, Job, Lost, Work, settle
+from autograder.classes.pool import Job, Lost, Pool, Work, settle
 from autograder.classes.run import autograde, grade_class, quietly
-from autograder.classes.staging import SHELVES, Shelf
+from autograder.classes.staging import AREAS, Staging
 from autograder.engine.interface import Limits
 from autograder.engine.warm.handle import SandboxedRunner
 from autograder.gradebook.ledger import Entry, Ledger, LockedGradebook
@@ -226,7 +226,7 @@ def test_a_mended_case_changes_the_fingerprint_of_what_it_touches(tmp_path: Path
     assert len(changed("import numpy as np\n", "import numpy as np  # the array library\n")) == 9
 
 
-# ----------------------------------------------------------- the writer, the judges, the shelf
+# ---------------------------------------------------- the writer, the judges, the staging area
 
 
 def test_a_locked_gradebook_is_waited_for_and_then_told(
@@ -261,28 +261,28 @@ def test_a_full_disk_stops_the_run_and_says_what_to_do() -> None:
     _stop_where_full(PermissionError(13, "Permission denied"))
 
 
-def test_a_shelf_of_a_run_that_was_killed_is_cleared(tmp_path: Path) -> None:
+def test_the_staging_area_of_a_run_that_was_killed_is_cleared(tmp_path: Path) -> None:
     """And one that is in use is not."""
-    abandoned = tmp_path / SHELVES / "killed"
+    abandoned = tmp_path / AREAS / "killed"
     (abandoned / "3").mkdir(parents=True)
     (abandoned / "3" / "gradient.ipynb").write_text("half")
     (abandoned / "lock").touch()
-    with Shelf(tmp_path) as shelf:
+    with Staging(tmp_path) as staging:
         assert not abandoned.exists()
         (tmp_path / "b").write_text("two")
-        half = shelf.make({"a.txt": "one", "data/b.txt": tmp_path / "b"}, 0o444)
-        with Shelf(tmp_path):
+        half = staging.make({"a.txt": "one", "data/b.txt": tmp_path / "b"}, 0o444)
+        with Staging(tmp_path):
             assert half.exists()
         (tmp_path / "wanted").mkdir()
-        shelf.place(half, tmp_path / "wanted")
+        staging.place(half, tmp_path / "wanted")
         assert (tmp_path / "wanted" / "data" / "b.txt").read_text() == "two"
         assert (tmp_path / "wanted" / "a.txt").stat().st_mode & 0o777 == 0o444
-    assert not (tmp_path / SHELVES).exists()
+    assert not (tmp_path / AREAS).exists()
 
 
-def crew_at_work(work: Work, jobs: list[Job], patience: float = 60.0) -> dict[int, Any]:
-    with Crew(2, lambda place: lambda: work, patience) as crew:
-        came: Iterator[Any] = (found for found in crew.run(jobs) if found is not None)
+def pool_at_work(work: Work, jobs: list[Job], patience: float = 60.0) -> dict[int, Any]:
+    with Pool(2, lambda place: lambda: work, patience) as pool:
+        came: Iterator[Any] = (found for found in pool.run(jobs) if found is not None)
         return {job["n"]: outcome for job, outcome in came}
 
 
@@ -298,7 +298,7 @@ def test_judges_do_every_job_and_a_lost_one_is_tried_again_once(tmp_path: Path) 
             time.sleep(60)
         return {"square": job["n"] ** 2}
 
-    came = crew_at_work(work, [{"n": n} for n in range(12)], patience=1.0)
+    came = pool_at_work(work, [{"n": n} for n in range(12)], patience=1.0)
     assert isinstance(came.pop(7), Lost) and isinstance(came.pop(5), Lost)
     assert came == {n: {"square": n**2} for n in range(12) if n not in (5, 7)}
 
@@ -323,8 +323,8 @@ def test_judges_settle_on_processors_of_their_own_and_sessions_go_along() -> Non
             shown = session.execute("import os; print(sorted(os.sched_getaffinity(0)))").outputs
         return {"judge": sorted(os.sched_getaffinity(0)), "session": json.loads(shown[0]["text"])}
 
-    with Crew(2, prepare, 60.0) as crew:
-        came = [found[1] for found in crew.run([{"n": n} for n in range(6)]) if found is not None]
+    with Pool(2, prepare, 60.0) as pool:
+        came = [found[1] for found in pool.run([{"n": n} for n in range(6)]) if found is not None]
     assert all(isinstance(c, dict) and c["judge"] == c["session"] for c in came)
     used = {tuple(c["judge"]) for c in came if isinstance(c, dict)}
     assert all(len(processors) == 1 for processors in used)

@@ -27,8 +27,8 @@ from traitlets import Integer, Unicode
 from autograder.classes.cache import Cache, digest, listing
 from autograder.classes.fingerprints import environment, fingerprints
 from autograder.classes.job import Conversion, split
-from autograder.classes.pool import Crew, Job, Lost, Work, settle
-from autograder.classes.staging import Shelf
+from autograder.classes.pool import Job, Lost, Pool, Work, settle
+from autograder.classes.staging import Staging
 from autograder.engine.cluster.client import scheduler_runner
 from autograder.engine.cluster.near import RemoteRunner
 from autograder.engine.interface import Limits
@@ -99,7 +99,7 @@ class Watch(Protocol):
 
 @dataclass
 class Done:
-    """A submission that is graded, and made on the shelf, but not yet written down."""
+    """A submission that is graded, and made in the staging area, but not yet written down."""
 
     job: Job
     outcome: Job
@@ -219,24 +219,24 @@ class _ClassRun:
             project.grading / "cache", self.name, self._common(), fingerprints(self.set)
         )
         autograded = Path(converter._format_dest(".", ".")).resolve()
-        self.shelf = Shelf(autograded.parent)
+        self.staging = Staging(autograded.parent)
         self.gradebook: Gradebook | None = None
         self.done: list[Done] = []
         self.since = time.monotonic()
 
     def close(self) -> None:
-        self.shelf.close()
+        self.staging.close()
         if self.gradebook is not None:
             self.gradebook.close()
 
     def grade(self, students: Sequence[str]) -> None:
         # Judges first: none of them has the gradebook open.
         patience = PATIENCE_SECONDS + TIMES * self.limits.notebook_seconds
-        with Crew(self._count(students), self._prepare, patience) as crew:
+        with Pool(self._count(students), self._prepare, patience) as pool:
             self.gradebook = Gradebook(self.course.db_url, self.course.course_id)
             self.ledger = Ledger(self.gradebook, self.facts)
             try:
-                for come in crew.run(self._jobs(students)):
+                for come in pool.run(self._jobs(students)):
                     if come is not None:
                         self._take(*come)
                     if len(self.done) >= BATCH or time.monotonic() - self.since > BATCH_SECONDS:
@@ -369,7 +369,7 @@ class _ClassRun:
     # ── After the judge ────────────────────────────────────────────────────────────────────────
 
     def _take(self, job: Job, outcome: Job | Lost) -> None:
-        """Make the graded folder on the shelf."""
+        """Make the graded folder in the staging area."""
         student = job["student"]
         if isinstance(outcome, Lost):
             self.watch.log(student, [("ERROR", str(outcome))])
@@ -386,7 +386,7 @@ class _ClassRun:
             handed_in = find_all_files(str(folder), [*self.course.ignore, "*.ipynb"])
             theirs = {os.path.relpath(f, folder): Path(f) for f in handed_in}
             files = {**_beside(theirs, set(ours)), **ours}
-            half = self.shelf.make(files, int(str(self.converter.permissions), 8))
+            half = self.staging.make(files, int(str(self.converter.permissions), 8))
         except Exception as error:
             _stop_where_full(error)
             self.watch.failed(student, f"{type(error).__name__}: {error}")
@@ -416,7 +416,7 @@ class _ClassRun:
         steps = self.late_steps if late else self.other_steps
         if steps:
             self._other_steps(steps, done)
-        self.shelf.place(done.half, graded)
+        self.staging.place(done.half, graded)
         if self.course.groupshared:
             self.converter.set_permissions(self.name, student)
         if not done.outcome["by_chance"]:

@@ -41,7 +41,7 @@ class Judge:
     since: float = 0.0
 
 
-class Crew:
+class Pool:
     """A number of judges.
 
     prepare: called here with the number of each process before it is forked; what it returns is
@@ -92,7 +92,7 @@ class Crew:
             self._end(judge)
         self._judges.clear()
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> Pool:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -159,7 +159,7 @@ def settle(place: int) -> None:
     take turns, and to wake a process on another processor takes longer than most answers. Two runs
     on one machine begin at different ones, mostly.
 
-    place: the number of the judge in its crew.
+    place: the number of the judge in its pool.
     """
     with contextlib.suppress(AttributeError, OSError):
         all_of_them = sorted(os.sched_getaffinity(0))

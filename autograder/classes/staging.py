@@ -1,7 +1,7 @@
 """Where graded folders are made before they appear, whole, where nbgrader keeps them.
 
-A run that was killed leaves half-made folders on its shelf and nowhere else; the next run clears
-every shelf whose owner is gone.
+A run that was killed leaves half-made folders in its staging area and nowhere else; the next run
+clears every area whose owner is gone.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-SHELVES = ".autograding"
+AREAS = ".autograding"
 
 
-class Shelf:
-    """A run's own shelf, in a folder of the file system where the graded folders are."""
+class Staging:
+    """A run's own area, in a folder of the file system where the graded folders are."""
 
     def __init__(self, beside: Path) -> None:
-        self._shelves = beside / SHELVES
-        self._shelves.mkdir(parents=True, exist_ok=True)
-        _clear_abandoned(self._shelves)
-        self._folder = Path(tempfile.mkdtemp(dir=self._shelves))
+        self._areas = beside / AREAS
+        self._areas.mkdir(parents=True, exist_ok=True)
+        _clear_abandoned(self._areas)
+        self._folder = Path(tempfile.mkdtemp(dir=self._areas))
         # Held until this process ends, however it ends.
         self._lock = os.open(self._folder / "lock", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC)
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -57,13 +57,13 @@ class Shelf:
             half.rename(wanted)
 
     def close(self) -> None:
-        """Remove the shelf."""
+        """Remove the area."""
         shutil.rmtree(self._folder, ignore_errors=True)
         os.close(self._lock)
         with contextlib.suppress(OSError):
-            self._shelves.rmdir()
+            self._areas.rmdir()
 
-    def __enter__(self) -> Shelf:
+    def __enter__(self) -> Staging:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -74,8 +74,8 @@ class Shelf:
         return self._folder / str(self._count)
 
 
-def _clear_abandoned(shelves: Path) -> None:
-    for folder in shelves.iterdir():
+def _clear_abandoned(areas: Path) -> None:
+    for folder in areas.iterdir():
         try:
             lock = os.open(folder / "lock", os.O_WRONLY)
         except FileNotFoundError:
