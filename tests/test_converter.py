@@ -7,7 +7,8 @@ import os
 import signal
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from nbgrader.coursedir import CourseDirectory
 
 from autograder.classes.converter import CannotWrite, ClassAutograde, _stop_where_full
 from autograder.classes.fingerprints import fingerprints
-from autograder.classes.pool import Job, Lost, Pool, Work, settle
+from autograder.classes.pool import Lost, Pool, Work, settle
 from autograder.classes.run import autograde, grade_class, quietly
 from autograder.classes.staging import AREAS, Staging
 from autograder.engine.interface import Limits
@@ -280,27 +281,44 @@ def test_the_staging_area_of_a_run_that_was_killed_is_cleared(tmp_path: Path) ->
     assert not (tmp_path / AREAS).exists()
 
 
-def pool_at_work(work: Work, jobs: list[Job], patience: float = 60.0) -> dict[int, Any]:
-    with Pool(2, lambda place: lambda: work, patience) as pool:
-        came: Iterator[Any] = (found for found in pool.run(jobs) if found is not None)
-        return {job["n"]: outcome for job, outcome in came}
+@dataclass(frozen=True)
+class Note:
+    """A job, and what comes of it."""
+
+    n: int
+    answer: Any = None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Note:
+        return cls(**data)
+
+
+def pool_at_work(
+    work: Work[Note, Note], notes: int, patience: float = 60.0
+) -> dict[int, Note | Lost]:
+    with Pool(Note, Note, 2, lambda place: lambda: work, patience) as pool:
+        came = (found for found in pool.run(map(Note, range(notes))) if found is not None)
+        return {job.n: outcome for job, outcome in came}
 
 
 def test_judges_do_every_job_and_a_lost_one_is_tried_again_once(tmp_path: Path) -> None:
     """One dies the first time, one every time, one never comes back."""
 
-    def work(job: Job) -> Job:
-        first = tmp_path / f"tried-{job['n']}"
-        if job["n"] == 7 or (job["n"] == 3 and not first.exists()):
+    def work(job: Note) -> Note:
+        first = tmp_path / f"tried-{job.n}"
+        if job.n == 7 or (job.n == 3 and not first.exists()):
             first.touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        if job["n"] == 5:
+        if job.n == 5:
             time.sleep(60)
-        return {"square": job["n"] ** 2}
+        return Note(job.n, job.n**2)
 
-    came = pool_at_work(work, [{"n": n} for n in range(12)], patience=1.0)
+    came = pool_at_work(work, 12, patience=1.0)
     assert isinstance(came.pop(7), Lost) and isinstance(came.pop(5), Lost)
-    assert came == {n: {"square": n**2} for n in range(12) if n not in (5, 7)}
+    assert came == {n: Note(n, n**2) for n in range(12) if n not in (5, 7)}
 
 
 def test_judges_settle_on_processors_of_their_own_and_sessions_go_along() -> None:
@@ -308,25 +326,27 @@ def test_judges_settle_on_processors_of_their_own_and_sessions_go_along() -> Non
     runner = SandboxedRunner()
     there = os.sched_getaffinity(0)
 
-    def prepare(place: int) -> Callable[[], Work]:
+    def prepare(place: int) -> Callable[[], Work[Note, Note]]:
         lent = runner.lend()
 
-        def make_work() -> Work:
+        def make_work() -> Work[Note, Note]:
             runner.borrow(lent)
             settle(place)
             return work
 
         return make_work
 
-    def work(job: Job) -> Job:
+    def work(job: Note) -> Note:
         with runner.open(None, Limits()) as session:
             shown = session.execute("import os; print(sorted(os.sched_getaffinity(0)))").outputs
-        return {"judge": sorted(os.sched_getaffinity(0)), "session": json.loads(shown[0]["text"])}
+        own = sorted(os.sched_getaffinity(0))
+        return Note(job.n, {"judge": own, "session": json.loads(shown[0]["text"])})
 
-    with Pool(2, prepare, 60.0) as pool:
-        came = [found[1] for found in pool.run([{"n": n} for n in range(6)]) if found is not None]
-    assert all(isinstance(c, dict) and c["judge"] == c["session"] for c in came)
-    used = {tuple(c["judge"]) for c in came if isinstance(c, dict)}
+    with Pool(Note, Note, 2, prepare, 60.0) as pool:
+        found = [come[1] for come in pool.run(map(Note, range(6))) if come is not None]
+    came = [note.answer for note in found if isinstance(note, Note)]
+    assert len(came) == 6 and all(c["judge"] == c["session"] for c in came)
+    used = {tuple(c["judge"]) for c in came}
     assert all(len(processors) == 1 for processors in used)
     assert len(used) == min(2, len(there))
     assert os.sched_getaffinity(0) == there

@@ -54,7 +54,9 @@ def assert_marks_are_the_predicted_ones(course: Course) -> None:
     for student, mark in predicted(course).items():
         keys = ("points", "status", "mistake")
         verdicts = records[student].verdicts
-        assert {n: {k: v[k] for k in keys} for n, v in verdicts.items()} == mark["functions"]
+        assert {n: {k: getattr(v, k) for k in keys} for n, v in verdicts.items()} == mark[
+            "functions"
+        ]
         assert course.marks(student) == {n: f["points"] for n, f in mark["functions"].items()}
 
 

@@ -13,7 +13,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,15 +26,14 @@ from traitlets import Integer, Unicode
 
 from autograder.classes.cache import Cache, digest, listing
 from autograder.classes.fingerprints import environment, fingerprints
-from autograder.classes.job import Conversion, split
-from autograder.classes.pool import Job, Lost, Pool, Work, settle
+from autograder.classes.job import Conversion, Job, Outcome, split
+from autograder.classes.pool import Lost, Pool, Work, settle
 from autograder.classes.staging import Staging
 from autograder.engine.cluster.client import scheduler_runner
 from autograder.engine.cluster.near import RemoteRunner
 from autograder.engine.interface import Limits
 from autograder.engine.warm.handle import SandboxedRunner, default_runner, require_sandbox
 from autograder.gradebook.ledger import Entry, Ledger
-from autograder.gradebook.marks import Comment, Mark
 from autograder.gradebook.preprocessors import GradeSubmission, SaveGrades, SubmissionExporter
 from autograder.gradebook.source_facts import SourceFacts, read_facts
 from autograder.grading import Stopped
@@ -72,7 +71,7 @@ class CannotWrite(Stopped):
 class Watch(Protocol):
     """Who is told how a class run goes. Each student is told about exactly once."""
 
-    def graded(self, student: str, verdicts: dict[str, dict[str, Any]], adopted: str) -> None:
+    def graded(self, student: str, verdicts: Mapping[str, Verdict], adopted: str) -> None:
         """Graded, and everything is written. adopted: what was done to find a notebook."""
         ...
 
@@ -102,7 +101,7 @@ class Done:
     """A submission that is graded, and made in the staging area, but not yet written down."""
 
     job: Job
-    outcome: Job
+    outcome: Outcome
     half: Path
 
 
@@ -232,7 +231,7 @@ class _ClassRun:
     def grade(self, students: Sequence[str]) -> None:
         # Judges first: none of them has the gradebook open.
         patience = PATIENCE_SECONDS + TIMES * self.limits.notebook_seconds
-        with Pool(self._count(students), self._prepare, patience) as pool:
+        with Pool(Job, Outcome, self._count(students), self._prepare, patience) as pool:
             self.gradebook = Gradebook(self.course.db_url, self.course.course_id)
             self.ledger = Ledger(self.gradebook, self.facts)
             try:
@@ -248,12 +247,12 @@ class _ClassRun:
     def _count(self, students: Sequence[str]) -> int:
         return max(1, min(self.at_a_time, len(students)))
 
-    def _prepare(self, place: int) -> Callable[[], Work]:
+    def _prepare(self, place: int) -> Callable[[], Work[Job, Outcome]]:
         """Before a judge's process is forked: a line of its own to the warm process."""
         runner = default_runner() if self.elsewhere is None else self.elsewhere
         lent = runner.lend() if isinstance(runner, SandboxedRunner) else None
 
-        def make_work() -> Work:
+        def make_work() -> Work[Job, Outcome]:
             if isinstance(runner, SandboxedRunner) and lent is not None:
                 runner.borrow(lent)
                 settle(place)
@@ -313,16 +312,16 @@ class _ClassRun:
                 if kept.matches(graded, scores):
                     self.watch.unchanged(student)
                     return None
-        return {
-            "student": student,
-            "path": str(path),
-            "adopted": adopted,
-            "timestamp": None if timestamp is None else timestamp.isoformat(),
-            "key": key,
-            "seed": grading_round.seed,
-            "round": grading_round.number,
-            "standing": {n: _as_dict(v) for n, v in (kept.verdicts if kept else {}).items()},
-        }
+        return Job(
+            student,
+            path,
+            timestamp,
+            seed=grading_round.seed,
+            round=grading_round.number,
+            standing=kept.verdicts if kept else {},
+            adopted=adopted,
+            key=key,
+        )
 
     def _notebook(self, folder: Path, student: str) -> Path:
         """The notebook under its right name, after the course's hook has had its say."""
@@ -368,20 +367,20 @@ class _ClassRun:
 
     # ── After the judge ────────────────────────────────────────────────────────────────────────
 
-    def _take(self, job: Job, outcome: Job | Lost) -> None:
+    def _take(self, job: Job, outcome: Outcome | Lost) -> None:
         """Make the graded folder in the staging area."""
-        student = job["student"]
+        student = job.student
         if isinstance(outcome, Lost):
             self.watch.log(student, [("ERROR", str(outcome))])
             self.watch.failed(student, str(outcome))
             return
-        if "failed" in outcome:
-            self.watch.log(student, outcome["log"])
-            self.watch.failed(student, outcome["failed"])
+        if outcome.failed:
+            self.watch.log(student, outcome.log)
+            self.watch.failed(student, outcome.failed)
             return
-        folder = Path(job["path"]).parent
+        folder = job.path.parent
         ours: dict[str, Path | str] = {**self.source_files}
-        ours[f"{self.name}.ipynb"] = outcome["notebook"]
+        ours[f"{self.name}.ipynb"] = outcome.notebook
         try:
             handed_in = find_all_files(str(folder), [*self.course.ignore, "*.ipynb"])
             theirs = {os.path.relpath(f, folder): Path(f) for f in handed_in}
@@ -403,7 +402,7 @@ class _ClassRun:
             return
         late = set(self.ledger.write([_entry(d) for d in batch], waiting=self.watch.say))
         for done in batch:
-            student = done.job["student"]
+            student = done.job.student
             try:
                 self._finish(done, late=student in late)
             except (Exception, SystemExit) as error:
@@ -411,7 +410,7 @@ class _ClassRun:
                 self.watch.failed(student, f"{type(error).__name__}: {error}")
 
     def _finish(self, done: Done, *, late: bool) -> None:
-        job, student = done.job, done.job["student"]
+        job, outcome, student = done.job, done.outcome, done.job.student
         graded = Path(self.converter._format_dest(self.name, student))
         steps = self.late_steps if late else self.other_steps
         if steps:
@@ -419,12 +418,12 @@ class _ClassRun:
         self.staging.place(done.half, graded)
         if self.course.groupshared:
             self.converter.set_permissions(self.name, student)
-        if not done.outcome["by_chance"]:
-            self.cache.keep(student, job["key"], done.outcome["verdicts"], graded)
+        if not outcome.by_chance:
+            self.cache.keep(student, job.key, outcome.verdicts, graded)
         self.converter.notebooks = [str(graded / f"{self.name}.ipynb")]
         self.converter.run_post_convert_hook()
-        self.watch.log(student, [*done.outcome["log"], *_told(done)])
-        self.watch.graded(student, done.outcome["verdicts"], job["adopted"])
+        self.watch.log(student, [*outcome.log, *_told(done)])
+        self.watch.graded(student, outcome.verdicts, job.adopted)
 
     def _other_steps(self, steps: Sequence[Any], done: Done) -> None:
         """Late penalties and what else stands in the list behind the marks, as nbgrader does."""
@@ -432,7 +431,7 @@ class _ClassRun:
         notebook = nbformat.read(file, 4)
         resources: Any = {
             "nbgrader": {
-                "student": done.job["student"],
+                "student": done.job.student,
                 "assignment": self.name,
                 "notebook": self.name,
                 "db_url": self.course.db_url,
@@ -441,7 +440,7 @@ class _ClassRun:
         for step in steps:
             notebook, resources = step(notebook, resources)
         text = nbformat.writes(notebook, version=4) + "\n"
-        if text != done.outcome["notebook"]:
+        if text != done.outcome.notebook:
             mode = file.stat().st_mode
             file.unlink()
             file.write_text(text, "utf-8")
@@ -468,30 +467,20 @@ def _beside(theirs: dict[str, Path], ours: set[str]) -> dict[str, Path]:
 
 def _told(done: Done) -> Iterator[tuple[str, str]]:
     """What came of a submission, for its log."""
-    verdicts = done.outcome["verdicts"]
+    verdicts = done.outcome.verdicts
     for name, verdict in verdicts.items():
-        points = f"{verdict['points']:g} of {verdict['max_points']:g}"
-        named = f", {verdict['mistake']}" if verdict["mistake"] else ""
-        yield "INFO", f"{name}: {points}, {verdict['status']}{named}"
-    got, most = (sum(v[key] for v in verdicts.values()) for key in ("points", "max_points"))
+        points = f"{verdict.points:g} of {verdict.max_points:g}"
+        named = f", {verdict.mistake}" if verdict.mistake else ""
+        yield "INFO", f"{name}: {points}, {verdict.status}{named}"
+    got = sum(verdict.points for verdict in verdicts.values())
+    most = sum(verdict.max_points for verdict in verdicts.values())
     now = datetime.datetime.now().astimezone().isoformat(" ", "seconds")
-    seconds = done.outcome["seconds"]
-    number = done.job["round"]
+    seconds, number = done.outcome.seconds, done.job.round
     yield "INFO", f"{got:g} of {most:g} points in {seconds:.2f} s, round {number}, at {now}"
 
 
 def _entry(done: Done) -> Entry:
-    stamp = done.job["timestamp"]
-    return Entry(
-        done.job["student"],
-        None if stamp is None else datetime.datetime.fromisoformat(stamp),
-        [Mark(*mark) for mark in done.outcome["marks"]],
-        [Comment(*comment) for comment in done.outcome["comments"]],
-    )
-
-
-def _as_dict(verdict: Verdict) -> dict[str, Any]:
-    return {field.name: getattr(verdict, field.name) for field in fields(Verdict)}
+    return Entry(done.job.student, done.job.timestamp, done.outcome.marks, done.outcome.comments)
 
 
 def _stop_where_full(error: BaseException) -> None:

@@ -15,8 +15,9 @@ import os
 import time
 import traceback
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import nbformat
 from nbconvert.exporters.exporter import ResourcesDict
@@ -30,15 +31,86 @@ from nbgrader.preprocessors import (
     SaveAutoGrades,
 )
 
-from autograder.classes.pool import Job
-from autograder.gradebook.marks import comments_of, marks_of
+from autograder.gradebook.marks import Comment, Mark, comments_of, marks_of
 from autograder.gradebook.preprocessors import GradeSubmission, read_as_submission
-from autograder.gradebook.record import RECORD
+from autograder.gradebook.record import verdicts_in
 from autograder.gradebook.source_facts import SourceFacts
 from autograder.judging.sets import ExerciseSet
 from autograder.judging.verdict import Verdict
 
 WRITERS = (SaveAutoGrades, AssignLatePenalties)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A submission for a judge, and what its writer must know afterwards.
+
+    path: the notebook. timestamp: when it was handed in. seed, round: of the hidden cases.
+    standing: verdicts of an earlier grading that still hold, by part. adopted: what was done to
+    find a notebook. key: under which the outcome is kept.
+    """
+
+    student: str
+    path: Path
+    timestamp: datetime.datetime | None
+    seed: str
+    round: int
+    standing: dict[str, Verdict]
+    adopted: str
+    key: str
+
+    def to_json(self) -> dict[str, Any]:
+        """See `pool.Message`."""
+        return {
+            **vars(self),
+            "path": str(self.path),
+            "timestamp": None if self.timestamp is None else self.timestamp.isoformat(),
+            "standing": {name: verdict.to_json() for name, verdict in self.standing.items()},
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """See `pool.Message`."""
+        stamp, standing = data["timestamp"], data["standing"]
+        made = {
+            "path": Path(data["path"]),
+            "timestamp": None if stamp is None else datetime.datetime.fromisoformat(stamp),
+            "standing": {name: Verdict.from_json(verdict) for name, verdict in standing.items()},
+        }
+        return cls(**{**data, **made})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a submission.
+
+    failed: why it could not be graded, or nothing. log: what was said over it, as level and line.
+    notebook: the graded one's text. by_chance: whether the clock or a death had a hand in it.
+    """
+
+    failed: str = ""
+    log: list[tuple[str, str]] = field(default_factory=list)
+    seconds: float = 0.0
+    notebook: str = ""
+    marks: list[Mark] = field(default_factory=list)
+    comments: list[Comment] = field(default_factory=list)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    by_chance: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """See `pool.Message`."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """See `pool.Message`."""
+        made = {
+            "log": [(level, line) for level, line in data["log"]],
+            "marks": [Mark(**mark) for mark in data["marks"]],
+            "comments": [Comment(**comment) for comment in data["comments"]],
+            "verdicts": {n: Verdict.from_json(told) for n, told in data["verdicts"].items()},
+        }
+        return cls(**{**data, **made})
 
 
 def split(autograde: Sequence[Any]) -> tuple[list[Any], list[Any]]:
@@ -82,41 +154,39 @@ class Conversion:
             logger.propagate = False
             logger.setLevel(logging.INFO)
 
-    def __call__(self, job: Job) -> Job:
-        """Grade. job: student, path of the notebook, seed and round of the cases, verdicts that
-        stand. Returns notebook, marks and comments, or why there are none; and what was said."""
+    def __call__(self, job: Job) -> Outcome:
+        """Grade a submission."""
         self._told.lines.clear()
         started = time.monotonic()
         try:
             outcome = self._grade(job)
         except Exception as error:
             self._log.error("%s", traceback.format_exc())
-            outcome = {"failed": f"{type(error).__name__}: {error}"}
-        seconds = time.monotonic() - started
-        return {**outcome, "log": list(self._told.lines), "seconds": round(seconds, 3)}
+            outcome = Outcome(failed=f"{type(error).__name__}: {error}")
+        seconds = round(time.monotonic() - started, 3)
+        return replace(outcome, log=list(self._told.lines), seconds=seconds)
 
-    def _grade(self, job: Job) -> Job:
-        path = Path(job["path"])
-        notebook = read_as_submission(path)
-        resources = self._resources(job, path)
+    def _grade(self, job: Job) -> Outcome:
+        notebook = read_as_submission(job.path)
+        resources = self._resources(job)
         if self._grading is not None:
-            self._grading.seed, self._grading.round_number = job["seed"], job["round"]
-            self._grading.standing = {n: Verdict(**v) for n, v in job["standing"].items()}
+            self._grading.seed, self._grading.round_number = job.seed, job.round
+            self._grading.standing = job.standing
         for step in self._steps:
             notebook, resources = step(notebook, resources)
-        record = notebook.metadata.get(RECORD, {})
-        marks = marks_of(notebook, self._parts, record.get("verdicts", {}), self._log)
-        return {
-            "notebook": nbformat.writes(notebook, version=4) + "\n",
-            "marks": [[m.grade_id, m.auto_score, m.look] for m in marks],
-            "comments": [[c.grade_id, c.auto_comment] for c in comments_of(notebook)],
-            "verdicts": record.get("verdicts", {}),
-            "by_chance": self._grading is None or self._grading.by_chance,
-        }
+        verdicts = verdicts_in(notebook.metadata)
+        marks = marks_of(notebook, self._parts, verdicts, self._log)
+        return Outcome(
+            notebook=nbformat.writes(notebook, version=4) + "\n",
+            marks=marks,
+            comments=comments_of(notebook),
+            verdicts=verdicts,
+            by_chance=self._grading is None or self._grading.by_chance,
+        )
 
-    def _resources(self, job: Job, path: Path) -> ResourcesDict:
+    def _resources(self, job: Job) -> ResourcesDict:
         """What nbconvert and nbgrader tell a preprocessor of the file."""
-        changed = datetime.datetime.fromtimestamp(os.path.getmtime(path))
+        changed = datetime.datetime.fromtimestamp(os.path.getmtime(job.path))
         name = self._facts.assignment
         resources = ResourcesDict(
             unique_key=name,
@@ -126,10 +196,10 @@ class Conversion:
             raw_mimetypes=[],
         )
         resources["metadata"] = ResourcesDict(
-            name=name, path=str(path.parent), modified_date=changed.strftime("%B %d, %Y")
+            name=name, path=str(job.path.parent), modified_date=changed.strftime("%B %d, %Y")
         )
         resources["nbgrader"] = {
-            "student": job["student"],
+            "student": job.student,
             "assignment": name,
             "notebook": name,
             "db_url": self._db_url,

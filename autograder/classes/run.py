@@ -15,11 +15,10 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import GenerateFeedback
@@ -36,6 +35,7 @@ from autograder.gradebook.preprocessors import GradeSubmission
 from autograder.gradebook.record import read_records
 from autograder.grading.rounds import Round
 from autograder.i18n import _
+from autograder.judging.verdict import Verdict
 from autograder.project import Project
 from autograder.release.configuration import course_config, place_of
 from autograder.submissions.adopt import take_in
@@ -101,7 +101,7 @@ class Summary:
 
     assignment: str
     logs: Path
-    graded: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    graded: dict[str, dict[str, Verdict]] = field(default_factory=dict)
     unchanged: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
@@ -121,7 +121,7 @@ class Summary:
     @property
     def mean_points(self) -> float:
         """The mean of the points that this run gave."""
-        points = [_sum(verdicts, "points") for verdicts in self.graded.values()]
+        points = [_sum(v.points for v in verdicts.values()) for verdicts in self.graded.values()]
         return round(sum(points) / len(points), 2) if points else 0.0
 
     def lines(self) -> list[str]:
@@ -130,7 +130,8 @@ class Summary:
         if self.unchanged:
             out.append(f"{len(self.unchanged)} unchanged: nothing of theirs was to be done again.")
         if self.graded:
-            most = max(_sum(verdicts, "max_points") for verdicts in self.graded.values())
+            graded = self.graded.values()
+            most = max(_sum(v.max_points for v in verdicts.values()) for verdicts in graded)
             of = " of those" if self.unchanged or self.skipped else ""
             out.append(f"Mean{of} {self.mean_points:g} of {most:g} points.")
         for title, told in (
@@ -145,8 +146,8 @@ class Summary:
         return out
 
 
-def _sum(verdicts: dict[str, dict[str, Any]], key: str) -> float:
-    return round(sum(verdict[key] for verdict in verdicts.values()), 2)
+def _sum(points: Iterable[float]) -> float:
+    return round(sum(points), 2)
 
 
 def grade_class(
@@ -243,13 +244,13 @@ class Reporter:
         self.say = say
         summary.logs.mkdir(parents=True, exist_ok=True)
 
-    def graded(self, student: str, verdicts: dict[str, dict[str, Any]], adopted: str) -> None:
+    def graded(self, student: str, verdicts: Mapping[str, Verdict], adopted: str) -> None:
         """See `Watch`."""
-        self.summary.graded[student] = verdicts
+        self.summary.graded[student] = dict(verdicts)
         flags: dict[str, list[str]] = {}
         for name, verdict in verdicts.items():
-            if verdict["flagged"]:
-                flags.setdefault(verdict["flagged"], []).append(name)
+            if verdict.flagged:
+                flags.setdefault(verdict.flagged, []).append(name)
         if flags:
             told = [f"{', '.join(names)}: {why}" for why, names in flags.items()]
             self.summary.flagged[student] = told

@@ -25,7 +25,7 @@ from autograder.engine.interface import Limits, Runner
 from autograder.engine.warm.handle import default_runner, require_sandbox
 from autograder.exercise import AuthorError
 from autograder.gradebook.marks import Mark, marks_of
-from autograder.gradebook.record import RECORD, record_of
+from autograder.gradebook.record import RECORD, record_of, verdicts_in
 from autograder.grading.grade import grade
 from autograder.grading.outputs import write_outputs
 from autograder.grading.rounds import Round, close_round, current_round
@@ -247,8 +247,8 @@ class SaveGrades(SaveAutoGrades):
         self._ours = {p.grade_id: p.name for p in exercise_set.parts} if exercise_set else {}
         self._marks: dict[str, Mark] = {}
         if exercise_set is not None:
-            verdicts = nb.metadata.get(RECORD, {}).get("verdicts", {})
-            self._marks = {m.grade_id: m for m in marks_of(nb, self._ours, verdicts, self.log)}
+            found = marks_of(nb, self._ours, verdicts_in(nb.metadata), self.log)
+            self._marks = {mark.grade_id: mark for mark in found}
         present = {grade_id_of(cell) for cell in nb.cells}
         nb, resources = super().preprocess(nb, resources)
         with self.gradebook:
