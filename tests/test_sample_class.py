@@ -199,7 +199,7 @@ def test_a_submission_that_no_sample_class_made_is_not_written_over(tmp_path):
 @pytest.fixture(scope="module")
 def graded(module_course):
     """The class of thirty, graded by nbgrader's own command."""
-    module_course.configure("c.GradeSubmission.call_seconds = 5.0")
+    module_course.configure("c.GradeSubmission.limits = {'call_seconds': 5.0}")
     make_class(module_course.project, ["gradient"], CLASS, 1)
     module_course.run("nbgrader autograde gradient")
     return module_course

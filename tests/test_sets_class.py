@@ -35,7 +35,7 @@ def graded(request: pytest.FixtureRequest, module_course: Course) -> Course:
 
 def graded_class(course: Course, students: int, command: str = "autograder autograde") -> Course:
     name = course.assignment
-    course.configure("c.GradeSubmission.cell_seconds = 5.0", "c.GradeSubmission.call_seconds = 5.0")
+    course.configure("c.GradeSubmission.limits = {'cell_seconds': 5.0, 'call_seconds': 5.0}")
     make_class(course.project, [name], students, 1)
     course.run(f"{command} {name}")
     course.run(f"nbgrader generate_feedback {name} && autograder report {name}")

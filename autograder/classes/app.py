@@ -56,7 +56,7 @@ of nbgrader's or ours, for this run:
 
     autograder autograde ps1 --notebook "problem*" --db sqlite:///other.db
     autograder autograde ps1 --Execute.timeout=60
-    autograder autograde gradient --GradeSubmission.call_seconds=20
+    autograder autograde gradient "--GradeSubmission.limits={'call_seconds': 20}"
 
 An assignment that is a set of this course is graded by hidden cases,
 outside the learner's process. The exit code is 0 where everybody could be

@@ -18,7 +18,7 @@ from typing import Any
 from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
-from traitlets import Bool, Dict, Float, Integer, Unicode
+from traitlets import Bool, Dict, Integer, Unicode
 from traitlets.config import Config
 
 from autograder.engine.interface import Limits, Runner
@@ -122,17 +122,10 @@ class GradeSubmission(NbGraderPreprocessor):
     ).tag(config=True)
     limits = Dict(
         help="What a submission may use up: fields of autograder.engine.interface.Limits, such as "
-        "{'threads': 8, 'scratch_bytes': 10_000_000}.",
+        "{'call_seconds': 20, 'memory_bytes': 1_000_000_000}.",
     ).tag(config=True)
     assignment_limits = Dict(
         help="The same for single assignments, by name: {'adam': {'notebook_seconds': 600}}.",
-    ).tag(config=True)
-    cell_seconds = Float(Limits().cell_seconds, help="Wall time for one cell.").tag(config=True)
-    call_seconds = Float(
-        Limits().call_seconds, help="Wall time for one call of a graded function."
-    ).tag(config=True)
-    memory_bytes = Integer(
-        Limits().memory_bytes, help="Memory for a submission, on top of the interpreter's own."
     ).tag(config=True)
     seed = Unicode("", help="Regrade with the seed that was recorded with the mark.").tag(
         config=True
@@ -215,12 +208,7 @@ class GradeSubmission(NbGraderPreprocessor):
         ------
         AuthorError for a name that is no limit, or a value that is no amount.
         """
-        chosen = {
-            "cell_seconds": self.cell_seconds,
-            "call_seconds": self.call_seconds,
-            "memory_bytes": self.memory_bytes,
-            **self._named_limits(assignment),
-        }
+        chosen = self._named_limits(assignment)
         known = [field.name for field in fields(Limits)]
         unknown = sorted(set(chosen) - set(known))
         if unknown:
