@@ -24,7 +24,7 @@ from autograder.classes.run import (
 )
 from autograder.code import source
 from autograder.exercise import AuthorError
-from autograder.gradebook.marks import Comment, Mark
+from autograder.gradebook.marks import Comment, Mark, Sheet
 from autograder.gradebook.preprocessors import GradeSubmission
 from autograder.gradebook.record import read_records
 from autograder.judging.verdict import Verdict
@@ -200,11 +200,13 @@ def test_where_nobody_watches_a_line_now_and_then_says_how_far_it_is(monkeypatch
 def test_what_goes_to_a_judge_and_comes_back_is_what_was_sent():
     told = Verdict("gabor", "partial", 0.5, 1.0, families={"grid": True}, remarks=["Slow."])
     when = datetime(2026, 3, 1, 12, tzinfo=UTC)
-    job = Job("amara", Path("a/b"), when, "7", 2, {"gabor": told}, "adopted", "key")
+    paths = (Path("a/1.ipynb"), Path("a/2.ipynb"))
+    job = Job("amara", Path("a"), Path("b"), paths, when, "adopted", "7", 2, {"gabor": told}, "key")
+    marks = [Mark("check-gabor", None), Mark("check-newton_step", 1.0, look=True)]
     outcome = Outcome(
         log=[("INFO", "said")],
-        marks=[Mark("check-gabor", None), Mark("check-newton_step", 1.0, look=True)],
-        comments=[Comment("gabor", "No response.")],
+        half=Path("c"),
+        sheets={"1": Sheet(marks, [Comment("gabor", "No response.")])},
         verdicts={"gabor": told},
     )
     for sent in (job, outcome, told):
@@ -220,5 +222,5 @@ def test_what_is_flagged_for_one_reason_is_told_once(tmp_path):
         name: Verdict(name, "missing", 0.0, 1.0, flagged=why)
         for name, why in {"gabor": "lost", "newton_step": None, "bfgs_update": "lost"}.items()
     }
-    Reporter(summary, lambda student: None, silent).graded("amara", verdicts, "")
+    Reporter(summary, lambda student: None, silent).graded("amara", Outcome(verdicts=verdicts), "")
     assert "  amara: gabor, bfgs_update: lost" in summary.lines()

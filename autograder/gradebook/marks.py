@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from nbformat import NotebookNode
 from nbgrader import utils
@@ -38,6 +39,26 @@ class Comment:
 
     grade_id: str
     auto_comment: str | None
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What one notebook of a submission earned."""
+
+    marks: list[Mark] = field(default_factory=list)
+    comments: list[Comment] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it, as plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Sheet:
+        """What `to_json` made."""
+        return cls(
+            [Mark(**mark) for mark in data["marks"]],
+            [Comment(**comment) for comment in data["comments"]],
+        )
 
 
 def marks_of(
