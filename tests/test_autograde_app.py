@@ -13,10 +13,16 @@ from nbgrader.preprocessors import AssignLatePenalties, Execute, SaveAutoGrades
 from traitlets.config import Config
 
 from autograder.classes.app import ClassAutogradeApp
+from autograder.classes.pool import Pool
 from autograder.cli import main
 from autograder.engine.interface import NoSandbox
 from autograder.gradebook.foreign import UNPROTECTED
-from autograder.gradebook.preprocessors import GradeSubmission, RepairCells, SaveGrades
+from autograder.gradebook.preprocessors import (
+    GradeSubmission,
+    RepairCells,
+    SaveGrades,
+    SubmissionExporter,
+)
 from autograder.gradebook.record import read_records
 
 KERNEL = {"name": "python3", "language": "python", "display_name": "Python 3"}
@@ -165,18 +171,33 @@ def test_what_cannot_be_done_is_told(here, capsys, arguments, code, told):
 # Somebody else's assignment.
 
 
-def test_an_assignment_of_the_instructors_own_is_graded_in_the_sandbox_and_labelled(here, capsys):
+def test_an_assignment_of_the_instructors_own_is_graded_in_the_sandbox_and_labelled(
+    here, capsys, monkeypatch
+):
     right = "def square(n):\n    return n * n"
     nbformat.write(homework(right), _made(here.grading / "source" / "ps1") / "p1.ipynb")
     here.run("nbgrader generate_assignment ps1")
     there = here.on("ps1")
     there.hand_in("amara", homework(right), "p1.ipynb")
     there.hand_in("ben", homework(f"open('{here.folder}/pyproject.toml')\n{right}"), "p1.ipynb")
-    assert autograde("ps1") == 0
+    judges = []
+
+    class Counted(Pool):
+        def __init__(self, job, outcome, count, *how):
+            judges.append(count)
+            super().__init__(job, outcome, count, *how)
+
+    monkeypatch.setattr("autograder.classes.pipeline.Pool", Counted)
+    assert autograde("ps1", "--workers=2") == 0
+    assert judges == [2]
     assert (there.score("amara"), there.score("ben")) == (2, 0)
     folder = here.grading / "autograded" / "amara" / "ps1"
     remark = nbformat.read(folder / "p1.ipynb", 4).metadata[UNPROTECTED]
-    assert remark in capsys.readouterr().err
+    said = capsys.readouterr().out
+    assert said.count(remark) == 1
+    assert "2 graded, 0 skipped" in said and "Mean 1 of 2 points." in said
+    log = (here.grading / "logs" / "ps1" / "ben.log").read_text()
+    assert "p1, test: 0\n" in log and "0 of 2 points in " in log and remark in log
     here.run("nbgrader generate_feedback ps1")
     page = (here.grading / "feedback" / "amara" / "ps1" / "p1.html").read_text("utf-8")
     assert "square" in page and "Unprotected" not in page and "can fool" not in page
@@ -222,25 +243,32 @@ def test_what_would_run_a_notebook_without_walls_is_refused():
     assert prepared(config).autograde_preprocessors == [MyExecute, SaveGrades]
 
 
-def test_what_only_nbgraders_own_loop_can_do_takes_no_scheduler(here, capsys):
-    """It would run here, in silence."""
-    here.hand_in("amara", here.stub())
-    arguments = ("gradient", "--Autograde.exclude_overwriting={'gradient': ['gabor']}")
-    assert autograde(*arguments, "--scheduler=tcp://127.0.0.1:9") == 2
-    assert "takes no --scheduler" in capsys.readouterr().err
-    assert graded(here) == []
-    assert autograde(*arguments) == 0
-    assert graded(here) == ["amara"]
+def test_files_that_are_the_learners_to_change_stay(here):
+    """Also where somebody else's exporter reads what is handed in."""
+    path = here.hand_in("amara", here.solved())
+    (path.parent / "notes.txt").write_text("the learner's")
+    (path.parent / "data.txt").write_text("the learner's")
+    for name in ("notes.txt", "data.txt"):
+        (here.grading / "source" / "gradient" / name).write_text("the source's")
+    arguments = ["--Autograde.exclude_overwriting={'gradient': ['notes.txt']}", "--force"]
+    for exporter in (SubmissionExporter, Own):
+        config = f"--Autograde.exporter_class={exporter.__module__}.{exporter.__name__}"
+        assert autograde("gradient", config, *arguments) == 0
+        folder = here.grading / "autograded" / "amara" / "gradient"
+        assert (folder / "notes.txt").read_text() == "the learner's"
+        assert (folder / "data.txt").read_text() == "the source's"
+        assert here.score("amara") == 20
 
 
-@pytest.mark.parametrize("whole", [True, False], ids=["as a class", "by nbgrader's loop"])
-def test_the_folders_are_those_that_nbgrader_is_told(here, capsys, whole):
+class Own(SubmissionExporter):
+    """An instructor's own."""
+
+
+def test_the_folders_are_those_that_nbgrader_is_told(here, capsys):
     here.hand_in("amara", here.solved())
     (here.grading / "submitted").rename(here.folder / "handed_in")
     places = {"submitted_directory": "handed_in", "autograded_directory": "done"}
     arguments = ["gradient", *(f"--CourseDirectory.{n}={place}" for n, place in places.items())]
-    if not whole:
-        arguments.append("--Autograde.exclude_overwriting={'gradient': ['gabor']}")
     assert autograde(*arguments) == 0
     assert "1 graded" in capsys.readouterr().out
     assert (here.folder / "done" / "amara" / "gradient" / "gradient.ipynb").is_file()

@@ -271,8 +271,8 @@ def broken_class(module_course):
     """The class: every broken submission, and somebody innocent before and after."""
     course = module_course
     course.configure(
-        f"c.GradeSubmission.cell_seconds = {CELL_SECONDS}",
-        f"c.GradeSubmission.call_seconds = {CALL_SECONDS}",
+        "c.GradeSubmission.limits = "
+        f"{{'cell_seconds': {CELL_SECONDS}, 'call_seconds': {CALL_SECONDS}}}",
     )
     for student in ("aaa_innocent", "zzz_innocent"):
         course.hand_in(student, course.solved())

@@ -15,6 +15,8 @@ from autograder.engine.warm.handle import default_runner
 from autograder.exercise import AuthorError
 from autograder.grading.grade import grade
 from autograder.judging.sets import ExerciseSet, load_set
+from autograder.release.build import write_source
+from autograder.release.lint import lint
 from autograder.release.notebook import cell_limits, instructor_notebook
 from autograder.submissions.read import Submission
 
@@ -57,8 +59,18 @@ def test_a_cell_and_its_calls_have_limits_of_their_own(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("option", ['{"scratch_files": 1}', "7", '{"seconds": 1}'])
 def test_what_is_no_limit_of_a_cell_is_told(tmp_path: Path, option: str) -> None:
+    exercises = shapes(tmp_path, option)
     with pytest.raises(AuthorError, match="cell_seconds, call_seconds"):
-        cell_limits(shapes(tmp_path, option))
+        cell_limits(exercises)
+
+
+@pytest.mark.parametrize("option", ['{"seconds": 1}', '{"cell_seconds": -1}'])
+def test_an_author_is_told_of_it_by_the_build_and_by_lint(tmp_path: Path, option: str) -> None:
+    """Not first by whoever grades."""
+    exercises = shapes(tmp_path, option)
+    with pytest.raises(AuthorError, match="limit of a"):
+        write_source(exercises, tmp_path / "source")
+    assert any("limit of a" in c.text for c in lint(exercises, ["1"]))
 
 
 def test_a_function_that_waits_for_its_snapshot_keeps_its_own_limits(tmp_path: Path) -> None:

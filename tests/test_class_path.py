@@ -80,12 +80,12 @@ def test_a_solved_notebook_gets_full_marks(graded):
 
 def test_an_untouched_notebook_gets_nothing_and_is_told_so(graded):
     assert graded.marks("ben") == dict.fromkeys(FULL, 0.0)
-    assert {v["status"] for v in verdicts(graded, "ben").values()} == {"not_attempted"}
+    assert {v.status for v in verdicts(graded, "ben").values()} == {"not_attempted"}
 
 
 def test_a_known_mistake_costs_its_function_alone_and_is_named(graded):
     assert graded.marks("chen") == {**FULL, "gabor": 0.0, "linear_gradient": 0.0}
-    found = {name: v["mistake"] for name, v in verdicts(graded, "chen").items() if v["mistake"]}
+    found = {name: v.mistake for name, v in verdicts(graded, "chen").items() if v.mistake}
     assert found == {"gabor": "no_scale", "linear_gradient": "wrong_sign"}
 
 
@@ -143,7 +143,7 @@ def test_a_disputed_mark_is_had_again_from_the_seed_that_was_written_down(graded
     again = json.loads(out)
     assert {name: f["points"] for name, f in again["functions"].items()} == graded.marks("dora")
     for name, told in verdicts(graded, "dora").items():
-        assert again["functions"][name]["message"] == told["message"]
+        assert again["functions"][name]["message"] == told.message
 
 
 # By hand, and again.
@@ -433,7 +433,7 @@ def test_an_archive_from_a_learning_platform(course, tmp_path):
     assert course.marks("amara") == FULL
     assert course.marks("samstranger_105") == wrong
     found = {
-        name: verdicts(course, name)["gabor"]["mistake"]
+        name: verdicts(course, name)["gabor"].mistake
         for name in ("ben", "chen", "dora", "samstranger_105")
     }
     assert found == {

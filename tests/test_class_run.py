@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell
 from nbgrader.converters import GenerateFeedback
 
+from autograder.classes.job import Job, Outcome
 from autograder.classes.run import (
     Reporter,
     Summary,
@@ -21,8 +24,10 @@ from autograder.classes.run import (
 )
 from autograder.code import source
 from autograder.exercise import AuthorError
+from autograder.gradebook.marks import Comment, Mark, Sheet
 from autograder.gradebook.preprocessors import GradeSubmission
 from autograder.gradebook.record import read_records
+from autograder.judging.verdict import Verdict
 
 
 def silent(text: str) -> None:
@@ -214,11 +219,30 @@ def test_where_nobody_watches_a_line_now_and_then_says_how_far_it_is(monkeypatch
     ]
 
 
+def test_what_goes_to_a_judge_and_comes_back_is_what_was_sent():
+    told = Verdict("gabor", "partial", 0.5, 1.0, families={"grid": True}, remarks=["Slow."])
+    when = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    paths = (Path("a/1.ipynb"), Path("a/2.ipynb"))
+    job = Job("amara", Path("a"), Path("b"), paths, when, "adopted", "7", 2, {"gabor": told}, "key")
+    marks = [Mark("check-gabor", None), Mark("check-newton_step", 1.0, look=True)]
+    outcome = Outcome(
+        log=[("INFO", "said")],
+        half=Path("c"),
+        sheets={"1": Sheet(marks, [Comment("gabor", "No response.")])},
+        verdicts={"gabor": told},
+    )
+    for sent in (job, outcome, told):
+        data = json.loads(json.dumps(sent.to_json()))
+        assert type(sent).from_json(data) == sent
+    later = {**told.to_json(), "of_a_later_version": 1}
+    assert Verdict.from_json(later) == told
+
+
 def test_what_is_flagged_for_one_reason_is_told_once(tmp_path):
     summary = Summary("gradient", tmp_path)
     verdicts = {
-        name: {"points": 0.0, "max_points": 1.0, "flagged": why}
+        name: Verdict(name, "missing", 0.0, 1.0, flagged=why)
         for name, why in {"gabor": "lost", "newton_step": None, "bfgs_update": "lost"}.items()
     }
-    Reporter(summary, lambda student: None, silent).graded("amara", verdicts, "")
+    Reporter(summary, lambda student: None, silent).graded("amara", Outcome(verdicts=verdicts), "")
     assert "  amara: gabor, bfgs_update: lost" in summary.lines()

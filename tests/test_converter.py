@@ -7,21 +7,24 @@ import os
 import signal
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import nbformat
 import pytest
-from nbgrader.coursedir import CourseDirectory
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from autograder.classes.converter import CannotWrite, ClassAutograde, _stop_where_full
 from autograder.classes.fingerprints import fingerprints
-from autograder.classes.pool import Crew, Job, Lost, Work, settle
-from autograder.classes.run import autograde, grade_class, quietly
-from autograder.classes.staging import SHELVES, Shelf
+from autograder.classes.pool import Lost, Pool, Work, settle
+from autograder.classes.run import grade_class, quietly
+from autograder.classes.staging import AREAS, CannotWrite, Staging, stop_where_full
 from autograder.engine.interface import Limits
 from autograder.engine.warm.handle import SandboxedRunner
 from autograder.gradebook.ledger import Entry, Ledger, LockedGradebook
+from autograder.gradebook.source_facts import read_facts
 from autograder.grading.rounds import current_round
 from autograder.judging.sets import load_set
 from autograder.project import find_project
@@ -129,14 +132,11 @@ def by_hand(course: Course) -> None:
 def test_the_same_rows_and_files_as_nbgraders_own_loop(handed_in: Course, tmp_path: Path) -> None:
     """First, and again with --force after marks by hand: table by table, file by file."""
     ours, stock = handed_in.copy(tmp_path / "ours"), handed_in.copy(tmp_path / "stock")
-    students = ["amara", "ben", "chen", "dora", "emil"]
 
     def grade_both(*, force: bool) -> None:
         summary = grade_class(ours.project, "gradient", force=force, progress=quietly, say=silent)
         assert summary.failed == {}
-        for student in students:
-            config = course_config(stock.project.root)
-            autograde(stock.project, "gradient", student, config, force=force)
+        stock.run(f"nbgrader autograde gradient {'--force' if force else ''}")
 
     grade_both(force=False)
     assert rows(ours) == rows(stock)
@@ -148,6 +148,95 @@ def test_the_same_rows_and_files_as_nbgraders_own_loop(handed_in: Course, tmp_pa
     grade_both(force=True)
     assert rows(ours) == rows(stock)
     assert files(ours.grading / "autograded") == files(stock.grading / "autograded")
+
+
+def ordinary(answer: str, essay: str = "Write here.") -> NotebookNode:
+    """A notebook of somebody else's: an assert cell, a question and a task for a person."""
+    flags = {"grade": False, "solution": False, "locked": False, "task": False, "schema_version": 3}
+    test = {"grade": True, "locked": True, "points": 2}
+    hand = {"grade": True, "solution": True, "points": 3}
+    task = {"task": True, "locked": True, "points": 4}
+    made: list[tuple[NotebookNode, dict[str, Any] | None]] = [
+        (new_code_cell(answer, id="answer"), {"solution": True}),
+        (new_code_cell("assert square(3) == 9", id="test"), test),
+        (new_markdown_cell(essay, id="essay"), hand),
+        (new_markdown_cell("Draw a square.", id="drawing"), task),
+        (new_code_cell("open('seen.txt', 'w').write(open('data.txt').read())", id="file"), None),
+    ]
+    for cell, told in made:
+        if told is not None:
+            cell.metadata["nbgrader"] = {**flags, **told, "grade_id": cell.id}
+    kernel = {"name": "python3", "language": "python", "display_name": "Python 3"}
+    return new_notebook(cells=[cell for cell, _told in made], metadata={"kernelspec": kernel})
+
+
+RIGHT = "def square(n):\n    return n * n"
+
+
+@pytest.fixture(scope="module")
+def theirs(handed_in: Course, tmp_path_factory: pytest.TempPathFactory) -> Course:
+    """Two notebooks of an instructor's own, handed in whole, in part, wrong, late and not at all;
+    with a file that is the source's, one that is the learner's, and a notebook of no assignment."""
+    course = handed_in.copy(tmp_path_factory.mktemp("theirs") / "all").on("ps1")
+    source = course.grading / "source" / "ps1"
+    source.mkdir(parents=True)
+    (source / "data.txt").write_text("the source's")
+    for name in ("p1", "p2"):
+        nbformat.write(ordinary(RIGHT), source / f"{name}.ipynb")
+    course.run('nbgrader db assignment add ps1 --duedate="2026-03-01 12:00:00 UTC"')
+    course.run("nbgrader generate_assignment ps1")
+    wrong = "def square(n):\n    return n"
+    answers = {"amara": RIGHT, "ben": wrong, "chen": RIGHT, "dora": "1 / 0"}
+    for student, answer in answers.items():
+        for name in ("p1", "p2") if student != "chen" else ("p1",):
+            course.hand_in(student, ordinary(answer, f"{student} writes."), f"{name}.ipynb")
+    late = course.grading / "submitted" / "dora" / "ps1"
+    (late / "timestamp.txt").write_text("2026-03-02 11:00:00.000000 UTC")
+    course.hand_in("amara", "the learner's", "data.txt")
+    course.hand_in("amara", "mine", "mine/notes.txt")
+    course.hand_in("ben", ordinary(RIGHT), "p1 copy.ipynb")
+    (course.grading / "submitted" / "emil" / "ps1").mkdir(parents=True)
+    return course
+
+
+def test_other_peoples_assignments_get_the_rows_and_files_of_nbgraders_own_loop(
+    theirs: Course, tmp_path: Path
+) -> None:
+    """Side by side, in one run with one summary; and again with --force after marks by hand."""
+    ours, stock = (theirs.copy(tmp_path / name).on("ps1") for name in ("ours", "stock"))
+    for force in (False, True):
+        summary = grade_class(ours.project, "ps1", force=force, progress=quietly, say=silent)
+        stock.run(f"nbgrader autograde ps1 {'--force' if force else ''}")
+        assert sorted(summary.graded) == ["amara", "ben", "chen", "dora"]
+        assert summary.empty == ["emil"] and summary.exit_code == 0
+        assert summary.points["amara"] == (4, 18) and summary.mean_points == 1.5
+        assert rows(ours) == rows(stock)
+        assert files(ours.grading / "autograded") == files(stock.grading / "autograded")
+        for course in (ours, stock):
+            with course.gradebook() as book:
+                notebook = book.find_submission_notebook("p1", "ps1", "ben")
+                {g.name: g for g in notebook.grades}["essay"].manual_score = 1.5
+                {c.name: c for c in notebook.comments}["essay"].manual_comment = "Nearly."
+                book.db.commit()
+            course.hand_in("chen", ordinary(RIGHT, "chen adds."), "p1.ipynb")
+    seen = ours.grading / "autograded" / "amara" / "ps1" / "seen.txt"
+    assert seen.read_text() == "the source's"
+
+
+def test_one_notebook_of_several_is_graded_by_its_name(theirs: Course, tmp_path: Path) -> None:
+    """What is there of the others stays."""
+    ours, stock = (theirs.copy(tmp_path / name).on("ps1") for name in ("ours", "stock"))
+    for pattern in ("p1", "p*", "p2"):
+        config = course_config(ours.project.root)
+        config.CourseDirectory.notebook_id = pattern
+        force = pattern == "p2"
+        grade_class(ours.project, "ps1", config=config, force=force, progress=quietly, say=silent)
+        forced = "--force" if force else ""
+        stock.run(f"nbgrader autograde ps1 --notebook '{pattern}' {forced}")
+        assert rows(ours) == rows(stock)
+        assert files(ours.grading / "autograded") == files(stock.grading / "autograded")
+        ours.hand_in("amara", ordinary("1 / 0"), "p2.ipynb")
+        stock.hand_in("amara", ordinary("1 / 0"), "p2.ipynb")
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +315,7 @@ def test_a_mended_case_changes_the_fingerprint_of_what_it_touches(tmp_path: Path
     assert len(changed("import numpy as np\n", "import numpy as np  # the array library\n")) == 9
 
 
-# ----------------------------------------------------------- the writer, the judges, the shelf
+# ---------------------------------------------------- the writer, the judges, the staging area
 
 
 def test_a_locked_gradebook_is_waited_for_and_then_told(
@@ -234,17 +323,12 @@ def test_a_locked_gradebook_is_waited_for_and_then_told(
 ) -> None:
     """Nothing is half written."""
     course = graded.copy(tmp_path / "all")
-    config = course_config(course.project.root)
-    facts = ClassAutograde(coursedir=CourseDirectory(config=config), config=config).facts_of(
-        "gradient"
-    )
-    assert facts is not None
     monkeypatch.setattr("autograder.gradebook.ledger.PATIENCE_SECONDS", 7.0)
     before = rows(course)
     told: list[str] = []
     other = sqlite3.connect(course.grading / "gradebook.db", isolation_level=None)
     with course.gradebook() as book:
-        ledger = Ledger(book, facts)
+        ledger = Ledger(book, read_facts(book, "gradient"))
         other.execute("begin exclusive")
         with pytest.raises(LockedGradebook, match="what is graded already stays"):
             ledger.write([Entry("fay", None)], waiting=told.append)
@@ -257,50 +341,69 @@ def test_a_locked_gradebook_is_waited_for_and_then_told(
 
 def test_a_full_disk_stops_the_run_and_says_what_to_do() -> None:
     with pytest.raises(CannotWrite, match="Make room"):
-        _stop_where_full(OSError(28, "No space left on device", "/somewhere"))
-    _stop_where_full(PermissionError(13, "Permission denied"))
+        stop_where_full(OSError(28, "No space left on device", "/somewhere"))
+    stop_where_full(PermissionError(13, "Permission denied"))
 
 
-def test_a_shelf_of_a_run_that_was_killed_is_cleared(tmp_path: Path) -> None:
+def test_the_staging_area_of_a_run_that_was_killed_is_cleared(tmp_path: Path) -> None:
     """And one that is in use is not."""
-    abandoned = tmp_path / SHELVES / "killed"
+    abandoned = tmp_path / AREAS / "killed"
     (abandoned / "3").mkdir(parents=True)
     (abandoned / "3" / "gradient.ipynb").write_text("half")
     (abandoned / "lock").touch()
-    with Shelf(tmp_path) as shelf:
+    with Staging(tmp_path) as staging:
         assert not abandoned.exists()
         (tmp_path / "b").write_text("two")
-        half = shelf.make({"a.txt": "one", "data/b.txt": tmp_path / "b"}, 0o444)
-        with Shelf(tmp_path):
+        half = staging.make({"data/b.txt": tmp_path / "b"})
+        staging.write(half, "a.txt", "one")
+        staging.seal(half, 0o444)
+        with Staging(tmp_path):
             assert half.exists()
         (tmp_path / "wanted").mkdir()
-        shelf.place(half, tmp_path / "wanted")
+        staging.place(half, tmp_path / "wanted")
         assert (tmp_path / "wanted" / "data" / "b.txt").read_text() == "two"
         assert (tmp_path / "wanted" / "a.txt").stat().st_mode & 0o777 == 0o444
-    assert not (tmp_path / SHELVES).exists()
+    assert not (tmp_path / AREAS).exists()
 
 
-def crew_at_work(work: Work, jobs: list[Job], patience: float = 60.0) -> dict[int, Any]:
-    with Crew(2, lambda place: lambda: work, patience) as crew:
-        came: Iterator[Any] = (found for found in crew.run(jobs) if found is not None)
-        return {job["n"]: outcome for job, outcome in came}
+@dataclass(frozen=True)
+class Note:
+    """A job, and what comes of it."""
+
+    n: int
+    answer: Any = None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Note:
+        return cls(**data)
+
+
+def pool_at_work(
+    work: Work[Note, Note], notes: int, patience: float = 60.0
+) -> dict[int, Note | Lost]:
+    with Pool(Note, Note, 2, lambda place: lambda: work, patience) as pool:
+        came = (found for found in pool.run(map(Note, range(notes))) if found is not None)
+        return {job.n: outcome for job, outcome in came}
 
 
 def test_judges_do_every_job_and_a_lost_one_is_tried_again_once(tmp_path: Path) -> None:
     """One dies the first time, one every time, one never comes back."""
 
-    def work(job: Job) -> Job:
-        first = tmp_path / f"tried-{job['n']}"
-        if job["n"] == 7 or (job["n"] == 3 and not first.exists()):
+    def work(job: Note) -> Note:
+        first = tmp_path / f"tried-{job.n}"
+        if job.n == 7 or (job.n == 3 and not first.exists()):
             first.touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        if job["n"] == 5:
+        if job.n == 5:
             time.sleep(60)
-        return {"square": job["n"] ** 2}
+        return Note(job.n, job.n**2)
 
-    came = crew_at_work(work, [{"n": n} for n in range(12)], patience=1.0)
+    came = pool_at_work(work, 12, patience=1.0)
     assert isinstance(came.pop(7), Lost) and isinstance(came.pop(5), Lost)
-    assert came == {n: {"square": n**2} for n in range(12) if n not in (5, 7)}
+    assert came == {n: Note(n, n**2) for n in range(12) if n not in (5, 7)}
 
 
 def test_judges_settle_on_processors_of_their_own_and_sessions_go_along() -> None:
@@ -308,25 +411,27 @@ def test_judges_settle_on_processors_of_their_own_and_sessions_go_along() -> Non
     runner = SandboxedRunner()
     there = os.sched_getaffinity(0)
 
-    def prepare(place: int) -> Callable[[], Work]:
+    def prepare(place: int) -> Callable[[], Work[Note, Note]]:
         lent = runner.lend()
 
-        def make_work() -> Work:
+        def make_work() -> Work[Note, Note]:
             runner.borrow(lent)
             settle(place)
             return work
 
         return make_work
 
-    def work(job: Job) -> Job:
+    def work(job: Note) -> Note:
         with runner.open(None, Limits()) as session:
             shown = session.execute("import os; print(sorted(os.sched_getaffinity(0)))").outputs
-        return {"judge": sorted(os.sched_getaffinity(0)), "session": json.loads(shown[0]["text"])}
+        own = sorted(os.sched_getaffinity(0))
+        return Note(job.n, {"judge": own, "session": json.loads(shown[0]["text"])})
 
-    with Crew(2, prepare, 60.0) as crew:
-        came = [found[1] for found in crew.run([{"n": n} for n in range(6)]) if found is not None]
-    assert all(isinstance(c, dict) and c["judge"] == c["session"] for c in came)
-    used = {tuple(c["judge"]) for c in came if isinstance(c, dict)}
+    with Pool(Note, Note, 2, prepare, 60.0) as pool:
+        found = [come[1] for come in pool.run(map(Note, range(6))) if come is not None]
+    came = [note.answer for note in found if isinstance(note, Note)]
+    assert len(came) == 6 and all(c["judge"] == c["session"] for c in came)
+    used = {tuple(c["judge"]) for c in came}
     assert all(len(processors) == 1 for processors in used)
     assert len(used) == min(2, len(there))
     assert os.sched_getaffinity(0) == there

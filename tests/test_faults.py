@@ -19,7 +19,7 @@ import pytest
 from nbformat.v4 import new_code_cell
 
 from autograder.classes.run import Summary, grade_class, quietly
-from autograder.classes.staging import SHELVES
+from autograder.classes.staging import AREAS
 from autograder.grading.rounds import current_round
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def kill_often(course: Course, temporary: Path, kills: int, students: int, most:
     assert Path("/proc/self/mountinfo").read_text() == mounts
     assert list(temporary.glob("autograder-*")) == []
     grade(course, temporary)
-    assert not (course.grading / SHELVES).exists()
+    assert not (course.grading / AREAS).exists()
     assert finished(course) == done
     return count
 

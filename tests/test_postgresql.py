@@ -119,7 +119,7 @@ def both(
     module_course: Course, server: Server, tmp_path_factory: Any, recipe: Any
 ) -> Iterator[Both]:
     """A sample class with its mistaken and broken notebooks, graded twice with one seed."""
-    limits = ("c.GradeSubmission.cell_seconds = 5.0", "c.GradeSubmission.call_seconds = 5.0")
+    limits = ("c.GradeSubmission.limits = {'cell_seconds': 5.0, 'call_seconds': 5.0}",)
     module_course.configure(*limits)
     make_class(module_course.project, ["gradient"], STUDENTS, 1)
     current_round(module_course.project, "gradient")

@@ -77,7 +77,7 @@ def test_a_mended_case_and_a_renamed_mistake_change_exactly_their_marks(course):
     records = {r.student: r for r in read_records(course.project, "gradient")}
     assert {s: (r.seed, r.round) for s, r in records.items()} == seeds
     for student, record in records.items():
-        assert course.marks(student) == {n: v["points"] for n, v in record.verdicts.items()}
+        assert course.marks(student) == {n: v.points for n, v in record.verdicts.items()}
     closed = course.grading / "rounds" / "gradient.json"
     assert '"number": 1' in closed.read_text()
     assert current_round(course.project, "gradient").number == 2

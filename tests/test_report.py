@@ -134,7 +134,7 @@ def test_marks_are_held_against_the_predicted_ones(course, tmp_path):
     wanted = {
         record.student: {
             "functions": {
-                name: {key: verdict[key] for key in ("points", "status", "mistake")}
+                name: {key: getattr(verdict, key) for key in ("points", "status", "mistake")}
                 for name, verdict in record.verdicts.items()
             }
         }

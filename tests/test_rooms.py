@@ -73,7 +73,7 @@ def test_imports_run_down_the_table() -> None:
         ("engine.untrusted.child", "from autograder.engine.trusted import bounds"),
         ("exercise", "    from autograder.judging import sets"),
         ("values.codec", "import autograder.learning.check"),
-        ("gradebook.ledger", "from autograder.classes.pool import Crew"),
+        ("gradebook.ledger", "from autograder.classes.pool import Pool"),
     ],
 )
 def test_a_wrong_import_would_be_noticed(module: str, line: str) -> None:

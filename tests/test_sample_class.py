@@ -199,7 +199,7 @@ def test_a_submission_that_no_sample_class_made_is_not_written_over(tmp_path):
 @pytest.fixture(scope="module")
 def graded(module_course):
     """The class of thirty, graded by nbgrader's own command."""
-    module_course.configure("c.GradeSubmission.call_seconds = 5.0")
+    module_course.configure("c.GradeSubmission.limits = {'call_seconds': 5.0}")
     make_class(module_course.project, ["gradient"], CLASS, 1)
     module_course.run("nbgrader autograde gradient")
     return module_course
@@ -208,7 +208,7 @@ def graded(module_course):
 def test_every_mark_is_the_predicted_one(graded):
     got = {
         record.student: {
-            name: {key: verdict[key] for key in ("points", "status", "mistake")}
+            name: {key: getattr(verdict, key) for key in ("points", "status", "mistake")}
             for name, verdict in record.verdicts.items()
         }
         for record in read_records(graded.project, "gradient")
@@ -237,9 +237,7 @@ def test_our_own_command_gives_the_same_marks_and_a_summary(graded):
         graded.project, "gradient", few, force=True, progress=quietly, say=said.append
     )
     assert (summary.exit_code, summary.failed, summary.skipped) == (0, {}, [])
-    points = {
-        s: sum(v["points"] for v in verdicts.values()) for s, verdicts in summary.graded.items()
-    }
+    points = {s: sum(v.points for v in verdicts.values()) for s, verdicts in summary.graded.items()}
     assert points == pytest.approx({student: marks[student]["points"] for student in few})
     assert summary.mean_points == pytest.approx(sum(marks[s]["points"] for s in few) / 3, abs=0.01)
     protects = default_runner().protects

@@ -35,7 +35,7 @@ def graded(request: pytest.FixtureRequest, module_course: Course) -> Course:
 
 def graded_class(course: Course, students: int, command: str = "autograder autograde") -> Course:
     name = course.assignment
-    course.configure("c.GradeSubmission.cell_seconds = 5.0", "c.GradeSubmission.call_seconds = 5.0")
+    course.configure("c.GradeSubmission.limits = {'cell_seconds': 5.0, 'call_seconds': 5.0}")
     make_class(course.project, [name], students, 1)
     course.run(f"{command} {name}")
     course.run(f"nbgrader generate_feedback {name} && autograder report {name}")
@@ -53,8 +53,9 @@ def assert_marks_are_the_predicted_ones(course: Course) -> None:
     assert set(records) == set(predicted(course))
     for student, mark in predicted(course).items():
         keys = ("points", "status", "mistake")
-        verdicts = records[student].verdicts
-        assert {n: {k: v[k] for k in keys} for n, v in verdicts.items()} == mark["functions"]
+        verdicts = records[student].verdicts.items()
+        told = {name: {key: getattr(verdict, key) for key in keys} for name, verdict in verdicts}
+        assert told == mark["functions"]
         assert course.marks(student) == {n: f["points"] for n, f in mark["functions"].items()}
 
 

@@ -1,12 +1,13 @@
 """`autograder autograde`: nbgrader's `autograde` with the runner, the judge and the sandbox.
 
 It takes what nbgrader's takes and has our parts in nbgrader's lists, whatever a course's
-nbgrader_config.py says. An assignment that is a set of this project is graded as a class, with a
-summary at the end; any other one as nbgrader would, but in the sandbox.
+nbgrader_config.py says. An assignment that is a set of this project is judged by hidden cases; any
+other one is marked by nbgrader's rule, but in the sandbox.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,15 +18,13 @@ from nbconvert.exporters import NotebookExporter
 from nbconvert.preprocessors import ExecutePreprocessor
 from nbgrader.apps import AutogradeApp
 from nbgrader.apps.baseapp import NbGrader
-from nbgrader.converters import Autograde
-from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import Execute, SaveAutoGrades
 from traitlets import List, TraitError, Unicode, default
 from traitlets.config import Config
 from traitlets.utils.importstring import import_item
 
 from autograder.classes.converter import ClassAutograde
-from autograder.classes.run import grade_class, see_to_walls
+from autograder.classes.run import NOT_OURS, grade_class, see_to_walls
 from autograder.engine.interface import NoSandbox
 from autograder.exercise import AuthorError
 from autograder.gradebook.preprocessors import (
@@ -37,7 +36,7 @@ from autograder.gradebook.preprocessors import (
     project_of,
 )
 from autograder.i18n import _
-from autograder.project import NoProject, find_project
+from autograder.project import NoProject, Project, find_project
 from autograder.release.configuration import find_alembic
 
 EXAMPLES = _(
@@ -56,7 +55,7 @@ of nbgrader's or ours, for this run:
 
     autograder autograde ps1 --notebook "problem*" --db sqlite:///other.db
     autograder autograde ps1 --Execute.timeout=60
-    autograder autograde gradient --GradeSubmission.call_seconds=20
+    autograder autograde gradient "--GradeSubmission.limits={'call_seconds': 20}"
 
 An assignment that is a set of this course is graded by hidden cases,
 outside the learner's process. The exit code is 0 where everybody could be
@@ -64,11 +63,11 @@ graded, 1 where somebody could not (the summary says who and why) or the
 command was wrong, 2 where grading could not begin or not go on, 130 after
 Ctrl-C. A log for each submission is in grading/logs/.
 
-Any other assignment is graded by nbgrader's own rule and loop, one
-submission after the other: a test cell earns its points unless it fails. It
-runs in the sandbox, too, but an assert cell runs in the learner's own process
-and can be fooled: its marks are labelled as unprotected in the log and in the
-autograded notebook's metadata.
+Any other assignment is graded by nbgrader's own rule: a test cell earns its
+points unless it fails. It runs in the sandbox, too, but an assert cell runs in
+the learner's own process and can be fooled: its marks are labelled as
+unprotected in the summary, in the log and in the autograded notebook's
+metadata.
 """
 )
 IN_PLACE_OF = {Execute: GradeSubmission, SaveAutoGrades: SaveGrades}
@@ -163,22 +162,29 @@ class ClassAutogradeApp(AutogradeApp):
         assignment = self._assignment()
         self.put_in_our_parts()
         see_to_walls(self.config, None)
-        project = project_of(assignment, Path(self.coursedir.root))
-        if project is None:
-            self._grade_as_nbgrader()
-        elif not Execute(parent=self).enabled:
+        root = Path(self.coursedir.root)
+        project = project_of(assignment, root)
+        theirs = ClassAutograde(coursedir=self.coursedir, parent=self)
+        if project is not None and not Execute(parent=self).enabled:
             self.fail(
                 _("%s is marked by what running it shows: it takes no --no-execute."), assignment
             )
-        else:
+        if project is None and theirs.scheduler:
+            self.fail(NOT_OURS, assignment)
+        try:
             summary = grade_class(
-                project,
+                project or _project_around(root),
                 assignment,
                 self._patterns,
-                force=ClassAutograde(coursedir=self.coursedir, parent=self).force,
+                force=theirs.force,
                 config=self._of_grading(),
             )
-            sys.exit(summary.exit_code)
+        except (AuthorError, FileNotFoundError) as error:
+            if project is not None:
+                raise
+            # As nbgrader ends where it finds nothing that it could grade.
+            self.fail("%s", error)
+        sys.exit(summary.exit_code)
 
     @property
     def _patterns(self) -> list[str]:
@@ -242,22 +248,11 @@ class ClassAutogradeApp(AutogradeApp):
             ours.ClassAutograde.pre_convert_hook = adopt_notebook
         self.update_config(ours)
 
-    def _grade_as_nbgrader(self) -> None:
-        failed = False
-        if ClassAutograde(coursedir=self.coursedir, parent=self).scheduler:
-            self.fail(
-                _("%s is no set of this course: it is graded here, and takes no --scheduler."),
-                self.coursedir.assignment_id,
-            )
-        for pattern in self._patterns:
-            self.coursedir.student_id = pattern
-            converter: Autograde = ClassAutograde(coursedir=self.coursedir, parent=self)
-            try:
-                converter.start()
-            except NbGraderException:
-                failed = True
-        if failed:
-            sys.exit(1)
+
+def _project_around(folder: Path) -> Project | None:
+    with contextlib.suppress(NoProject):
+        return find_project(folder)
+    return None
 
 
 def _imported(listed: Sequence[Any]) -> list[Any]:

@@ -17,7 +17,6 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from autograder.judging.verdict import Verdict
 
@@ -95,7 +94,7 @@ class Cache:
             if entry["key"] != key:
                 return None
             stands = {
-                name: Verdict(**kept["verdict"])
+                name: Verdict.from_json(kept["verdict"])
                 for name, kept in entry["parts"].items()
                 if self._fingerprints.get(name) == kept["fingerprint"]
             }
@@ -103,15 +102,13 @@ class Cache:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def keep(
-        self, student: str, key: str, verdicts: dict[str, dict[str, Any]], folder: Path
-    ) -> None:
+    def keep(self, student: str, key: str, verdicts: Mapping[str, Verdict], folder: Path) -> None:
         """Keep a grading whose results are in the folder and in the gradebook."""
         parts = {
-            name: {"fingerprint": self._fingerprints[name], "verdict": verdict}
+            name: {"fingerprint": self._fingerprints[name], "verdict": verdict.to_json()}
             for name, verdict in verdicts.items()
             # What the clock or a death had a hand in is found anew each time.
-            if name in self._fingerprints and not (verdict["by_chance"] or verdict["flagged"])
+            if name in self._fingerprints and not (verdict.by_chance or verdict.flagged)
         }
         text = json.dumps({"key": key, "parts": parts, "files": listing(folder)})
         file = self._file(student)

@@ -16,15 +16,31 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
-from typing import Any, NoReturn
+from typing import Any, Generic, NoReturn, Protocol, Self, TypeVar
 
 from autograder.engine.walls import kernel
 
-Job = dict[str, Any]
-Work = Callable[[Job], Job]
 # One at work and one in hand, so that a judge never waits for the writer.
 IN_HAND = 2
 PR_SET_PDEATHSIG = 1
+
+
+class Message(Protocol):
+    """What crosses between this process and a judge's."""
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it, as plain data."""
+        ...
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """What `to_json` made."""
+        ...
+
+
+Job = TypeVar("Job", bound=Message)
+Outcome = TypeVar("Outcome", bound=Message)
+Work = Callable[[Job], Outcome]
 
 
 class Lost(RuntimeError):
@@ -32,7 +48,7 @@ class Lost(RuntimeError):
 
 
 @dataclass
-class Judge:
+class Judge(Generic[Job]):
     """A forked process, as its parent sees it."""
 
     pid: int
@@ -41,23 +57,30 @@ class Judge:
     since: float = 0.0
 
 
-class Crew:
+class Pool(Generic[Job, Outcome]):
     """A number of judges.
 
-    prepare: called here with the number of each process before it is forked; what it returns is
-    called in the process, and returns what does a job. patience: seconds for one job.
+    job, outcome: what they are given, and what they give back. prepare: called here with the number
+    of each process before it is forked; what it returns is called in the process, and returns what
+    does a job. patience: seconds for one job.
     """
 
     def __init__(
-        self, count: int, prepare: Callable[[int], Callable[[], Work]], patience: float
+        self,
+        job: type[Job],
+        outcome: type[Outcome],
+        count: int,
+        prepare: Callable[[int], Callable[[], Work[Job, Outcome]]],
+        patience: float,
     ) -> None:
+        self._job, self._outcome = job, outcome
         self._prepare = prepare
         self._patience = patience
-        self._judges: list[Judge] = []
+        self._judges: list[Judge[Job]] = []
         for place in range(count):
             self._judges.append(self._fork(place))
 
-    def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Job | Lost] | None]:
+    def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Outcome | Lost] | None]:
         """Hand out the jobs; yields each with what came of it as soon as it is there, and None
         where nothing came for a moment."""
         waiting, again = iter(jobs), deque[tuple[Job, int]]()
@@ -92,26 +115,26 @@ class Crew:
             self._end(judge)
         self._judges.clear()
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _give(self, judge: Judge, job: Job, attempt: int) -> None:
+    def _give(self, judge: Judge[Job], job: Job, attempt: int) -> None:
         if not judge.jobs:
             judge.since = time.monotonic()
         judge.jobs.append((job, attempt))
         try:
-            judge.channel.send_bytes(json.dumps(job).encode())
+            judge.channel.send_bytes(json.dumps(job.to_json()).encode())
         except OSError:  # it is gone, which is found out when it is listened to
             return
 
     def _collect(
-        self, judge: Judge, again: deque[tuple[Job, int]]
-    ) -> Iterator[tuple[Job, Job | Lost]]:
+        self, judge: Judge[Job], again: deque[tuple[Job, int]]
+    ) -> Iterator[tuple[Job, Outcome | Lost]]:
         try:
-            outcome = json.loads(judge.channel.recv_bytes())
+            outcome = self._outcome.from_json(json.loads(judge.channel.recv_bytes()))
         except (EOFError, OSError):
             yield from self._bury(judge, again)
             return
@@ -120,8 +143,8 @@ class Crew:
         yield job, outcome
 
     def _bury(
-        self, judge: Judge, again: deque[tuple[Job, int]]
-    ) -> Iterator[tuple[Job, Job | Lost]]:
+        self, judge: Judge[Job], again: deque[tuple[Job, int]]
+    ) -> Iterator[tuple[Job, Outcome | Lost]]:
         """Put another in the place of a judge that is lost."""
         self._end(judge)
         place = self._judges.index(judge)
@@ -133,7 +156,7 @@ class Crew:
         else:
             yield job, Lost("the judge's own process ended twice while it graded this")
 
-    def _end(self, judge: Judge) -> None:
+    def _end(self, judge: Judge[Job]) -> None:
         judge.channel.close()
         try:
             os.kill(judge.pid, signal.SIGKILL)
@@ -141,7 +164,7 @@ class Crew:
         except (ProcessLookupError, ChildProcessError):
             return
 
-    def _fork(self, place: int) -> Judge:
+    def _fork(self, place: int) -> Judge[Job]:
         ours, theirs = Pipe()
         make_work = self._prepare(place)
         pid = os.fork()
@@ -149,7 +172,7 @@ class Crew:
             ours.close()
             for judge in self._judges:
                 judge.channel.close()
-            _be_a_judge(theirs, make_work)
+            _be_a_judge(theirs, make_work, self._job)
         theirs.close()
         return Judge(pid, ours)
 
@@ -159,14 +182,16 @@ def settle(place: int) -> None:
     take turns, and to wake a process on another processor takes longer than most answers. Two runs
     on one machine begin at different ones, mostly.
 
-    place: the number of the judge in its crew.
+    place: the number of the judge in its pool.
     """
     with contextlib.suppress(AttributeError, OSError):
         all_of_them = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {all_of_them[(os.getppid() + place) % len(all_of_them)]})
 
 
-def _be_a_judge(channel: Connection, make_work: Callable[[], Work]) -> NoReturn:
+def _be_a_judge(
+    channel: Connection, make_work: Callable[[], Work[Job, Outcome]], made: type[Job]
+) -> NoReturn:
     try:
         # Ctrl-C is the parent's to hear, and nobody goes on without it.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -174,8 +199,8 @@ def _be_a_judge(channel: Connection, make_work: Callable[[], Work]) -> NoReturn:
             kernel.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         work = make_work()
         while True:
-            job = json.loads(channel.recv_bytes())
-            channel.send_bytes(json.dumps(work(job)).encode())
+            job = made.from_json(json.loads(channel.recv_bytes()))
+            channel.send_bytes(json.dumps(work(job).to_json()).encode())
     except (EOFError, OSError):
         pass
     finally:

@@ -154,7 +154,7 @@ def _mark(record: Record, function: str) -> tuple[Any, Any, Any]:
     verdict = record.verdicts.get(function)
     if verdict is None:
         return None, None, None
-    return verdict["points"], verdict["status"], verdict["mistake"]
+    return verdict.points, verdict.status, verdict.mistake
 
 
 def _marked_by_hand(config: Config, assignment: str, student: str) -> dict[str, float]:

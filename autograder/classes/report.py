@@ -19,7 +19,7 @@ from nbgrader.coursedir import CourseDirectory
 
 from autograder import __version__
 from autograder.exercise import AuthorError, Part
-from autograder.gradebook.record import RECORD, Record, read_records
+from autograder.gradebook.record import Record, read_records
 from autograder.judging.sets import find_set
 from autograder.project import Project
 from autograder.release.configuration import course_config
@@ -160,10 +160,10 @@ def _context(project: Project, assignment: str, records: list[Record]) -> dict[s
         "scores": scores,
         "entries": defaultdict(Entry, entries),
         "flagged": [
-            (r.student, name, v["flagged"])
+            (r.student, name, v.flagged)
             for r in records
             for name, v in r.verdicts.items()
-            if v["flagged"]
+            if v.flagged
         ],
         "problems": [(r.student, r.problems) for r in records if r.problems],
         "rounds": _rounds(records),
@@ -210,8 +210,8 @@ def _entries(project: Project, assignment: str) -> dict[str, Entry]:
 
 def _function_row(part: Part, records: list[Record]) -> FunctionRow:
     verdicts = [r.verdicts[part.name] for r in records if part.name in r.verdicts]
-    found = Counter(v["status"] for v in verdicts)
-    mean = statistics.fmean(v["points"] for v in verdicts) if verdicts else 0.0
+    found = Counter[str](v.status for v in verdicts)
+    mean = statistics.fmean(v.points for v in verdicts) if verdicts else 0.0
     counts = {kind.status: found[kind.status] for kind in KINDS}
     return FunctionRow(part.name, part.points, mean, found["passed"], len(verdicts), counts)
 
@@ -222,9 +222,9 @@ def _mistakes(parts: Iterable[Part], records: list[Record]) -> list[MistakeRow]:
     rows: dict[tuple[str, str], MistakeRow] = {}
     for record in records:
         for name, verdict in record.verdicts.items():
-            if verdict["mistake"] is not None:
-                key = (name, verdict["mistake"])
-                text = texts.get(key, verdict["message"])
+            if verdict.mistake is not None:
+                key = (name, verdict.mistake)
+                text = texts.get(key, verdict.message)
                 rows.setdefault(key, MistakeRow(*key, text)).students.append(record.student)
     return _commonest_first(rows.values())
 
@@ -234,10 +234,10 @@ def _unnamed(records: list[Record]) -> list[MistakeRow]:
     rows: dict[tuple[str, str], MistakeRow] = {}
     for record in records:
         for name, verdict in record.verdicts.items():
-            wrong = verdict["status"] in ("wrong", "partial", "error", "timeout")
-            if wrong and verdict["mistake"] is None:
-                key = (name, verdict["message"])
-                row = rows.setdefault(key, MistakeRow(name, None, verdict["message"]))
+            wrong = verdict.status in ("wrong", "partial", "error", "timeout")
+            if wrong and verdict.mistake is None:
+                key = (name, verdict.message)
+                row = rows.setdefault(key, MistakeRow(name, None, verdict.message))
                 row.students.append(record.student)
     return _commonest_first(rows.values())
 
@@ -254,11 +254,7 @@ def _rounds(records: list[Record]) -> list[tuple[int, str, int]]:
 
 def _versions(records: list[Record]) -> list[str]:
     """With which versions the marks were made."""
-    found = set()
-    for record in records:
-        metadata = json.loads(record.path.read_text("utf-8"))["metadata"][RECORD]
-        found.add(", ".join(f"{k} {v}" for k, v in metadata["versions"].items()))
-    return sorted(found)
+    return sorted({", ".join(f"{k} {v}" for k, v in r.versions.items()) for r in records})
 
 
 def _predicted(records: list[Record], expected: Path) -> dict[str, Any]:
@@ -271,8 +267,8 @@ def _predicted(records: list[Record], expected: Path) -> dict[str, Any]:
             different.append(f"{student} was not graded")
             continue
         for name, mark in marks["functions"].items():
-            verdict = got[student].verdicts.get(name, {})
-            found = {key: verdict.get(key) for key in mark}
+            verdict = got[student].verdicts.get(name)
+            found = {key: getattr(verdict, key, None) for key in mark}
             if found != mark:
                 different.append(f"{student}, {name}: predicted {mark}, got {found}")
     return {"count": len(wanted), "different": different}

@@ -10,36 +10,36 @@ import contextlib
 import fnmatch
 import logging
 import os
-import shutil
 import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import GenerateFeedback
-from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
 from autograder.classes.converter import ClassAutograde
+from autograder.classes.job import Outcome
+from autograder.classes.pipeline import Pipeline
+from autograder.classes.plan import make_plan
 from autograder.engine.interface import NoCluster
 from autograder.engine.warm.handle import default_runner, require_sandbox
 from autograder.exercise import AuthorError
-from autograder.gradebook.preprocessors import GradeSubmission, pass_on
+from autograder.gradebook.preprocessors import GradeSubmission, is_ours
 from autograder.gradebook.record import read_records
 from autograder.grading.rounds import Round
 from autograder.i18n import _
+from autograder.judging.verdict import Verdict
 from autograder.project import Project
 from autograder.release.configuration import course_config, place_of
-from autograder.submissions.adopt import adopt
 
+NOT_OURS = _("%s is no set of this course: it is graded here, and takes no --scheduler.")
 # How often a log is told how far a run is.
 LINE_SECONDS = 30.0
 
@@ -95,18 +95,22 @@ class Summary:
     """What a grading run did.
 
     graded: the verdicts of the graded, by part. unchanged: graded again, and nothing was to be
-    written. skipped: graded before. failed: why, by student. flagged: what an instructor should
-    look at, by student. adopted: what intake did.
+    written. skipped: graded before. empty: who handed no notebook in. failed: why, by student.
+    flagged: what an instructor should look at, by student. adopted: what intake did. points: what
+    the graded got, and could get. remarks: what is to be known of all these marks.
     """
 
     assignment: str
     logs: Path
-    graded: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    graded: dict[str, dict[str, Verdict]] = field(default_factory=dict)
     unchanged: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     flagged: dict[str, list[str]] = field(default_factory=dict)
     adopted: dict[str, str] = field(default_factory=dict)
+    points: dict[str, tuple[float, float]] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
@@ -116,12 +120,12 @@ class Summary:
     @property
     def told_of(self) -> int:
         """How many students it says something about."""
-        return sum(map(len, (self.graded, self.unchanged, self.skipped, self.failed)))
+        return sum(map(len, (self.graded, self.unchanged, self.skipped, self.empty, self.failed)))
 
     @property
     def mean_points(self) -> float:
         """The mean of the points that this run gave."""
-        points = [_sum(verdicts, "points") for verdicts in self.graded.values()]
+        points = [got for got, _most in self.points.values()]
         return round(sum(points) / len(points), 2) if points else 0.0
 
     def lines(self) -> list[str]:
@@ -130,9 +134,12 @@ class Summary:
         if self.unchanged:
             out.append(f"{len(self.unchanged)} unchanged: nothing of theirs was to be done again.")
         if self.graded:
-            most = max(_sum(verdicts, "max_points") for verdicts in self.graded.values())
+            most = max(most for _got, most in self.points.values())
             of = " of those" if self.unchanged or self.skipped else ""
             out.append(f"Mean{of} {self.mean_points:g} of {most:g} points.")
+        if self.empty:
+            out.append(f"No notebook to grade: {', '.join(self.empty)}.")
+        out += self.remarks
         for title, told in (
             ("Taken in", self.adopted),
             ("Please look at", {k: "; ".join(v) for k, v in self.flagged.items()}),
@@ -145,12 +152,8 @@ class Summary:
         return out
 
 
-def _sum(verdicts: dict[str, dict[str, Any]], key: str) -> float:
-    return round(sum(verdict[key] for verdict in verdicts.values()), 2)
-
-
 def grade_class(
-    project: Project,
+    project: Project | None,
     assignment: str,
     students: Sequence[str] | None = None,
     *,
@@ -162,6 +165,7 @@ def grade_class(
 ) -> Summary:
     """Grade what was submitted into autograded folders and the gradebook.
 
+    project: the course; None where there is none around somebody else's assignment.
     students: these alone, names or patterns such as "a*"; all who handed something in where None.
     force: grade again what is graded already.
     walled_in: whether to refuse where there is no full sandbox; None: as the course's
@@ -171,16 +175,20 @@ def grade_class(
     Raises
     ------
     AuthorError where the gradebook does not know the assignment; FileNotFoundError where nobody,
-    or one of the named students, handed anything in; NoSandbox.
+    or one of the named students, handed anything in; NoSandbox; NoCluster where somebody else's
+    assignment is to be graded on one.
     """
-    config = course_config(project.root) if config is None else config
+    if config is None:
+        config = course_config(Path.cwd() if project is None else project.root)
     see_to_walls(config, walled_in)
     must_be_known(config, assignment)
-    summary = Summary(assignment, project.grading / "logs" / assignment)
-    excluded = CourseDirectory(config=config).student_id_exclude.split(",")
-    found = _submitted(place_of("submitted", config), assignment, students)
-    chosen = [student for student in found if student not in excluded]
-    converter = ClassAutograde(coursedir=CourseDirectory(config=config), config=config)
+    graded = place_of("autograded", config)
+    grading = graded.parent if project is None else project.grading
+    summary = Summary(assignment, grading / "logs" / assignment)
+    course = CourseDirectory(config=config)
+    found = _submitted(course, assignment, students)
+    chosen = [name for name in found if name not in course.student_id_exclude.split(",")]
+    converter = ClassAutograde(coursedir=course, config=config)
     converter.force = force
     # Not an application's, whose lines would run into the bar.
     converter.log = logging.getLogger("traitlets")
@@ -196,7 +204,7 @@ def grade_class(
 
 
 def run(
-    project: Project,
+    project: Project | None,
     converter: ClassAutograde,
     students: Sequence[str],
     summary: Summary,
@@ -205,33 +213,28 @@ def run(
     progress: Progress,
     say: Callable[[str], None],
 ) -> None:
-    """Grade these submissions: as a class where that can be, else each by nbgrader's own loop.
+    """Grade these submissions. again: as in `plan.Plan`.
 
     Raises
     ------
-    NoCluster where the second kind is to run on one.
+    NoCluster where somebody else's assignment is to be graded on one.
     """
     assignment = summary.assignment
+    ours = project if project is not None and is_ours(project, assignment) else None
     title = f"Grading {assignment}" if again is None else f"Regrading {assignment}"
-    with no_advice():
-        facts = converter.facts_of(assignment)
-        if facts is None and converter.scheduler:
-            raise NoCluster(
-                _(
-                    "With these settings {assignment} is graded by nbgrader's own loop, on this "
-                    "machine: it takes no --scheduler."
-                ).format(assignment=assignment)
-            )
-        with converter.elsewhere() as elsewhere:
-            # Before the bar, into which it would run.
-            say((elsewhere or default_runner()).protects)
-            with progress(len(students), title) as advance:
-                reporter = Reporter(summary, advance, say)
-                if facts is not None:
-                    converter.grade_class(project, facts, students, reporter, again, elsewhere)
-                    return
-                for student in students:
-                    _one_by_one(project, converter, assignment, student, reporter, again)
+    if ours is None and converter.scheduler:
+        raise NoCluster(NOT_OURS % assignment)
+    # nbgrader's own loop stands there, too: hooks and preprocessors look around themselves.
+    with (
+        no_advice(),
+        converter.elsewhere() as elsewhere,
+        contextlib.chdir(converter.coursedir.root),
+    ):
+        plan = make_plan(converter, assignment, ours, again, elsewhere)
+        # Before the bar, into which it would run.
+        say(plan.runner.protects)
+        with progress(len(students), title) as advance:
+            Pipeline(plan, Reporter(summary, advance, say)).grade(students)
 
 
 class Reporter:
@@ -243,13 +246,16 @@ class Reporter:
         self.say = say
         summary.logs.mkdir(parents=True, exist_ok=True)
 
-    def graded(self, student: str, verdicts: dict[str, dict[str, Any]], notes: list[str]) -> None:
+    def graded(self, student: str, outcome: Outcome, notes: Sequence[str]) -> None:
         """See `Watch`."""
-        self.summary.graded[student] = verdicts
+        self.summary.graded[student] = outcome.verdicts
+        self.summary.points[student] = outcome.points, outcome.max_points
+        if outcome.remark and outcome.remark not in self.summary.remarks:
+            self.summary.remarks.append(outcome.remark)
         flags: dict[str, list[str]] = {}
-        for name, verdict in verdicts.items():
-            if verdict["flagged"]:
-                flags.setdefault(verdict["flagged"], []).append(name)
+        for name, verdict in outcome.verdicts.items():
+            if verdict.flagged:
+                flags.setdefault(verdict.flagged, []).append(name)
         if flags:
             told = [f"{', '.join(names)}: {why}" for why, names in flags.items()]
             self.summary.flagged[student] = told
@@ -265,6 +271,11 @@ class Reporter:
     def skipped(self, student: str) -> None:
         """See `Watch`."""
         self.summary.skipped.append(student)
+        self._advance(student)
+
+    def empty(self, student: str) -> None:
+        """See `Watch`."""
+        self.summary.empty.append(student)
         self._advance(student)
 
     def failed(self, student: str, why: str) -> None:
@@ -288,33 +299,6 @@ class Reporter:
         return self.summary.logs / f"{student}.log"
 
 
-def _one_by_one(
-    project: Project,
-    converter: ClassAutograde,
-    assignment: str,
-    student: str,
-    reporter: Reporter,
-    again: dict[str, Round] | None,
-) -> None:
-    """A submission by nbgrader's own loop; a failure stays with its own."""
-    config = Config(converter.config)
-    if again is not None:
-        config.GradeSubmission.seed = again[student].seed
-        config.GradeSubmission.round_number = again[student].number
-    try:
-        folder = place_of("submitted", config) / student / assignment
-        adopted = adopt(folder, assignment, graded_before=again is not None)
-        pass_on(adopted)
-        if not autograde(project, assignment, student, config, force=converter.force):
-            reporter.skipped(student)
-            return
-        records = read_records(project, assignment, config)
-        record = next(record for record in records if record.student == student)
-        reporter.graded(student, record.verdicts, adopted.notes)
-    except (Exception, SystemExit) as error:
-        reporter.failed(student, str(error) or type(error).__name__)
-
-
 @contextlib.contextmanager
 def no_advice() -> Iterator[None]:
     """nbgrader 0.9.6 with SQLAlchemy 2: several lines for every mark, of no import."""
@@ -323,9 +307,21 @@ def no_advice() -> Iterator[None]:
         yield
 
 
-def _submitted(submitted: Path, assignment: str, students: Sequence[str] | None) -> list[str]:
-    learners = submitted.iterdir() if submitted.is_dir() else ()
-    found = sorted(learner.name for learner in learners if _may_hold(learner / assignment))
+def _submitted(
+    course: CourseDirectory, assignment: str, students: Sequence[str] | None
+) -> list[str]:
+    before, _any, after = course.format_path(course.submitted_directory, "*", assignment).partition(
+        "*"
+    )
+    submitted, first = os.path.split(before)
+    last, _slash, rest = after.partition(os.sep)
+    names = os.listdir(submitted) if os.path.isdir(submitted) else []
+    found = sorted(
+        name[len(first) : len(name) - len(last)]
+        for name in names
+        if name.startswith(first) and name.endswith(last)
+        if _may_hold(Path(submitted, name, rest))
+    )
     meant = {s: [s] if s in found else fnmatch.filter(found, s) for s in students or ("*",)}
     absent = sorted(student for student in meant if not meant[student])
     if absent:
@@ -375,33 +371,9 @@ def must_be_known(config: Config, assignment: str) -> None:
         except MissingEntry:
             raise AuthorError(
                 f"the gradebook knows no assignment {assignment}: "
-                f"run `autograder build {assignment}` first."
+                f"run `autograder build {assignment}` first, or `nbgrader generate_assignment "
+                f"{assignment}` for one of your own."
             ) from None
-
-
-def autograde(
-    project: Project, assignment: str, student: str, config: Config, *, force: bool
-) -> bool:
-    """Have nbgrader grade one submission; False where it was graded already.
-
-    Raises
-    ------
-    NbGraderException with the reason; the autograded notebook is then the one from before.
-    """
-    config = Config(config)
-    config.CourseDirectory.assignment_id = assignment
-    config.CourseDirectory.student_id = student
-    app = ClassAutograde(coursedir=CourseDirectory(config=config), config=config)
-    app.force = force
-    kept = place_of("autograded", config) / student / assignment
-    with _logged(project.grading / "logs" / assignment / f"{student}.log") as log, _backup(kept):
-        app.log = log
-        try:
-            with no_advice():
-                app.start()
-        except (NbGraderException, SystemExit) as error:
-            raise NbGraderException(_reason(log) or str(error)) from error
-    return app.processed
 
 
 def feedback_class(
@@ -481,19 +453,3 @@ def _logged(file: Path) -> Iterator[logging.Logger]:
         hooks.removeHandler(handler)
         log.handlers = [handler_ for handler_ in log.handlers if isinstance(handler_, _Keep)]
         handler.close()
-
-
-@contextlib.contextmanager
-def _backup(folder: Path) -> Iterator[None]:
-    """nbgrader removes an autograded submission before it grades it again: keep it till then."""
-    if not folder.is_dir():
-        yield
-        return
-    with tempfile.TemporaryDirectory(dir=folder.parents[2], prefix=".regrading-") as scratch:
-        copy = Path(shutil.copytree(folder, Path(scratch) / folder.name))
-        try:
-            yield
-        finally:
-            if not folder.exists():
-                folder.parent.mkdir(parents=True, exist_ok=True)
-                shutil.move(copy, folder)

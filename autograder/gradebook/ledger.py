@@ -27,8 +27,8 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
-from autograder.gradebook.marks import Comment, Mark
-from autograder.gradebook.source_facts import SourceFacts
+from autograder.gradebook.marks import Mark, Sheet
+from autograder.gradebook.source_facts import NotebookFacts, SourceFacts
 from autograder.grading import Stopped
 
 PATIENCE_SECONDS = 60.0
@@ -43,17 +43,16 @@ class LockedGradebook(Stopped):
 
 @dataclass(frozen=True)
 class Entry:
-    """What one submission earned. timestamp: when it was handed in, or None."""
+    """What one submission earned, by notebook. timestamp: when it was handed in, or None."""
 
     student: str
     timestamp: datetime.datetime | None
-    marks: list[Mark] = field(default_factory=list)
-    comments: list[Comment] = field(default_factory=list)
+    sheets: dict[str, Sheet] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class State:
-    """What the gradebook has of a submission.
+    """What the gradebook has of a submitted notebook.
 
     scores: the automatic ones, by grade_id. settled: whether every flag is as grading would leave
     it; a mark by hand is to be looked at again after each grading.
@@ -62,6 +61,16 @@ class State:
     scores: dict[str, float | None]
     settled: bool
     late: bool
+
+
+@dataclass(frozen=True)
+class _Submission:
+    """Rows that are there. notebooks: ids of the submitted ones, by those of their sources."""
+
+    id: str
+    timestamp: datetime.datetime | None
+    extension: datetime.timedelta | None
+    notebooks: dict[str, str]
 
 
 class Ledger:
@@ -77,27 +86,29 @@ class Ledger:
         with self._session() as db:
             return db.get(Student, student) is not None
 
-    def state(self, student: str) -> State | None:
-        """What the gradebook has of a submission; None where it has none."""
+    def state(self, student: str, notebook: str) -> State | None:
+        """What the gradebook has of a submitted notebook; None where it has none."""
         with self._session() as db:
             found = self._submission(db, student)
-            if found is None:
+            facts = self.facts.notebooks[notebook]
+            if found is None or facts.id not in found.notebooks:
                 return None
             rows = db.execute(
                 select(
                     Grade.cell_id, Grade.auto_score, Grade.manual_score, Grade.needs_manual_grade
                 ).where(
-                    Grade.cell_id.in_(self.facts.graded.values()), Grade.notebook_id == found[1]
+                    Grade.cell_id.in_(facts.graded.values()),
+                    Grade.notebook_id == found.notebooks[facts.id],
                 )
             ).all()
-            names = {cell_id: name for name, cell_id in self.facts.graded.items()}
+            names = {cell_id: name for name, cell_id in facts.graded.items()}
             return State(
                 {names[cell_id]: score for cell_id, score, _manual, _look in rows},
                 all(
                     look == Mark("", score).needs_manual_grade(manual)
                     for _cell, score, manual, look in rows
                 ),
-                self._is_late(found[2], found[3]),
+                self._is_late(found.timestamp, found.extension),
             )
 
     def write(
@@ -137,45 +148,48 @@ class Ledger:
     def _session(self) -> Session:
         return Session(self.gradebook.engine, expire_on_commit=False)
 
-    def _submission(
-        self, db: Session, student: str
-    ) -> tuple[str, str, datetime.datetime | None, datetime.timedelta | None] | None:
-        """Ids of the submission and its notebook, when it was handed in, the extension."""
-        row = db.execute(
+    def _submission(self, db: Session, student: str) -> _Submission | None:
+        rows = db.execute(
             select(
                 SubmittedAssignment.id,
-                SubmittedNotebook.id,
                 SubmittedAssignment.timestamp,
                 SubmittedAssignment.extension,
+                SubmittedNotebook.notebook_id,
+                SubmittedNotebook.id,
             )
-            .join(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+            .outerjoin(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
             .where(
                 SubmittedAssignment.assignment_id == self.facts.assignment_id,
                 SubmittedAssignment.student_id == student,
-                SubmittedNotebook.notebook_id == self.facts.notebook_id,
             )
-        ).first()
-        return None if row is None else (row[0], row[1], row[2], row[3])
+        ).all()
+        if not rows:
+            return None
+        submission, timestamp, extension = rows[0][:3]
+        notebooks = {source: row for *_of_all, source, row in rows if source is not None}
+        return _Submission(submission, timestamp, extension, notebooks)
 
     def _put(self, db: Session, entry: Entry) -> bool:
         """Whether it was late."""
         timestamp = parse_utc(entry.timestamp) if entry.timestamp else None
         found = self._submission(db, entry.student)
         if found is None:
-            self._add(db, entry, timestamp)
-            extension = None
-        else:
-            submission, notebook, before, extension = found
-            if timestamp is None:
-                timestamp = before
-            elif timestamp != before:
-                db.execute(
-                    update(SubmittedAssignment)
-                    .where(SubmittedAssignment.id == submission)
-                    .values(timestamp=timestamp)
-                )
-            self._change(db, notebook, entry)
-        return self._is_late(timestamp, extension)
+            found = self._add_submission(db, entry.student, timestamp)
+        elif timestamp is None:
+            timestamp = found.timestamp
+        elif timestamp != found.timestamp:
+            db.execute(
+                update(SubmittedAssignment)
+                .where(SubmittedAssignment.id == found.id)
+                .values(timestamp=timestamp)
+            )
+        for name, facts in self.facts.notebooks.items():
+            sheet, there = entry.sheets.get(name), found.notebooks.get(facts.id)
+            if there is None:
+                self._add(db, found.id, facts, sheet or Sheet())
+            elif sheet is not None:
+                self._change(db, there, facts, sheet)
+        return self._is_late(timestamp, found.extension)
 
     def _is_late(
         self, timestamp: datetime.datetime | None, extension: datetime.timedelta | None
@@ -185,30 +199,36 @@ class Ledger:
             due = due + extension
         return timestamp is not None and due is not None and timestamp > due
 
-    def _add(self, db: Session, entry: Entry, timestamp: datetime.datetime | None) -> None:
-        if db.get(Student, entry.student) is None:
-            db.execute(insert(Student).values(id=entry.student))
-        submission, notebook = new_uuid(), new_uuid()
+    def _add_submission(
+        self, db: Session, student: str, timestamp: datetime.datetime | None
+    ) -> _Submission:
+        if db.get(Student, student) is None:
+            db.execute(insert(Student).values(id=student))
+        made = _Submission(new_uuid(), timestamp, None, {})
         db.execute(
             insert(SubmittedAssignment).values(
-                id=submission,
+                id=made.id,
                 assignment_id=self.facts.assignment_id,
-                student_id=entry.student,
+                student_id=student,
                 timestamp=timestamp,
             )
         )
+        return made
+
+    def _add(self, db: Session, submission: str, facts: NotebookFacts, sheet: Sheet) -> None:
+        notebook = new_uuid()
         db.execute(
             insert(SubmittedNotebook).values(
                 id=notebook,
                 assignment_id=submission,
-                notebook_id=self.facts.notebook_id,
+                notebook_id=facts.id,
                 flagged=False,
             )
         )
-        marks = {mark.grade_id: mark for mark in entry.marks}
-        comments = {comment.grade_id: comment for comment in entry.comments}
+        marks = {mark.grade_id: mark for mark in sheet.marks}
+        comments = {comment.grade_id: comment for comment in sheet.comments}
         grades = []
-        for name, cell_id in self.facts.graded.items():
+        for name, cell_id in facts.graded.items():
             mark = marks.get(name, Mark(name, None))
             grades.append(
                 {
@@ -226,14 +246,14 @@ class Ledger:
                 "cell_id": cell_id,
                 "auto_comment": comments[name].auto_comment if name in comments else None,
             }
-            for name, cell_id in self.facts.commented.items()
+            for name, cell_id in facts.commented.items()
         ]
         if grades:
             db.execute(insert(Grade), grades)
         if told:
             db.execute(insert(CommentRow), told)
 
-    def _change(self, db: Session, notebook: str, entry: Entry) -> None:
+    def _change(self, db: Session, notebook: str, facts: NotebookFacts, sheet: Sheet) -> None:
         # A penalty is worked out anew; who is late still gets it from nbgrader's own step.
         db.execute(
             update(SubmittedNotebook)
@@ -243,7 +263,7 @@ class Ledger:
             )
             .values(late_submission_penalty=None)
         )
-        marks = {self.facts.graded[m.grade_id]: m for m in entry.marks}
+        marks = {facts.graded[m.grade_id]: m for m in sheet.marks}
         rows = db.execute(
             select(
                 Grade.id,
@@ -264,7 +284,7 @@ class Ledger:
                         needs_manual_grade=mark.needs_manual_grade(manual),
                     )
                 )
-        texts = {self.facts.commented[c.grade_id]: c.auto_comment for c in entry.comments}
+        texts = {facts.commented[c.grade_id]: c.auto_comment for c in sheet.comments}
         told = db.execute(
             select(CommentRow.id, CommentRow.cell_id, CommentRow.auto_comment).where(
                 CommentRow.cell_id.in_(texts), CommentRow.notebook_id == notebook

@@ -7,11 +7,14 @@ at, where the stock rule gives full marks to a test cell without output.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from nbformat import NotebookNode
 from nbgrader import utils
+
+from autograder.judging.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -38,16 +41,36 @@ class Comment:
     auto_comment: str | None
 
 
+@dataclass(frozen=True)
+class Sheet:
+    """What one notebook of a submission earned."""
+
+    marks: list[Mark] = field(default_factory=list)
+    comments: list[Comment] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it, as plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Sheet:
+        """What `to_json` made."""
+        return cls(
+            [Mark(**mark) for mark in data["marks"]],
+            [Comment(**comment) for comment in data["comments"]],
+        )
+
+
 def marks_of(
     notebook: NotebookNode,
-    ours: dict[str, str],
-    verdicts: dict[str, Any],
+    ours: Mapping[str, str],
+    verdicts: Mapping[str, Verdict],
     log: logging.Logger | logging.LoggerAdapter,
 ) -> list[Mark]:
     """The mark of every graded cell, and zero for those of ours that are gone.
 
     ours: the parts of the set by the grade_id of their check cells; empty for other notebooks.
-    verdicts: as they were written down, by part.
+    verdicts: by part.
     """
     marks = []
     for cell in notebook.cells:
@@ -61,7 +84,7 @@ def marks_of(
             log.error("no verdict on %s; zero, to be looked at", name)
             marks.append(Mark(grade_id, 0.0, look=True))
             continue
-        flagged = verdict is not None and bool(verdict["flagged"])
+        flagged = verdict is not None and bool(verdict.flagged)
         marks.append(Mark(grade_id, utils.determine_grade(cell, log)[0], look=flagged))
     for grade_id in ours.keys() - {mark.grade_id for mark in marks}:
         log.error("cell %s is gone; zero, to be looked at", grade_id)

@@ -16,14 +16,14 @@ from typing import Any
 from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
-from traitlets import Bool, Dict, Float, Integer, Unicode
+from traitlets import Bool, Dict, Integer, Unicode
 from traitlets.config import Config
 
 from autograder.engine.interface import Limits, Runner
 from autograder.engine.warm.handle import default_runner, require_sandbox
 from autograder.exercise import AuthorError
 from autograder.gradebook.marks import Mark, marks_of
-from autograder.gradebook.record import RECORD, record_of
+from autograder.gradebook.record import RECORD, record_of, verdicts_in
 from autograder.grading.grade import grade
 from autograder.grading.outputs import write_outputs
 from autograder.grading.rounds import Round, close_round, current_round
@@ -119,17 +119,10 @@ class GradeSubmission(NbGraderPreprocessor):
     ).tag(config=True)
     limits = Dict(
         help="What a submission may use up: fields of autograder.engine.interface.Limits, such as "
-        "{'threads': 8, 'scratch_bytes': 10_000_000}.",
+        "{'call_seconds': 20, 'memory_bytes': 1_000_000_000}.",
     ).tag(config=True)
     assignment_limits = Dict(
         help="The same for single assignments, by name: {'adam': {'notebook_seconds': 600}}.",
-    ).tag(config=True)
-    cell_seconds = Float(Limits().cell_seconds, help="Wall time for one cell.").tag(config=True)
-    call_seconds = Float(
-        Limits().call_seconds, help="Wall time for one call of a graded function."
-    ).tag(config=True)
-    memory_bytes = Integer(
-        Limits().memory_bytes, help="Memory for a submission, on top of the interpreter's own."
     ).tag(config=True)
     seed = Unicode("", help="Regrade with the seed that was recorded with the mark.").tag(
         config=True
@@ -212,12 +205,7 @@ class GradeSubmission(NbGraderPreprocessor):
         ------
         AuthorError for a name that is no limit, or a value that is no amount.
         """
-        chosen = {
-            "cell_seconds": self.cell_seconds,
-            "call_seconds": self.call_seconds,
-            "memory_bytes": self.memory_bytes,
-            **self._named_limits(assignment),
-        }
+        chosen = self._named_limits(assignment)
         known = [field.name for field in fields(Limits)]
         unknown = sorted(set(chosen) - set(known))
         if unknown:
@@ -244,8 +232,8 @@ class SaveGrades(SaveAutoGrades):
         self._ours = exercise_set.by_grade_id if exercise_set else {}
         self._marks: dict[str, Mark] = {}
         if exercise_set is not None:
-            verdicts = nb.metadata.get(RECORD, {}).get("verdicts", {})
-            self._marks = {m.grade_id: m for m in marks_of(nb, self._ours, verdicts, self.log)}
+            found = marks_of(nb, self._ours, verdicts_in(nb.metadata), self.log)
+            self._marks = {mark.grade_id: mark for mark in found}
         present = {grade_id_of(cell) for cell in nb.cells}
         nb, resources = super().preprocess(nb, resources)
         with self.gradebook:

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from traitlets.config import Config
 from autograder import __version__
 from autograder.grading.grade import Graded
 from autograder.grading.rounds import Round
+from autograder.judging.verdict import Verdict
 from autograder.project import Project
 from autograder.release.configuration import course_config, place_of
 
@@ -31,18 +31,18 @@ class Record:
     seed: str
     round: int
     problems: list[str]
-    verdicts: dict[str, dict[str, Any]]
-    path: Path
+    verdicts: dict[str, Verdict]
+    versions: dict[str, str]
 
     @property
     def points(self) -> float:
         """The sum of the automatic marks."""
-        return round(sum(v["points"] for v in self.verdicts.values()), 2)
+        return round(sum(v.points for v in self.verdicts.values()), 2)
 
     @property
     def max_points(self) -> float:
         """Full marks."""
-        return float(sum(v["max_points"] for v in self.verdicts.values()))
+        return float(sum(v.max_points for v in self.verdicts.values()))
 
 
 def record_of(graded: Graded, grading_round: Round) -> dict[str, Any]:
@@ -57,8 +57,14 @@ def record_of(graded: Graded, grading_round: Round) -> dict[str, Any]:
             "numpy": np.__version__,
         },
         "problems": graded.problems,
-        "verdicts": {name: asdict(verdict) for name, verdict in graded.verdicts.items()},
+        "verdicts": {name: verdict.to_json() for name, verdict in graded.verdicts.items()},
     }
+
+
+def verdicts_in(metadata: Mapping[str, Any]) -> dict[str, Verdict]:
+    """The verdicts that stand in a notebook's metadata, by part; none in other people's."""
+    written = metadata.get(RECORD, {}).get("verdicts", {})
+    return {name: Verdict.from_json(verdict) for name, verdict in written.items()}
 
 
 def read_records(
@@ -68,7 +74,8 @@ def read_records(
     None."""
     place = place_of("autograded", course_config(project.root) if config is None else config)
     for path in sorted(place.glob(f"*/{assignment}/{assignment}.ipynb")):
-        data = json.loads(path.read_text("utf-8")).get("metadata", {}).get(RECORD)
+        metadata = json.loads(path.read_text("utf-8")).get("metadata", {})
+        data = metadata.get(RECORD)
         if data is not None:
             yield Record(
                 path.parent.parent.name,
@@ -76,6 +83,6 @@ def read_records(
                 data["seed"],
                 data["round"],
                 data["problems"],
-                data["verdicts"],
-                path,
+                verdicts_in(metadata),
+                data["versions"],
             )

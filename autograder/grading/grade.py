@@ -44,6 +44,8 @@ from autograder.values.calling import Answer
 PART_SECONDS = 60.0
 # So many times more is a submission begun whose runner was lost.
 ELSEWHERE = 1
+# What `grade-notebook --json` tells of a verdict.
+PUBLISHED = ("points", "max_points", "status", "mistake", "message")
 
 
 @dataclass
@@ -75,7 +77,10 @@ class Graded:
             "seed": int(self.seed) if self.seed.isdecimal() else self.seed,
             "points": self.points,
             "max_points": self.max_points,
-            "functions": {name: v.to_json() for name, v in self.verdicts.items()},
+            "functions": {
+                name: {key: getattr(verdict, key) for key in PUBLISHED}
+                for name, verdict in self.verdicts.items()
+            },
         }
 
 

@@ -7,7 +7,7 @@ inputs and right answers are never put in a text.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
@@ -133,14 +133,13 @@ class Verdict:
     by_chance: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """The public form, as `grade-notebook --json` prints it."""
-        return {
-            "points": self.points,
-            "max_points": self.max_points,
-            "status": self.status,
-            "mistake": self.mistake,
-            "message": self.message,
-        }
+        """Everything, as it is sent, kept and written down."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Verdict:
+        """What `to_json` made. What another version had besides is left out."""
+        return cls(**{f.name: data[f.name] for f in fields(cls) if f.name in data})
 
 
 def decide(part: Told, trials: Sequence[Trial], *, reveal: bool, stub: bool = True) -> Verdict:

@@ -64,11 +64,13 @@ def instructor_notebook(exercise_set: ExerciseSet) -> NotebookNode:
 
     Raises
     ------
-    AuthorError where the text is missing, names an unknown exercise, or leaves one out.
+    AuthorError where the text is missing, names an unknown exercise, leaves one out, or gives a
+    cell what is no limit.
     """
     text = exercise_set.text
     if not text.is_file():
         raise AuthorError(f"no file {text}: it holds the text of the notebook {text.stem}.")
+    cell_limits(exercise_set)  # the notebook has none of them, and grading is too late to be told
     cells: list[NotebookNode] = []
     left = {_name(e): e for e in exercise_set.exercises}
     for cell in jupytext.reads(text.read_text("utf-8"), fmt="md:myst").cells:

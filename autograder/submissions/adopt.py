@@ -48,7 +48,7 @@ def adopt(folder: Path, assignment: str, *, graded_before: bool = False) -> Adop
     ------
     FileNotFoundError where nothing is there any more of what was graded before.
     """
-    notes = _links_dropped(folder)
+    notes = drop_links(folder)
     wanted = folder / f"{assignment}.ipynb"
     files = _candidates(folder, wanted)
     if not wanted.exists() and not any(_made(wanted, file) for file in files):
@@ -114,7 +114,7 @@ def _holds(file: Path, data: bytes) -> bool:
     return file.is_file() and file.stat().st_size == len(data) and file.read_bytes() == data
 
 
-def _links_dropped(folder: Path) -> list[str]:
+def drop_links(folder: Path) -> list[str]:
     """Remove what is neither a file nor a folder; says what it was.
 
     A link is followed with the rights of whoever grades: it could hand in somebody else's work, or

@@ -7,7 +7,6 @@ import io
 import logging
 import os
 import zipfile
-from dataclasses import asdict
 from pathlib import Path
 
 import nbformat
@@ -181,7 +180,7 @@ def test_a_planted_cache_entry_is_none(tmp_path: Path) -> None:
     """Neither one that somebody wrote, nor one that was kept for somebody else."""
     cache = Cache(tmp_path, "gradient", "common", {"gabor": "print"})
     (tmp_path / "graded").mkdir()
-    verdict = asdict(Verdict("gabor", "passed", 1.0, 1.0))
+    verdict = Verdict("gabor", "passed", 1.0, 1.0)
     cache.keep("amara", "key", {"gabor": verdict}, tmp_path / "graded")
     kept = cache.find("amara", "key")
     assert kept is not None and kept.verdicts["gabor"].points == 1.0

@@ -20,7 +20,11 @@ __all__ = ["db", "TestNbGraderAutograde"]
 pytestmark = pytest.mark.timeout(900)
 
 # By the name of a test: why ours does otherwise.
-DEVIATIONS: dict[str, str] = {}
+DEVIATIONS: dict[str, str] = {
+    "test_handle_failure_single_notebook": (
+        "it wants an empty folder where grading failed; ours has a folder where there are marks"
+    ),
+}
 
 # What has most to do with what is ours: marks, cheats, files, limits, kernels.
 SAMPLE = (

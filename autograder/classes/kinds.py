@@ -1,0 +1,196 @@
+"""What of a class run depends on whose the assignment is: a set of ours, or anybody else's.
+
+Ours has a seed, parts whose verdicts can be kept, and takes in what is no notebook. Of other
+people's assignments nbgrader's own rules hold, and nothing is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Protocol
+
+from autograder.classes.cache import Cache, digest, listing
+from autograder.classes.fingerprints import environment, fingerprints
+from autograder.classes.job import Job, Outcome
+from autograder.classes.plan import Plan
+from autograder.engine.interface import Limits
+from autograder.gradebook.ledger import Ledger
+from autograder.grading.rounds import current_round
+from autograder.judging.sets import ExerciseSet
+from autograder.project import Project
+from autograder.release.notebook import cell_limits
+from autograder.submissions.adopt import adopt, drop_links
+from autograder.submissions.read import MAX_FILE
+
+# No submission is waited for longer than its judge may need, and its limits allow: for cells and
+# for calls.
+PATIENCE_SECONDS = 300.0
+TIMES = 2
+# Settings that decide how a class is graded, and not what comes out.
+HOW = (
+    "force",
+    "workers",
+    "scheduler",
+    "seed",
+    "round_number",
+    "require_sandbox",
+    "create_student",
+)
+
+
+class Kind(Protocol):
+    """Whose an assignment is. patience: seconds for one submission."""
+
+    patience: float
+
+    def adopt(self, folder: Path) -> list[str]:
+        """Before anything in a submission's folder is opened; says what was done."""
+        ...
+
+    def to_grade(self, folder: Path, notebooks: list[Path]) -> list[Path]:
+        """Which of a submission's notebooks are graded.
+
+        Raises
+        ------
+        FileNotFoundError where one must be there and is not.
+        """
+        ...
+
+    def prepared(self, job: Job, ledger: Ledger) -> Job | None:
+        """The job with all that a judge must know; None where it would change nothing."""
+        ...
+
+    def told(self, outcome: Outcome) -> Iterator[str]:
+        """What came of each of its parts, for its log."""
+        ...
+
+    def keep(self, job: Job, outcome: Outcome) -> None:
+        """After everything is written."""
+        ...
+
+
+def kind_of(plan: Plan) -> Kind:
+    """The kind of a plan's assignment."""
+    if plan.project is None or plan.exercise_set is None:
+        return OfAnybody()
+    return OfOurs(plan, plan.project, plan.exercise_set)
+
+
+class OfAnybody:
+    """Assignments of anybody's, by nbgrader's rules."""
+
+    # Each session has limits of its own, and a kernel without walls may take as long as it likes.
+    patience = math.inf
+
+    def adopt(self, folder: Path) -> list[str]:
+        """See `Kind`."""
+        return drop_links(folder)
+
+    def to_grade(self, folder: Path, notebooks: list[Path]) -> list[Path]:
+        """See `Kind`."""
+        return notebooks
+
+    def prepared(self, job: Job, ledger: Ledger) -> Job | None:
+        """See `Kind`."""
+        return job
+
+    def told(self, outcome: Outcome) -> Iterator[str]:
+        """See `Kind`."""
+        for name, sheet in outcome.sheets.items():
+            for mark in sheet.marks:
+                score = "by hand" if mark.auto_score is None else f"{mark.auto_score:g}"
+                yield f"{name}, {mark.grade_id}: {score}"
+
+    def keep(self, job: Job, outcome: Outcome) -> None:
+        """See `Kind`."""
+
+
+class OfOurs:
+    """Sets of ours."""
+
+    def __init__(self, plan: Plan, project: Project, exercise_set: ExerciseSet) -> None:
+        self._plan, self._set = plan, exercise_set
+        self._round = None if plan.again is not None else current_round(project, plan.name)
+        limits = plan.grading.limits_of(plan.name) if plan.grading else Limits()
+        self.patience = PATIENCE_SECONDS + TIMES * limits.notebook_seconds
+        self._cache = Cache(
+            project.grading / "cache",
+            plan.name,
+            self._common(project, limits),
+            fingerprints(exercise_set),
+        )
+
+    def adopt(self, folder: Path) -> list[str]:
+        """See `Kind`. What was graded once and is gone since is no empty submission."""
+        return adopt(folder, self._plan.name, graded_before=self._plan.again is not None).notes
+
+    def to_grade(self, folder: Path, notebooks: list[Path]) -> list[Path]:
+        """See `Kind`."""
+        wanted = folder / f"{self._plan.name}.ipynb"
+        if not wanted.is_file():
+            raise FileNotFoundError(f"no notebook {wanted.name} in {folder}")
+        return [wanted]
+
+    def prepared(self, job: Job, ledger: Ledger) -> Job | None:
+        """See `Kind`."""
+        again = self._plan.again
+        grading_round = self._round if again is None else again[job.student]
+        assert grading_round is not None
+        [path] = job.notebooks
+        others = {n: s for n, s in listing(job.folder).items() if n != path.name}
+        with path.open("rb") as file:
+            # Of a larger one nothing is read, and it gets nothing.
+            content = file.read(MAX_FILE + 1)
+        key = self._cache.key([content, json.dumps(others, sort_keys=True)], grading_round.seed)
+        kept = self._cache.find(job.student, key)
+        if kept is not None and kept.whole and job.graded.is_dir() and not self._plan.other_steps:
+            known = ledger.state(job.student, self._plan.name)
+            if known is not None and known.settled and not known.late:
+                scores = {p.name: known.scores.get(p.grade_id) for p in self._set.parts}
+                if kept.matches(job.graded, scores):
+                    return None
+        return replace(
+            job,
+            seed=grading_round.seed,
+            round=grading_round.number,
+            standing=kept.verdicts if kept else {},
+            key=key,
+        )
+
+    def told(self, outcome: Outcome) -> Iterator[str]:
+        """See `Kind`."""
+        for name, verdict in outcome.verdicts.items():
+            points = f"{verdict.points:g} of {verdict.max_points:g}"
+            named = f", {verdict.mistake}" if verdict.mistake else ""
+            yield f"{name}: {points}, {verdict.status}{named}"
+
+    def keep(self, job: Job, outcome: Outcome) -> None:
+        """See `Kind`."""
+        if not outcome.by_chance:
+            self._cache.keep(job.student, job.key, outcome.verdicts, job.graded)
+
+    def _common(self, project: Project, limits: Limits) -> str:
+        """A hash of what is the same for the whole class, beside the parts and the seed."""
+        plan = self._plan
+        config = {
+            section: kept
+            for section, settings in plan.converter.config.items()
+            if section != "CourseDirectory" and isinstance(settings, dict)
+            if (kept := {k: v for k, v in settings.items() if k not in HOW})
+        }
+        support = project.exercises / plan.name
+        files = {f"s/{name}": path for name, path in plan.source_files.items()}
+        files |= {f"e/{p.relative_to(support)}": p for p in support.rglob("*") if p.is_file()}
+        return digest(
+            [
+                environment(),
+                json.dumps(cell_limits(self._set), sort_keys=True),
+                repr(plan.facts),
+                json.dumps([asdict(limits), config], sort_keys=True, default=str),
+                *(part for name in sorted(files) for part in (name, files[name].read_bytes())),
+            ]
+        )
