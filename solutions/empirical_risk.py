@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from autograder.exercise import FRESH_RNG, Case, exercise, public
+from autograder.slips import slip
 
 Array = np.ndarray
 
@@ -71,52 +72,39 @@ def one_example_or_many(rng):
         yield _targets(rng, n, 3.0)
 
 
-@mse.mistake(
-    "The squared errors are summed; the loss is their mean.",
-    hint="A data set of twice the size must not be twice as bad: divide by n.",
+mse.slips(
+    squares_summed=slip(
+        {"np.mean": "np.sum"},
+        "The squared errors are summed; the loss is their mean.",
+        hint="A data set of twice the size must not be twice as bad: divide by n.",
+    ),
+    squares_of_all_pairs=slip(
+        {"y - y_hat": "y.reshape(-1, 1) - y_hat"},
+        "Every true value is compared with every prediction: a column against a row makes (n, n).",
+        hint="Print (y - y_hat).shape inside your function. It must be (n,): leave the shapes "
+        "alone.",
+    ),
+    root_taken=slip(
+        {"float(": "np.sqrt("},
+        "This is the root of the mean squared error.",
+        hint="The root brings back the units of y. It is a good number to report, but not the MSE.",
+    ),
+    mean_before_square=slip(
+        {"(y - y_hat) ** 2)": "y - y_hat) ** 2"},
+        "The errors are averaged before they are squared, so they cancel.",
+        hint="One prediction that is 1 too high and one that is 1 too low are not a perfect pair.",
+    ),
+    half_of_it=slip(
+        {"** 2)": "** 2) / 2"},
+        "This is half of the mean squared error.",
+        hint="The half is handy in a derivative, and chapter 2 uses it; the MSE is without.",
+    ),
+    absolute_errors=slip(
+        {"(y - y_hat) ** 2": "np.abs(y - y_hat)"},
+        "These are absolute errors, not squared ones.",
+        hint="In the MSE an error of 2 weighs four times as much as an error of 1.",
+    ),
 )
-def squares_summed(y, y_hat):
-    return np.sum((y - y_hat) ** 2)
-
-
-@mse.mistake(
-    "Every true value is compared with every prediction: a column against a row makes (n, n).",
-    hint="Print (y - y_hat).shape inside your function. It must be (n,): leave the shapes alone.",
-)
-def squares_of_all_pairs(y, y_hat):
-    return np.mean((y.reshape(-1, 1) - y_hat) ** 2)
-
-
-@mse.mistake(
-    "This is the root of the mean squared error.",
-    hint="The root brings back the units of y. It is a good number to report, but not the MSE.",
-)
-def root_taken(y, y_hat):
-    return np.sqrt(np.mean((y - y_hat) ** 2))
-
-
-@mse.mistake(
-    "The errors are averaged before they are squared, so they cancel.",
-    hint="One prediction that is 1 too high and one that is 1 too low are not a perfect pair.",
-)
-def mean_before_square(y, y_hat):
-    return np.mean(y - y_hat) ** 2
-
-
-@mse.mistake(
-    "This is half of the mean squared error.",
-    hint="The half is handy in a derivative, and chapter 2 uses it; the MSE is without.",
-)
-def half_of_it(y, y_hat):
-    return np.mean((y - y_hat) ** 2) / 2
-
-
-@mse.mistake(
-    "These are absolute errors, not squared ones.",
-    hint="In the MSE an error of 2 weighs four times as much as an error of 1.",
-)
-def absolute_errors(y, y_hat):
-    return np.mean(np.abs(y - y_hat))
 
 
 mse.remark(
@@ -169,52 +157,39 @@ def one_or_many(rng):
         yield _targets(rng, n, 3.0)
 
 
-@mae.mistake(
-    "The absolute errors are summed; the loss is their mean.",
-    hint="A data set of twice the size must not be twice as bad: divide by n.",
+mae.slips(
+    absolutes_summed=slip(
+        {"np.mean": "np.sum"},
+        "The absolute errors are summed; the loss is their mean.",
+        hint="A data set of twice the size must not be twice as bad: divide by n.",
+    ),
+    absolutes_of_all_pairs=slip(
+        {"y - y_hat": "y.reshape(-1, 1) - y_hat"},
+        "Every true value is compared with every prediction: a column against a row makes (n, n).",
+        hint="Print (y - y_hat).shape inside your function. It must be (n,): leave the shapes "
+        "alone.",
+    ),
+    signs_kept=slip(
+        {"np.abs(y - y_hat)": "y - y_hat"},
+        "The errors keep their signs, so they cancel.",
+        hint="A mean absolute error is never below 0. Where does your function lose the signs?",
+    ),
+    mean_before_absolute=slip(
+        {"np.mean(np.abs(": "np.abs(np.mean("},
+        "The errors are averaged before their absolute value is taken, so they cancel.",
+        hint="Which comes first: the absolute value of each error, or the mean?",
+    ),
+    root_mean_square=slip(
+        {"float(": "np.sqrt(", "np.abs(y - y_hat)": "(y - y_hat) ** 2"},
+        "This is the root of the mean squared error.",
+        hint="sqrt(mean(error ** 2)) has the same units, but large errors weigh more in it.",
+    ),
+    median_taken=slip(
+        {"np.mean": "np.median"},
+        "This is the median of the absolute errors, not their mean.",
+        hint="The median ignores how bad the worst half is; the M of MAE stands for the mean.",
+    ),
 )
-def absolutes_summed(y, y_hat):
-    return np.sum(np.abs(y - y_hat))
-
-
-@mae.mistake(
-    "Every true value is compared with every prediction: a column against a row makes (n, n).",
-    hint="Print (y - y_hat).shape inside your function. It must be (n,): leave the shapes alone.",
-)
-def absolutes_of_all_pairs(y, y_hat):
-    return np.mean(np.abs(y.reshape(-1, 1) - y_hat))
-
-
-@mae.mistake(
-    "The errors keep their signs, so they cancel.",
-    hint="A mean absolute error is never below 0. Where does your function lose the signs?",
-)
-def signs_kept(y, y_hat):
-    return np.mean(y - y_hat)
-
-
-@mae.mistake(
-    "The errors are averaged before their absolute value is taken, so they cancel.",
-    hint="Which comes first: the absolute value of each error, or the mean?",
-)
-def mean_before_absolute(y, y_hat):
-    return np.abs(np.mean(y - y_hat))
-
-
-@mae.mistake(
-    "This is the root of the mean squared error.",
-    hint="sqrt(mean(error ** 2)) has the same units, but large errors weigh more in it.",
-)
-def root_mean_square(y, y_hat):
-    return np.sqrt(np.mean((y - y_hat) ** 2))
-
-
-@mae.mistake(
-    "This is the median of the absolute errors, not their mean.",
-    hint="The median ignores how bad the worst half is; the M of MAE stands for the mean.",
-)
-def median_taken(y, y_hat):
-    return np.median(np.abs(y - y_hat))
 
 
 mae.remark(
@@ -312,52 +287,38 @@ def lopsided_loss_of_waves(rng):
     return _risk_case(rng, lopsided_loss(_share(rng)), wave_model)
 
 
-@empirical_risk.mistake(
-    "The mean is taken twice: the loss that is handed in is a mean already.",
-    hint="The docstring says what loss(y, y_hat) returns. What is left to divide?",
+empirical_risk.slips(
+    mean_taken_twice=slip(
+        {"theta, X))": "theta, X)) / len(y)"},
+        "The mean is taken twice: the loss that is handed in is a mean already.",
+        hint="The docstring says what loss(y, y_hat) returns. What is left to divide?",
+    ),
+    total_loss=slip(
+        {"theta, X))": "theta, X)) * len(y)"},
+        "This is the total loss; the empirical risk is the mean loss of an example.",
+        hint="An estimate of an expected value must not grow with the number of examples.",
+    ),
+    loss_arguments_swapped=slip(
+        {"y, model(theta, X)": "model(theta, X), y"},
+        "The loss is given the predictions first and the true values second.",
+        hint="loss(y, y_hat): a squared loss does not notice the swap, a lopsided one does.",
+    ),
+    loss_of_all_pairs=slip(
+        {"loss(y,": "loss(y.reshape(-1, 1),"},
+        "Every true value is compared with every prediction: a column against a row makes (n, n).",
+        hint="y and the predictions both have the shape (n,); hand them to the loss as they are.",
+    ),
+    linear_assumed=slip(
+        {"model(theta, X)": "X @ theta"},
+        "The predictions are X @ theta, whatever model was handed in.",
+        hint="The model is an argument: ask it for the predictions.",
+    ),
+    squares_assumed=slip(
+        {"loss(y, model(theta, X))": "np.mean((y - model(theta, X)) ** 2)"},
+        "The squared error is used, whatever loss was handed in.",
+        hint="The loss is an argument: ask it how bad the predictions are.",
+    ),
 )
-def mean_taken_twice(loss, model, theta, X, y):
-    return loss(y, model(theta, X)) / len(y)
-
-
-@empirical_risk.mistake(
-    "This is the total loss; the empirical risk is the mean loss of an example.",
-    hint="An estimate of an expected value must not grow with the number of examples.",
-)
-def total_loss(loss, model, theta, X, y):
-    return sum(loss(y[i : i + 1], model(theta, X[i : i + 1])) for i in range(len(y)))
-
-
-@empirical_risk.mistake(
-    "The loss is given the predictions first and the true values second.",
-    hint="loss(y, y_hat): a squared loss does not notice the swap, a lopsided one does.",
-)
-def loss_arguments_swapped(loss, model, theta, X, y):
-    return loss(model(theta, X), y)
-
-
-@empirical_risk.mistake(
-    "Every true value is compared with every prediction: a column against a row makes (n, n).",
-    hint="y and the predictions both have the shape (n,); hand them to the loss as they are.",
-)
-def loss_of_all_pairs(loss, model, theta, X, y):
-    return loss(y.reshape(-1, 1), model(theta, X))
-
-
-@empirical_risk.mistake(
-    "The predictions are X @ theta, whatever model was handed in.",
-    hint="The model is an argument: ask it for the predictions.",
-)
-def linear_assumed(loss, model, theta, X, y):
-    return loss(y, X @ theta)
-
-
-@empirical_risk.mistake(
-    "The squared error is used, whatever loss was handed in.",
-    hint="The loss is an argument: ask it how bad the predictions are.",
-)
-def squares_assumed(loss, model, theta, X, y):
-    return np.mean((y - model(theta, X)) ** 2)
 
 
 @public
@@ -645,139 +606,81 @@ def same_from_the_same_state(answer, case):
     return answer[4]["same_again"]
 
 
-@train_test_split.mistake(
-    "The rows are not shuffled: the test set is a block, or every k-th row.",
-    hint="Data often come sorted; then a block is no sample of the whole.",
+train_test_split.slips(
+    never_shuffled=slip(
+        {
+            "rng.permutation": "np.arange",
+            "= round": "= len(y) - round",
+            "test, train": "train, test",
+        },
+        "The rows are not shuffled: the test set is a block, or every k-th row.",
+        hint="Data often come sorted; then a block is no sample of the whole.",
+    ),
+    both_sides_overlap=slip(
+        {", order[n_test:]": ", rng.permutation(len(y))[n_test:]"},
+        "Some row is in the training set and in the test set.",
+        hint="Whoever has seen the question beforehand passes any test. One shuffle, cut once.",
+    ),
+    shuffled_apart=slip(
+        {"return": "y = rng.permutation(y)\n    return"},
+        "The rows of X and the numbers in y are shuffled apart: an x has another's y.",
+        hint="Shuffle the row numbers once, and use them for X and for y.",
+    ),
+    drawn_with_replacement=slip(
+        {"rng.permutation(len(y))": "rng.integers(0, len(y), len(y))"},
+        "Some row comes twice on the same side: rows are drawn with replacement.",
+        hint="A permutation holds every row number once.",
+    ),
+    the_other_share=slip(
+        {"test, train": "train, test"},
+        "test_fraction is the share of the test rows; here it is that of the training rows.",
+        hint="With test_fraction = 0.25 a quarter of the rows is for the test.",
+    ),
+    always_rounded_down=slip(
+        {"round(len(y) * test_fraction)": "int(len(y) * test_fraction)"},
+        "The number of test rows is always rounded down.",
+        hint="int() cuts off what is behind the point; round() gives the nearest whole number.",
+    ),
+    always_rounded_up=slip(
+        {"round(len(y) * test_fraction)": "int(np.ceil(len(y) * test_fraction))"},
+        "The number of test rows is always rounded up.",
+        hint="scikit-learn does so too; here the docstring asks for the nearest whole number.",
+    ),
+    a_coin_for_each_row=slip(
+        {
+            "order[:n_test], order[n_test:]": "coin, ~coin",
+            "order = rng.permutation(len(y))": "coin = rng.random(len(y)) < test_fraction",
+        },
+        "The number of test rows is left to chance.",
+        hint="Draw an order of the rows, and cut it at a place that you compute.",
+    ),
+    counted_from_the_end=slip(
+        {"order[:n_test], order[n_test:]": "order[-n_test:], order[:-n_test]"},
+        "With test_fraction = 0 every row is in the test: order[-0:] is the whole order.",
+        hint="-0 is 0, so a slice that counts from the end has no way to say 'none'.",
+    ),
+    another_order=slip(
+        {"X[test], y[train]": "y[train], X[test]"},
+        "The four arrays are in another order than X_train, X_test, y_train, y_test.",
+        hint="Both tables first, then both rows of targets: look at the docstring's Returns.",
+    ),
+    two_pairs=slip(
+        {"X[train], X[test], y[train], y[test]": "(X[train], y[train]), (X[test], y[test])"},
+        "It does not return four arrays: X_train, X_test (two dimensions), y_train, y_test (one).",
+        hint="Four arrays with commas between them, without inner brackets; y keeps its one "
+        "dimension.",
+    ),
+    shuffled_in_place=slip(
+        {"n_test = ": "X[:], y[:] = X[order], y[order]\n    n_test = "},
+        "X and y themselves are shuffled: the caller's data are changed.",
+        hint="rng.shuffle works in place. rng.permutation(n) gives an order to pick rows by.",
+    ),
+    seed_of_its_own=slip(
+        {"rng.permutation": "np.random.default_rng(42).permutation"},
+        "Every split is the same one: rng is not used, or is made anew from a fixed seed.",
+        hint="Draw from the rng that is handed in; whoever calls you has chosen the seed.",
+    ),
 )
-def never_shuffled(X, y, test_fraction, rng):
-    cut = len(y) - round(len(y) * test_fraction)
-    return X[:cut], X[cut:], y[:cut], y[cut:]
-
-
-@train_test_split.mistake(
-    "Some row is in the training set and in the test set.",
-    hint="Whoever has seen the question beforehand passes any test. One shuffle, cut once.",
-)
-def both_sides_overlap(X, y, test_fraction, rng):
-    n_test = round(len(y) * test_fraction)
-    test, train = rng.permutation(len(y))[:n_test], rng.permutation(len(y))[n_test:]
-    return X[train], X[test], y[train], y[test]
-
-
-@train_test_split.mistake(
-    "The rows of X and the numbers in y are shuffled apart: an x has another's y.",
-    hint="Shuffle the row numbers once, and use them for X and for y.",
-)
-def shuffled_apart(X, y, test_fraction, rng):
-    n_test = round(len(y) * test_fraction)
-    X, y = rng.permutation(X), rng.permutation(y)
-    return X[n_test:], X[:n_test], y[n_test:], y[:n_test]
-
-
-@train_test_split.mistake(
-    "Some row comes twice on the same side: rows are drawn with replacement.",
-    hint="A permutation holds every row number once.",
-)
-def drawn_with_replacement(X, y, test_fraction, rng):
-    order = rng.integers(0, len(y), len(y))
-    n_test = round(len(y) * test_fraction)
-    test, train = order[:n_test], order[n_test:]
-    return X[train], X[test], y[train], y[test]
-
-
-@train_test_split.mistake(
-    "test_fraction is the share of the test rows; here it is that of the training rows.",
-    hint="With test_fraction = 0.25 a quarter of the rows is for the test.",
-)
-def the_other_share(X, y, test_fraction, rng):
-    order = rng.permutation(len(y))
-    n_train = round(len(y) * test_fraction)
-    train, test = order[:n_train], order[n_train:]
-    return X[train], X[test], y[train], y[test]
-
-
-@train_test_split.mistake(
-    "The number of test rows is always rounded down.",
-    hint="int() cuts off what is behind the point; round() gives the nearest whole number.",
-)
-def always_rounded_down(X, y, test_fraction, rng):
-    order = rng.permutation(len(y))
-    n_test = int(len(y) * test_fraction)
-    return X[order[n_test:]], X[order[:n_test]], y[order[n_test:]], y[order[:n_test]]
-
-
-@train_test_split.mistake(
-    "The number of test rows is always rounded up.",
-    hint="scikit-learn does so too; here the docstring asks for the nearest whole number.",
-)
-def always_rounded_up(X, y, test_fraction, rng):
-    order = rng.permutation(len(y))
-    n_test = int(np.ceil(len(y) * test_fraction))
-    return X[order[n_test:]], X[order[:n_test]], y[order[n_test:]], y[order[:n_test]]
-
-
-@train_test_split.mistake(
-    "The number of test rows is left to chance.",
-    hint="Draw an order of the rows, and cut it at a place that you compute.",
-)
-def a_coin_for_each_row(X, y, test_fraction, rng):
-    test = rng.random(len(y)) < test_fraction
-    return X[~test], X[test], y[~test], y[test]
-
-
-@train_test_split.mistake(
-    "With test_fraction = 0 every row is in the test: order[-0:] is the whole order.",
-    hint="-0 is 0, so a slice that counts from the end has no way to say 'none'.",
-)
-def counted_from_the_end(X, y, test_fraction, rng):
-    order = rng.permutation(len(y))
-    n_test = round(len(y) * test_fraction)
-    test, train = order[-n_test:], order[:-n_test]
-    return X[train], X[test], y[train], y[test]
-
-
-@train_test_split.mistake(
-    "The four arrays are in another order than X_train, X_test, y_train, y_test.",
-    hint="Both tables first, then both rows of targets: look at the docstring's Returns.",
-)
-def another_order(X, y, test_fraction, rng):
-    order = rng.permutation(len(y))
-    n_test = round(len(y) * test_fraction)
-    test, train = order[:n_test], order[n_test:]
-    return X[train], y[train], X[test], y[test]
-
-
-@train_test_split.mistake(
-    "It does not return four arrays: X_train, X_test (two dimensions), y_train, y_test (one).",
-    hint="Four arrays with commas between them, without inner brackets; y keeps its one dimension.",
-)
-def two_pairs(X, y, test_fraction, rng):
-    order = rng.permutation(len(y))
-    n_test = round(len(y) * test_fraction)
-    test, train = order[:n_test], order[n_test:]
-    return (X[train], y[train]), (X[test], y[test])
-
-
-@train_test_split.mistake(
-    "X and y themselves are shuffled: the caller's data are changed.",
-    hint="rng.shuffle works in place. rng.permutation(n) gives an order to pick rows by.",
-)
-def shuffled_in_place(X, y, test_fraction, rng):
-    order = rng.permutation(len(y))
-    X[:], y[:] = X[order], y[order]
-    n_test = round(len(y) * test_fraction)
-    return X[n_test:], X[:n_test], y[n_test:], y[:n_test]
-
-
-@train_test_split.mistake(
-    "Every split is the same one: rng is not used, or is made anew from a fixed seed.",
-    hint="Draw from the rng that is handed in; whoever calls you has chosen the seed.",
-)
-def seed_of_its_own(X, y, test_fraction, rng):
-    order = np.random.default_rng(42).permutation(len(y))
-    n_test = round(len(y) * test_fraction)
-    test, train = order[:n_test], order[n_test:]
-    return X[train], X[test], y[train], y[test]
 
 
 for shortcut in ("train_test_split", "model_selection", "ShuffleSplit"):
@@ -835,60 +738,43 @@ def one_number(rng):
     return dict(x=rng.uniform(1.1, 1.5, 1), degree=int(rng.integers(7, 12)))
 
 
-@polynomial_features.mistake(
-    "The highest power is missing: range(degree) stops before degree.",
-    hint="A parabola, degree 2, has three coefficients. How many columns do you make?",
+polynomial_features.slips(
+    last_power_missing=slip(
+        {"degree + 1": "degree"},
+        "The highest power is missing: range(degree) stops before degree.",
+        hint="A parabola, degree 2, has three coefficients. How many columns do you make?",
+    ),
+    ones_missing=slip(
+        {"degree + 1": "1, degree + 1"},
+        "The column of ones is missing: the powers start at 0.",
+        hint="Without x ** 0 every polynomial would pass through the origin.",
+    ),
+    falling_powers=slip(
+        {"degree + 1": "degree, -1, -1"},
+        "The powers fall from left to right; column k must be x ** k.",
+        hint="np.vander starts with the highest power unless it is told increasing=True.",
+    ),
+    on_its_side=slip(
+        {"x[:, np.newaxis]": "x", "degree + 1)": "degree + 1)[:, np.newaxis]"},
+        "The table lies on its side: the powers are its rows.",
+        hint="One example a row: the shape is (n, degree + 1).",
+    ),
+    multiples=slip(
+        {"**": "*"},
+        "These are multiples of x, not powers.",
+        hint="Column 2 is x ** 2, not 2 * x.",
+    ),
+    powers_summed=slip(
+        lambda x, degree: np.cumsum(polynomial_features(x, degree), axis=1),
+        "The powers are added up from column to column: column k is the whole sum up to x ** k.",
+        hint="Each column is a single power; the sum comes later, with the weights theta.",
+    ),
+    one_power_too_many=slip(
+        {"degree + 1": "degree + 2"},
+        "There is one power too many: degree is the highest.",
+        hint="A parabola, degree 2, has three coefficients. How many columns do you make?",
+    ),
 )
-def last_power_missing(x, degree):
-    return x[:, np.newaxis] ** np.arange(degree)
-
-
-@polynomial_features.mistake(
-    "The column of ones is missing: the powers start at 0.",
-    hint="Without x ** 0 every polynomial would pass through the origin.",
-)
-def ones_missing(x, degree):
-    return x[:, np.newaxis] ** np.arange(1, degree + 1)
-
-
-@polynomial_features.mistake(
-    "The powers fall from left to right; column k must be x ** k.",
-    hint="np.vander starts with the highest power unless it is told increasing=True.",
-)
-def falling_powers(x, degree):
-    return x[:, np.newaxis] ** np.arange(degree, -1, -1)
-
-
-@polynomial_features.mistake(
-    "The table lies on its side: the powers are its rows.",
-    hint="One example a row: the shape is (n, degree + 1).",
-)
-def on_its_side(x, degree):
-    return x ** np.arange(degree + 1)[:, np.newaxis]
-
-
-@polynomial_features.mistake(
-    "These are multiples of x, not powers.",
-    hint="Column 2 is x ** 2, not 2 * x.",
-)
-def multiples(x, degree):
-    return x[:, np.newaxis] * np.arange(degree + 1)
-
-
-@polynomial_features.mistake(
-    "The powers are added up from column to column: column k is the whole sum up to x ** k.",
-    hint="Each column is a single power; the sum comes later, with the weights theta.",
-)
-def powers_summed(x, degree):
-    return np.cumsum(x[:, np.newaxis] ** np.arange(degree + 1), axis=1)
-
-
-@polynomial_features.mistake(
-    "There is one power too many: degree is the highest.",
-    hint="A parabola, degree 2, has three coefficients. How many columns do you make?",
-)
-def one_power_too_many(x, degree):
-    return x[:, np.newaxis] ** np.arange(degree + 2)
 
 
 for shortcut in ("vander", "polyvander", "PolynomialFeatures"):
@@ -969,53 +855,38 @@ def more_columns_than_rows(rng):
     return _with_repeats(rng, n, n, 2)
 
 
-@fit_least_squares.mistake(
-    "The normal equations are solved as if X.T @ X always had an inverse.",
-    hint="A repeated column makes it singular. np.linalg.lstsq and np.linalg.pinv can cope.",
+fit_least_squares.slips(
+    normal_equations=slip(
+        lambda X, y: np.linalg.solve(X.T @ X, X.T @ y),
+        "The normal equations are solved as if X.T @ X always had an inverse.",
+        hint="A repeated column makes it singular. np.linalg.lstsq and np.linalg.pinv can cope.",
+    ),
+    all_four_returned=slip(
+        {"[0]": ""},
+        "Everything that np.linalg.lstsq returns is passed on; theta is the first of the four.",
+        hint="It returns the solution, the residuals, the rank and the singular values.",
+    ),
+    ones_added=slip(
+        {"lstsq(X,": "lstsq(np.column_stack([np.ones(len(X)), X]),"},
+        "A column of ones was added: theta has one number too many.",
+        hint="Whoever wants an intercept puts the ones into X beforehand.",
+    ),
+    theta_as_column=slip(
+        {"y, rcond": "y.reshape(-1, 1), rcond"},
+        "y was made a column, so theta is a column too.",
+        hint="theta must have the shape (d,): leave y as it comes, shape (n,).",
+    ),
+    ridge_added=slip(
+        lambda X, y: np.linalg.solve(X.T @ X + 1e-3 * np.eye(X.shape[1]), X.T @ y),
+        "Something was added to the diagonal of X.T @ X to make it invertible: theta is shrunk.",
+        hint="That is ridge regression, another problem with another answer.",
+    ),
+    centred_first=slip(
+        {"X, y, rcond": "X - X.mean(axis=0), y - y.mean(), rcond"},
+        "The columns are centred first: that is the slope of a fit with an intercept.",
+        hint="X and y are used as they come; nothing is subtracted from them.",
+    ),
 )
-def normal_equations(X, y):
-    return np.linalg.solve(X.T @ X, X.T @ y)
-
-
-@fit_least_squares.mistake(
-    "Everything that np.linalg.lstsq returns is passed on; theta is the first of the four.",
-    hint="It returns the solution, the residuals, the rank and the singular values.",
-)
-def all_four_returned(X, y):
-    return np.linalg.lstsq(X, y, rcond=None)
-
-
-@fit_least_squares.mistake(
-    "A column of ones was added: theta has one number too many.",
-    hint="Whoever wants an intercept puts the ones into X beforehand.",
-)
-def ones_added(X, y):
-    X = np.column_stack([np.ones(len(X)), X])
-    return np.linalg.lstsq(X, y, rcond=None)[0]
-
-
-@fit_least_squares.mistake(
-    "y was made a column, so theta is a column too.",
-    hint="theta must have the shape (d,): leave y as it comes, shape (n,).",
-)
-def theta_as_column(X, y):
-    return np.linalg.lstsq(X, y.reshape(-1, 1), rcond=None)[0]
-
-
-@fit_least_squares.mistake(
-    "Something was added to the diagonal of X.T @ X to make it invertible: theta is shrunk.",
-    hint="That is ridge regression, another problem with another answer.",
-)
-def ridge_added(X, y):
-    return np.linalg.solve(X.T @ X + 1e-3 * np.eye(X.shape[1]), X.T @ y)
-
-
-@fit_least_squares.mistake(
-    "The columns are centred first: that is the slope of a fit with an intercept.",
-    hint="X and y are used as they come; nothing is subtracted from them.",
-)
-def centred_first(X, y):
-    return np.linalg.lstsq(X - X.mean(axis=0), y - y.mean(), rcond=None)[0]
 
 
 fit_least_squares.remark(
@@ -1077,93 +948,70 @@ def far_off(rng):
     return dict(**case, sigma=sigma)
 
 
-@gaussian_nll.mistake(
-    "The term log(sigma) is missing.",
-    hint="The density's factor 1 / sigma does not go away: a wider bell is a lower one.",
-)
-def sigma_term_missing(y, y_hat, sigma):
-    return 0.5 * np.log(2 * np.pi) + np.mean((y - y_hat) ** 2) / (2 * sigma**2)
-
-
-@gaussian_nll.mistake(
-    "The constant, 1/2 log(2 pi), is missing.",
-    hint="It does not move the minimum, but without it this is no likelihood.",
-)
-def constant_missing(y, y_hat, sigma):
-    return np.log(sigma) + np.mean((y - y_hat) ** 2) / (2 * sigma**2)
-
-
-@gaussian_nll.mistake(
-    "sigma is used as the variance; it is the standard deviation.",
-    hint="The variance is sigma ** 2.",
-)
-def sigma_as_variance(y, y_hat, sigma):
-    return 0.5 * np.log(2 * np.pi * sigma) + np.mean((y - y_hat) ** 2) / (2 * sigma)
-
-
-@gaussian_nll.mistake(
-    "The terms of the examples are summed; losses are means.",
-    hint="Divide by the number of examples, the constant terms too.",
-)
-def likelihood_summed(y, y_hat, sigma):
-    return np.sum(0.5 * np.log(2 * np.pi * sigma**2) + (y - y_hat) ** 2 / (2 * sigma**2))
-
-
-@gaussian_nll.mistake(
-    "The sign is reversed: this is the log likelihood, which grows as the fit gets better.",
-    hint="A loss must fall as the fit gets better: put the minus in front.",
-)
-def minus_missing(y, y_hat, sigma):
-    return -gaussian_nll.reference(y, y_hat, sigma)
-
-
-@gaussian_nll.mistake(
-    "The squared error is divided by sigma squared, but not by 2.",
-    hint="Look at the exponent of the density once more.",
-)
-def half_missing(y, y_hat, sigma):
-    return 0.5 * np.log(2 * np.pi) + np.log(sigma) + np.mean((y - y_hat) ** 2) / sigma**2
-
-
-@gaussian_nll.mistake(
-    "The density of a prediction that is far off is rounded to 0, and log(0) is minus infinity.",
-    hint="Never compute exp to take its log: simplify log(exp(...)) on paper.",
-)
-def log_of_rounded_zero(y, y_hat, sigma):
+def _log_of_rounded_zero(y, y_hat, sigma):
     density = np.exp(-((y - y_hat) ** 2) / (2 * sigma**2)) / (sigma * np.sqrt(2 * np.pi))
     return np.mean(-np.log(density))
 
 
-@gaussian_nll.mistake(
-    "Every true value is compared with every prediction: a column against a row makes (n, n).",
-    hint="Print (y - y_hat).shape inside your function. It must be (n,): leave the shapes alone.",
+gaussian_nll.slips(
+    sigma_term_missing=slip(
+        {" + np.log(sigma)": ""},
+        "The term log(sigma) is missing.",
+        hint="The density's factor 1 / sigma does not go away: a wider bell is a lower one.",
+    ),
+    constant_missing=slip(
+        {"0.5 * np.log(2 * np.pi) + ": ""},
+        "The constant, 1/2 log(2 pi), is missing.",
+        hint="It does not move the minimum, but without it this is no likelihood.",
+    ),
+    sigma_as_variance=slip(
+        {"np.log(sigma)": "0.5 * np.log(sigma)", "sigma**2": "sigma"},
+        "sigma is used as the variance; it is the standard deviation.",
+        hint="The variance is sigma ** 2.",
+    ),
+    likelihood_summed=slip(
+        {"return": "return len(y) *"},
+        "The terms of the examples are summed; losses are means.",
+        hint="Divide by the number of examples, the constant terms too.",
+    ),
+    minus_missing=slip(
+        {"float(0.5": "-float(0.5"},
+        "The sign is reversed: this is the log likelihood, which grows as the fit gets better.",
+        hint="A loss must fall as the fit gets better: put the minus in front.",
+    ),
+    half_missing=slip(
+        {"(2 * sigma**2)": "sigma**2"},
+        "The squared error is divided by sigma squared, but not by 2.",
+        hint="Look at the exponent of the density once more.",
+    ),
+    log_of_rounded_zero=slip(
+        _log_of_rounded_zero,
+        "The density of a prediction that is far off is rounded to 0, and log(0) is minus "
+        "infinity.",
+        hint="Never compute exp to take its log: simplify log(exp(...)) on paper.",
+    ),
+    likelihood_of_all_pairs=slip(
+        {"mse(y,": "mse(y.reshape(-1, 1),"},
+        "Every true value is compared with every prediction: a column against a row makes (n, n).",
+        hint="Print (y - y_hat).shape inside your function. It must be (n,): leave the shapes "
+        "alone.",
+    ),
+    variance_log_not_halved=slip(
+        {"np.log(sigma)": "2 * np.log(sigma)"},
+        "This is log(sigma ** 2) without its half: twice the term log(sigma).",
+        hint="The density has 1 / sigma in front, so its minus log is log(sigma).",
+    ),
+    constant_not_halved=slip(
+        {"0.5 * np.log": "np.log"},
+        "The constant is log(2 pi); the root in the density makes it half of that.",
+        hint="log(sqrt(2 pi)) is 1/2 log(2 pi).",
+    ),
+    sigma_not_squared=slip(
+        {"sigma**2": "sigma"},
+        "The squared error is divided by 2 sigma; sigma must be squared too.",
+        hint="An exponent has no unit: (y - y_hat) ** 2 needs sigma ** 2 below it.",
+    ),
 )
-def likelihood_of_all_pairs(y, y_hat, sigma):
-    return gaussian_nll.reference(y.reshape(-1, 1), y_hat, sigma)
-
-
-@gaussian_nll.mistake(
-    "This is log(sigma ** 2) without its half: twice the term log(sigma).",
-    hint="The density has 1 / sigma in front, so its minus log is log(sigma).",
-)
-def variance_log_not_halved(y, y_hat, sigma):
-    return gaussian_nll.reference(y, y_hat, sigma) + np.log(sigma)
-
-
-@gaussian_nll.mistake(
-    "The constant is log(2 pi); the root in the density makes it half of that.",
-    hint="log(sqrt(2 pi)) is 1/2 log(2 pi).",
-)
-def constant_not_halved(y, y_hat, sigma):
-    return gaussian_nll.reference(y, y_hat, sigma) + 0.5 * np.log(2 * np.pi)
-
-
-@gaussian_nll.mistake(
-    "The squared error is divided by 2 sigma; sigma must be squared too.",
-    hint="An exponent has no unit: (y - y_hat) ** 2 needs sigma ** 2 below it.",
-)
-def sigma_not_squared(y, y_hat, sigma):
-    return 0.5 * np.log(2 * np.pi) + np.log(sigma) + np.mean((y - y_hat) ** 2) / (2 * sigma)
 
 
 for shortcut in ("logpdf", "GaussianNLLLoss", "gaussian_nll_loss"):
@@ -1235,58 +1083,40 @@ def all_negative(rng):
         yield dict(theta=-rng.uniform(0.5, 2, d))
 
 
-@project_nonnegative.mistake(
-    "theta itself is changed: the array of whoever called the function.",
-    hint="theta[theta < 0] = 0 writes into the caller's array. Work on a new one.",
+project_nonnegative.slips(
+    clipped_in_place=slip(
+        {"0.0)": "0.0, out=theta)"},
+        "theta itself is changed: the array of whoever called the function.",
+        hint="theta[theta < 0] = 0 writes into the caller's array. Work on a new one.",
+    ),
+    clipped_and_not_returned=slip(
+        {"return": "theta[:] ="},
+        "theta itself is changed, and nothing is returned.",
+        hint="Leave theta alone; make a new array and return it.",
+    ),
+    same_array_back=slip(
+        {"return": "return theta if np.all(theta >= 0) else"},
+        "Where nothing is negative theta itself comes back, not a new array.",
+        hint="Two names for one array: whoever changes the answer later changes theta too.",
+    ),
+    absolute_value=slip(
+        {"np.maximum(theta, 0.0)": "np.abs(theta)"},
+        "This is the absolute value: -3 becomes 3, but 0 is nearer.",
+        hint="Which allowed point is the nearest?",
+    ),
+    negative_ones_dropped=slip(
+        {"np.maximum(theta, 0.0)": "theta[theta >= 0]"},
+        "The negative components are thrown out, so the shape has changed.",
+        hint="A weight of 0 is still a weight: the answer has as many components as theta.",
+    ),
+    wrong_side_cut=slip(
+        {"maximum": "minimum"},
+        "The wrong side is cut: the positive components are gone.",
+        hint="np.maximum(a, b) keeps the larger of the two, np.minimum the smaller.",
+    ),
+    all_shifted=slip(
+        {"np.maximum(theta, 0.0)": "theta - min(theta.min(), 0.0)"},
+        "All components are shifted until none is negative; that moves the good ones too.",
+        hint="A component that is not negative is already the nearest allowed one.",
+    ),
 )
-def clipped_in_place(theta):
-    theta[theta < 0] = 0.0
-    return theta
-
-
-@project_nonnegative.mistake(
-    "theta itself is changed, and nothing is returned.",
-    hint="Leave theta alone; make a new array and return it.",
-)
-def clipped_and_not_returned(theta):
-    theta[theta < 0] = 0.0
-
-
-@project_nonnegative.mistake(
-    "Where nothing is negative theta itself comes back, not a new array.",
-    hint="Two names for one array: whoever changes the answer later changes theta too.",
-)
-def same_array_back(theta):
-    return theta if np.all(theta >= 0) else np.maximum(theta, 0.0)
-
-
-@project_nonnegative.mistake(
-    "This is the absolute value: -3 becomes 3, but 0 is nearer.",
-    hint="Which allowed point is the nearest?",
-)
-def absolute_value(theta):
-    return np.abs(theta)
-
-
-@project_nonnegative.mistake(
-    "The negative components are thrown out, so the shape has changed.",
-    hint="A weight of 0 is still a weight: the answer has as many components as theta.",
-)
-def negative_ones_dropped(theta):
-    return theta[theta >= 0].copy()
-
-
-@project_nonnegative.mistake(
-    "The wrong side is cut: the positive components are gone.",
-    hint="np.maximum(a, b) keeps the larger of the two, np.minimum the smaller.",
-)
-def wrong_side_cut(theta):
-    return np.minimum(theta, 0.0)
-
-
-@project_nonnegative.mistake(
-    "All components are shifted until none is negative; that moves the good ones too.",
-    hint="A component that is not negative is already the nearest allowed one.",
-)
-def all_shifted(theta):
-    return theta - min(theta.min(), 0.0)
