@@ -1,6 +1,6 @@
 """Chapter 1, empirical risk: references, cases and known mistakes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -16,16 +16,19 @@ def _targets(rng: np.random.Generator, n: int, noise: float) -> dict:
     return dict(y=y, y_hat=y - noise * (0.3 + rng.normal(size=n)))
 
 
-def _too_low_and_too_high(rng: np.random.Generator) -> list[dict[str, Array]]:
+def _too_low_and_too_high(rng: np.random.Generator) -> Iterator[dict[str, Array]]:
     """Predictions that are off by 0.5 to 2 each, and low (or high) on the whole, not each."""
-    made = []
     for side in (1, -1):
-        n = int(rng.integers(5, 9))
+        n = rng.integers(5, 9)
         error = rng.uniform(0.5, 2, n)
         error[0] *= -0.5
         y = rng.normal(size=n)
-        made.append(dict(y=y, y_hat=y - side * error))
-    return made
+        yield dict(y=y, y_hat=y - side * error)
+
+
+def _whole_numbers(rng: np.random.Generator, low: int, high: int) -> dict[str, Array]:
+    y = rng.integers(low, high, rng.integers(5, 9))
+    return dict(y=y, y_hat=y + rng.normal(size=len(y)))
 
 
 @exercise(
@@ -55,14 +58,13 @@ def mse(y: Array, y_hat: Array) -> float:
 @mse.cases
 def a_few_examples(rng):
     """A few examples, predicted too low on the whole, then too high."""
-    yield from _too_low_and_too_high(rng)
+    return _too_low_and_too_high(rng)
 
 
 @mse.cases
 def labels_as_targets(rng):
     """The true values are whole numbers."""
-    y = rng.integers(-3, 10, int(rng.integers(5, 9)))
-    return dict(y=y, y_hat=y + rng.normal(size=len(y)))
+    return _whole_numbers(rng, -3, 10)
 
 
 @mse.cases
@@ -140,14 +142,13 @@ def mae(y: Array, y_hat: Array) -> float:
 @mae.cases
 def low_and_high(rng):
     """A few examples, predicted too low on the whole, then too high."""
-    yield from _too_low_and_too_high(rng)
+    return _too_low_and_too_high(rng)
 
 
 @mae.cases
 def counts_as_targets(rng):
     """The true values are whole numbers."""
-    y = rng.integers(0, 20, int(rng.integers(5, 9)))
-    return dict(y=y, y_hat=y + rng.normal(size=len(y)))
+    return _whole_numbers(rng, 0, 20)
 
 
 @mae.cases
@@ -258,7 +259,7 @@ def empirical_risk(loss: Callable, model: Callable, theta: Array, X: Array, y: A
 
 
 def _risk_case(rng: np.random.Generator, loss: Callable, model: Callable) -> dict:
-    n, d = int(rng.integers(6, 12)), int(rng.integers(2, 5))
+    n, d = rng.integers(6, 12), rng.integers(2, 5)
     X, theta = rng.normal(size=(n, d)), rng.normal(size=d)
     y = model(theta, X) + rng.choice([-1, 1], n) * rng.uniform(0.3, 1.5, n)
     return dict(loss=loss, model=model, theta=theta, X=X, y=y)
@@ -406,38 +407,37 @@ def train_test_split(
     return X[train], X[test], y[train], y[test]
 
 
-def _split_case(rng: np.random.Generator, n: int, test_fraction: float, y: Array) -> Case:
+def _split_case(
+    rng: np.random.Generator, n: int, test_fraction: float, y: Array | None = None
+) -> Case:
     """Rows that differ from each other; chance must decide if there are enough of them.
 
     With 41 rows and 16 in the test there are 1e11 ways to choose, and only 37 of them are a block
     or every k-th row: a right answer is called not shuffled less than once in 1e9 cases. The
     other sizes here are no worse.
     """
+    y = rng.permutation(n).astype(np.float64) if y is None else y
     X = np.column_stack([rng.permutation(n), rng.integers(-9, 10, n)]) + 0.5
-    return Case(
-        dict(X=X, y=y, test_fraction=test_fraction, rng=FRESH_RNG),
-        facts={"by_chance": n > 40},
-    )
+    args = dict(X=X, y=y, test_fraction=test_fraction, rng=FRESH_RNG)
+    return Case(args, facts={"by_chance": n > 40})
 
 
 @train_test_split.cases
 def rounded_up(rng):
     """The share of the rows is no whole number, and the next one is above it."""
-    n = int(rng.choice([42, 44, 47]))
-    return _split_case(rng, n, 0.4, rng.permutation(n).astype(np.float64))
+    return _split_case(rng, rng.choice([42, 44, 47]), 0.4)
 
 
 @train_test_split.cases
 def rounded_down(rng):
     """The share of the rows is no whole number, and the next one is below it."""
-    n = int(rng.choice([41, 43, 46]))
-    return _split_case(rng, n, 0.4, rng.permutation(n).astype(np.float64))
+    return _split_case(rng, rng.choice([41, 43, 46]), 0.4)
 
 
 @train_test_split.cases
 def classes(rng):
     """y holds classes: the same few whole numbers again and again."""
-    n = int(rng.choice([50, 60, 70]))  # whole numbers of test rows: rounding has its own cases
+    n = rng.choice([50, 60, 70])  # whole numbers of test rows: rounding has its own cases
     return _split_case(rng, n, 0.3, rng.integers(0, 3, n))
 
 
@@ -445,165 +445,7 @@ def classes(rng):
 def all_or_nothing(rng):
     """No row is set aside; then every row."""
     for test_fraction in (0.0, 1.0):
-        n = int(rng.integers(6, 10))
-        yield _split_case(rng, n, test_fraction, rng.permutation(n).astype(np.float64))
-
-
-@train_test_split.property(
-    "The four arrays are in another order than X_train, X_test, y_train, y_test.",
-    hint="Both tables first, then both rows of targets: look at the docstring's Returns.",
-    mistake="another_order",
-)
-def in_order(answer, case):
-    kinds = [getattr(part, "ndim", None) for part in answer[:4]]
-    return (kinds.count(1), kinds.count(2)) != (2, 2) or kinds == [2, 2, 1, 1]
-
-
-@train_test_split.property(
-    "It does not return four arrays: X_train, X_test (two dimensions), y_train, y_test (one).",
-    hint="Four arrays with commas between them, without inner brackets; y keeps its one dimension.",
-    mistake="two_pairs",
-)
-def four_arrays(answer, case):
-    return are_four(answer[:4]) and len(answer) == 5
-
-
-@train_test_split.property(
-    "The number of test rows is left to chance.",
-    hint="Draw an order of the rows, and cut it at a place that you compute.",
-    mistake="a_coin_for_each_row",
-)
-def same_number_each_time(answer, case):
-    return len(set(answer[4]["test_rows"])) == 1
-
-
-@train_test_split.property(
-    "With test_fraction = 0 every row is in the test: order[-0:] is the whole order.",
-    hint="-0 is 0, so a slice that counts from the end has no way to say 'none'.",
-    mistake="counted_from_the_end",
-)
-def none_of_them(answer, case):
-    return case.args["test_fraction"] > 0 or len(answer[1]) < len(case.args["X"])
-
-
-@train_test_split.property(
-    "test_fraction is the share of the test rows; here it is that of the training rows.",
-    hint="With test_fraction = 0.25 a quarter of the rows is for the test.",
-    mistake="the_other_share",
-)
-def share_of_the_test(answer, case):
-    n = len(case.args["X"])
-    wanted = round(n * case.args["test_fraction"])
-    others = round(n * (1 - case.args["test_fraction"]))
-    return len(answer[1]) == wanted or abs(len(answer[1]) - others) > 1
-
-
-@train_test_split.property(
-    "Some row comes twice on the same side: rows are drawn with replacement.",
-    hint="A permutation holds every row number once.",
-    mistake="drawn_with_replacement",
-)
-def no_row_twice(answer, case):
-    return all(len(np.unique(part, axis=0)) == len(part) for part in answer[:2])
-
-
-@train_test_split.property(
-    "Some row is in the training set and in the test set.",
-    hint="Whoever has seen the question beforehand passes any test. One shuffle, cut once.",
-    mistake="both_sides_overlap",
-)
-def no_row_on_both_sides(answer, case):
-    X = case.args["X"]
-    train, test = (set(rows_found(part, X).tolist()) - {-1} for part in answer[:2])
-    return not train & test
-
-
-@train_test_split.property(
-    "The rows of X and the numbers in y are shuffled apart: an x has another's y.",
-    hint="Shuffle the row numbers once, and use them for X and for y.",
-    mistake="shuffled_apart",
-)
-def x_and_y_together(answer, case):
-    X, y = case.args["X"], case.args["y"]
-    rows = [rows_found(part, X) for part in answer[:2]]
-    return all(
-        len(found) == len(targets) and np.array_equal(y[found[found >= 0]], targets[found >= 0])
-        for found, targets in zip(rows, answer[2:4], strict=True)
-    )
-
-
-@train_test_split.property(
-    "Some row of X is on neither side.",
-    hint="The training rows are all those that are not in the test.",
-)
-def every_row(answer, case):
-    X = case.args["X"]
-    rows = np.concatenate([rows_found(part, X) for part in answer[:2]])
-    return sorted(rows.tolist()) == list(range(len(X)))
-
-
-@train_test_split.property(
-    "The rows are not shuffled: the test set is a block, or every k-th row.",
-    hint="Data often come sorted; then a block is no sample of the whole.",
-    mistake="never_shuffled",
-)
-def shuffled(answer, case):
-    rows = np.sort(rows_found(answer[1], case.args["X"]))
-    return not case.facts["by_chance"] or len(set(np.diff(rows).tolist())) > 1
-
-
-@train_test_split.property(
-    "The number of test rows is always rounded down.",
-    hint="int() cuts off what is behind the point; round() gives the nearest whole number.",
-    mistake="always_rounded_down",
-)
-def nearest_and_not_below(answer, case):
-    share = len(case.args["X"]) * case.args["test_fraction"]
-    return len(answer[1]) == round(share) or len(answer[1]) != np.floor(share)
-
-
-@train_test_split.property(
-    "The number of test rows is always rounded up.",
-    hint="scikit-learn does so too; here the docstring asks for the nearest whole number.",
-    mistake="always_rounded_up",
-)
-def nearest_and_not_above(answer, case):
-    share = len(case.args["X"]) * case.args["test_fraction"]
-    return len(answer[1]) == round(share) or len(answer[1]) != np.ceil(share)
-
-
-@train_test_split.property(
-    "The number of test rows is not round(n * test_fraction).",
-    hint="Compute that number first, then cut the shuffled row numbers there.",
-)
-def right_number(answer, case):
-    return len(answer[1]) == round(len(case.args["X"]) * case.args["test_fraction"])
-
-
-@train_test_split.property(
-    "X and y themselves are shuffled: the caller's data are changed.",
-    hint="rng.shuffle works in place. rng.permutation(n) gives an order to pick rows by.",
-    mistake="shuffled_in_place",
-)
-def left_as_they_were(answer, case):
-    return answer[4]["kept"]
-
-
-@train_test_split.property(
-    "Every split is the same one: rng is not used, or is made anew from a fixed seed.",
-    hint="Draw from the rng that is handed in; whoever calls you has chosen the seed.",
-    mistake="seed_of_its_own",
-)
-def moves_on(answer, case):
-    return not case.facts["by_chance"] or answer[4]["moves_on"]
-
-
-@train_test_split.property(
-    "The same state of rng gives another split each time: the randomness comes from elsewhere.",
-    hint="np.random.permutation draws from a source that all share; rng.permutation from yours.",
-)
-def same_from_the_same_state(answer, case):
-    return answer[4]["same_again"]
+        yield _split_case(rng, rng.integers(6, 10), test_fraction)
 
 
 train_test_split.slips(
@@ -683,12 +525,116 @@ train_test_split.slips(
 )
 
 
-for shortcut in ("train_test_split", "model_selection", "ShuffleSplit"):
-    train_test_split.remark(
-        "scikit-learn splits well, and you may use it in a project; here, shuffle the row numbers "
-        "yourself once, to see how little there is to it.",
-        uses=shortcut,
+@train_test_split.property(mistake="another_order")
+def in_order(answer, case):
+    kinds = [getattr(part, "ndim", None) for part in answer[:4]]
+    return (kinds.count(1), kinds.count(2)) != (2, 2) or kinds == [2, 2, 1, 1]
+
+
+@train_test_split.property(mistake="two_pairs")
+def four_arrays(answer, case):
+    return are_four(answer[:4]) and len(answer) == 5
+
+
+@train_test_split.property(mistake="a_coin_for_each_row")
+def same_number_each_time(answer, case):
+    return len(set(answer[4]["test_rows"])) == 1
+
+
+@train_test_split.property(mistake="counted_from_the_end")
+def none_of_them(answer, case):
+    return case.args["test_fraction"] > 0 or len(answer[1]) < len(case.args["X"])
+
+
+@train_test_split.property(mistake="the_other_share")
+def share_of_the_test(answer, case):
+    n = len(case.args["X"])
+    wanted = round(n * case.args["test_fraction"])
+    others = round(n * (1 - case.args["test_fraction"]))
+    return len(answer[1]) == wanted or abs(len(answer[1]) - others) > 1
+
+
+@train_test_split.property(mistake="drawn_with_replacement")
+def no_row_twice(answer, case):
+    return all(len(np.unique(part, axis=0)) == len(part) for part in answer[:2])
+
+
+@train_test_split.property(mistake="both_sides_overlap")
+def no_row_on_both_sides(answer, case):
+    X = case.args["X"]
+    train, test = (set(rows_found(part, X).tolist()) - {-1} for part in answer[:2])
+    return not train & test
+
+
+@train_test_split.property(mistake="shuffled_apart")
+def x_and_y_together(answer, case):
+    X, y = case.args["X"], case.args["y"]
+    rows = [rows_found(part, X) for part in answer[:2]]
+    return all(
+        len(found) == len(targets) and np.array_equal(y[found[found >= 0]], targets[found >= 0])
+        for found, targets in zip(rows, answer[2:4], strict=True)
     )
+
+
+@train_test_split.property(
+    "Some row of X is on neither side.",
+    hint="The training rows are all those that are not in the test.",
+)
+def every_row(answer, case):
+    X = case.args["X"]
+    rows = np.concatenate([rows_found(part, X) for part in answer[:2]])
+    return sorted(rows.tolist()) == list(range(len(X)))
+
+
+@train_test_split.property(mistake="never_shuffled")
+def shuffled(answer, case):
+    rows = np.sort(rows_found(answer[1], case.args["X"]))
+    return not case.facts["by_chance"] or len(set(np.diff(rows).tolist())) > 1
+
+
+@train_test_split.property(mistake="always_rounded_down")
+def nearest_and_not_below(answer, case):
+    share = len(case.args["X"]) * case.args["test_fraction"]
+    return len(answer[1]) == round(share) or len(answer[1]) != np.floor(share)
+
+
+@train_test_split.property(mistake="always_rounded_up")
+def nearest_and_not_above(answer, case):
+    share = len(case.args["X"]) * case.args["test_fraction"]
+    return len(answer[1]) == round(share) or len(answer[1]) != np.ceil(share)
+
+
+@train_test_split.property(
+    "The number of test rows is not round(n * test_fraction).",
+    hint="Compute that number first, then cut the shuffled row numbers there.",
+)
+def right_number(answer, case):
+    return len(answer[1]) == round(len(case.args["X"]) * case.args["test_fraction"])
+
+
+@train_test_split.property(mistake="shuffled_in_place")
+def left_as_they_were(answer, case):
+    return answer[4]["kept"]
+
+
+@train_test_split.property(mistake="seed_of_its_own")
+def moves_on(answer, case):
+    return not case.facts["by_chance"] or answer[4]["moves_on"]
+
+
+@train_test_split.property(
+    "The same state of rng gives another split each time: the randomness comes from elsewhere.",
+    hint="np.random.permutation draws from a source that all share; rng.permutation from yours.",
+)
+def same_from_the_same_state(answer, case):
+    return answer[4]["same_again"]
+
+
+train_test_split.remark(
+    "scikit-learn splits well, and you may use it in a project; here, shuffle the row numbers "
+    "yourself once, to see how little there is to it.",
+    uses=("train_test_split", "model_selection", "ShuffleSplit"),
+)
 
 
 @exercise(
@@ -719,8 +665,8 @@ def polynomial_features(x: Array, degree: int) -> Array:
 @polynomial_features.cases
 def a_few_powers(rng):
     """A few powers of a few numbers, 0 and negative ones among them."""
-    degree = int(rng.integers(2, 5))
-    x = rng.uniform(-2, 2, int(rng.integers(6, 9)))
+    degree = rng.integers(2, 5)
+    x = rng.uniform(-2, 2, rng.integers(6, 9))
     x[:2] = 0.0, -1.5
     return dict(x=x, degree=degree)
 
@@ -729,13 +675,13 @@ def a_few_powers(rng):
 def lowest_degrees(rng):
     """degree = 0 gives a column of ones; degree = 1 adds x."""
     for degree in (0, 1):
-        yield dict(x=rng.normal(size=int(rng.integers(3, 7))), degree=degree)
+        yield dict(x=rng.normal(size=rng.integers(3, 7)), degree=degree)
 
 
 @polynomial_features.cases
 def one_number(rng):
     """One number, in a high power."""
-    return dict(x=rng.uniform(1.1, 1.5, 1), degree=int(rng.integers(7, 12)))
+    return dict(x=rng.uniform(1.1, 1.5, 1), degree=rng.integers(7, 12))
 
 
 polynomial_features.slips(
@@ -777,12 +723,11 @@ polynomial_features.slips(
 )
 
 
-for shortcut in ("vander", "polyvander", "PolynomialFeatures"):
-    polynomial_features.remark(
-        "A library makes the table for you; with x as a column and the exponents as a row, "
-        "broadcasting makes it in one line.",
-        uses=shortcut,
-    )
+polynomial_features.remark(
+    "A library makes the table for you; with x as a column and the exponents as a row, "
+    "broadcasting makes it in one line.",
+    uses=("vander", "polyvander", "PolynomialFeatures"),
+)
 
 
 @exercise(
@@ -838,20 +783,20 @@ def _with_repeats(rng: np.random.Generator, n: int, d: int, repeats: int) -> dic
 @fit_least_squares.cases
 def more_rows_than_columns(rng):
     """More examples than parameters: no theta fits them all."""
-    n, d = int(rng.integers(7, 12)), int(rng.integers(2, 5))
+    n, d = rng.integers(7, 12), rng.integers(2, 5)
     return dict(X=rng.normal(size=(n, d)), y=rng.normal(size=n) + 2)
 
 
 @fit_least_squares.cases
 def a_column_twice(rng):
     """A column stands in X twice: its weight can be shared out in many ways."""
-    return _with_repeats(rng, 8, int(rng.integers(2, 5)), 1)
+    return _with_repeats(rng, 8, rng.integers(2, 5), 1)
 
 
 @fit_least_squares.cases
 def more_columns_than_rows(rng):
     """More parameters than examples: many theta fit them all."""
-    n = int(rng.choice([2, 4]))
+    n = rng.choice([2, 4])
     return _with_repeats(rng, n, n, 2)
 
 
@@ -925,27 +870,29 @@ def gaussian_nll(y: Array, y_hat: Array, sigma: float) -> float:
     return float(0.5 * np.log(2 * np.pi) + np.log(sigma) + mse(y, y_hat) / (2 * sigma**2))
 
 
+def _noisy(rng: np.random.Generator, low: float, high: float) -> dict:
+    sigma = rng.uniform(low, high)
+    return dict(**_targets(rng, int(rng.integers(5, 9)), sigma), sigma=sigma)
+
+
 @gaussian_nll.cases
 def little_noise(rng):
     """A small sigma, and predictions that are about as far off as it says."""
-    sigma = float(rng.uniform(0.1, 0.3))
-    return dict(**_targets(rng, int(rng.integers(5, 9)), sigma), sigma=sigma)
+    return _noisy(rng, 0.1, 0.3)
 
 
 @gaussian_nll.cases
 def much_noise(rng):
     """A sigma well above 1."""
-    sigma = float(rng.uniform(2, 5))
-    return dict(**_targets(rng, int(rng.integers(5, 9)), sigma), sigma=sigma)
+    return _noisy(rng, 2, 5)
 
 
 @gaussian_nll.cases
 def far_off(rng):
     """One prediction is so far off that its density is rounded to 0."""
-    sigma = float(rng.uniform(0.1, 0.3))
-    case = _targets(rng, int(rng.integers(5, 9)), sigma)
-    case["y_hat"][0] = case["y"][0] + rng.uniform(50, 60) * sigma
-    return dict(**case, sigma=sigma)
+    case = _noisy(rng, 0.1, 0.3)
+    case["y_hat"][0] = case["y"][0] + rng.uniform(50, 60) * case["sigma"]
+    return case
 
 
 def _log_of_rounded_zero(y, y_hat, sigma):
@@ -1014,12 +961,11 @@ gaussian_nll.slips(
 )
 
 
-for shortcut in ("logpdf", "GaussianNLLLoss", "gaussian_nll_loss"):
-    gaussian_nll.remark(
-        "The library's density gives the number; the formula shows why least squares and "
-        "maximum likelihood are one.",
-        uses=shortcut,
-    )
+gaussian_nll.remark(
+    "The library's density gives the number; the formula shows why least squares and "
+    "maximum likelihood are one.",
+    uses=("logpdf", "GaussianNLLLoss", "gaussian_nll_loss"),
+)
 
 
 @public
@@ -1058,20 +1004,17 @@ def project_nonnegative(theta: Array) -> Array:
     return np.maximum(theta, 0.0)
 
 
-def _some_negative(rng: np.random.Generator) -> Array:
-    return rng.permutation(np.concatenate([-rng.uniform(0.5, 2, 3), rng.uniform(0.5, 2, 4)]))
-
-
 @project_nonnegative.cases
 def both_signs(rng):
     """Components of both signs."""
-    return dict(theta=_some_negative(rng))
+    negative, positive = -rng.uniform(0.5, 2, 3), rng.uniform(0.5, 2, 4)
+    return dict(theta=rng.permutation(np.concatenate([negative, positive])))
 
 
 @project_nonnegative.cases
 def nothing_to_do(rng):
     """No component is negative; one is 0."""
-    theta = rng.uniform(0.5, 2, int(rng.integers(3, 7)))
+    theta = rng.uniform(0.5, 2, rng.integers(3, 7))
     theta[1] = 0.0
     return dict(theta=theta)
 

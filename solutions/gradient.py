@@ -160,12 +160,11 @@ numerical_gradient.slips(
 )
 
 
-for shortcut in ("approx_fprime", "approx_derivative", "derivative"):
-    numerical_gradient.remark(
-        "SciPy's own difference quotient gives the number; writing it yourself shows where it "
-        "comes from.",
-        uses=shortcut,
-    )
+numerical_gradient.remark(
+    "SciPy's own difference quotient gives the number; writing it yourself shows where it "
+    "comes from.",
+    uses=("approx_fprime", "approx_derivative", "derivative"),
+)
 
 
 @exercise(
@@ -454,11 +453,10 @@ bracketing_line_search.slips(
 )
 
 
-for shortcut in ("minimize_scalar", "golden", "fminbound", "brent"):
-    bracketing_line_search.remark(
-        "SciPy's search finds it too; the exercise is to see how a bracket shrinks.",
-        uses=shortcut,
-    )
+bracketing_line_search.remark(
+    "SciPy's search finds it too; the exercise is to see how a bracket shrinks.",
+    uses=("minimize_scalar", "golden", "fminbound", "brent"),
+)
 
 
 @exercise(
