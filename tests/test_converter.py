@@ -310,7 +310,7 @@ def test_a_mended_case_changes_the_fingerprint_of_what_it_touches(tmp_path: Path
     assert changed("theta = rng.integers(1, 5, 3)\n", "theta = rng.integers(1, 6, 3)\n") == {
         "numerical_gradient"
     }
-    assert changed("def no_scale(", "def scale_forgotten(") == {"gabor"}
+    assert changed("no_scale=slip(", "scale_forgotten=slip(") == {"gabor"}
     assert "gabor" in changed("def gabor(", "def gabor( ")
     assert len(changed("import numpy as np\n", "import numpy as np  # the array library\n")) == 9
 

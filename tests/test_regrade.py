@@ -49,7 +49,7 @@ def test_a_mended_case_and_a_renamed_mistake_change_exactly_their_marks(course):
     seeds = {r.student: (r.seed, r.round) for r in read_records(course.project, "gradient")}
     close_round(course.project, "gradient")
     mend(course, "theta = rng.integers(1, 5, 3)\n", "theta = rng.integers(1, 5, 3) + 0.5\n")
-    mend(course, "def no_scale(", "def scale_forgotten(")
+    mend(course, "no_scale=slip(", "scale_forgotten=slip(")
     changes = regrade(course.project, "gradient", progress=quietly)
     assert changes == [
         Change(
@@ -103,7 +103,7 @@ def test_marks_and_comments_by_hand_stay(course):
 def test_what_cannot_be_graded_again_keeps_its_mark_and_is_told(course):
     (course.grading / "submitted" / "ben" / "gradient" / "gradient.ipynb").unlink()
     before = course.graded("ben")
-    mend(course, "def no_scale(", "def scale_forgotten(")
+    mend(course, "no_scale=slip(", "scale_forgotten=slip(")
     with pytest.raises(NotRegraded, match="ben: FileNotFoundError: no notebook") as told:
         regrade(course.project, "gradient", progress=quietly)
     assert told.value.failed.keys() == {"ben"}

@@ -13,6 +13,7 @@ import inspect
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from autograder.exercise import AuthorError, Callback, Family, FreshRng, Part, P
 from autograder.judging.judge import case_rng, local_caller
 from autograder.judging.sets import ExerciseSet
 from autograder.learning.visible import CHECKS
-from autograder.values.codec import encode
+from autograder.values.codec import Raised, encode
 from autograder.values.compare import same
 
 VISIBLE_SEED = "visible"
@@ -113,7 +114,9 @@ def _cases(part: Part, family: Family) -> list[dict[str, Any]]:
         call = local_caller(target, make_rng=lambda: np.random.default_rng(seed))
         # A mistake may be to draw from NumPy's own generator: then, too, a build gives the same.
         np.random.seed(seed)
-        return call(part, fresh()[i].args).value
+        value = call(part, fresh()[i].args).value
+        # Where in the author's file it was raised, and with which code, is not to be handed out.
+        return replace(value, line="", lineno=0) if isinstance(value, Raised) else value
 
     def steady(name: str, answered: Any, i: int) -> bool:
         wrong = next(m.wrong for m in part.mistakes if m.name == name)
