@@ -18,7 +18,7 @@ from typing import Any
 
 from autograder.engine.files import Files, furnish
 from autograder.engine.walls import jail, kernel, syscalls
-from autograder.engine.walls.walls.open_files import open_anew
+from autograder.engine.walls.open_files import open_anew
 
 CPU_GRACE = 2
 OPEN_FILES = 256
