@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
 
-from autograder.slips import BadSlip, Slip, mistaken
+from autograder.slips import BadSlip, Slip
 
 DEFAULT_DRAWS = 3
 
@@ -60,7 +60,8 @@ class Family:
         """The cases of one draw; a generator function may yield several."""
         made = self.generate(rng)
         items = list(made) if isinstance(made, Iterator) else [made]
-        return [item if isinstance(item, Case) else Case(dict(item)) for item in items]
+        cases = [item if isinstance(item, Case) else Case(dict(item)) for item in items]
+        return [replace(c, args=_pythonic(c.args), facts=_pythonic(c.facts)) for c in cases]
 
 
 @dataclass(frozen=True)
@@ -216,31 +217,44 @@ class Part:
 
         def register(wrong: T) -> T:
             name = wrong.__name__  # type: ignore[attr-defined]
-            self._must_be_new(name, [m.name for m in self.mistakes], "mistake")
-            self._same_signature(name, wrong)
-            if not text.strip():
-                raise AuthorError(f"{self.name}.mistake {name}: say in a sentence what is wrong.")
-            self.mistakes.append(Mistake(name, text, hint, wrong))  # type: ignore[arg-type]
+            self._add_mistake(Mistake(name, text, hint, wrong))  # type: ignore[arg-type]
             return wrong
 
         return register
 
     def slips(self, **table: Slip) -> None:
-        """Known mistakes as edits of the reference, by name: see `autograder.slips`."""
+        """Known mistakes as a table, by name: see `autograder.slips`."""
         for name, slip in table.items():
-            self._must_be_new(name, [m.name for m in self.mistakes], "mistake")
-            if not slip.text.strip():
-                raise AuthorError(f"{self.name}.slips {name}: say in a sentence what is wrong.")
             try:
-                wrong = mistaken(self.reference, slip)
+                wrong = slip.make(self.reference)
             except BadSlip as error:
                 raise AuthorError(f"{self.name}.slips {name}: {error}") from None
-            self.mistakes.append(Mistake(name, slip.text, slip.hint, wrong))
+            self._add_mistake(Mistake(name, slip.text, slip.hint, wrong))
+
+    def _add_mistake(self, mistake: Mistake) -> None:
+        self._must_be_new(mistake.name, [m.name for m in self.mistakes], "mistake")
+        self._same_signature(mistake.name, mistake.wrong)
+        if not mistake.text.strip():
+            raise AuthorError(
+                f"{self.name}.mistake {mistake.name}: say in a sentence what is wrong."
+            )
+        self.mistakes.append(mistake)
 
     def property(
-        self, text: str, *, mistake: str | None = None, hint: str = ""
+        self, text: str = "", *, mistake: str | None = None, hint: str = ""
     ) -> Callable[[Callable[..., bool]], Callable[..., bool]]:
-        """Decorator: `holds(answer, case)`; `text` says what the learner's answer breaks."""
+        """Decorator: `holds(answer, case)`; `text` says what the learner's answer breaks.
+
+        Without a text it says what the mistake above it says.
+        """
+        if not text:
+            known = [m for m in self.mistakes if m.name == mistake]
+            if not known:
+                raise AuthorError(
+                    f"{self.name}.property: give it a text, or a mistake that stands above it; "
+                    f"{mistake} does not."
+                )
+            text, hint = known[0].text, known[0].hint
 
         def register(holds: Callable[..., bool]) -> Callable[..., bool]:
             name = holds.__name__
@@ -389,6 +403,11 @@ def _case_signature(reference: Any, probe: Public | None) -> inspect.Signature:
         return inspect.signature(reference)
     parameters = list(inspect.signature(probe.function).parameters.values())
     return inspect.Signature(parameters[1:])
+
+
+def _pythonic(values: dict[str, Any]) -> dict[str, Any]:
+    """With Python's own number in the place of NumPy's, as a learner would write it."""
+    return {k: v.item() if isinstance(v, np.generic) else v for k, v in values.items()}
 
 
 def _wants_docstring(reference: Any) -> None:

@@ -1,16 +1,18 @@
-"""Mistakes written as the edit that makes them.
+"""A part's mistakes as a table: each the edit of the reference that makes it, or code.
 
 Most known mistakes are the reference with one thing wrong. Written as that edit, a mistake follows
-its reference when that changes, and an author reads a part's mistakes as a table:
+its reference when that changes; what is no edit is a lambda or a function.
 
     momentum_step.slips(
         uphill=slip({"theta - lr": "theta + lr"}, "The step goes uphill.", hint="Subtract."),
+        stood_still=slip(lambda theta, velocity, grad, lr, beta: (theta, velocity), "No step."),
     )
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Mapping
@@ -26,43 +28,47 @@ class BadSlip(ValueError):
 
 @dataclass(frozen=True)
 class Slip:
-    """A mistake as text: how the reference's source becomes it, what to tell, and a hint."""
+    """A line of the table: what makes the wrong code of a reference, what to tell, and a hint."""
 
-    edit: Callable[[str], str]
+    make: Callable[[Any], Any]
     text: str
     hint: str
 
 
-def slip(edits: Mapping[str, str], text: str, *, hint: str = "") -> Slip:
-    """A mistake that replaces pieces of the reference's own source.
+def slip(wrong: Mapping[str, str] | Callable[..., Any], text: str, *, hint: str = "") -> Slip:
+    """A mistake that is the reference with pieces replaced, or other code of the same signature.
 
     Parameters
     ----------
-    edits : what stands in the source, exactly once, to what a learner writes in its place
+    wrong : what stands in the reference's code, exactly once, to what a learner writes in its
+        place (docstrings are no code); or a lambda or function
     text : the sentence that the learner reads
     hint : what to try
     """
-    return Slip(lambda written: _replaced(written, edits), text, hint)
+    if callable(wrong):
+        return Slip(lambda _reference: wrong, text, hint)
+    return Slip(
+        lambda reference: _made(reference, _edited(source.bare(reference), wrong)), text, hint
+    )
 
 
 def method_slip(name: str, method: Callable[..., Any], text: str, *, hint: str = "") -> Slip:
     """A mistake of a class that has another method under the name of one of its own."""
     body = textwrap.indent(source.bare(method), "    ")
     body = body.replace(f"def {method.__name__}(", f"def {name}(", 1)
-    return Slip(lambda written: _with_method(written, name, body), text, hint)
+    return Slip(
+        lambda reference: _made(reference, _with_method(source.bare(reference), name, body)),
+        text,
+        hint,
+    )
 
 
-def mistaken(reference: Any, slipped: Slip) -> Any:
+def _made(reference: Any, written: str) -> Any:
     """The function or class that the edited source of a reference makes.
 
     A class finds itself under its own name, and not the reference: what its methods make is wrong
     in the same way.
-
-    Raises
-    ------
-    BadSlip where the edit does not fit the source, or what it leaves is no Python.
     """
-    written = slipped.edit(source.bare(reference))
     name = reference.__name__
     factory = f"def _made():\n{textwrap.indent(written, '    ')}\n    return {name}\n"
     try:
@@ -83,16 +89,21 @@ def _globals_of(reference: Any) -> dict[str, Any]:
     return found
 
 
-def _replaced(written: str, edits: Mapping[str, str]) -> str:
-    for old, new in edits.items():
-        count = written.count(old)
+def _edited(written: str, edits: Mapping[str, str]) -> str:
+    code = source.without_docstrings(written)
+    for old in edits:
+        count = code.count(old)
         if count != 1:
             raise BadSlip(
                 f"{old!r} stands {count} times in the reference; an edit needs a text that stands "
                 "there exactly once: take more of the line."
             )
-        written = written.replace(old, new)
-    return written
+    # All at once: what one edit writes is nothing that another one could find.
+    places = "|".join(re.escape(old) for old in edits)
+    code, made = re.subn(places, lambda found: edits[found[0]], code)
+    if made != len(edits):
+        raise BadSlip(f"the edits of {', '.join(map(repr, edits))} overlap: make them one.")
+    return code
 
 
 def _with_method(written: str, name: str, body: str) -> str:

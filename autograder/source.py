@@ -29,11 +29,41 @@ def solution_cell(reference: Any) -> str:
     return "\n".join(_function(text, lines, node))
 
 
+def without_docstrings(text: str) -> str:
+    """The text of a function or class that has more in it than docstrings, without these."""
+    gone: set[int] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
+            gone.update(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
+    return "\n".join(line for n, line in enumerate(text.splitlines(), 1) if n not in gone)
+
+
 def _parse(thing: Any) -> tuple[str, Any]:
     # What a slip made has no file.
-    text = getattr(thing, "__dict__", {}).get("__source__") or inspect.getsource(thing)
-    text = textwrap.dedent(text)
+    text = getattr(thing, "__dict__", {}).get("__source__")
+    if text is None and getattr(thing, "__name__", "") == "<lambda>":
+        text = _as_function(thing)
+    text = textwrap.dedent(text or inspect.getsource(thing))
     return text, ast.parse(text).body[0]
+
+
+def _as_function(thing: Any) -> str:
+    """A lambda as a function would be written: its own lines are a piece of something else."""
+    lines, _ = inspect.findsource(thing)
+    found = _lambdas("".join(lines)).get(thing.__code__.co_firstlineno, [])
+    if len(found) != 1:
+        raise OSError(f"{len(found)} lambdas start on the line of {thing.__code__}.")
+    return f"def function({ast.unparse(found[0].args)}):\n    return {ast.unparse(found[0].body)}"
+
+
+@functools.lru_cache(maxsize=16)
+def _lambdas(text: str) -> dict[int, list[ast.Lambda]]:
+    """The lambdas of a file by the line on which they start."""
+    found: dict[int, list[ast.Lambda]] = {}
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Lambda):
+            found.setdefault(node.lineno, []).append(node)
+    return found
 
 
 def _function(text: str, lines: list[str], node: ast.FunctionDef) -> list[str]:

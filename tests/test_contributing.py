@@ -51,7 +51,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_recipe_has_its_parts() -> None:
-    assert (len(blocks("python")), len(blocks("markdown")), len(blocks("bash"))) == (4, 1, 1)
+    assert (len(blocks("python")), len(blocks("markdown")), len(blocks("bash"))) == (3, 1, 1)
 
 
 def test_the_stub_and_its_check_are_in_the_notebook(followed: Path) -> None:

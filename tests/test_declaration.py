@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from autograder.catalog import ExerciseSet, find_set, load_set
-from autograder.exercise import AuthorError, class_exercise, exercise
+from autograder.exercise import AuthorError, Case, Family, class_exercise, exercise
 from autograder.lint import lint
 from autograder.project import NoProject, Project, find_project
+from autograder.slips import slip
 
 GOOD = '''
 import numpy as np
@@ -151,6 +152,33 @@ def test_a_property_takes_answer_and_case() -> None:
         @g.property("no")
         def broken(answer):
             return True
+
+
+def test_a_property_says_what_its_mistake_says() -> None:
+    @exercise(points=1)
+    def g(x):
+        """x."""
+        return x
+
+    g.slips(lost=slip({"return x": "return None"}, "It is lost.", hint="Return it."))
+
+    @g.property(mistake="lost")
+    def kept(answer, case):
+        return answer is not None
+
+    assert [(p.text, p.hint) for p in g.properties] == [("It is lost.", "Return it.")]
+    with pytest.raises(AuthorError, match=r"give it a text, or a mistake.*; found does not"):
+        g.property(mistake="found")
+
+
+def test_a_case_has_numbers_of_python() -> None:
+    def some(rng):
+        yield dict(lr=rng.uniform(), d=rng.integers(3), yes=np.bool_(True), x=rng.normal(size=2))
+        yield Case(dict(lr=0.5), facts={"n": np.int64(3)})
+
+    first, second = Family("some", some, "Some.").draw(np.random.default_rng(1))
+    assert [type(value) for value in first.args.values()] == [float, int, bool, np.ndarray]
+    assert (type(second.args["lr"]), type(second.facts["n"])) == (float, int)
 
 
 def test_an_unknown_set_names_the_nearest() -> None:

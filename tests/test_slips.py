@@ -1,4 +1,4 @@
-"""Mistakes as edits of the reference: they are what they say; what does not fit is told."""
+"""A table of mistakes: they are what they say; what does not fit is told."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from autograder.slips import method_slip, slip
 def fresh():
     @exercise(points=1)
     def halve(x):
-        """x / 2, by way of a name that is written twice: two, two."""
+        """x / two: what stands in a docstring is no code."""
         two = 2.0
         return x / two
 
@@ -35,13 +35,44 @@ def test_an_edit_makes_the_mistake_and_leaves_the_reference():
     ("edits", "complaint"),
     [
         ({"x // two": "x"}, "'x // two' stands 0 times"),
-        ({"two": "three"}, "stands 4 times"),
+        ({"two": "three"}, "'two' stands 2 times"),
+        ({"x / two": "x", "/ two": "* two"}, "overlap"),
         ({"return x / two": "return x /"}, "no Python"),
+        (lambda y: y, "the signature must be that of the reference"),
     ],
 )
 def test_an_edit_that_does_not_fit_is_told(edits, complaint):
-    with pytest.raises(AuthorError, match=r"halve.slips wrong: .*" + complaint.replace("/", ".")):
+    with pytest.raises(AuthorError, match=r"halve.* wrong.*" + complaint):
         fresh().slips(wrong=slip(edits, "Something."))
+
+
+def test_what_one_edit_writes_no_other_edit_finds():
+    halve = fresh()
+    halve.slips(turned=slip({"x / two": "two / x", "two = 2.0": "two = x / two"}, "Turned."))
+    assert "two = x / two\n    return two / x" in source.bare(halve.mistakes[0].wrong)
+
+
+def far_too_much(x):
+    return x * 100
+
+
+def test_a_mistake_that_is_no_edit_is_a_lambda_or_a_function():
+    halve = fresh()
+    halve.slips(
+        negated=slip(lambda x: -x, "The sign is turned."),
+        grown=slip(far_too_much, "Far too much."),
+    )
+    negated, grown = (mistake.wrong for mistake in halve.mistakes)
+    assert (negated(3.0), grown(3.0)) == (-3.0, 300.0)
+    assert source.bare(negated) == "def function(x):\n    return -x"
+    assert source.own_bodies(negated)[0][0] == "function"
+    assert "return x * 100" in source.bare(grown)
+
+
+def test_of_two_lambdas_on_a_line_nobody_knows_which():
+    first, _second = (lambda x: x), (lambda x: -x)
+    with pytest.raises(OSError, match="2 lambdas"):
+        source.bare(first)
 
 
 def test_a_mistake_must_be_told_and_have_a_name_of_its_own():
