@@ -36,9 +36,20 @@ def _both_signs(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return rng.permutation(sizes).reshape(shape)
 
 
+def _a_row(rng: np.random.Generator) -> Array:
+    return _both_signs(rng, (rng.integers(4, 9),))
+
+
 def _with_zeros(rng: np.random.Generator) -> Array:
     """Numbers of both signs and zeros of both signs."""
     return rng.permutation(np.concatenate([_both_signs(rng, (4,)), [0.0, -0.0, 0.0, -0.0]]))
+
+
+def _two_far_out(rng: np.random.Generator) -> Array:
+    """Numbers of both signs, two of them so far from 0 that exp overflows."""
+    z = _both_signs(rng, (6,))
+    z[:2] = [-rng.uniform(720, 800), rng.uniform(720, 800)]
+    return z
 
 
 def _shape(rng: np.random.Generator) -> tuple[int, ...]:
@@ -74,7 +85,7 @@ def heaviside(z: Array) -> Array:
 @heaviside.cases
 def a_table_of_both_signs(rng):
     """Numbers of both signs, in one row and in a table."""
-    yield dict(z=_both_signs(rng, (rng.integers(4, 9),)))
+    yield dict(z=_a_row(rng))
     yield dict(z=_both_signs(rng, _shape(rng)))
 
 
@@ -288,7 +299,7 @@ def relu(z: Array) -> Array:
 @relu.cases
 def relu_of_a_row(rng):
     """Numbers of both signs, in a row."""
-    return dict(z=_both_signs(rng, (rng.integers(4, 9),)))
+    return dict(z=_a_row(rng))
 
 
 @relu.cases
@@ -380,7 +391,7 @@ def relu_grad(z: Array) -> Array:
 @relu_grad.cases
 def relu_slope_of_both_signs(rng):
     """Numbers of both signs, in one row and in a table."""
-    yield dict(z=_both_signs(rng, (rng.integers(4, 9),)))
+    yield dict(z=_a_row(rng))
     yield dict(z=_both_signs(rng, _shape(rng)))
 
 
@@ -479,7 +490,7 @@ def tanh_grad(z: Array) -> Array:
 @tanh_grad.cases
 def tanh_slope_near_zero(rng):
     """Numbers of both signs, in a row."""
-    return dict(z=_both_signs(rng, (rng.integers(4, 9),)))
+    return dict(z=_a_row(rng))
 
 
 @tanh_grad.cases
@@ -493,9 +504,7 @@ def tanh_slope_of_a_table(rng):
 @tanh_grad.cases
 def tanh_slope_far_out(rng):
     """Numbers far from 0 among others, where tanh is flat."""
-    z = _both_signs(rng, (6,))
-    z[:2] = [-rng.uniform(720, 800), rng.uniform(720, 800)]
-    return dict(z=z)
+    return dict(z=_two_far_out(rng))
 
 
 tanh_grad.slips(
@@ -582,7 +591,7 @@ def _alpha(rng: np.random.Generator) -> float:
 @elu.cases
 def elu_with_alpha(rng):
     """Numbers of both signs, and an alpha that is not 1."""
-    return dict(z=_both_signs(rng, (rng.integers(4, 9),)), alpha=_alpha(rng))
+    return dict(z=_a_row(rng), alpha=_alpha(rng))
 
 
 @elu.cases
@@ -596,9 +605,7 @@ def elu_without_alpha(rng):
 @elu.cases
 def elu_far_out(rng):
     """Numbers far from 0 among others."""
-    z = _both_signs(rng, (6,))
-    z[:2] = [-rng.uniform(720, 800), rng.uniform(720, 800)]
-    return dict(z=z, alpha=_alpha(rng))
+    return dict(z=_two_far_out(rng), alpha=_alpha(rng))
 
 
 @elu.cases
@@ -698,7 +705,7 @@ def elu_grad(z: Array, alpha: float = 1.0) -> Array:
 @elu_grad.cases
 def elu_slope_with_alpha(rng):
     """Numbers of both signs, and an alpha that is not 1."""
-    return dict(z=_both_signs(rng, (rng.integers(4, 9),)), alpha=_alpha(rng))
+    return dict(z=_a_row(rng), alpha=_alpha(rng))
 
 
 @elu_grad.cases
@@ -716,9 +723,7 @@ def elu_slope_at_zero(rng):
 @elu_grad.cases
 def elu_slope_far_out(rng):
     """Numbers far from 0 among others; and what z is afterwards."""
-    z = _both_signs(rng, (6,))
-    z[:2] = [-rng.uniform(720, 800), rng.uniform(720, 800)]
-    yield dict(z=z, alpha=_alpha(rng))
+    yield dict(z=_two_far_out(rng), alpha=_alpha(rng))
     yield dict(z=_both_signs(rng, (6,)), alpha=_alpha(rng), then_look_at_z=True)
 
 
@@ -821,7 +826,7 @@ def _neuron(rng: np.random.Generator, d: int, z: float, y: float) -> dict:
 def an_undecided_neuron(rng):
     """A neuron that is not sure, and a target of 0 or 1."""
     z = float(rng.uniform(0.3, 1.2) * rng.choice([-1, 1]))
-    return _neuron(rng, rng.integers(2, 5), z, rng.integers(0, 2))
+    return _neuron(rng, rng.integers(2, 5), z, float(rng.integers(0, 2)))
 
 
 @neuron_gradient.cases
@@ -962,7 +967,7 @@ def no_hidden_layer(rng):
     """Inputs and outputs alone; and a network of the lecture's kind."""
     fan_in, fan_out = (int(n) for n in rng.permutation(np.arange(3, 40))[:2])
     yield dict(sizes=[fan_in, fan_out])
-    yield dict(sizes=[784, rng.integers(17, 40), rng.integers(41, 60), 10])
+    yield dict(sizes=[784, int(rng.integers(17, 40)), int(rng.integers(41, 60)), 10])
 
 
 count_parameters.slips(
@@ -2417,7 +2422,7 @@ def random_graphs(rng):
     program = []
     for made in range(3, 3 + n):
         # The newest stands in every line, so that all of them count.
-        i, j = made - 1, rng.integers(max(0, made - 4), made)
+        i, j = made - 1, int(rng.integers(max(0, made - 4), made))
         program.append(
             ("+" if rng.random() < 0.6 else "*", *((i, j) if rng.random() < 0.5 else (j, i)))
         )
@@ -2867,6 +2872,12 @@ def a_number_with_a_matrix(rng):
     return _stretched(rng, (), (2, rng.integers(2, 5)))
 
 
+def _unbroadcast(mistake, grad, shape):
+    """What somebody with this mistake in unbroadcast makes of a gradient."""
+    wrong = next(known.wrong for known in unbroadcast.mistakes if known.name == mistake)
+    return wrong(grad, shape)
+
+
 broadcasting.slips(
     not_unbroadcast=slip(
         {_BACK: "rule(grad)"},
@@ -2874,37 +2885,23 @@ broadcasting.slips(
         hint="Sum over the axes that NumPy added or stretched: unbroadcast(grad, shape).",
     ),
     axis_of_length_one_left=slip(
-        {
-            _BACK: "(lambda g, shape: g if g.shape == shape else g.sum(axis=tuple("
-            "i for i, n in enumerate((1,) * (g.ndim - len(shape)) + shape) if n == 1), "
-            "keepdims=True))(rule(grad), parent.shape)"
-        },
+        {_BACK: "_unbroadcast('new_axes_kept', rule(grad), parent.shape)"},
         "The sums are right, but an axis of length 1 is left over: (1, 3) in place of (3,).",
         hint="Axes that NumPy put in front must go altogether; those of length 1 stay with length "
         "1.",
     ),
     only_axes_in_front=slip(
-        {
-            _BACK: "(lambda g, shape: g.sum(axis=tuple(range(g.ndim - len(shape)))))"
-            "(rule(grad), parent.shape)"
-        },
+        {_BACK: "_unbroadcast('stretched_left', rule(grad), parent.shape)"},
         "Axes that NumPy put in front are summed, those of length 1 that it stretched are not.",
         hint="(3, 1) beside (3, 4) is stretched too, though no axis was added.",
     ),
     averaged_back=slip(
-        {
-            _BACK: "(lambda g, shape: g if g.shape == shape else "
-            "unbroadcast(g, shape) * (np.prod(shape) / g.size))(rule(grad), parent.shape)"
-        },
+        {_BACK: "_unbroadcast('averaged', rule(grad), parent.shape)"},
         "The gradients of all the places where it was used are averaged.",
         hint="Each use moves the result on its own: add them up.",
     ),
     first_place_alone=slip(
-        {
-            _BACK: "(lambda g, shape: g if g.shape == shape else np.reshape(np.ravel(g[tuple("
-            "slice(0, 1) if n == 1 else slice(None) for n in (1,) * (g.ndim - len(shape)) + shape"
-            ")]), shape))(rule(grad), parent.shape)"
-        },
+        {_BACK: "_unbroadcast('first_place_alone', rule(grad), parent.shape)"},
         "Of all the places where it was used, only the first one sends its gradient back.",
         hint="Each use moves the result on its own: add them up.",
     ),
@@ -2915,8 +2912,7 @@ broadcasting.slips(
     ),
     stretched_axis_kept=slip(
         {
-            _BACK: "(lambda g, shape: g.sum(axis=tuple(range(g.ndim - len(shape)))))"
-            "(rule(grad), parent.shape)",
+            _BACK: "_unbroadcast('stretched_left', rule(grad), parent.shape)",
             "node.grad += grad": "node.grad = node.grad + grad",
         },
         "Axes that NumPy put in front are summed; one of length 1 that it stretched stays long.",
