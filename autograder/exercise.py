@@ -269,9 +269,11 @@ class Part:
 
         return register
 
-    def remark(self, text: str, *, uses: str) -> None:
-        """Advice without deduction where the learner's source calls `uses` (dotted name)."""
-        self.remarks.append(Remark(uses, text))
+    def remark(self, text: str, *, uses: str | tuple[str, ...]) -> None:
+        """Advice without deduction where the learner's source calls one of `uses` (by name)."""
+        self.remarks += [
+            Remark(name, text) for name in ((uses,) if isinstance(uses, str) else uses)
+        ]
 
     def answer(self, target: Any, args: dict[str, Any]) -> Any:
         """What `target` (reference, mistake) gives for a case's arguments."""

@@ -13,6 +13,7 @@ import inspect
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from autograder.catalog import ExerciseSet
 from autograder.compare import same
 from autograder.exercise import AuthorError, Callback, Family, FreshRng, Part, Public
 from autograder.judge import case_rng, local_caller
-from autograder.values import encode
+from autograder.values import Raised, encode
 from autograder.visible import CHECKS
 
 VISIBLE_SEED = "visible"
@@ -51,15 +52,27 @@ def _alike(one: Any, other: Any, scale: float) -> bool:
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
-        return one.keys() == other.keys() and all(_alike(one[k], other[k], 0.0) for k in one)
+        return one.keys() == other.keys() and all(
+            _alike(one[k], other[k], scale if k == "data" else 0.0) for k in one
+        )
     if isinstance(one, list):
-        scale = max((abs(n) for n in one + other if isinstance(n, float)), default=0.0)
+        # Where an answer is a list of arrays, one of them may be nothing but what rounding left.
+        scale = max(scale, _largest(one), _largest(other))
         return len(one) == len(other) and all(
             _alike(a, b, scale) for a, b in zip(one, other, strict=True)
         )
     if isinstance(one, float):
         return math.isclose(one, other, rel_tol=SAME_DIGITS, abs_tol=SAME_DIGITS * scale)
     return bool(one == other)
+
+
+def _largest(value: Any) -> float:
+    """The largest size of a number in an array, or in a list of arrays."""
+    if isinstance(value, dict):
+        return _largest(value.get("data"))
+    if isinstance(value, list):
+        return max(map(_largest, value), default=0.0)
+    return abs(value) if isinstance(value, float) and math.isfinite(value) else 0.0
 
 
 def visible_data(exercise_set: ExerciseSet) -> dict[str, Any]:
@@ -101,7 +114,9 @@ def _cases(part: Part, family: Family) -> list[dict[str, Any]]:
         call = local_caller(target, make_rng=lambda: np.random.default_rng(seed))
         # A mistake may be to draw from NumPy's own generator: then, too, a build gives the same.
         np.random.seed(seed)
-        return call(part, fresh()[i].args).value
+        value = call(part, fresh()[i].args).value
+        # Where in the author's file it was raised, and with which code, is not to be handed out.
+        return replace(value, line="", lineno=0) if isinstance(value, Raised) else value
 
     def steady(name: str, answered: Any, i: int) -> bool:
         wrong = next(m.wrong for m in part.mistakes if m.name == name)

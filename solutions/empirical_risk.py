@@ -1,10 +1,11 @@
 """Chapter 1, empirical risk: references, cases and known mistakes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from autograder.exercise import FRESH_RNG, Case, exercise, public
+from autograder.slips import slip
 
 Array = np.ndarray
 
@@ -15,16 +16,19 @@ def _targets(rng: np.random.Generator, n: int, noise: float) -> dict:
     return dict(y=y, y_hat=y - noise * (0.3 + rng.normal(size=n)))
 
 
-def _too_low_and_too_high(rng: np.random.Generator) -> list[dict[str, Array]]:
+def _too_low_and_too_high(rng: np.random.Generator) -> Iterator[dict[str, Array]]:
     """Predictions that are off by 0.5 to 2 each, and low (or high) on the whole, not each."""
-    made = []
     for side in (1, -1):
-        n = int(rng.integers(5, 9))
+        n = rng.integers(5, 9)
         error = rng.uniform(0.5, 2, n)
         error[0] *= -0.5
         y = rng.normal(size=n)
-        made.append(dict(y=y, y_hat=y - side * error))
-    return made
+        yield dict(y=y, y_hat=y - side * error)
+
+
+def _whole_numbers(rng: np.random.Generator, low: int, high: int) -> dict[str, Array]:
+    y = rng.integers(low, high, rng.integers(5, 9))
+    return dict(y=y, y_hat=y + rng.normal(size=len(y)))
 
 
 @exercise(
@@ -54,14 +58,13 @@ def mse(y: Array, y_hat: Array) -> float:
 @mse.cases
 def a_few_examples(rng):
     """A few examples, predicted too low on the whole, then too high."""
-    yield from _too_low_and_too_high(rng)
+    return _too_low_and_too_high(rng)
 
 
 @mse.cases
 def labels_as_targets(rng):
     """The true values are whole numbers."""
-    y = rng.integers(-3, 10, int(rng.integers(5, 9)))
-    return dict(y=y, y_hat=y + rng.normal(size=len(y)))
+    return _whole_numbers(rng, -3, 10)
 
 
 @mse.cases
@@ -71,52 +74,39 @@ def one_example_or_many(rng):
         yield _targets(rng, n, 3.0)
 
 
-@mse.mistake(
-    "The squared errors are summed; the loss is their mean.",
-    hint="A data set of twice the size must not be twice as bad: divide by n.",
+mse.slips(
+    squares_summed=slip(
+        {"np.mean": "np.sum"},
+        "The squared errors are summed; the loss is their mean.",
+        hint="A data set of twice the size must not be twice as bad: divide by n.",
+    ),
+    squares_of_all_pairs=slip(
+        {"y - y_hat": "y.reshape(-1, 1) - y_hat"},
+        "Every true value is compared with every prediction: a column against a row makes (n, n).",
+        hint="Print (y - y_hat).shape inside your function. It must be (n,): leave the shapes "
+        "alone.",
+    ),
+    root_taken=slip(
+        {"float(": "np.sqrt("},
+        "This is the root of the mean squared error.",
+        hint="The root brings back the units of y. It is a good number to report, but not the MSE.",
+    ),
+    mean_before_square=slip(
+        {"(y - y_hat) ** 2)": "y - y_hat) ** 2"},
+        "The errors are averaged before they are squared, so they cancel.",
+        hint="One prediction that is 1 too high and one that is 1 too low are not a perfect pair.",
+    ),
+    half_of_it=slip(
+        {"** 2)": "** 2) / 2"},
+        "This is half of the mean squared error.",
+        hint="The half is handy in a derivative, and chapter 2 uses it; the MSE is without.",
+    ),
+    absolute_errors=slip(
+        {"(y - y_hat) ** 2": "np.abs(y - y_hat)"},
+        "These are absolute errors, not squared ones.",
+        hint="In the MSE an error of 2 weighs four times as much as an error of 1.",
+    ),
 )
-def squares_summed(y, y_hat):
-    return np.sum((y - y_hat) ** 2)
-
-
-@mse.mistake(
-    "Every true value is compared with every prediction: a column against a row makes (n, n).",
-    hint="Print (y - y_hat).shape inside your function. It must be (n,): leave the shapes alone.",
-)
-def squares_of_all_pairs(y, y_hat):
-    return np.mean((y.reshape(-1, 1) - y_hat) ** 2)
-
-
-@mse.mistake(
-    "This is the root of the mean squared error.",
-    hint="The root brings back the units of y. It is a good number to report, but not the MSE.",
-)
-def root_taken(y, y_hat):
-    return np.sqrt(np.mean((y - y_hat) ** 2))
-
-
-@mse.mistake(
-    "The errors are averaged before they are squared, so they cancel.",
-    hint="One prediction that is 1 too high and one that is 1 too low are not a perfect pair.",
-)
-def mean_before_square(y, y_hat):
-    return np.mean(y - y_hat) ** 2
-
-
-@mse.mistake(
-    "This is half of the mean squared error.",
-    hint="The half is handy in a derivative, and chapter 2 uses it; the MSE is without.",
-)
-def half_of_it(y, y_hat):
-    return np.mean((y - y_hat) ** 2) / 2
-
-
-@mse.mistake(
-    "These are absolute errors, not squared ones.",
-    hint="In the MSE an error of 2 weighs four times as much as an error of 1.",
-)
-def absolute_errors(y, y_hat):
-    return np.mean(np.abs(y - y_hat))
 
 
 mse.remark(
@@ -152,14 +142,13 @@ def mae(y: Array, y_hat: Array) -> float:
 @mae.cases
 def low_and_high(rng):
     """A few examples, predicted too low on the whole, then too high."""
-    yield from _too_low_and_too_high(rng)
+    return _too_low_and_too_high(rng)
 
 
 @mae.cases
 def counts_as_targets(rng):
     """The true values are whole numbers."""
-    y = rng.integers(0, 20, int(rng.integers(5, 9)))
-    return dict(y=y, y_hat=y + rng.normal(size=len(y)))
+    return _whole_numbers(rng, 0, 20)
 
 
 @mae.cases
@@ -169,52 +158,39 @@ def one_or_many(rng):
         yield _targets(rng, n, 3.0)
 
 
-@mae.mistake(
-    "The absolute errors are summed; the loss is their mean.",
-    hint="A data set of twice the size must not be twice as bad: divide by n.",
+mae.slips(
+    absolutes_summed=slip(
+        {"np.mean": "np.sum"},
+        "The absolute errors are summed; the loss is their mean.",
+        hint="A data set of twice the size must not be twice as bad: divide by n.",
+    ),
+    absolutes_of_all_pairs=slip(
+        {"y - y_hat": "y.reshape(-1, 1) - y_hat"},
+        "Every true value is compared with every prediction: a column against a row makes (n, n).",
+        hint="Print (y - y_hat).shape inside your function. It must be (n,): leave the shapes "
+        "alone.",
+    ),
+    signs_kept=slip(
+        {"np.abs(y - y_hat)": "y - y_hat"},
+        "The errors keep their signs, so they cancel.",
+        hint="A mean absolute error is never below 0. Where does your function lose the signs?",
+    ),
+    mean_before_absolute=slip(
+        {"np.mean(np.abs(": "np.abs(np.mean("},
+        "The errors are averaged before their absolute value is taken, so they cancel.",
+        hint="Which comes first: the absolute value of each error, or the mean?",
+    ),
+    root_mean_square=slip(
+        {"float(": "np.sqrt(", "np.abs(y - y_hat)": "(y - y_hat) ** 2"},
+        "This is the root of the mean squared error.",
+        hint="sqrt(mean(error ** 2)) has the same units, but large errors weigh more in it.",
+    ),
+    median_taken=slip(
+        {"np.mean": "np.median"},
+        "This is the median of the absolute errors, not their mean.",
+        hint="The median ignores how bad the worst half is; the M of MAE stands for the mean.",
+    ),
 )
-def absolutes_summed(y, y_hat):
-    return np.sum(np.abs(y - y_hat))
-
-
-@mae.mistake(
-    "Every true value is compared with every prediction: a column against a row makes (n, n).",
-    hint="Print (y - y_hat).shape inside your function. It must be (n,): leave the shapes alone.",
-)
-def absolutes_of_all_pairs(y, y_hat):
-    return np.mean(np.abs(y.reshape(-1, 1) - y_hat))
-
-
-@mae.mistake(
-    "The errors keep their signs, so they cancel.",
-    hint="A mean absolute error is never below 0. Where does your function lose the signs?",
-)
-def signs_kept(y, y_hat):
-    return np.mean(y - y_hat)
-
-
-@mae.mistake(
-    "The errors are averaged before their absolute value is taken, so they cancel.",
-    hint="Which comes first: the absolute value of each error, or the mean?",
-)
-def mean_before_absolute(y, y_hat):
-    return np.abs(np.mean(y - y_hat))
-
-
-@mae.mistake(
-    "This is the root of the mean squared error.",
-    hint="sqrt(mean(error ** 2)) has the same units, but large errors weigh more in it.",
-)
-def root_mean_square(y, y_hat):
-    return np.sqrt(np.mean((y - y_hat) ** 2))
-
-
-@mae.mistake(
-    "This is the median of the absolute errors, not their mean.",
-    hint="The median ignores how bad the worst half is; the M of MAE stands for the mean.",
-)
-def median_taken(y, y_hat):
-    return np.median(np.abs(y - y_hat))
 
 
 mae.remark(
@@ -283,7 +259,7 @@ def empirical_risk(loss: Callable, model: Callable, theta: Array, X: Array, y: A
 
 
 def _risk_case(rng: np.random.Generator, loss: Callable, model: Callable) -> dict:
-    n, d = int(rng.integers(6, 12)), int(rng.integers(2, 5))
+    n, d = rng.integers(6, 12), rng.integers(2, 5)
     X, theta = rng.normal(size=(n, d)), rng.normal(size=d)
     y = model(theta, X) + rng.choice([-1, 1], n) * rng.uniform(0.3, 1.5, n)
     return dict(loss=loss, model=model, theta=theta, X=X, y=y)
@@ -312,52 +288,38 @@ def lopsided_loss_of_waves(rng):
     return _risk_case(rng, lopsided_loss(_share(rng)), wave_model)
 
 
-@empirical_risk.mistake(
-    "The mean is taken twice: the loss that is handed in is a mean already.",
-    hint="The docstring says what loss(y, y_hat) returns. What is left to divide?",
+empirical_risk.slips(
+    mean_taken_twice=slip(
+        {"theta, X))": "theta, X)) / len(y)"},
+        "The mean is taken twice: the loss that is handed in is a mean already.",
+        hint="The docstring says what loss(y, y_hat) returns. What is left to divide?",
+    ),
+    total_loss=slip(
+        {"theta, X))": "theta, X)) * len(y)"},
+        "This is the total loss; the empirical risk is the mean loss of an example.",
+        hint="An estimate of an expected value must not grow with the number of examples.",
+    ),
+    loss_arguments_swapped=slip(
+        {"y, model(theta, X)": "model(theta, X), y"},
+        "The loss is given the predictions first and the true values second.",
+        hint="loss(y, y_hat): a squared loss does not notice the swap, a lopsided one does.",
+    ),
+    loss_of_all_pairs=slip(
+        {"loss(y,": "loss(y.reshape(-1, 1),"},
+        "Every true value is compared with every prediction: a column against a row makes (n, n).",
+        hint="y and the predictions both have the shape (n,); hand them to the loss as they are.",
+    ),
+    linear_assumed=slip(
+        {"model(theta, X)": "X @ theta"},
+        "The predictions are X @ theta, whatever model was handed in.",
+        hint="The model is an argument: ask it for the predictions.",
+    ),
+    squares_assumed=slip(
+        {"loss(y, model(theta, X))": "np.mean((y - model(theta, X)) ** 2)"},
+        "The squared error is used, whatever loss was handed in.",
+        hint="The loss is an argument: ask it how bad the predictions are.",
+    ),
 )
-def mean_taken_twice(loss, model, theta, X, y):
-    return loss(y, model(theta, X)) / len(y)
-
-
-@empirical_risk.mistake(
-    "This is the total loss; the empirical risk is the mean loss of an example.",
-    hint="An estimate of an expected value must not grow with the number of examples.",
-)
-def total_loss(loss, model, theta, X, y):
-    return sum(loss(y[i : i + 1], model(theta, X[i : i + 1])) for i in range(len(y)))
-
-
-@empirical_risk.mistake(
-    "The loss is given the predictions first and the true values second.",
-    hint="loss(y, y_hat): a squared loss does not notice the swap, a lopsided one does.",
-)
-def loss_arguments_swapped(loss, model, theta, X, y):
-    return loss(model(theta, X), y)
-
-
-@empirical_risk.mistake(
-    "Every true value is compared with every prediction: a column against a row makes (n, n).",
-    hint="y and the predictions both have the shape (n,); hand them to the loss as they are.",
-)
-def loss_of_all_pairs(loss, model, theta, X, y):
-    return loss(y.reshape(-1, 1), model(theta, X))
-
-
-@empirical_risk.mistake(
-    "The predictions are X @ theta, whatever model was handed in.",
-    hint="The model is an argument: ask it for the predictions.",
-)
-def linear_assumed(loss, model, theta, X, y):
-    return loss(y, X @ theta)
-
-
-@empirical_risk.mistake(
-    "The squared error is used, whatever loss was handed in.",
-    hint="The loss is an argument: ask it how bad the predictions are.",
-)
-def squares_assumed(loss, model, theta, X, y):
-    return np.mean((y - model(theta, X)) ** 2)
 
 
 @public
@@ -445,38 +407,37 @@ def train_test_split(
     return X[train], X[test], y[train], y[test]
 
 
-def _split_case(rng: np.random.Generator, n: int, test_fraction: float, y: Array) -> Case:
+def _split_case(
+    rng: np.random.Generator, n: int, test_fraction: float, y: Array | None = None
+) -> Case:
     """Rows that differ from each other; chance must decide if there are enough of them.
 
     With 41 rows and 16 in the test there are 1e11 ways to choose, and only 37 of them are a block
     or every k-th row: a right answer is called not shuffled less than once in 1e9 cases. The
     other sizes here are no worse.
     """
+    y = rng.permutation(n).astype(np.float64) if y is None else y
     X = np.column_stack([rng.permutation(n), rng.integers(-9, 10, n)]) + 0.5
-    return Case(
-        dict(X=X, y=y, test_fraction=test_fraction, rng=FRESH_RNG),
-        facts={"by_chance": n > 40},
-    )
+    args = dict(X=X, y=y, test_fraction=test_fraction, rng=FRESH_RNG)
+    return Case(args, facts={"by_chance": n > 40})
 
 
 @train_test_split.cases
 def rounded_up(rng):
     """The share of the rows is no whole number, and the next one is above it."""
-    n = int(rng.choice([42, 44, 47]))
-    return _split_case(rng, n, 0.4, rng.permutation(n).astype(np.float64))
+    return _split_case(rng, rng.choice([42, 44, 47]), 0.4)
 
 
 @train_test_split.cases
 def rounded_down(rng):
     """The share of the rows is no whole number, and the next one is below it."""
-    n = int(rng.choice([41, 43, 46]))
-    return _split_case(rng, n, 0.4, rng.permutation(n).astype(np.float64))
+    return _split_case(rng, rng.choice([41, 43, 46]), 0.4)
 
 
 @train_test_split.cases
 def classes(rng):
     """y holds classes: the same few whole numbers again and again."""
-    n = int(rng.choice([50, 60, 70]))  # whole numbers of test rows: rounding has its own cases
+    n = rng.choice([50, 60, 70])  # whole numbers of test rows: rounding has its own cases
     return _split_case(rng, n, 0.3, rng.integers(0, 3, n))
 
 
@@ -484,52 +445,108 @@ def classes(rng):
 def all_or_nothing(rng):
     """No row is set aside; then every row."""
     for test_fraction in (0.0, 1.0):
-        n = int(rng.integers(6, 10))
-        yield _split_case(rng, n, test_fraction, rng.permutation(n).astype(np.float64))
+        yield _split_case(rng, rng.integers(6, 10), test_fraction)
 
 
-@train_test_split.property(
-    "The four arrays are in another order than X_train, X_test, y_train, y_test.",
-    hint="Both tables first, then both rows of targets: look at the docstring's Returns.",
-    mistake="another_order",
+train_test_split.slips(
+    never_shuffled=slip(
+        {
+            "rng.permutation": "np.arange",
+            "= round": "= len(y) - round",
+            "test, train": "train, test",
+        },
+        "The rows are not shuffled: the test set is a block, or every k-th row.",
+        hint="Data often come sorted; then a block is no sample of the whole.",
+    ),
+    both_sides_overlap=slip(
+        {", order[n_test:]": ", rng.permutation(len(y))[n_test:]"},
+        "Some row is in the training set and in the test set.",
+        hint="Whoever has seen the question beforehand passes any test. One shuffle, cut once.",
+    ),
+    shuffled_apart=slip(
+        {"return": "y = rng.permutation(y)\n    return"},
+        "The rows of X and the numbers in y are shuffled apart: an x has another's y.",
+        hint="Shuffle the row numbers once, and use them for X and for y.",
+    ),
+    drawn_with_replacement=slip(
+        {"rng.permutation(len(y))": "rng.integers(0, len(y), len(y))"},
+        "Some row comes twice on the same side: rows are drawn with replacement.",
+        hint="A permutation holds every row number once.",
+    ),
+    the_other_share=slip(
+        {"test, train": "train, test"},
+        "test_fraction is the share of the test rows; here it is that of the training rows.",
+        hint="With test_fraction = 0.25 a quarter of the rows is for the test.",
+    ),
+    always_rounded_down=slip(
+        {"round(len(y) * test_fraction)": "int(len(y) * test_fraction)"},
+        "The number of test rows is always rounded down.",
+        hint="int() cuts off what is behind the point; round() gives the nearest whole number.",
+    ),
+    always_rounded_up=slip(
+        {"round(len(y) * test_fraction)": "int(np.ceil(len(y) * test_fraction))"},
+        "The number of test rows is always rounded up.",
+        hint="scikit-learn does so too; here the docstring asks for the nearest whole number.",
+    ),
+    a_coin_for_each_row=slip(
+        {
+            "order[:n_test], order[n_test:]": "coin, ~coin",
+            "order = rng.permutation(len(y))": "coin = rng.random(len(y)) < test_fraction",
+        },
+        "The number of test rows is left to chance.",
+        hint="Draw an order of the rows, and cut it at a place that you compute.",
+    ),
+    counted_from_the_end=slip(
+        {"order[:n_test], order[n_test:]": "order[-n_test:], order[:-n_test]"},
+        "With test_fraction = 0 every row is in the test: order[-0:] is the whole order.",
+        hint="-0 is 0, so a slice that counts from the end has no way to say 'none'.",
+    ),
+    another_order=slip(
+        {"X[test], y[train]": "y[train], X[test]"},
+        "The four arrays are in another order than X_train, X_test, y_train, y_test.",
+        hint="Both tables first, then both rows of targets: look at the docstring's Returns.",
+    ),
+    two_pairs=slip(
+        {"X[train], X[test], y[train], y[test]": "(X[train], y[train]), (X[test], y[test])"},
+        "It does not return four arrays: X_train, X_test (two dimensions), y_train, y_test (one).",
+        hint="Four arrays with commas between them, without inner brackets; y keeps its one "
+        "dimension.",
+    ),
+    shuffled_in_place=slip(
+        {"n_test = ": "X[:], y[:] = X[order], y[order]\n    n_test = "},
+        "X and y themselves are shuffled: the caller's data are changed.",
+        hint="rng.shuffle works in place. rng.permutation(n) gives an order to pick rows by.",
+    ),
+    seed_of_its_own=slip(
+        {"rng.permutation": "np.random.default_rng(42).permutation"},
+        "Every split is the same one: rng is not used, or is made anew from a fixed seed.",
+        hint="Draw from the rng that is handed in; whoever calls you has chosen the seed.",
+    ),
 )
+
+
+@train_test_split.property(mistake="another_order")
 def in_order(answer, case):
     kinds = [getattr(part, "ndim", None) for part in answer[:4]]
     return (kinds.count(1), kinds.count(2)) != (2, 2) or kinds == [2, 2, 1, 1]
 
 
-@train_test_split.property(
-    "It does not return four arrays: X_train, X_test (two dimensions), y_train, y_test (one).",
-    hint="Four arrays with commas between them, without inner brackets; y keeps its one dimension.",
-    mistake="two_pairs",
-)
+@train_test_split.property(mistake="two_pairs")
 def four_arrays(answer, case):
     return are_four(answer[:4]) and len(answer) == 5
 
 
-@train_test_split.property(
-    "The number of test rows is left to chance.",
-    hint="Draw an order of the rows, and cut it at a place that you compute.",
-    mistake="a_coin_for_each_row",
-)
+@train_test_split.property(mistake="a_coin_for_each_row")
 def same_number_each_time(answer, case):
     return len(set(answer[4]["test_rows"])) == 1
 
 
-@train_test_split.property(
-    "With test_fraction = 0 every row is in the test: order[-0:] is the whole order.",
-    hint="-0 is 0, so a slice that counts from the end has no way to say 'none'.",
-    mistake="counted_from_the_end",
-)
+@train_test_split.property(mistake="counted_from_the_end")
 def none_of_them(answer, case):
     return case.args["test_fraction"] > 0 or len(answer[1]) < len(case.args["X"])
 
 
-@train_test_split.property(
-    "test_fraction is the share of the test rows; here it is that of the training rows.",
-    hint="With test_fraction = 0.25 a quarter of the rows is for the test.",
-    mistake="the_other_share",
-)
+@train_test_split.property(mistake="the_other_share")
 def share_of_the_test(answer, case):
     n = len(case.args["X"])
     wanted = round(n * case.args["test_fraction"])
@@ -537,31 +554,19 @@ def share_of_the_test(answer, case):
     return len(answer[1]) == wanted or abs(len(answer[1]) - others) > 1
 
 
-@train_test_split.property(
-    "Some row comes twice on the same side: rows are drawn with replacement.",
-    hint="A permutation holds every row number once.",
-    mistake="drawn_with_replacement",
-)
+@train_test_split.property(mistake="drawn_with_replacement")
 def no_row_twice(answer, case):
     return all(len(np.unique(part, axis=0)) == len(part) for part in answer[:2])
 
 
-@train_test_split.property(
-    "Some row is in the training set and in the test set.",
-    hint="Whoever has seen the question beforehand passes any test. One shuffle, cut once.",
-    mistake="both_sides_overlap",
-)
+@train_test_split.property(mistake="both_sides_overlap")
 def no_row_on_both_sides(answer, case):
     X = case.args["X"]
     train, test = (set(rows_found(part, X).tolist()) - {-1} for part in answer[:2])
     return not train & test
 
 
-@train_test_split.property(
-    "The rows of X and the numbers in y are shuffled apart: an x has another's y.",
-    hint="Shuffle the row numbers once, and use them for X and for y.",
-    mistake="shuffled_apart",
-)
+@train_test_split.property(mistake="shuffled_apart")
 def x_and_y_together(answer, case):
     X, y = case.args["X"], case.args["y"]
     rows = [rows_found(part, X) for part in answer[:2]]
@@ -581,31 +586,19 @@ def every_row(answer, case):
     return sorted(rows.tolist()) == list(range(len(X)))
 
 
-@train_test_split.property(
-    "The rows are not shuffled: the test set is a block, or every k-th row.",
-    hint="Data often come sorted; then a block is no sample of the whole.",
-    mistake="never_shuffled",
-)
+@train_test_split.property(mistake="never_shuffled")
 def shuffled(answer, case):
     rows = np.sort(rows_found(answer[1], case.args["X"]))
     return not case.facts["by_chance"] or len(set(np.diff(rows).tolist())) > 1
 
 
-@train_test_split.property(
-    "The number of test rows is always rounded down.",
-    hint="int() cuts off what is behind the point; round() gives the nearest whole number.",
-    mistake="always_rounded_down",
-)
+@train_test_split.property(mistake="always_rounded_down")
 def nearest_and_not_below(answer, case):
     share = len(case.args["X"]) * case.args["test_fraction"]
     return len(answer[1]) == round(share) or len(answer[1]) != np.floor(share)
 
 
-@train_test_split.property(
-    "The number of test rows is always rounded up.",
-    hint="scikit-learn does so too; here the docstring asks for the nearest whole number.",
-    mistake="always_rounded_up",
-)
+@train_test_split.property(mistake="always_rounded_up")
 def nearest_and_not_above(answer, case):
     share = len(case.args["X"]) * case.args["test_fraction"]
     return len(answer[1]) == round(share) or len(answer[1]) != np.ceil(share)
@@ -619,20 +612,12 @@ def right_number(answer, case):
     return len(answer[1]) == round(len(case.args["X"]) * case.args["test_fraction"])
 
 
-@train_test_split.property(
-    "X and y themselves are shuffled: the caller's data are changed.",
-    hint="rng.shuffle works in place. rng.permutation(n) gives an order to pick rows by.",
-    mistake="shuffled_in_place",
-)
+@train_test_split.property(mistake="shuffled_in_place")
 def left_as_they_were(answer, case):
     return answer[4]["kept"]
 
 
-@train_test_split.property(
-    "Every split is the same one: rng is not used, or is made anew from a fixed seed.",
-    hint="Draw from the rng that is handed in; whoever calls you has chosen the seed.",
-    mistake="seed_of_its_own",
-)
+@train_test_split.property(mistake="seed_of_its_own")
 def moves_on(answer, case):
     return not case.facts["by_chance"] or answer[4]["moves_on"]
 
@@ -645,147 +630,11 @@ def same_from_the_same_state(answer, case):
     return answer[4]["same_again"]
 
 
-@train_test_split.mistake(
-    "The rows are not shuffled: the test set is a block, or every k-th row.",
-    hint="Data often come sorted; then a block is no sample of the whole.",
+train_test_split.remark(
+    "scikit-learn splits well, and you may use it in a project; here, shuffle the row numbers "
+    "yourself once, to see how little there is to it.",
+    uses=("train_test_split", "model_selection", "ShuffleSplit"),
 )
-def never_shuffled(X, y, test_fraction, rng):
-    cut = len(y) - round(len(y) * test_fraction)
-    return X[:cut], X[cut:], y[:cut], y[cut:]
-
-
-@train_test_split.mistake(
-    "Some row is in the training set and in the test set.",
-    hint="Whoever has seen the question beforehand passes any test. One shuffle, cut once.",
-)
-def both_sides_overlap(X, y, test_fraction, rng):
-    n_test = round(len(y) * test_fraction)
-    test, train = rng.permutation(len(y))[:n_test], rng.permutation(len(y))[n_test:]
-    return X[train], X[test], y[train], y[test]
-
-
-@train_test_split.mistake(
-    "The rows of X and the numbers in y are shuffled apart: an x has another's y.",
-    hint="Shuffle the row numbers once, and use them for X and for y.",
-)
-def shuffled_apart(X, y, test_fraction, rng):
-    n_test = round(len(y) * test_fraction)
-    X, y = rng.permutation(X), rng.permutation(y)
-    return X[n_test:], X[:n_test], y[n_test:], y[:n_test]
-
-
-@train_test_split.mistake(
-    "Some row comes twice on the same side: rows are drawn with replacement.",
-    hint="A permutation holds every row number once.",
-)
-def drawn_with_replacement(X, y, test_fraction, rng):
-    order = rng.integers(0, len(y), len(y))
-    n_test = round(len(y) * test_fraction)
-    test, train = order[:n_test], order[n_test:]
-    return X[train], X[test], y[train], y[test]
-
-
-@train_test_split.mistake(
-    "test_fraction is the share of the test rows; here it is that of the training rows.",
-    hint="With test_fraction = 0.25 a quarter of the rows is for the test.",
-)
-def the_other_share(X, y, test_fraction, rng):
-    order = rng.permutation(len(y))
-    n_train = round(len(y) * test_fraction)
-    train, test = order[:n_train], order[n_train:]
-    return X[train], X[test], y[train], y[test]
-
-
-@train_test_split.mistake(
-    "The number of test rows is always rounded down.",
-    hint="int() cuts off what is behind the point; round() gives the nearest whole number.",
-)
-def always_rounded_down(X, y, test_fraction, rng):
-    order = rng.permutation(len(y))
-    n_test = int(len(y) * test_fraction)
-    return X[order[n_test:]], X[order[:n_test]], y[order[n_test:]], y[order[:n_test]]
-
-
-@train_test_split.mistake(
-    "The number of test rows is always rounded up.",
-    hint="scikit-learn does so too; here the docstring asks for the nearest whole number.",
-)
-def always_rounded_up(X, y, test_fraction, rng):
-    order = rng.permutation(len(y))
-    n_test = int(np.ceil(len(y) * test_fraction))
-    return X[order[n_test:]], X[order[:n_test]], y[order[n_test:]], y[order[:n_test]]
-
-
-@train_test_split.mistake(
-    "The number of test rows is left to chance.",
-    hint="Draw an order of the rows, and cut it at a place that you compute.",
-)
-def a_coin_for_each_row(X, y, test_fraction, rng):
-    test = rng.random(len(y)) < test_fraction
-    return X[~test], X[test], y[~test], y[test]
-
-
-@train_test_split.mistake(
-    "With test_fraction = 0 every row is in the test: order[-0:] is the whole order.",
-    hint="-0 is 0, so a slice that counts from the end has no way to say 'none'.",
-)
-def counted_from_the_end(X, y, test_fraction, rng):
-    order = rng.permutation(len(y))
-    n_test = round(len(y) * test_fraction)
-    test, train = order[-n_test:], order[:-n_test]
-    return X[train], X[test], y[train], y[test]
-
-
-@train_test_split.mistake(
-    "The four arrays are in another order than X_train, X_test, y_train, y_test.",
-    hint="Both tables first, then both rows of targets: look at the docstring's Returns.",
-)
-def another_order(X, y, test_fraction, rng):
-    order = rng.permutation(len(y))
-    n_test = round(len(y) * test_fraction)
-    test, train = order[:n_test], order[n_test:]
-    return X[train], y[train], X[test], y[test]
-
-
-@train_test_split.mistake(
-    "It does not return four arrays: X_train, X_test (two dimensions), y_train, y_test (one).",
-    hint="Four arrays with commas between them, without inner brackets; y keeps its one dimension.",
-)
-def two_pairs(X, y, test_fraction, rng):
-    order = rng.permutation(len(y))
-    n_test = round(len(y) * test_fraction)
-    test, train = order[:n_test], order[n_test:]
-    return (X[train], y[train]), (X[test], y[test])
-
-
-@train_test_split.mistake(
-    "X and y themselves are shuffled: the caller's data are changed.",
-    hint="rng.shuffle works in place. rng.permutation(n) gives an order to pick rows by.",
-)
-def shuffled_in_place(X, y, test_fraction, rng):
-    order = rng.permutation(len(y))
-    X[:], y[:] = X[order], y[order]
-    n_test = round(len(y) * test_fraction)
-    return X[n_test:], X[:n_test], y[n_test:], y[:n_test]
-
-
-@train_test_split.mistake(
-    "Every split is the same one: rng is not used, or is made anew from a fixed seed.",
-    hint="Draw from the rng that is handed in; whoever calls you has chosen the seed.",
-)
-def seed_of_its_own(X, y, test_fraction, rng):
-    order = np.random.default_rng(42).permutation(len(y))
-    n_test = round(len(y) * test_fraction)
-    test, train = order[:n_test], order[n_test:]
-    return X[train], X[test], y[train], y[test]
-
-
-for shortcut in ("train_test_split", "model_selection", "ShuffleSplit"):
-    train_test_split.remark(
-        "scikit-learn splits well, and you may use it in a project; here, shuffle the row numbers "
-        "yourself once, to see how little there is to it.",
-        uses=shortcut,
-    )
 
 
 @exercise(
@@ -816,8 +665,8 @@ def polynomial_features(x: Array, degree: int) -> Array:
 @polynomial_features.cases
 def a_few_powers(rng):
     """A few powers of a few numbers, 0 and negative ones among them."""
-    degree = int(rng.integers(2, 5))
-    x = rng.uniform(-2, 2, int(rng.integers(6, 9)))
+    degree = rng.integers(2, 5)
+    x = rng.uniform(-2, 2, rng.integers(6, 9))
     x[:2] = 0.0, -1.5
     return dict(x=x, degree=degree)
 
@@ -826,77 +675,59 @@ def a_few_powers(rng):
 def lowest_degrees(rng):
     """degree = 0 gives a column of ones; degree = 1 adds x."""
     for degree in (0, 1):
-        yield dict(x=rng.normal(size=int(rng.integers(3, 7))), degree=degree)
+        yield dict(x=rng.normal(size=rng.integers(3, 7)), degree=degree)
 
 
 @polynomial_features.cases
 def one_number(rng):
     """One number, in a high power."""
-    return dict(x=rng.uniform(1.1, 1.5, 1), degree=int(rng.integers(7, 12)))
+    return dict(x=rng.uniform(1.1, 1.5, 1), degree=rng.integers(7, 12))
 
 
-@polynomial_features.mistake(
-    "The highest power is missing: range(degree) stops before degree.",
-    hint="A parabola, degree 2, has three coefficients. How many columns do you make?",
+polynomial_features.slips(
+    last_power_missing=slip(
+        {"degree + 1": "degree"},
+        "The highest power is missing: range(degree) stops before degree.",
+        hint="A parabola, degree 2, has three coefficients. How many columns do you make?",
+    ),
+    ones_missing=slip(
+        {"degree + 1": "1, degree + 1"},
+        "The column of ones is missing: the powers start at 0.",
+        hint="Without x ** 0 every polynomial would pass through the origin.",
+    ),
+    falling_powers=slip(
+        {"degree + 1": "degree, -1, -1"},
+        "The powers fall from left to right; column k must be x ** k.",
+        hint="np.vander starts with the highest power unless it is told increasing=True.",
+    ),
+    on_its_side=slip(
+        {"x[:, np.newaxis]": "x", "degree + 1)": "degree + 1)[:, np.newaxis]"},
+        "The table lies on its side: the powers are its rows.",
+        hint="One example a row: the shape is (n, degree + 1).",
+    ),
+    multiples=slip(
+        {"**": "*"},
+        "These are multiples of x, not powers.",
+        hint="Column 2 is x ** 2, not 2 * x.",
+    ),
+    powers_summed=slip(
+        lambda x, degree: np.cumsum(polynomial_features(x, degree), axis=1),
+        "The powers are added up from column to column: column k is the whole sum up to x ** k.",
+        hint="Each column is a single power; the sum comes later, with the weights theta.",
+    ),
+    one_power_too_many=slip(
+        {"degree + 1": "degree + 2"},
+        "There is one power too many: degree is the highest.",
+        hint="A parabola, degree 2, has three coefficients. How many columns do you make?",
+    ),
 )
-def last_power_missing(x, degree):
-    return x[:, np.newaxis] ** np.arange(degree)
 
 
-@polynomial_features.mistake(
-    "The column of ones is missing: the powers start at 0.",
-    hint="Without x ** 0 every polynomial would pass through the origin.",
+polynomial_features.remark(
+    "A library makes the table for you; with x as a column and the exponents as a row, "
+    "broadcasting makes it in one line.",
+    uses=("vander", "polyvander", "PolynomialFeatures"),
 )
-def ones_missing(x, degree):
-    return x[:, np.newaxis] ** np.arange(1, degree + 1)
-
-
-@polynomial_features.mistake(
-    "The powers fall from left to right; column k must be x ** k.",
-    hint="np.vander starts with the highest power unless it is told increasing=True.",
-)
-def falling_powers(x, degree):
-    return x[:, np.newaxis] ** np.arange(degree, -1, -1)
-
-
-@polynomial_features.mistake(
-    "The table lies on its side: the powers are its rows.",
-    hint="One example a row: the shape is (n, degree + 1).",
-)
-def on_its_side(x, degree):
-    return x ** np.arange(degree + 1)[:, np.newaxis]
-
-
-@polynomial_features.mistake(
-    "These are multiples of x, not powers.",
-    hint="Column 2 is x ** 2, not 2 * x.",
-)
-def multiples(x, degree):
-    return x[:, np.newaxis] * np.arange(degree + 1)
-
-
-@polynomial_features.mistake(
-    "The powers are added up from column to column: column k is the whole sum up to x ** k.",
-    hint="Each column is a single power; the sum comes later, with the weights theta.",
-)
-def powers_summed(x, degree):
-    return np.cumsum(x[:, np.newaxis] ** np.arange(degree + 1), axis=1)
-
-
-@polynomial_features.mistake(
-    "There is one power too many: degree is the highest.",
-    hint="A parabola, degree 2, has three coefficients. How many columns do you make?",
-)
-def one_power_too_many(x, degree):
-    return x[:, np.newaxis] ** np.arange(degree + 2)
-
-
-for shortcut in ("vander", "polyvander", "PolynomialFeatures"):
-    polynomial_features.remark(
-        "A library makes the table for you; with x as a column and the exponents as a row, "
-        "broadcasting makes it in one line.",
-        uses=shortcut,
-    )
 
 
 @exercise(
@@ -952,70 +783,55 @@ def _with_repeats(rng: np.random.Generator, n: int, d: int, repeats: int) -> dic
 @fit_least_squares.cases
 def more_rows_than_columns(rng):
     """More examples than parameters: no theta fits them all."""
-    n, d = int(rng.integers(7, 12)), int(rng.integers(2, 5))
+    n, d = rng.integers(7, 12), rng.integers(2, 5)
     return dict(X=rng.normal(size=(n, d)), y=rng.normal(size=n) + 2)
 
 
 @fit_least_squares.cases
 def a_column_twice(rng):
     """A column stands in X twice: its weight can be shared out in many ways."""
-    return _with_repeats(rng, 8, int(rng.integers(2, 5)), 1)
+    return _with_repeats(rng, 8, rng.integers(2, 5), 1)
 
 
 @fit_least_squares.cases
 def more_columns_than_rows(rng):
     """More parameters than examples: many theta fit them all."""
-    n = int(rng.choice([2, 4]))
+    n = rng.choice([2, 4])
     return _with_repeats(rng, n, n, 2)
 
 
-@fit_least_squares.mistake(
-    "The normal equations are solved as if X.T @ X always had an inverse.",
-    hint="A repeated column makes it singular. np.linalg.lstsq and np.linalg.pinv can cope.",
+fit_least_squares.slips(
+    normal_equations=slip(
+        lambda X, y: np.linalg.solve(X.T @ X, X.T @ y),
+        "The normal equations are solved as if X.T @ X always had an inverse.",
+        hint="A repeated column makes it singular. np.linalg.lstsq and np.linalg.pinv can cope.",
+    ),
+    all_four_returned=slip(
+        {"[0]": ""},
+        "Everything that np.linalg.lstsq returns is passed on; theta is the first of the four.",
+        hint="It returns the solution, the residuals, the rank and the singular values.",
+    ),
+    ones_added=slip(
+        {"lstsq(X,": "lstsq(np.column_stack([np.ones(len(X)), X]),"},
+        "A column of ones was added: theta has one number too many.",
+        hint="Whoever wants an intercept puts the ones into X beforehand.",
+    ),
+    theta_as_column=slip(
+        {"y, rcond": "y.reshape(-1, 1), rcond"},
+        "y was made a column, so theta is a column too.",
+        hint="theta must have the shape (d,): leave y as it comes, shape (n,).",
+    ),
+    ridge_added=slip(
+        lambda X, y: np.linalg.solve(X.T @ X + 1e-3 * np.eye(X.shape[1]), X.T @ y),
+        "Something was added to the diagonal of X.T @ X to make it invertible: theta is shrunk.",
+        hint="That is ridge regression, another problem with another answer.",
+    ),
+    centred_first=slip(
+        {"X, y, rcond": "X - X.mean(axis=0), y - y.mean(), rcond"},
+        "The columns are centred first: that is the slope of a fit with an intercept.",
+        hint="X and y are used as they come; nothing is subtracted from them.",
+    ),
 )
-def normal_equations(X, y):
-    return np.linalg.solve(X.T @ X, X.T @ y)
-
-
-@fit_least_squares.mistake(
-    "Everything that np.linalg.lstsq returns is passed on; theta is the first of the four.",
-    hint="It returns the solution, the residuals, the rank and the singular values.",
-)
-def all_four_returned(X, y):
-    return np.linalg.lstsq(X, y, rcond=None)
-
-
-@fit_least_squares.mistake(
-    "A column of ones was added: theta has one number too many.",
-    hint="Whoever wants an intercept puts the ones into X beforehand.",
-)
-def ones_added(X, y):
-    X = np.column_stack([np.ones(len(X)), X])
-    return np.linalg.lstsq(X, y, rcond=None)[0]
-
-
-@fit_least_squares.mistake(
-    "y was made a column, so theta is a column too.",
-    hint="theta must have the shape (d,): leave y as it comes, shape (n,).",
-)
-def theta_as_column(X, y):
-    return np.linalg.lstsq(X, y.reshape(-1, 1), rcond=None)[0]
-
-
-@fit_least_squares.mistake(
-    "Something was added to the diagonal of X.T @ X to make it invertible: theta is shrunk.",
-    hint="That is ridge regression, another problem with another answer.",
-)
-def ridge_added(X, y):
-    return np.linalg.solve(X.T @ X + 1e-3 * np.eye(X.shape[1]), X.T @ y)
-
-
-@fit_least_squares.mistake(
-    "The columns are centred first: that is the slope of a fit with an intercept.",
-    hint="X and y are used as they come; nothing is subtracted from them.",
-)
-def centred_first(X, y):
-    return np.linalg.lstsq(X - X.mean(axis=0), y - y.mean(), rcond=None)[0]
 
 
 fit_least_squares.remark(
@@ -1054,124 +870,102 @@ def gaussian_nll(y: Array, y_hat: Array, sigma: float) -> float:
     return float(0.5 * np.log(2 * np.pi) + np.log(sigma) + mse(y, y_hat) / (2 * sigma**2))
 
 
+def _noisy(rng: np.random.Generator, low: float, high: float) -> dict:
+    sigma = rng.uniform(low, high)
+    return dict(**_targets(rng, int(rng.integers(5, 9)), sigma), sigma=sigma)
+
+
 @gaussian_nll.cases
 def little_noise(rng):
     """A small sigma, and predictions that are about as far off as it says."""
-    sigma = float(rng.uniform(0.1, 0.3))
-    return dict(**_targets(rng, int(rng.integers(5, 9)), sigma), sigma=sigma)
+    return _noisy(rng, 0.1, 0.3)
 
 
 @gaussian_nll.cases
 def much_noise(rng):
     """A sigma well above 1."""
-    sigma = float(rng.uniform(2, 5))
-    return dict(**_targets(rng, int(rng.integers(5, 9)), sigma), sigma=sigma)
+    return _noisy(rng, 2, 5)
 
 
 @gaussian_nll.cases
 def far_off(rng):
     """One prediction is so far off that its density is rounded to 0."""
-    sigma = float(rng.uniform(0.1, 0.3))
-    case = _targets(rng, int(rng.integers(5, 9)), sigma)
-    case["y_hat"][0] = case["y"][0] + rng.uniform(50, 60) * sigma
-    return dict(**case, sigma=sigma)
+    case = _noisy(rng, 0.1, 0.3)
+    case["y_hat"][0] = case["y"][0] + rng.uniform(50, 60) * case["sigma"]
+    return case
 
 
-@gaussian_nll.mistake(
-    "The term log(sigma) is missing.",
-    hint="The density's factor 1 / sigma does not go away: a wider bell is a lower one.",
-)
-def sigma_term_missing(y, y_hat, sigma):
-    return 0.5 * np.log(2 * np.pi) + np.mean((y - y_hat) ** 2) / (2 * sigma**2)
-
-
-@gaussian_nll.mistake(
-    "The constant, 1/2 log(2 pi), is missing.",
-    hint="It does not move the minimum, but without it this is no likelihood.",
-)
-def constant_missing(y, y_hat, sigma):
-    return np.log(sigma) + np.mean((y - y_hat) ** 2) / (2 * sigma**2)
-
-
-@gaussian_nll.mistake(
-    "sigma is used as the variance; it is the standard deviation.",
-    hint="The variance is sigma ** 2.",
-)
-def sigma_as_variance(y, y_hat, sigma):
-    return 0.5 * np.log(2 * np.pi * sigma) + np.mean((y - y_hat) ** 2) / (2 * sigma)
-
-
-@gaussian_nll.mistake(
-    "The terms of the examples are summed; losses are means.",
-    hint="Divide by the number of examples, the constant terms too.",
-)
-def likelihood_summed(y, y_hat, sigma):
-    return np.sum(0.5 * np.log(2 * np.pi * sigma**2) + (y - y_hat) ** 2 / (2 * sigma**2))
-
-
-@gaussian_nll.mistake(
-    "The sign is reversed: this is the log likelihood, which grows as the fit gets better.",
-    hint="A loss must fall as the fit gets better: put the minus in front.",
-)
-def minus_missing(y, y_hat, sigma):
-    return -gaussian_nll.reference(y, y_hat, sigma)
-
-
-@gaussian_nll.mistake(
-    "The squared error is divided by sigma squared, but not by 2.",
-    hint="Look at the exponent of the density once more.",
-)
-def half_missing(y, y_hat, sigma):
-    return 0.5 * np.log(2 * np.pi) + np.log(sigma) + np.mean((y - y_hat) ** 2) / sigma**2
-
-
-@gaussian_nll.mistake(
-    "The density of a prediction that is far off is rounded to 0, and log(0) is minus infinity.",
-    hint="Never compute exp to take its log: simplify log(exp(...)) on paper.",
-)
-def log_of_rounded_zero(y, y_hat, sigma):
+def _log_of_rounded_zero(y, y_hat, sigma):
     density = np.exp(-((y - y_hat) ** 2) / (2 * sigma**2)) / (sigma * np.sqrt(2 * np.pi))
     return np.mean(-np.log(density))
 
 
-@gaussian_nll.mistake(
-    "Every true value is compared with every prediction: a column against a row makes (n, n).",
-    hint="Print (y - y_hat).shape inside your function. It must be (n,): leave the shapes alone.",
+gaussian_nll.slips(
+    sigma_term_missing=slip(
+        {" + np.log(sigma)": ""},
+        "The term log(sigma) is missing.",
+        hint="The density's factor 1 / sigma does not go away: a wider bell is a lower one.",
+    ),
+    constant_missing=slip(
+        {"0.5 * np.log(2 * np.pi) + ": ""},
+        "The constant, 1/2 log(2 pi), is missing.",
+        hint="It does not move the minimum, but without it this is no likelihood.",
+    ),
+    sigma_as_variance=slip(
+        {"np.log(sigma)": "0.5 * np.log(sigma)", "sigma**2": "sigma"},
+        "sigma is used as the variance; it is the standard deviation.",
+        hint="The variance is sigma ** 2.",
+    ),
+    likelihood_summed=slip(
+        {"return": "return len(y) *"},
+        "The terms of the examples are summed; losses are means.",
+        hint="Divide by the number of examples, the constant terms too.",
+    ),
+    minus_missing=slip(
+        {"float(0.5": "-float(0.5"},
+        "The sign is reversed: this is the log likelihood, which grows as the fit gets better.",
+        hint="A loss must fall as the fit gets better: put the minus in front.",
+    ),
+    half_missing=slip(
+        {"(2 * sigma**2)": "sigma**2"},
+        "The squared error is divided by sigma squared, but not by 2.",
+        hint="Look at the exponent of the density once more.",
+    ),
+    log_of_rounded_zero=slip(
+        _log_of_rounded_zero,
+        "The density of a prediction that is far off is rounded to 0, and log(0) is minus "
+        "infinity.",
+        hint="Never compute exp to take its log: simplify log(exp(...)) on paper.",
+    ),
+    likelihood_of_all_pairs=slip(
+        {"mse(y,": "mse(y.reshape(-1, 1),"},
+        "Every true value is compared with every prediction: a column against a row makes (n, n).",
+        hint="Print (y - y_hat).shape inside your function. It must be (n,): leave the shapes "
+        "alone.",
+    ),
+    variance_log_not_halved=slip(
+        {"np.log(sigma)": "2 * np.log(sigma)"},
+        "This is log(sigma ** 2) without its half: twice the term log(sigma).",
+        hint="The density has 1 / sigma in front, so its minus log is log(sigma).",
+    ),
+    constant_not_halved=slip(
+        {"0.5 * np.log": "np.log"},
+        "The constant is log(2 pi); the root in the density makes it half of that.",
+        hint="log(sqrt(2 pi)) is 1/2 log(2 pi).",
+    ),
+    sigma_not_squared=slip(
+        {"sigma**2": "sigma"},
+        "The squared error is divided by 2 sigma; sigma must be squared too.",
+        hint="An exponent has no unit: (y - y_hat) ** 2 needs sigma ** 2 below it.",
+    ),
 )
-def likelihood_of_all_pairs(y, y_hat, sigma):
-    return gaussian_nll.reference(y.reshape(-1, 1), y_hat, sigma)
 
 
-@gaussian_nll.mistake(
-    "This is log(sigma ** 2) without its half: twice the term log(sigma).",
-    hint="The density has 1 / sigma in front, so its minus log is log(sigma).",
+gaussian_nll.remark(
+    "The library's density gives the number; the formula shows why least squares and "
+    "maximum likelihood are one.",
+    uses=("logpdf", "GaussianNLLLoss", "gaussian_nll_loss"),
 )
-def variance_log_not_halved(y, y_hat, sigma):
-    return gaussian_nll.reference(y, y_hat, sigma) + np.log(sigma)
-
-
-@gaussian_nll.mistake(
-    "The constant is log(2 pi); the root in the density makes it half of that.",
-    hint="log(sqrt(2 pi)) is 1/2 log(2 pi).",
-)
-def constant_not_halved(y, y_hat, sigma):
-    return gaussian_nll.reference(y, y_hat, sigma) + 0.5 * np.log(2 * np.pi)
-
-
-@gaussian_nll.mistake(
-    "The squared error is divided by 2 sigma; sigma must be squared too.",
-    hint="An exponent has no unit: (y - y_hat) ** 2 needs sigma ** 2 below it.",
-)
-def sigma_not_squared(y, y_hat, sigma):
-    return 0.5 * np.log(2 * np.pi) + np.log(sigma) + np.mean((y - y_hat) ** 2) / (2 * sigma)
-
-
-for shortcut in ("logpdf", "GaussianNLLLoss", "gaussian_nll_loss"):
-    gaussian_nll.remark(
-        "The library's density gives the number; the formula shows why least squares and "
-        "maximum likelihood are one.",
-        uses=shortcut,
-    )
 
 
 @public
@@ -1210,20 +1004,17 @@ def project_nonnegative(theta: Array) -> Array:
     return np.maximum(theta, 0.0)
 
 
-def _some_negative(rng: np.random.Generator) -> Array:
-    return rng.permutation(np.concatenate([-rng.uniform(0.5, 2, 3), rng.uniform(0.5, 2, 4)]))
-
-
 @project_nonnegative.cases
 def both_signs(rng):
     """Components of both signs."""
-    return dict(theta=_some_negative(rng))
+    negative, positive = -rng.uniform(0.5, 2, 3), rng.uniform(0.5, 2, 4)
+    return dict(theta=rng.permutation(np.concatenate([negative, positive])))
 
 
 @project_nonnegative.cases
 def nothing_to_do(rng):
     """No component is negative; one is 0."""
-    theta = rng.uniform(0.5, 2, int(rng.integers(3, 7)))
+    theta = rng.uniform(0.5, 2, rng.integers(3, 7))
     theta[1] = 0.0
     return dict(theta=theta)
 
@@ -1235,58 +1026,40 @@ def all_negative(rng):
         yield dict(theta=-rng.uniform(0.5, 2, d))
 
 
-@project_nonnegative.mistake(
-    "theta itself is changed: the array of whoever called the function.",
-    hint="theta[theta < 0] = 0 writes into the caller's array. Work on a new one.",
+project_nonnegative.slips(
+    clipped_in_place=slip(
+        {"0.0)": "0.0, out=theta)"},
+        "theta itself is changed: the array of whoever called the function.",
+        hint="theta[theta < 0] = 0 writes into the caller's array. Work on a new one.",
+    ),
+    clipped_and_not_returned=slip(
+        {"return": "theta[:] ="},
+        "theta itself is changed, and nothing is returned.",
+        hint="Leave theta alone; make a new array and return it.",
+    ),
+    same_array_back=slip(
+        {"return": "return theta if np.all(theta >= 0) else"},
+        "Where nothing is negative theta itself comes back, not a new array.",
+        hint="Two names for one array: whoever changes the answer later changes theta too.",
+    ),
+    absolute_value=slip(
+        {"np.maximum(theta, 0.0)": "np.abs(theta)"},
+        "This is the absolute value: -3 becomes 3, but 0 is nearer.",
+        hint="Which allowed point is the nearest?",
+    ),
+    negative_ones_dropped=slip(
+        {"np.maximum(theta, 0.0)": "theta[theta >= 0]"},
+        "The negative components are thrown out, so the shape has changed.",
+        hint="A weight of 0 is still a weight: the answer has as many components as theta.",
+    ),
+    wrong_side_cut=slip(
+        {"maximum": "minimum"},
+        "The wrong side is cut: the positive components are gone.",
+        hint="np.maximum(a, b) keeps the larger of the two, np.minimum the smaller.",
+    ),
+    all_shifted=slip(
+        {"np.maximum(theta, 0.0)": "theta - min(theta.min(), 0.0)"},
+        "All components are shifted until none is negative; that moves the good ones too.",
+        hint="A component that is not negative is already the nearest allowed one.",
+    ),
 )
-def clipped_in_place(theta):
-    theta[theta < 0] = 0.0
-    return theta
-
-
-@project_nonnegative.mistake(
-    "theta itself is changed, and nothing is returned.",
-    hint="Leave theta alone; make a new array and return it.",
-)
-def clipped_and_not_returned(theta):
-    theta[theta < 0] = 0.0
-
-
-@project_nonnegative.mistake(
-    "Where nothing is negative theta itself comes back, not a new array.",
-    hint="Two names for one array: whoever changes the answer later changes theta too.",
-)
-def same_array_back(theta):
-    return theta if np.all(theta >= 0) else np.maximum(theta, 0.0)
-
-
-@project_nonnegative.mistake(
-    "This is the absolute value: -3 becomes 3, but 0 is nearer.",
-    hint="Which allowed point is the nearest?",
-)
-def absolute_value(theta):
-    return np.abs(theta)
-
-
-@project_nonnegative.mistake(
-    "The negative components are thrown out, so the shape has changed.",
-    hint="A weight of 0 is still a weight: the answer has as many components as theta.",
-)
-def negative_ones_dropped(theta):
-    return theta[theta >= 0].copy()
-
-
-@project_nonnegative.mistake(
-    "The wrong side is cut: the positive components are gone.",
-    hint="np.maximum(a, b) keeps the larger of the two, np.minimum the smaller.",
-)
-def wrong_side_cut(theta):
-    return np.minimum(theta, 0.0)
-
-
-@project_nonnegative.mistake(
-    "All components are shifted until none is negative; that moves the good ones too.",
-    hint="A component that is not negative is already the nearest allowed one.",
-)
-def all_shifted(theta):
-    return theta - min(theta.min(), 0.0)

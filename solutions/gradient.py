@@ -6,6 +6,7 @@ import numpy as np
 
 from autograder.exercise import Case, exercise, public
 from autograder.problems import bowl, bowl_slope, constant, rotated, spd_matrix
+from autograder.slips import slip
 
 Array = np.ndarray
 
@@ -81,7 +82,7 @@ def numerical_gradient(f: Callable, theta: Array, h: float = 1e-5) -> Array:
 @numerical_gradient.cases
 def quadratic(rng):
     """A quadratic bowl in a few dimensions, the default h."""
-    d = int(rng.integers(2, 5))
+    d = rng.integers(2, 5)
     # Coupled on every draw: a component that is not put back then shows in the next slope.
     A = spd_matrix(rng, d) + 3 * np.ones((d, d))
     return dict(f=bowl(A, rng.normal(size=d)), theta=rng.normal(size=d))
@@ -90,9 +91,9 @@ def quadratic(rng):
 @numerical_gradient.cases
 def wide_step(rng):
     """A wide step h on a function that is no polynomial."""
-    d = int(rng.integers(2, 5))
+    d = rng.integers(2, 5)
     theta = rng.uniform(0.5, 1.5, d)
-    return dict(f=ripples(rng.uniform(1, 3, d)), theta=theta, h=float(rng.uniform(0.05, 0.2)))
+    return dict(f=ripples(rng.uniform(1, 3, d)), theta=theta, h=rng.uniform(0.05, 0.2))
 
 
 @numerical_gradient.cases
@@ -102,53 +103,7 @@ def whole_numbers(rng):
     return dict(f=ripples(rng.uniform(1, 3, 3)), theta=theta, h=1e-2)
 
 
-@numerical_gradient.mistake(
-    "This is the forward difference: it looks only ahead of theta.",
-    hint="Its error falls as h; looking both ways, from theta - h to theta + h, makes it h ** 2.",
-)
-def forward_difference(f, theta, h=1e-5):
-    theta = np.asarray(theta, dtype=np.float64)
-    return np.array([(f(theta + h * e) - f(theta)) / h for e in np.eye(theta.size)])
-
-
-@numerical_gradient.mistake(
-    "The rise is divided by h, but the two points are 2 h apart.",
-    hint="How far is it from theta - h to theta + h?",
-)
-def run_of_one_h(f, theta, h=1e-5):
-    theta = np.asarray(theta, dtype=np.float64)
-    return np.array([(f(theta + h * e) - f(theta - h * e)) / h for e in np.eye(theta.size)])
-
-
-@numerical_gradient.mistake(
-    "All components of theta are moved at once.",
-    hint="A partial derivative moves one component and holds the others: theta + h adds h to all.",
-)
-def all_at_once(f, theta, h=1e-5):
-    theta = np.asarray(theta, dtype=np.float64)
-    return np.full(theta.size, (f(theta + h) - f(theta - h)) / (2 * h))
-
-
-@numerical_gradient.mistake(
-    "A component that was moved is not put back before the next one is moved.",
-    hint="Work on a fresh copy of theta for each component.",
-)
-def not_put_back(f, theta, h=1e-5):
-    theta = np.array(theta, dtype=np.float64)
-    gradient = np.zeros_like(theta)
-    for i in range(theta.size):
-        theta[i] += h
-        up = f(theta)
-        theta[i] -= 2 * h
-        gradient[i] = (up - f(theta)) / (2 * h)
-    return gradient
-
-
-@numerical_gradient.mistake(
-    "theta holds whole numbers, and h is lost when it is added to one of them in place.",
-    hint="Turn theta into float64 first: np.asarray(theta, dtype=np.float64).",
-)
-def whole_number_theta(f, theta, h=1e-5):
+def _whole_number_theta(f, theta, h=1e-5):
     gradient = np.zeros(theta.size)
     for i in range(theta.size):
         up, down = theta.copy(), theta.copy()
@@ -158,37 +113,58 @@ def whole_number_theta(f, theta, h=1e-5):
     return gradient
 
 
-@numerical_gradient.mistake(
-    "This is the backward difference: it looks only behind theta.",
-    hint="Its error falls as h; looking both ways, from theta - h to theta + h, makes it h ** 2.",
+numerical_gradient.slips(
+    forward_difference=slip(
+        {"f(theta - step)": "f(theta)", "(2 * h)": "h"},
+        "This is the forward difference: it looks only ahead of theta.",
+        hint="Its error falls as h; looking both ways, from theta - h to theta + h, makes it h ** "
+        "2.",
+    ),
+    run_of_one_h=slip(
+        {"(2 * h)": "h"},
+        "The rise is divided by h, but the two points are 2 h apart.",
+        hint="How far is it from theta - h to theta + h?",
+    ),
+    all_at_once=slip(
+        {"step[i] = h": "step[:] = h"},
+        "All components of theta are moved at once.",
+        hint="A partial derivative moves one component and holds the others: theta + h adds h to "
+        "all.",
+    ),
+    not_put_back=slip(
+        {"/ (2 * h)": "/ (2 * h)\n        theta = theta - step"},
+        "A component that was moved is not put back before the next one is moved.",
+        hint="Work on a fresh copy of theta for each component.",
+    ),
+    whole_number_theta=slip(
+        _whole_number_theta,
+        "theta holds whole numbers, and h is lost when it is added to one of them in place.",
+        hint="Turn theta into float64 first: np.asarray(theta, dtype=np.float64).",
+    ),
+    backward_difference=slip(
+        {"f(theta + step)": "f(theta)", "(2 * h)": "h"},
+        "This is the backward difference: it looks only behind theta.",
+        hint="Its error falls as h; looking both ways, from theta - h to theta + h, makes it h ** "
+        "2.",
+    ),
+    brackets_missing=slip(
+        {"(2 * h)": "2 * h"},
+        "... / 2 * h divides by 2, then multiplies by h: brackets are missing.",
+        hint="Python works from left to right here. Divide by (2 * h).",
+    ),
+    behind_minus_ahead=slip(
+        {"theta + step": "theta - step", "theta - step": "theta + step"},
+        "The sign is reversed: the height behind theta stands first.",
+        hint="Where f rises, the slope is positive: ahead minus behind.",
+    ),
 )
-def backward_difference(f, theta, h=1e-5):
-    theta = np.asarray(theta, dtype=np.float64)
-    return np.array([(f(theta) - f(theta - h * e)) / h for e in np.eye(theta.size)])
 
 
-@numerical_gradient.mistake(
-    "... / 2 * h divides by 2, then multiplies by h: brackets are missing.",
-    hint="Python works from left to right here. Divide by (2 * h).",
+numerical_gradient.remark(
+    "SciPy's own difference quotient gives the number; writing it yourself shows where it "
+    "comes from.",
+    uses=("approx_fprime", "approx_derivative", "derivative"),
 )
-def brackets_missing(f, theta, h=1e-5):
-    return numerical_gradient.reference(f, theta, h) * h**2
-
-
-@numerical_gradient.mistake(
-    "The sign is reversed: the height behind theta stands first.",
-    hint="Where f rises, the slope is positive: ahead minus behind.",
-)
-def behind_minus_ahead(f, theta, h=1e-5):
-    return -numerical_gradient.reference(f, theta, h)
-
-
-for shortcut in ("approx_fprime", "approx_derivative", "derivative"):
-    numerical_gradient.remark(
-        "SciPy's own difference quotient gives the number; writing it yourself shows where it "
-        "comes from.",
-        uses=shortcut,
-    )
 
 
 @exercise(
@@ -219,50 +195,44 @@ def linear_gradient(theta: Array, X: Array, y: Array) -> Array:
     return X.T @ (X @ theta - y) / len(y)
 
 
+def _regression(rng, n: int, d: int) -> dict:
+    return dict(theta=rng.normal(size=d), X=rng.normal(size=(n, d)), y=rng.normal(size=n))
+
+
 @linear_gradient.cases
 def tall(rng):
     """More examples than parameters."""
-    n, d = int(rng.integers(6, 12)), int(rng.integers(2, 4))
-    return dict(theta=rng.normal(size=d), X=rng.normal(size=(n, d)), y=rng.normal(size=n))
+    return _regression(rng, n=rng.integers(6, 12), d=rng.integers(2, 4))
 
 
 @linear_gradient.cases
 def wide(rng):
     """More parameters than examples."""
-    n, d = int(rng.integers(2, 4)), int(rng.integers(5, 8))
-    return dict(theta=rng.normal(size=d), X=rng.normal(size=(n, d)), y=rng.normal(size=n))
+    return _regression(rng, n=rng.integers(2, 4), d=rng.integers(5, 8))
 
 
-@linear_gradient.mistake(
-    "The sign is reversed: this is the direction in which the loss falls.",
-    hint="Lecture C prints X (Y - f(X)); the derivative of -f(X) brings a minus with it.",
+linear_gradient.slips(
+    wrong_sign=slip(
+        {"X @ theta - y": "y - X @ theta"},
+        "The sign is reversed: this is the direction in which the loss falls.",
+        hint="Lecture C prints X (Y - f(X)); the derivative of -f(X) brings a minus with it.",
+    ),
+    no_mean=slip(
+        {" / len(y)": ""},
+        "The errors are summed; the loss is their mean, so 1/n is missing.",
+        hint="Divide by the number of examples, len(y).",
+    ),
+    not_halved=slip(
+        {"X.T": "2 * X.T"},
+        "This is the gradient of the mean squared error; the loss here is half of it.",
+        hint="The 1/2 in the loss is there to cancel the 2 that the square brings down.",
+    ),
+    mean_over_parameters=slip(
+        {"len(y)": "len(theta)"},
+        "The sum is divided by the number of parameters, not of examples.",
+        hint="The mean is over rows: X has n rows and d columns.",
+    ),
 )
-def wrong_sign(theta, X, y):
-    return X.T @ (y - X @ theta) / len(y)
-
-
-@linear_gradient.mistake(
-    "The errors are summed; the loss is their mean, so 1/n is missing.",
-    hint="Divide by the number of examples, len(y).",
-)
-def no_mean(theta, X, y):
-    return X.T @ (X @ theta - y)
-
-
-@linear_gradient.mistake(
-    "This is the gradient of the mean squared error; the loss here is half of it.",
-    hint="The 1/2 in the loss is there to cancel the 2 that the square brings down.",
-)
-def not_halved(theta, X, y):
-    return 2 * X.T @ (X @ theta - y) / len(y)
-
-
-@linear_gradient.mistake(
-    "The sum is divided by the number of parameters, not of examples.",
-    hint="The mean is over rows: X has n rows and d columns.",
-)
-def mean_over_parameters(theta, X, y):
-    return X.T @ (X @ theta - y) / len(theta)
 
 
 @exercise(
@@ -299,19 +269,19 @@ def gradient_descent(grad: Callable, theta0: Array, lr: float, steps: int) -> Ar
 @gradient_descent.cases
 def in_a_bowl(rng):
     """A few steps in a quadratic bowl."""
-    d = int(rng.integers(2, 5))
+    d = rng.integers(2, 5)
     grad = bowl_slope(spd_matrix(rng, d), rng.normal(size=d))
-    lr = float(rng.uniform(0.05, 0.2))
-    return dict(grad=grad, theta0=rng.normal(size=d), lr=lr, steps=int(rng.integers(3, 8)))
+    lr = rng.uniform(0.05, 0.2)
+    return dict(grad=grad, theta0=rng.normal(size=d), lr=lr, steps=rng.integers(3, 8))
 
 
 @gradient_descent.cases
 def curved(rng):
     """A gradient that is not linear in theta."""
-    d = int(rng.integers(1, 4))
+    d = rng.integers(1, 4)
     grad = ripples_slope(rng.uniform(0.5, 1.0, d))
-    lr = float(rng.uniform(0.05, 0.2))
-    return dict(grad=grad, theta0=rng.uniform(-2, 2, d), lr=lr, steps=int(rng.integers(3, 8)))
+    lr = rng.uniform(0.05, 0.2)
+    return dict(grad=grad, theta0=rng.uniform(-2, 2, d), lr=lr, steps=rng.integers(3, 8))
 
 
 @gradient_descent.cases
@@ -322,73 +292,45 @@ def no_step_and_one_step(rng):
         yield dict(grad=grad, theta0=rng.normal(size=2), lr=0.1, steps=steps)
 
 
-@gradient_descent.mistake(
-    "The walk goes uphill: the gradient is added, not subtracted.",
-    hint="The gradient points where the function rises fastest. Which way do you want to go?",
+gradient_descent.slips(
+    uphill=slip(
+        {"- lr": "+ lr"},
+        "The walk goes uphill: the gradient is added, not subtracted.",
+        hint="The gradient points where the function rises fastest. Which way do you want to go?",
+    ),
+    start_missing=slip(
+        lambda grad, theta0, lr, steps: np.array([*gradient_descent(grad, theta0, lr, steps)][1:]),
+        "The start is missing from the trajectory.",
+        hint="The first row is theta0 itself, so there are steps + 1 rows.",
+    ),
+    every_row_the_last=slip(
+        {"return trajectory": "return np.array([trajectory[-1]] * (steps + 1))"},
+        "Every row is the last point: the same array was changed in place and stored again and "
+        "again.",
+        hint="theta -= ... changes the array that you stored before; theta = theta - ... makes a "
+        "new.",
+    ),
+    gradient_of_the_start=slip(
+        {"grad(trajectory[t])": "grad(trajectory[0])"},
+        "Every step uses the gradient at the start.",
+        hint="Ask for the gradient where you stand now, inside the loop.",
+    ),
+    only_the_end=slip(
+        {"return trajectory": "return trajectory[-1]"},
+        "Only the end of the walk comes back, not every point on the way.",
+        hint="Keep theta0 and each new theta as a row; the answer has steps + 1 rows.",
+    ),
+    one_step_too_many=slip(
+        lambda grad, theta0, lr, steps: gradient_descent(grad, theta0, lr, steps + 1),
+        "It walks one step too many.",
+        hint="steps + 1 is the number of points; the start is one of them.",
+    ),
+    without_lr=slip(
+        {"lr * ": ""},
+        "lr is left out: each step is as long as the gradient.",
+        hint="theta - lr * grad(theta)",
+    ),
 )
-def uphill(grad, theta0, lr, steps):
-    rows = [np.array(theta0, dtype=np.float64)]
-    for _ in range(steps):
-        rows.append(rows[-1] + lr * grad(rows[-1]))
-    return np.array(rows)
-
-
-@gradient_descent.mistake(
-    "The start is missing from the trajectory.",
-    hint="The first row is theta0 itself, so there are steps + 1 rows.",
-)
-def start_missing(grad, theta0, lr, steps):
-    theta, rows = np.array(theta0, dtype=np.float64), []
-    for _ in range(steps):
-        theta = theta - lr * grad(theta)
-        rows.append(theta)
-    return np.array(rows)
-
-
-@gradient_descent.mistake(
-    "Every row is the last point: the same array was changed in place and stored again and again.",
-    hint="theta -= ... changes the array that you stored before; theta = theta - ... makes a new.",
-)
-def every_row_the_last(grad, theta0, lr, steps):
-    theta, rows = np.array(theta0, dtype=np.float64), []
-    rows.append(theta)
-    for _ in range(steps):
-        theta -= lr * grad(theta)
-        rows.append(theta)
-    return np.array(rows)
-
-
-@gradient_descent.mistake(
-    "Every step uses the gradient at the start.",
-    hint="Ask for the gradient where you stand now, inside the loop.",
-)
-def gradient_of_the_start(grad, theta0, lr, steps):
-    slope = grad(np.array(theta0, dtype=np.float64))
-    return np.array([theta0 - t * lr * slope for t in range(steps + 1)])
-
-
-@gradient_descent.mistake(
-    "Only the end of the walk comes back, not every point on the way.",
-    hint="Keep theta0 and each new theta as a row; the answer has steps + 1 rows.",
-)
-def only_the_end(grad, theta0, lr, steps):
-    return gradient_descent.reference(grad, theta0, lr, steps)[-1]
-
-
-@gradient_descent.mistake(
-    "It walks one step too many.",
-    hint="steps + 1 is the number of points; the start is one of them.",
-)
-def one_step_too_many(grad, theta0, lr, steps):
-    return gradient_descent.reference(grad, theta0, lr, steps + 1)
-
-
-@gradient_descent.mistake(
-    "lr is left out: each step is as long as the gradient.",
-    hint="theta - lr * grad(theta)",
-)
-def without_lr(grad, theta0, lr, steps):
-    return gradient_descent.reference(grad, theta0, 1.0, steps)
 
 
 @exercise(
@@ -432,8 +374,8 @@ def bracketing_line_search(phi: Callable, a: float, b: float, tol: float) -> flo
 
 def _line_case(rng, share: float, power: float, tilt: float, tol: float) -> Case:
     """A valley whose minimum lies at `share` of the bracket's length from its left end."""
-    a = float(rng.uniform(-3, 0))
-    b = a + float(rng.uniform(2, 6))
+    a = rng.uniform(-3, 0)
+    b = a + rng.uniform(2, 6)
     minimum = a + share * (b - a)
     return Case(
         dict(phi=valley(minimum, power, tilt), a=a, b=b, tol=tol),
@@ -483,51 +425,38 @@ def few_single_points(answer, case):
     return len(calls) <= 1000 and all(np.ndim(point) == 0 for (point,), _ in calls)
 
 
-@bracketing_line_search.mistake(
-    "The bracket is shrunk on the wrong side: the minimum was thrown away.",
-    hint="If phi(c) < phi(d), phi rises from c to d, so the minimum is left of d: keep [a, d].",
+# Learners cut into thirds.
+_GOLDEN = "b - shrink * (b - a), a + shrink * (b - a)"
+_THIRDS = "a + (b - a) / 3, b - (b - a) / 3"
+
+bracketing_line_search.slips(
+    wrong_side=slip(
+        {_GOLDEN: _THIRDS, "b = d": "a = c", "a = c": "b = d"},
+        "The bracket is shrunk on the wrong side: the minimum was thrown away.",
+        hint="If phi(c) < phi(d), phi rises from c to d, so the minimum is left of d: keep [a, d].",
+    ),
+    value_not_place=slip(
+        {"return (a + b) / 2": "return float(phi((a + b) / 2))"},
+        "This is the value of phi at its minimum, not the place where it lies.",
+        hint="Return the point inside the last bracket, not phi of it.",
+    ),
+    middle_of_the_start=slip(
+        lambda phi, a, b, tol: (a + b) / 2,
+        "The bracket is never shrunk: this is the middle of the first one.",
+        hint="Repeat the comparison while b - a is larger than tol.",
+    ),
+    shrunk_once=slip(
+        {_GOLDEN: _THIRDS, "while": "if"},
+        "The bracket is shrunk once, and then the search is over.",
+        hint="The comparison belongs into a loop: while b - a > tol.",
+    ),
 )
-def wrong_side(phi, a, b, tol):
-    while b - a > tol:
-        c, d = a + (b - a) / 3, b - (b - a) / 3
-        if phi(c) < phi(d):
-            a = c
-        else:
-            b = d
-    return (a + b) / 2
 
 
-@bracketing_line_search.mistake(
-    "This is the value of phi at its minimum, not the place where it lies.",
-    hint="Return the point inside the last bracket, not phi of it.",
+bracketing_line_search.remark(
+    "SciPy's search finds it too; the exercise is to see how a bracket shrinks.",
+    uses=("minimize_scalar", "golden", "fminbound", "brent"),
 )
-def value_not_place(phi, a, b, tol):
-    return float(phi(bracketing_line_search.reference(phi, a, b, tol)))
-
-
-@bracketing_line_search.mistake(
-    "The bracket is never shrunk: this is the middle of the first one.",
-    hint="Repeat the comparison while b - a is larger than tol.",
-)
-def middle_of_the_start(phi, a, b, tol):
-    return (a + b) / 2
-
-
-@bracketing_line_search.mistake(
-    "The bracket is shrunk once, and then the search is over.",
-    hint="The comparison belongs into a loop: while b - a > tol.",
-)
-def shrunk_once(phi, a, b, tol):
-    c, d = a + (b - a) / 3, b - (b - a) / 3
-    a, b = (a, d) if phi(c) < phi(d) else (c, b)
-    return (a + b) / 2
-
-
-for shortcut in ("minimize_scalar", "golden", "fminbound", "brent"):
-    bracketing_line_search.remark(
-        "SciPy's search finds it too; the exercise is to see how a bracket shrinks.",
-        uses=shortcut,
-    )
 
 
 @exercise(
@@ -561,7 +490,7 @@ def is_convex_hessian(H: Array, tol: float = 1e-10) -> bool:
 @is_convex_hessian.cases
 def plain(rng):
     """A bowl and a saddle."""
-    d = int(rng.integers(2, 5))
+    d = rng.integers(2, 5)
     yield dict(H=spd_matrix(rng, d))
     signs = np.ones(d)
     signs[rng.integers(d)] = -1
@@ -582,14 +511,14 @@ def flat_direction(rng):
     """One direction in which the function is flat, or nearly."""
     v = rng.integers(1, 4, 3).astype(np.float64)
     yield dict(H=np.outer(v, v))
-    yield dict(H=np.outer(v, v) - float(rng.uniform(1e-6, 1e-3)) * np.eye(3))
+    yield dict(H=np.outer(v, v) - rng.uniform(1e-6, 1e-3) * np.eye(3))
 
 
 @is_convex_hessian.cases
 def positive_diagonal(rng):
     """A positive diagonal does not make a bowl."""
-    a = float(rng.uniform(1, 2))
-    off = a * float(rng.uniform(1.5, 2))
+    a = rng.uniform(1, 2)
+    off = a * rng.uniform(1.5, 2)
     yield dict(H=np.array([[a, off], [off, a]]))
     yield dict(H=np.array([[a, a / 2], [a / 2, a]]))
     # Two negative eigenvalues: the determinant is positive too.
@@ -599,51 +528,40 @@ def positive_diagonal(rng):
 @is_convex_hessian.cases
 def own_tolerance(rng):
     """The caller says what counts as zero."""
-    small = float(rng.uniform(1e-3, 5e-3))
+    small = rng.uniform(1e-3, 5e-3)
     H = np.ones((2, 2)) - small * np.eye(2)
     yield dict(H=H, tol=1e-2)
     yield dict(H=H, tol=1e-4)
 
 
-@is_convex_hessian.mistake(
-    "This tests the determinant, which is the product of the eigenvalues.",
-    hint="-I in two dimensions has determinant 1 and curves downwards everywhere. Two negative "
-    "eigenvalues make a positive product: look at each of them.",
+is_convex_hessian.slips(
+    determinant_test=slip(
+        {"np.linalg.eigvalsh(H)[0]": "np.linalg.det(H)"},
+        "This tests the determinant, which is the product of the eigenvalues.",
+        hint="-I in two dimensions has determinant 1 and curves downwards everywhere. Two negative "
+        "eigenvalues make a positive product: look at each of them.",
+    ),
+    strictly_positive=slip(
+        {">= -tol": "> max(tol, 1e-10)"},
+        "An eigenvalue of zero is refused; a convex function may be flat in a direction.",
+        hint="At least zero, up to tol: eigenvalue >= -tol.",
+    ),
+    diagonal_test=slip(
+        {"np.linalg.eigvalsh(H)[0]": "np.min(np.diag(H))"},
+        "Only the diagonal is looked at.",
+        hint="[[1, 2], [2, 1]] has a positive diagonal and an eigenvalue of -1.",
+    ),
+    any_eigenvalue=slip(
+        {"[0]": "[-1]"},
+        "One eigenvalue that is large enough is taken for all of them.",
+        hint="Every one must be at least -tol; the smallest decides.",
+    ),
+    tol_unused=slip(
+        {"-tol": "-1e-10"},
+        "The argument tol is not used.",
+        hint="Compare with -tol, not with a number of your own.",
+    ),
 )
-def determinant_test(H, tol=1e-10):
-    return bool(np.linalg.det(H) >= -tol)
-
-
-@is_convex_hessian.mistake(
-    "An eigenvalue of zero is refused; a convex function may be flat in a direction.",
-    hint="At least zero, up to tol: eigenvalue >= -tol.",
-)
-def strictly_positive(H, tol=1e-10):
-    return bool(np.linalg.eigvalsh(H)[0] > max(tol, 1e-10))
-
-
-@is_convex_hessian.mistake(
-    "Only the diagonal is looked at.",
-    hint="[[1, 2], [2, 1]] has a positive diagonal and an eigenvalue of -1.",
-)
-def diagonal_test(H, tol=1e-10):
-    return bool(np.all(np.diag(H) >= -tol))
-
-
-@is_convex_hessian.mistake(
-    "One eigenvalue that is large enough is taken for all of them.",
-    hint="Every one must be at least -tol; the smallest decides.",
-)
-def any_eigenvalue(H, tol=1e-10):
-    return bool(np.any(np.linalg.eigvalsh(H) >= -tol))
-
-
-@is_convex_hessian.mistake(
-    "The argument tol is not used.",
-    hint="Compare with -tol, not with a number of your own.",
-)
-def tol_unused(H, tol=1e-10):
-    return bool(np.linalg.eigvalsh(H)[0] >= -1e-10)
 
 
 @exercise(
@@ -676,68 +594,49 @@ def gabor(theta: Array, x: Array) -> Array:
 @gabor.cases
 def typical(rng):
     """Parameters and inputs of the chapter's size."""
-    n = int(rng.integers(3, 8))
+    n = rng.integers(3, 8)
     return dict(theta=rng.uniform([-4, 8], [4, 20]), x=rng.uniform(-14, 14, n))
 
 
 @gabor.cases
 def tails(rng):
     """Inputs so far out that the envelope decides."""
-    n = int(rng.integers(3, 8))
+    n = rng.integers(3, 8)
     return dict(theta=rng.uniform([2, 10], [6, 20]), x=rng.uniform(5, 9, n))
 
 
-@gabor.mistake(
-    "The factor 0.06 before theta[1] is missing.",
-    hint="u = theta[0] + 0.06 * theta[1] * x",
+gabor.slips(
+    no_scale=slip(
+        {"0.06 * ": ""},
+        "The factor 0.06 before theta[1] is missing.",
+        hint="u = theta[0] + 0.06 * theta[1] * x",
+    ),
+    envelope_of_x=slip(
+        {"u**2": "x**2"},
+        "The envelope depends on x; it is a function of u.",
+        hint="The bell moves and narrows with theta as the wave does: exp(-u ** 2 / 32).",
+    ),
+    no_envelope=slip(
+        {" * np.exp(-(u**2) / 32)": ""},
+        "The envelope is missing: this is the wave alone.",
+        hint="Multiply by exp(-u ** 2 / 32).",
+    ),
+    envelope_not_squared=slip(
+        {"-(u**2)": "-u"},
+        "In the envelope u is not squared.",
+        hint="In Python -u**2 is -(u ** 2); a bell needs the square.",
+    ),
+    quotient_squared=slip(
+        {"(u**2) / 32": "((u / 32) ** 2)"},
+        "In the envelope the 32 is squared too: that is (u / 32) ** 2.",
+        hint="Square u alone, then divide by 32.",
+    ),
+    envelope_grows=slip(
+        {"-(u**2)": "u**2"},
+        "The minus in the envelope is missing: it grows where it should fade.",
+        hint="A bell is highest at u = 0 and falls to both sides: exp(-u ** 2 / 32).",
+    ),
 )
-def no_scale(theta, x):
-    u = theta[0] + theta[1] * x
-    return np.sin(u) * np.exp(-(u**2) / 32)
-
-
-@gabor.mistake(
-    "The envelope depends on x; it is a function of u.",
-    hint="The bell moves and narrows with theta as the wave does: exp(-u ** 2 / 32).",
-)
-def envelope_of_x(theta, x):
-    u = theta[0] + 0.06 * theta[1] * x
-    return np.sin(u) * np.exp(-(x**2) / 32)
-
-
-@gabor.mistake(
-    "The envelope is missing: this is the wave alone.",
-    hint="Multiply by exp(-u ** 2 / 32).",
-)
-def no_envelope(theta, x):
-    return np.sin(theta[0] + 0.06 * theta[1] * x)
-
-
-@gabor.mistake(
-    "In the envelope u is not squared.",
-    hint="In Python -u**2 is -(u ** 2); a bell needs the square.",
-)
-def envelope_not_squared(theta, x):
-    u = theta[0] + 0.06 * theta[1] * x
-    return np.sin(u) * np.exp(-u / 32)
-
-
-@gabor.mistake(
-    "In the envelope the 32 is squared too: that is (u / 32) ** 2.",
-    hint="Square u alone, then divide by 32.",
-)
-def quotient_squared(theta, x):
-    u = theta[0] + 0.06 * theta[1] * x
-    return np.sin(u) * np.exp(-((u / 32) ** 2))
-
-
-@gabor.mistake(
-    "The minus in the envelope is missing: it grows where it should fade.",
-    hint="A bell is highest at u = 0 and falls to both sides: exp(-u ** 2 / 32).",
-)
-def envelope_grows(theta, x):
-    u = theta[0] + 0.06 * theta[1] * x
-    return np.sin(u) * np.exp(u**2 / 32)
 
 
 @exercise(
@@ -781,76 +680,52 @@ def _gabor_data(rng, n: int) -> dict:
 @gabor_gradient.cases
 def few_points(rng):
     """A handful of points."""
-    return _gabor_data(rng, int(rng.integers(3, 6)))
+    return _gabor_data(rng, rng.integers(3, 6))
 
 
 @gabor_gradient.cases
 def many_points(rng):
     """As many points as the chapter's data set has."""
-    return _gabor_data(rng, int(rng.integers(25, 30)))
+    return _gabor_data(rng, rng.integers(25, 30))
 
 
-@gabor_gradient.mistake(
-    "The product rule is forgotten: the envelope is treated as if it were constant.",
-    hint="sin(u) * exp(-u ** 2 / 32) depends on u in both factors.",
+gabor_gradient.slips(
+    envelope_constant=slip(
+        {"(np.cos(u) - wave * u / 16)": "np.cos(u)"},
+        "The product rule is forgotten: the envelope is treated as if it were constant.",
+        hint="sin(u) * exp(-u ** 2 / 32) depends on u in both factors.",
+    ),
+    mean_not_sum=slip(
+        {"2 * (wave": "2 / len(x) * (wave"},
+        "This is the gradient of the mean; the loss here is the sum.",
+        hint="Everywhere else in the course losses are means. This one is the lecture's, a sum.",
+    ),
+    no_factor_two=slip(
+        {"2 * (wave": "(wave"},
+        "The factor 2 of the square's derivative is missing.",
+        hint="The loss has no 1/2 in front, so the 2 stays.",
+    ),
+    inner_scale_missing=slip(
+        {"pull * 0.06 * x": "pull * x"},
+        "In the derivative by theta[1] the factor 0.06 is missing.",
+        hint="u = theta[0] + 0.06 * theta[1] * x: differentiate it by theta[1].",
+    ),
+    error_reversed=slip(
+        {"wave * bell - y": "y - wave * bell"},
+        "The sign is reversed: the error is prediction minus y.",
+        hint="(y - prediction) ** 2 is the same loss, but its derivative brings a minus with it.",
+    ),
+    envelope_slope_halved=slip(
+        {"u / 16": "u / 32"},
+        "The derivative of the envelope lacks a factor 2: of u ** 2 / 32 it is u / 16.",
+        hint="The derivative of u ** 2 is 2 u, and 2 u / 32 is u / 16.",
+    ),
+    inner_x_missing=slip(
+        {"pull * 0.06 * x": "pull * 0.06"},
+        "In the derivative by theta[1] the factor x is missing.",
+        hint="u = theta[0] + 0.06 * theta[1] * x: differentiate it by theta[1].",
+    ),
 )
-def envelope_constant(theta, x, y):
-    u = theta[0] + 0.06 * theta[1] * x
-    bell = np.exp(-(u**2) / 32)
-    pull = 2 * (np.sin(u) * bell - y) * np.cos(u) * bell
-    return np.array([np.sum(pull), np.sum(pull * 0.06 * x)])
-
-
-@gabor_gradient.mistake(
-    "This is the gradient of the mean; the loss here is the sum.",
-    hint="Everywhere else in the course losses are means. This one is the lecture's, a sum.",
-)
-def mean_not_sum(theta, x, y):
-    return gabor_gradient.reference(theta, x, y) / len(x)
-
-
-@gabor_gradient.mistake(
-    "The factor 2 of the square's derivative is missing.",
-    hint="The loss has no 1/2 in front, so the 2 stays.",
-)
-def no_factor_two(theta, x, y):
-    return gabor_gradient.reference(theta, x, y) / 2
-
-
-@gabor_gradient.mistake(
-    "In the derivative by theta[1] the factor 0.06 is missing.",
-    hint="u = theta[0] + 0.06 * theta[1] * x: differentiate it by theta[1].",
-)
-def inner_scale_missing(theta, x, y):
-    return gabor_gradient.reference(theta, x, y) * np.array([1.0, 1 / 0.06])
-
-
-@gabor_gradient.mistake(
-    "The sign is reversed: the error is prediction minus y.",
-    hint="(y - prediction) ** 2 is the same loss, but its derivative brings a minus with it.",
-)
-def error_reversed(theta, x, y):
-    return -gabor_gradient.reference(theta, x, y)
-
-
-@gabor_gradient.mistake(
-    "The derivative of the envelope lacks a factor 2: of u ** 2 / 32 it is u / 16.",
-    hint="The derivative of u ** 2 is 2 u, and 2 u / 32 is u / 16.",
-)
-def envelope_slope_halved(theta, x, y):
-    u = theta[0] + 0.06 * theta[1] * x
-    wave, bell = np.sin(u), np.exp(-(u**2) / 32)
-    pull = 2 * (wave * bell - y) * (np.cos(u) - wave * u / 32) * bell
-    return np.array([np.sum(pull), np.sum(pull * 0.06 * x)])
-
-
-@gabor_gradient.mistake(
-    "In the derivative by theta[1] the factor x is missing.",
-    hint="u = theta[0] + 0.06 * theta[1] * x: differentiate it by theta[1].",
-)
-def inner_x_missing(theta, x, y):
-    by_offset = gabor_gradient.reference(theta, x, y)[0]
-    return by_offset * np.array([1.0, 0.06])
 
 
 @exercise(
@@ -896,7 +771,7 @@ def curvature(A, w):
 @newton_step.cases
 def to_the_bottom(rng):
     """A quadratic: one step lands on its minimum."""
-    d = int(rng.integers(2, 5))
+    d = rng.integers(2, 5)
     A, b = spd_matrix(rng, d), rng.normal(size=d)
     return dict(grad=bowl_slope(A, b), hessian=constant(A), theta=rng.normal(size=d))
 
@@ -904,7 +779,7 @@ def to_the_bottom(rng):
 @newton_step.cases
 def curvature_changes(rng):
     """The Hessian depends on where you stand, and need not be that of a bowl."""
-    d = int(rng.integers(2, 4))
+    d = rng.integers(2, 4)
     A = rotated(rng, rng.uniform(1, 3, d) * np.append(-1.0, np.ones(d - 1)))
     return dict(
         grad=ripples_slope(rng.uniform(0.5, 1.0, d)),
@@ -916,8 +791,7 @@ def curvature_changes(rng):
 @newton_step.cases
 def singular(rng):
     """A Hessian that cannot be solved with, and one that can."""
-    k = float(2 ** rng.integers(0, 4))
-    H = k * np.array([[1.0, 2.0], [2.0, 4.0]])
+    H = 2.0 ** rng.integers(0, 4) * np.array([[1.0, 2.0], [2.0, 4.0]])
     theta, b = rng.normal(size=2), rng.normal(size=2)
     yield dict(grad=bowl_slope(np.eye(2), b), hessian=constant(H), theta=theta)
     yield dict(grad=bowl_slope(np.eye(2), b), hessian=constant(H + np.eye(2)), theta=theta)
@@ -930,44 +804,34 @@ newton_step.remark(
 )
 
 
-@newton_step.mistake(
-    "The step goes the wrong way: it is added, not subtracted.",
-    hint="The gradient points uphill, and H turns and scales it. Subtract.",
+newton_step.slips(
+    step_added=slip(
+        {"theta -": "theta +"},
+        "The step goes the wrong way: it is added, not subtracted.",
+        hint="The gradient points uphill, and H turns and scales it. Subtract.",
+    ),
+    multiplied=slip(
+        {"np.linalg.solve(hessian(theta), grad(theta))": "hessian(theta) @ grad(theta)"},
+        "The gradient is multiplied by the Hessian; the step solves H s = g.",
+        hint="Where the curvature is large the step must be small: divide, in the sense of "
+        "matrices.",
+    ),
+    diagonal_only=slip(
+        lambda grad, hessian, theta: theta - grad(theta) / np.diag(hessian(theta)),
+        "Only the diagonal of the Hessian is used.",
+        hint="Dividing by np.diag(H) ignores how the components pull on each other.",
+    ),
+    pseudo_inverse=slip(
+        {"solve(hessian(theta), grad(theta))": "pinv(hessian(theta)) @ grad(theta)"},
+        "A singular Hessian is passed over in silence by the pseudo-inverse or least squares.",
+        hint="The docstring promises LinAlgError there; np.linalg.solve raises it by itself.",
+    ),
+    step_alone=slip(
+        {"theta - ": ""},
+        "This is the step alone; the new theta is wanted.",
+        hint="theta minus the solution s of H s = g.",
+    ),
 )
-def step_added(grad, hessian, theta):
-    return theta + np.linalg.solve(hessian(theta), grad(theta))
-
-
-@newton_step.mistake(
-    "The gradient is multiplied by the Hessian; the step solves H s = g.",
-    hint="Where the curvature is large the step must be small: divide, in the sense of matrices.",
-)
-def multiplied(grad, hessian, theta):
-    return theta - hessian(theta) @ grad(theta)
-
-
-@newton_step.mistake(
-    "Only the diagonal of the Hessian is used.",
-    hint="Dividing by np.diag(H) ignores how the components pull on each other.",
-)
-def diagonal_only(grad, hessian, theta):
-    return theta - grad(theta) / np.diag(hessian(theta))
-
-
-@newton_step.mistake(
-    "A singular Hessian is passed over in silence by the pseudo-inverse or least squares.",
-    hint="The docstring promises LinAlgError there; np.linalg.solve raises it by itself.",
-)
-def pseudo_inverse(grad, hessian, theta):
-    return theta - np.linalg.pinv(hessian(theta)) @ grad(theta)
-
-
-@newton_step.mistake(
-    "This is the step alone; the new theta is wanted.",
-    hint="theta minus the solution s of H s = g.",
-)
-def step_alone(grad, hessian, theta):
-    return np.linalg.solve(hessian(theta), grad(theta))
 
 
 @exercise(
@@ -1008,77 +872,51 @@ def _bfgs_case(rng, d: int, H: Array) -> dict:
 @bfgs_update.cases
 def from_identity(rng):
     """The first update, from the identity."""
-    d = int(rng.integers(2, 5))
+    d = rng.integers(2, 5)
     return _bfgs_case(rng, d, np.eye(d))
 
 
 @bfgs_update.cases
 def in_mid_run(rng):
     """An update in mid run, from an estimate that is no longer the identity."""
-    d = int(rng.integers(2, 5))
+    d = rng.integers(2, 5)
     return _bfgs_case(rng, d, spd_matrix(rng, d))
 
 
-@bfgs_update.mistake(
-    "s and y are swapped: this updates the Hessian, not its inverse.",
-    hint="The inverse Hessian takes a change of gradient y to a step s.",
+bfgs_update.slips(
+    swapped=slip(
+        lambda H, s, y: bfgs_update(H, y, s),
+        "s and y are swapped: this updates the Hessian, not its inverse.",
+        hint="The inverse Hessian takes a change of gradient y to a step s.",
+    ),
+    last_term_missing=slip(
+        {" + rho * np.outer(s, s)": ""},
+        "The last term, rho s s^T, is missing.",
+        hint="Without it the new H takes y to zero instead of to s.",
+    ),
+    left_only=slip(
+        {" @ left.T": ""},
+        "H is multiplied on the left only, so the result is not symmetric.",
+        hint="The factor on the right is the transpose of the one on the left: I - rho y s^T.",
+    ),
+    rho_of_y=slip(
+        {"(y @ s)": "(y @ y)"},
+        "rho is 1 / (y @ y); it must be 1 / (y @ s).",
+        hint="Only with y @ s does the new H take y to s.",
+    ),
+    outer_reversed=slip(
+        {"np.outer(s, y)": "np.outer(y, s)"},
+        "The outer products are the wrong way round: y s^T stands on the left.",
+        hint="np.outer(a, b)[i, j] is a[i] * b[j]; the left factor is I - rho * np.outer(s, y).",
+    ),
+    one_for_identity=slip(
+        {"np.eye(len(s))": "1"},
+        "In place of the identity stands the number 1, which NumPy adds to every entry.",
+        hint="I is a matrix, np.eye(d): ones on the diagonal, zeros elsewhere.",
+    ),
+    last_term_without_rho=slip(
+        {"+ rho * np": "+ np"},
+        "In the last term rho is missing.",
+        hint="rho stands in all three places: rho s s^T.",
+    ),
 )
-def swapped(H, s, y):
-    return bfgs_update.reference(H, y, s)
-
-
-@bfgs_update.mistake(
-    "The last term, rho s s^T, is missing.",
-    hint="Without it the new H takes y to zero instead of to s.",
-)
-def last_term_missing(H, s, y):
-    left = np.eye(len(s)) - np.outer(s, y) / (y @ s)
-    return left @ H @ left.T
-
-
-@bfgs_update.mistake(
-    "H is multiplied on the left only, so the result is not symmetric.",
-    hint="The factor on the right is the transpose of the one on the left: I - rho y s^T.",
-)
-def left_only(H, s, y):
-    rho = 1 / (y @ s)
-    return (np.eye(len(s)) - rho * np.outer(s, y)) @ H + rho * np.outer(s, s)
-
-
-@bfgs_update.mistake(
-    "rho is 1 / (y @ y); it must be 1 / (y @ s).",
-    hint="Only with y @ s does the new H take y to s.",
-)
-def rho_of_y(H, s, y):
-    rho = 1 / (y @ y)
-    left = np.eye(len(s)) - rho * np.outer(s, y)
-    return left @ H @ left.T + rho * np.outer(s, s)
-
-
-@bfgs_update.mistake(
-    "The outer products are the wrong way round: y s^T stands on the left.",
-    hint="np.outer(a, b)[i, j] is a[i] * b[j]; the left factor is I - rho * np.outer(s, y).",
-)
-def outer_reversed(H, s, y):
-    rho = 1 / (y @ s)
-    left = np.eye(len(s)) - rho * np.outer(y, s)
-    return left @ H @ left.T + rho * np.outer(s, s)
-
-
-@bfgs_update.mistake(
-    "In place of the identity stands the number 1, which NumPy adds to every entry.",
-    hint="I is a matrix, np.eye(d): ones on the diagonal, zeros elsewhere.",
-)
-def one_for_identity(H, s, y):
-    rho = 1 / (y @ s)
-    left = 1 - rho * np.outer(s, y)
-    return left @ H @ left.T + rho * np.outer(s, s)
-
-
-@bfgs_update.mistake(
-    "In the last term rho is missing.",
-    hint="rho stands in all three places: rho s s^T.",
-)
-def last_term_without_rho(H, s, y):
-    left = np.eye(len(s)) - np.outer(s, y) / (y @ s)
-    return left @ H @ left.T + np.outer(s, s)

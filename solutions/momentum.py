@@ -6,6 +6,7 @@ import numpy as np
 
 from autograder.exercise import exercise, public
 from autograder.problems import bowl_slope, spd_matrix
+from autograder.slips import slip
 
 Array = np.ndarray
 
@@ -56,6 +57,10 @@ def momentum_step(
     return theta - lr * velocity, velocity
 
 
+def _rates(rng, low: float = 0.05, high: float = 0.5) -> dict:
+    return dict(lr=rng.uniform(low, high), beta=rng.uniform(0.6, 0.95))
+
+
 def _state(rng, d: int) -> dict:
     return dict(theta=rng.normal(size=d), velocity=rng.normal(size=d))
 
@@ -63,115 +68,81 @@ def _state(rng, d: int) -> dict:
 @momentum_step.cases
 def mid_run(rng):
     """A step in mid run: there is a velocity already."""
-    d = int(rng.integers(2, 6))
-    lr, beta = float(rng.uniform(0.05, 0.5)), float(rng.uniform(0.6, 0.95))
-    return dict(**_state(rng, d), grad=rng.normal(size=d), lr=lr, beta=beta)
+    d = rng.integers(2, 6)
+    return dict(**_rates(rng), **_state(rng, d), grad=rng.normal(size=d))
 
 
 @momentum_step.cases
 def from_rest(rng):
     """The first step: the velocity is still zero."""
-    d = int(rng.integers(1, 5))
-    lr, beta = float(rng.uniform(0.05, 0.5)), float(rng.uniform(0.6, 0.95))
-    return dict(
-        theta=rng.normal(size=d), velocity=np.zeros(d), grad=rng.normal(size=d), lr=lr, beta=beta
-    )
+    d = rng.integers(1, 5)
+    rates = _rates(rng)
+    return dict(**rates, theta=rng.normal(size=d), velocity=np.zeros(d), grad=rng.normal(size=d))
 
 
 @momentum_step.cases
 def short_and_long_memory(rng):
     """beta = 0, which remembers nothing, and beta = 0.99, which remembers long."""
     for beta in (0.0, 0.99):
-        lr = float(rng.uniform(0.05, 0.5))
-        yield dict(**_state(rng, 3), grad=rng.normal(size=3), lr=lr, beta=beta)
+        lr = rng.uniform(0.05, 0.5)
+        yield dict(lr=lr, beta=beta, **_state(rng, 3), grad=rng.normal(size=3))
 
 
-@momentum_step.mistake(
-    "The new gradient is not scaled by (1 - beta).",
-    hint="An average has weights that add up to 1. Without the factor this is PyTorch's form: "
-    "over a run its velocity is 1 / (1 - beta) times as large.",
+momentum_step.slips(
+    unscaled_gradient=slip(
+        {"(1 - beta) * grad": "grad"},
+        "The new gradient is not scaled by (1 - beta).",
+        hint="An average has weights that add up to 1. Without the factor this is PyTorch's form: "
+        "over a run its velocity is 1 / (1 - beta) times as large.",
+    ),
+    velocity_updated_after=slip(
+        {"velocity = beta": "new = beta", "velocity, velocity": "velocity, new"},
+        "theta is moved by the old velocity: the velocity is updated after the step.",
+        hint="First let the velocity take in the gradient, then step with the result.",
+    ),
+    old_velocity_returned=slip(
+        {"velocity = beta": "new = beta", "lr * velocity": "lr * new"},
+        "The step is right, but the velocity that comes back is the old one.",
+        hint="The next step needs the average that has this gradient in it.",
+    ),
+    weights_swapped=slip(
+        {"beta * velocity": "(1 - beta) * velocity", "(1 - beta) * grad": "beta * grad"},
+        "The two weights are swapped: beta belongs to the old velocity.",
+        hint="A beta near 1 should remember much and change little with one new gradient.",
+    ),
+    rate_inside_velocity=slip(
+        {"+ (1 - beta) * grad": "- lr * grad", "- lr * velocity": "+ velocity"},
+        "The learning rate is inside the velocity: this is Sutskever's form, v = beta v - lr g.",
+        hint="Here the velocity averages gradients alone; lr and the minus come in when theta "
+        "moves.",
+    ),
+    uphill=slip(
+        {"theta - lr": "theta + lr"},
+        "The step goes uphill: the velocity is added to theta.",
+        hint="The velocity is an average of gradients, and a gradient points up. Subtract.",
+    ),
+    stepped_by_gradient=slip(
+        {"lr * velocity": "lr * grad"},
+        "The velocity is computed, but theta is moved by the gradient alone.",
+        hint="That is plain gradient descent. Which of the two remembers the steps before?",
+    ),
+    answers_swapped=slip(
+        {"theta - lr * velocity, velocity": "velocity, theta - lr * velocity"},
+        "The two answers are in the wrong order: theta comes first, then the velocity.",
+        hint="The last line is return theta, velocity.",
+    ),
+    rate_in_the_average=slip(
+        {"(1 - beta) * grad": "(1 - beta) * lr * grad", "lr * velocity": "velocity"},
+        "The learning rate is in the average: theta is then moved by the velocity as it is.",
+        hint="The velocity averages gradients, whatever lr is; the step is lr times the velocity.",
+    ),
+    velocity_is_the_step=slip(
+        {"+ (1 - beta) * grad": "- (1 - beta) * lr * grad", "- lr * velocity": "+ velocity"},
+        "The velocity that comes back is the step, lr and minus included, not the average.",
+        hint="If lr changes on the way, an average of gradients need not know; a stored step "
+        "would.",
+    ),
 )
-def unscaled_gradient(theta, velocity, grad, lr, beta):
-    velocity = beta * velocity + grad
-    return theta - lr * velocity, velocity
-
-
-@momentum_step.mistake(
-    "theta is moved by the old velocity: the velocity is updated after the step.",
-    hint="First let the velocity take in the gradient, then step with the result.",
-)
-def velocity_updated_after(theta, velocity, grad, lr, beta):
-    return theta - lr * velocity, beta * velocity + (1 - beta) * grad
-
-
-@momentum_step.mistake(
-    "The step is right, but the velocity that comes back is the old one.",
-    hint="The next step needs the average that has this gradient in it.",
-)
-def old_velocity_returned(theta, velocity, grad, lr, beta):
-    return theta - lr * (beta * velocity + (1 - beta) * grad), velocity
-
-
-@momentum_step.mistake(
-    "The two weights are swapped: beta belongs to the old velocity.",
-    hint="A beta near 1 should remember much and change little with one new gradient.",
-)
-def weights_swapped(theta, velocity, grad, lr, beta):
-    velocity = (1 - beta) * velocity + beta * grad
-    return theta - lr * velocity, velocity
-
-
-@momentum_step.mistake(
-    "The learning rate is inside the velocity: this is Sutskever's form, v = beta v - lr g.",
-    hint="Here the velocity averages gradients alone; lr and the minus come in when theta moves.",
-)
-def rate_inside_velocity(theta, velocity, grad, lr, beta):
-    velocity = beta * velocity - lr * grad
-    return theta + velocity, velocity
-
-
-@momentum_step.mistake(
-    "The step goes uphill: the velocity is added to theta.",
-    hint="The velocity is an average of gradients, and a gradient points up. Subtract.",
-)
-def uphill(theta, velocity, grad, lr, beta):
-    velocity = beta * velocity + (1 - beta) * grad
-    return theta + lr * velocity, velocity
-
-
-@momentum_step.mistake(
-    "The velocity is computed, but theta is moved by the gradient alone.",
-    hint="That is plain gradient descent. Which of the two remembers the steps before?",
-)
-def stepped_by_gradient(theta, velocity, grad, lr, beta):
-    return theta - lr * grad, beta * velocity + (1 - beta) * grad
-
-
-@momentum_step.mistake(
-    "The two answers are in the wrong order: theta comes first, then the velocity.",
-    hint="The last line is return theta, velocity.",
-)
-def answers_swapped(theta, velocity, grad, lr, beta):
-    theta, velocity = momentum_step.reference(theta, velocity, grad, lr, beta)
-    return velocity, theta
-
-
-@momentum_step.mistake(
-    "The learning rate is in the average: theta is then moved by the velocity as it is.",
-    hint="The velocity averages gradients, whatever lr is; the step is lr times the velocity.",
-)
-def rate_in_the_average(theta, velocity, grad, lr, beta):
-    velocity = beta * velocity + (1 - beta) * lr * grad
-    return theta - velocity, velocity
-
-
-@momentum_step.mistake(
-    "The velocity that comes back is the step, lr and minus included, not the average.",
-    hint="If lr changes on the way, an average of gradients need not know; a stored step would.",
-)
-def velocity_is_the_step(theta, velocity, grad, lr, beta):
-    velocity = beta * velocity - (1 - beta) * lr * grad
-    return theta + velocity, velocity
 
 
 @exercise(
@@ -206,104 +177,77 @@ def ema_weights(beta: float, t: int) -> Array:
 @ema_weights.cases
 def a_few_updates(rng):
     """A handful of updates."""
-    return dict(beta=float(rng.uniform(0.5, 0.95)), t=int(rng.integers(4, 10)))
+    return dict(beta=rng.uniform(0.5, 0.95), t=rng.integers(4, 10))
 
 
 @ema_weights.cases
 def first_updates(rng):
     """The first update and the second."""
     for t in (1, 2):
-        yield dict(beta=float(rng.uniform(0.6, 0.95)), t=t)
+        yield dict(beta=rng.uniform(0.6, 0.95), t=t)
 
 
 @ema_weights.cases
 def short_and_long_average(rng):
     """beta = 0, where the last gradient is all, and an average over hundreds of updates."""
-    yield dict(beta=0.0, t=int(rng.integers(2, 6)))
-    yield dict(beta=float(rng.uniform(0.97, 0.995)), t=int(rng.integers(150, 300)))
+    yield dict(beta=0.0, t=rng.integers(2, 6))
+    yield dict(beta=rng.uniform(0.97, 0.995), t=rng.integers(150, 300))
 
 
-@ema_weights.mistake(
-    "The weights are in reverse order: g_t, the newest gradient, weighs most.",
-    hint="The answer starts with g_1, which has been multiplied by beta in every later update.",
+ema_weights.slips(
+    reversed_order=slip(
+        {"t - 1, -1, -1": "t"},
+        "The weights are in reverse order: g_t, the newest gradient, weighs most.",
+        hint="The answer starts with g_1, which has been multiplied by beta in every later update.",
+    ),
+    reversed_and_unscaled=slip(
+        {"(1 - beta) * ": "", "t - 1, -1, -1": "t"},
+        "The weights are in reverse order, and the factor (1 - beta) is missing.",
+        hint="g_1 has been multiplied by beta most often, and each gradient enters as (1 - beta) "
+        "* g.",
+    ),
+    unscaled_weights=slip(
+        {"(1 - beta) * ": ""},
+        "The factor (1 - beta) is missing.",
+        hint="Each gradient enters the average as (1 - beta) * g; the newest weighs 1 - beta.",
+    ),
+    one_beta_too_many=slip(
+        {"t - 1, -1, -1": "t, 0, -1"},
+        "Every weight has one factor beta too many.",
+        hint="The newest gradient has not been multiplied by beta yet: its exponent is 0.",
+    ),
+    made_to_sum_to_one=slip(
+        lambda beta, t: ema_weights(beta, t) / np.sum(ema_weights(beta, t)),
+        "The weights are made to add up to 1; those of an average that starts at zero do not.",
+        hint="They add up to 1 - beta ** t. What is missing is the weight of the zero start.",
+    ),
+    start_included=slip(
+        lambda beta, t: np.append(beta**t, ema_weights(beta, t)),
+        "The weight of the start v_0 is among them.",
+        hint="The answer has t entries, one for each gradient, the first for g_1.",
+    ),
+    started_at_the_first=slip(
+        lambda beta, t: np.append(beta ** (t - 1), ema_weights(beta, t)[1:]),
+        "The first gradient is taken as the start of the average; the average starts at zero.",
+        hint="g_1 enters as every other gradient does: v_1 = (1 - beta) * g_1.",
+    ),
+    factors_swapped=slip(
+        {"(1 - beta) * beta": "beta * (1 - beta)"},
+        "beta and (1 - beta) are swapped.",
+        hint="Each update multiplies what was there by beta, and the new gradient by (1 - beta).",
+    ),
+    reversed_one_too_many=slip(
+        {"t - 1, -1, -1": "1, t + 1"},
+        "The weights are in reverse order, and each has one factor beta too many.",
+        hint="The exponents run from t - 1, for g_1, down to 0, for g_t.",
+    ),
+    powers_of_the_rest=slip(
+        {"(1 - beta) * beta": "(1 - beta)"},
+        "The power is taken of 1 - beta; it is beta that comes in once more with each update.",
+        hint="An old gradient is multiplied by beta in every update; by 1 - beta once, as it "
+        "enters.",
+    ),
 )
-def reversed_order(beta, t):
-    return (1 - beta) * beta ** np.arange(t)
-
-
-@ema_weights.mistake(
-    "The weights are in reverse order, and the factor (1 - beta) is missing.",
-    hint="g_1 has been multiplied by beta most often, and each gradient enters as (1 - beta) * g.",
-)
-def reversed_and_unscaled(beta, t):
-    return beta ** np.arange(0.0, t)
-
-
-@ema_weights.mistake(
-    "The factor (1 - beta) is missing.",
-    hint="Each gradient enters the average as (1 - beta) * g; the newest weighs 1 - beta.",
-)
-def unscaled_weights(beta, t):
-    return beta ** np.arange(t - 1, -1, -1.0)
-
-
-@ema_weights.mistake(
-    "Every weight has one factor beta too many.",
-    hint="The newest gradient has not been multiplied by beta yet: its exponent is 0.",
-)
-def one_beta_too_many(beta, t):
-    return (1 - beta) * beta ** np.arange(t, 0, -1)
-
-
-@ema_weights.mistake(
-    "The weights are made to add up to 1; those of an average that starts at zero do not.",
-    hint="They add up to 1 - beta ** t. What is missing is the weight of the zero start.",
-)
-def made_to_sum_to_one(beta, t):
-    weights = beta ** np.arange(t - 1, -1, -1.0)
-    return weights / np.sum(weights)
-
-
-@ema_weights.mistake(
-    "The weight of the start v_0 is among them.",
-    hint="The answer has t entries, one for each gradient, the first for g_1.",
-)
-def start_included(beta, t):
-    return np.concatenate([[beta**t], ema_weights.reference(beta, t)])
-
-
-@ema_weights.mistake(
-    "The first gradient is taken as the start of the average; the average starts at zero.",
-    hint="g_1 enters as every other gradient does: v_1 = (1 - beta) * g_1.",
-)
-def started_at_the_first(beta, t):
-    weights = ema_weights.reference(beta, t)
-    weights[0] = beta ** (t - 1)
-    return weights
-
-
-@ema_weights.mistake(
-    "beta and (1 - beta) are swapped.",
-    hint="Each update multiplies what was there by beta, and the new gradient by (1 - beta).",
-)
-def factors_swapped(beta, t):
-    return ema_weights.reference(1 - beta, t)
-
-
-@ema_weights.mistake(
-    "The weights are in reverse order, and each has one factor beta too many.",
-    hint="The exponents run from t - 1, for g_1, down to 0, for g_t.",
-)
-def reversed_one_too_many(beta, t):
-    return (1 - beta) * beta ** np.arange(1, t + 1)
-
-
-@ema_weights.mistake(
-    "The power is taken of 1 - beta; it is beta that comes in once more with each update.",
-    hint="An old gradient is multiplied by beta in every update; by 1 - beta once, as it enters.",
-)
-def powers_of_the_rest(beta, t):
-    return (1 - beta) ** np.arange(t - 1, -1, -1)
 
 
 @exercise(
@@ -338,85 +282,66 @@ def bias_correct(v: Array, beta: float, t: int) -> Array:
 def early(rng):
     """The first update and the second."""
     for t in (1, 2):
-        d = int(rng.integers(1, 4))
-        yield dict(v=rng.normal(size=d), beta=float(rng.uniform(0.6, 0.95)), t=t)
+        d = rng.integers(1, 4)
+        yield dict(v=rng.normal(size=d), beta=rng.uniform(0.6, 0.95), t=t)
 
 
 @bias_correct.cases
 def some_updates_later(rng):
     """Some updates later."""
-    t = int(rng.integers(5, 20))
-    return dict(v=rng.normal(size=4), beta=float(rng.uniform(0.7, 0.95)), t=t)
+    t = rng.integers(5, 20)
+    return dict(v=rng.normal(size=4), beta=rng.uniform(0.7, 0.95), t=t)
 
 
 @bias_correct.cases
 def long_memory(rng):
     """beta = 0.999: after hundreds of updates there is still much to correct."""
-    return dict(v=rng.normal(size=3), beta=0.999, t=int(rng.integers(200, 2000)))
+    return dict(v=rng.normal(size=3), beta=0.999, t=rng.integers(200, 2000))
 
 
-@bias_correct.mistake(
-    "The exponent counts from 0: after t updates it is t.",
-    hint="The first update has t = 1, and with t - 1 it would divide by zero.",
+bias_correct.slips(
+    counted_from_zero=slip(
+        {"beta**t": "beta ** (t - 1)"},
+        "The exponent counts from 0: after t updates it is t.",
+        hint="The first update has t = 1, and with t - 1 it would divide by zero.",
+    ),
+    same_for_every_t=slip(
+        {"beta**t": "beta"},
+        "The average is divided by 1 - beta, whatever t is.",
+        hint="That is right for t = 1 alone; with every update there is less to correct.",
+    ),
+    multiplied=slip(
+        {"v /": "v *"},
+        "The average is multiplied where it should be divided.",
+        hint="The average is too small in size; the correction makes it larger.",
+    ),
+    power_of_the_rest=slip(
+        {"(1 - beta**t)": "(1 - beta) ** t"},
+        "The power is taken of 1 - beta, not of beta.",
+        hint="1 - beta ** t, where the power binds before the minus.",
+    ),
+    times_t=slip(
+        {"beta**t": "beta * t"},
+        "beta is multiplied by t, not raised to the power t.",
+        hint="Each update multiplies the weight of the start by beta again: beta, beta ** 2, ...",
+    ),
+    divided_by_the_start=slip(
+        {"(1 - beta**t)": "beta**t"},
+        "The average is divided by beta ** t: that is the weight of the start, not of the "
+        "gradients.",
+        hint="All weights, the start's included, add up to 1. What is left for the gradients?",
+    ),
+    counted_one_too_far=slip(
+        {"beta**t": "beta ** (t + 1)"},
+        "The exponent is t + 1; t is already the number of updates made.",
+        hint="After the first update, t = 1, the weights add up to 1 - beta.",
+    ),
+    brackets_missing=slip(
+        {"(1 - beta**t)": "1 - beta**t"},
+        "v / 1 - beta ** t divides by 1, then subtracts: brackets are missing.",
+        hint="Python divides before it subtracts. Put the whole sum of weights into brackets.",
+    ),
 )
-def counted_from_zero(v, beta, t):
-    return v / (1 - beta ** (t - 1))
-
-
-@bias_correct.mistake(
-    "The average is divided by 1 - beta, whatever t is.",
-    hint="That is right for t = 1 alone; with every update there is less to correct.",
-)
-def same_for_every_t(v, beta, t):
-    return v / (1 - beta)
-
-
-@bias_correct.mistake(
-    "The average is multiplied where it should be divided.",
-    hint="The average is too small in size; the correction makes it larger.",
-)
-def multiplied(v, beta, t):
-    return v * (1 - beta**t)
-
-
-@bias_correct.mistake(
-    "The power is taken of 1 - beta, not of beta.",
-    hint="1 - beta ** t, where the power binds before the minus.",
-)
-def power_of_the_rest(v, beta, t):
-    return v / (1 - beta) ** t
-
-
-@bias_correct.mistake(
-    "beta is multiplied by t, not raised to the power t.",
-    hint="Each update multiplies the weight of the start by beta again: beta, beta ** 2, ...",
-)
-def times_t(v, beta, t):
-    return v / (1 - beta * t)
-
-
-@bias_correct.mistake(
-    "The average is divided by beta ** t: that is the weight of the start, not of the gradients.",
-    hint="All weights, the start's included, add up to 1. What is left for the gradients?",
-)
-def divided_by_the_start(v, beta, t):
-    return v / beta**t
-
-
-@bias_correct.mistake(
-    "The exponent is t + 1; t is already the number of updates made.",
-    hint="After the first update, t = 1, the weights add up to 1 - beta.",
-)
-def counted_one_too_far(v, beta, t):
-    return v / (1 - beta ** (t + 1))
-
-
-@bias_correct.mistake(
-    "v / 1 - beta ** t divides by 1, then subtracts: brackets are missing.",
-    hint="Python divides before it subtracts. Put the whole sum of weights into brackets.",
-)
-def brackets_missing(v, beta, t):
-    return v / 1 - beta**t
 
 
 @exercise(
@@ -459,120 +384,90 @@ def nesterov_step(
 @nesterov_step.cases
 def in_a_bowl(rng):
     """A step in mid run, in a quadratic bowl."""
-    d = int(rng.integers(2, 5))
+    d = rng.integers(2, 5)
     grad = bowl_slope(spd_matrix(rng, d), rng.normal(size=d))
-    lr, beta = float(rng.uniform(0.1, 0.4)), float(rng.uniform(0.6, 0.95))
-    return dict(**_state(rng, d), grad=grad, lr=lr, beta=beta)
+    return dict(grad=grad, **_rates(rng, 0.1, 0.4), **_state(rng, d))
 
 
 @nesterov_step.cases
 def curved(rng):
     """A gradient that is not linear in theta."""
-    d = int(rng.integers(1, 4))
+    d = rng.integers(1, 4)
     grad = stiffening_slope(rng.uniform(0.5, 1.5, d), float(rng.normal()))
-    lr, beta = float(rng.uniform(0.1, 0.4)), float(rng.uniform(0.6, 0.95))
-    return dict(**_state(rng, d), grad=grad, lr=lr, beta=beta)
+    return dict(grad=grad, **_rates(rng, 0.1, 0.4), **_state(rng, d))
 
 
 @nesterov_step.cases
 def start_of_a_run(rng):
     """The first step, where there is nothing to look ahead with, and one after it."""
     grad = bowl_slope(spd_matrix(rng, 3), rng.normal(size=3))
-    lr, beta = float(rng.uniform(0.1, 0.4)), float(rng.uniform(0.6, 0.95))
-    theta = rng.normal(size=3)
-    yield dict(theta=theta, velocity=np.zeros(3), grad=grad, lr=lr, beta=beta)
-    velocity = (1 - beta) * grad(theta)
-    yield dict(theta=theta - lr * velocity, velocity=velocity, grad=grad, lr=lr, beta=beta)
+    rates, theta = _rates(rng, 0.1, 0.4), rng.normal(size=3)
+    yield dict(theta=theta, velocity=np.zeros(3), grad=grad, **rates)
+    velocity = (1 - rates["beta"]) * grad(theta)
+    yield dict(theta=theta - rates["lr"] * velocity, velocity=velocity, grad=grad, **rates)
 
 
-@nesterov_step.mistake(
-    "The gradient is taken at the old point: this is momentum without the look-ahead.",
-    hint="grad is a function so that you can ask it somewhere else than at theta.",
+nesterov_step.slips(
+    gradient_at_the_old_point=slip(
+        {"grad(look_ahead)": "grad(theta)"},
+        "The gradient is taken at the old point: this is momentum without the look-ahead.",
+        hint="grad is a function so that you can ask it somewhere else than at theta.",
+    ),
+    looked_back=slip(
+        {"theta - lr * beta": "theta + lr * beta"},
+        "The look-ahead has the wrong sign: it looks back to where theta came from.",
+        hint="theta moves by minus lr times the velocity. Which way is ahead?",
+    ),
+    looked_ahead_without_rate=slip(
+        {"lr * beta": "beta"},
+        "The look-ahead leaves out the learning rate.",
+        hint="How far does the velocity carry theta in one step? lr is part of that.",
+    ),
+    looked_ahead_without_beta=slip(
+        {"lr * beta": "lr"},
+        "The look-ahead leaves out beta.",
+        hint="The part of the step that is known before the new gradient is lr * beta * velocity.",
+    ),
+    stepped_from_the_look_ahead=slip(
+        {"theta - lr * velocity": "look_ahead - lr * velocity"},
+        "The step starts at the look-ahead point, so the old velocity is walked twice.",
+        hint="The look-ahead point is only where the gradient is asked; the step starts at theta.",
+    ),
+    unscaled_look_ahead_gradient=slip(
+        {"(1 - beta) * grad": "grad"},
+        "The new gradient is not scaled by (1 - beta).",
+        hint="The velocity is an average here as in momentum_step: its weights add up to 1.",
+    ),
+    look_ahead_too_late=slip(
+        {"velocity = beta": "new = beta", "velocity, velocity": "velocity, new"},
+        "theta is moved by the old velocity: the velocity is updated after the step.",
+        hint="The gradient at the look-ahead point corrects the velocity; then comes the step.",
+    ),
+    pytorch_way=slip(
+        {
+            "(look_ahead)": "(theta)",
+            "* velocity,": "* (beta * velocity + (1 - beta) * grad(theta)),",
+        },
+        "This is PyTorch's way: the gradient at theta, and beta times the velocity in the step.",
+        hint="Its iterates are the look-ahead points. Here theta is the point before looking "
+        "ahead.",
+    ),
+    look_ahead_forgotten=slip(
+        {"velocity = beta": "new = beta", "lr * velocity": "lr * new"},
+        "The step is right, but the velocity that comes back is the old one.",
+        hint="The next step needs the average that has this gradient in it.",
+    ),
+    sutskever_way=slip(
+        {
+            "- lr * beta": "+ beta",
+            "+ (1 - beta) * grad": "- lr * grad",
+            "- lr * velocity": "+ velocity",
+        },
+        "This is Sutskever's form: the velocity is the step itself, with the learning rate in it.",
+        hint="Here the velocity averages gradients alone; lr and the minus come in when theta "
+        "moves.",
+    ),
 )
-def gradient_at_the_old_point(theta, velocity, grad, lr, beta):
-    return momentum_step.reference(theta, velocity, grad(theta), lr, beta)
-
-
-@nesterov_step.mistake(
-    "The look-ahead has the wrong sign: it looks back to where theta came from.",
-    hint="theta moves by minus lr times the velocity. Which way is ahead?",
-)
-def looked_back(theta, velocity, grad, lr, beta):
-    slope = grad(theta + lr * beta * velocity)
-    return momentum_step.reference(theta, velocity, slope, lr, beta)
-
-
-@nesterov_step.mistake(
-    "The look-ahead leaves out the learning rate.",
-    hint="How far does the velocity carry theta in one step? lr is part of that.",
-)
-def looked_ahead_without_rate(theta, velocity, grad, lr, beta):
-    slope = grad(theta - beta * velocity)
-    return momentum_step.reference(theta, velocity, slope, lr, beta)
-
-
-@nesterov_step.mistake(
-    "The look-ahead leaves out beta.",
-    hint="The part of the step that is known before the new gradient is lr * beta * velocity.",
-)
-def looked_ahead_without_beta(theta, velocity, grad, lr, beta):
-    slope = grad(theta - lr * velocity)
-    return momentum_step.reference(theta, velocity, slope, lr, beta)
-
-
-@nesterov_step.mistake(
-    "The step starts at the look-ahead point, so the old velocity is walked twice.",
-    hint="The look-ahead point is only where the gradient is asked; the step starts at theta.",
-)
-def stepped_from_the_look_ahead(theta, velocity, grad, lr, beta):
-    look_ahead = theta - lr * beta * velocity
-    return momentum_step.reference(look_ahead, velocity, grad(look_ahead), lr, beta)
-
-
-@nesterov_step.mistake(
-    "The new gradient is not scaled by (1 - beta).",
-    hint="The velocity is an average here as in momentum_step: its weights add up to 1.",
-)
-def unscaled_look_ahead_gradient(theta, velocity, grad, lr, beta):
-    velocity = beta * velocity + grad(theta - lr * beta * velocity)
-    return theta - lr * velocity, velocity
-
-
-@nesterov_step.mistake(
-    "theta is moved by the old velocity: the velocity is updated after the step.",
-    hint="The gradient at the look-ahead point corrects the velocity; then comes the step.",
-)
-def look_ahead_too_late(theta, velocity, grad, lr, beta):
-    slope = grad(theta - lr * beta * velocity)
-    return theta - lr * velocity, beta * velocity + (1 - beta) * slope
-
-
-@nesterov_step.mistake(
-    "This is PyTorch's way: the gradient at theta, and beta times the velocity in the step.",
-    hint="Its iterates are the look-ahead points. Here theta is the point before looking ahead.",
-)
-def pytorch_way(theta, velocity, grad, lr, beta):
-    slope = (1 - beta) * grad(theta)
-    velocity = beta * velocity + slope
-    return theta - lr * (slope + beta * velocity), velocity
-
-
-@nesterov_step.mistake(
-    "The step is right, but the velocity that comes back is the old one.",
-    hint="The next step needs the average that has this gradient in it.",
-)
-def look_ahead_forgotten(theta, velocity, grad, lr, beta):
-    moved, _ = nesterov_step.reference(theta, velocity, grad, lr, beta)
-    return moved, velocity
-
-
-@nesterov_step.mistake(
-    "This is Sutskever's form: the velocity is the step itself, with the learning rate in it.",
-    hint="Here the velocity averages gradients alone; lr and the minus come in when theta moves.",
-)
-def sutskever_way(theta, velocity, grad, lr, beta):
-    velocity = beta * velocity - lr * grad(theta + beta * velocity)
-    return theta + velocity, velocity
 
 
 @exercise(
@@ -613,113 +508,81 @@ def heavy_ball_optimum(mu: float, L: float) -> tuple[float, float]:
 @heavy_ball_optimum.cases
 def ravine(rng):
     """A ravine: the largest curvature is far above the smallest."""
-    mu = float(rng.uniform(0.1, 0.6))
-    return dict(mu=mu, L=mu * float(rng.uniform(20, 500)))
+    mu = rng.uniform(0.1, 0.6)
+    return dict(mu=mu, L=mu * rng.uniform(20, 500))
 
 
 @heavy_ball_optimum.cases
 def nearly_round(rng):
     """A round bowl, mu = L, and one that is nearly round."""
-    mu = float(rng.uniform(1.5, 3))
+    mu = rng.uniform(1.5, 3)
     yield dict(mu=mu, L=mu)
-    yield dict(mu=mu, L=mu * float(rng.uniform(1.5, 3)))
+    yield dict(mu=mu, L=mu * rng.uniform(1.5, 3))
 
 
 @heavy_ball_optimum.cases
 def whole_numbers(rng):
     """Curvatures that are whole numbers."""
-    mu = int(rng.integers(1, 4))
-    return dict(mu=mu, L=mu * int(rng.integers(5, 60)))
+    mu = rng.integers(1, 4)
+    return dict(mu=mu, L=mu * rng.integers(5, 60))
 
 
-@heavy_ball_optimum.mistake(
-    "This beta is the rate itself; the best beta is its square.",
-    hint="Every step shortens the distance by sqrt(beta), so beta is the square of that.",
+heavy_ball_optimum.slips(
+    rate_not_squared=slip(
+        {"(root_L + root_mu)) ** 2": "(root_L + root_mu))"},
+        "This beta is the rate itself; the best beta is its square.",
+        hint="Every step shortens the distance by sqrt(beta), so beta is the square of that.",
+    ),
+    step_not_squared=slip(
+        {"4 / (root_L + root_mu) ** 2": "2 / (root_L + root_mu)"},
+        "This is the square root of lr; the answer is lr.",
+        hint="Solving 1 - sqrt(lr * mu) = sqrt(lr * L) - 1 gives sqrt(lr) first.",
+    ),
+    roots_forgotten=slip(
+        {"float(np.sqrt(mu)), float(np.sqrt(L))": "mu, L"},
+        "The curvatures are used without their square roots.",
+        hint="Plain gradient descent has k in its rate; the heavy ball has sqrt(k): that is its "
+        "gain.",
+    ),
+    numbers_of_plain_descent=slip(
+        lambda mu, L: (2 / (L + mu), ((L - mu) / (L + mu)) ** 2),
+        "These are the numbers of plain gradient descent: its step size, and its rate squared.",
+        hint="Momentum changes both: with k = L / mu, the rate has sqrt(k) in place of k.",
+    ),
+    step_of_plain_descent=slip(
+        {"4 / (root_L + root_mu) ** 2": "2 / (L + mu)"},
+        "The step size is that of plain gradient descent, 2 / (L + mu).",
+        hint="With momentum a longer step still converges: up to 2 * (1 + beta) / L.",
+    ),
+    step_of_averaged_form=slip(
+        {"return lr, beta": "return lr / (1 - beta), beta"},
+        "The step size is that of the averaged form; the velocity here has no factor (1 - beta).",
+        hint="Without (1 - beta) the velocity is larger by 1 / (1 - beta), and lr smaller by as "
+        "much.",
+    ),
+    numbers_of_nesterov=slip(
+        {"4 / (root_L + root_mu) ** 2": "1 / L", "root_mu)) ** 2": "root_mu))"},
+        "These are Nesterov's numbers: lr = 1 / L, and a beta that is not squared.",
+        hint="The heavy ball takes no look at the gradient ahead; its best step is longer.",
+    ),
+    order_swapped=slip(
+        {"return lr, beta": "return beta, lr"},
+        "The two answers are in the wrong order: lr comes first, then beta.",
+        hint="The last line is return lr, beta.",
+    ),
+    step_of_one_over_L=slip(
+        {"4 / (root_L + root_mu) ** 2": "1 / L"},
+        "The step size is 1 / L; with momentum a longer one is best.",
+        hint="Solve 1 - sqrt(lr * mu) = sqrt(lr * L) - 1 for sqrt(lr): mu has a say in it.",
+    ),
+    two_not_squared=slip(
+        {"4 / (root_L": "2 / (root_L"},
+        "The 2 is not squared: sqrt(lr) is 2 / (sqrt(L) + sqrt(mu)), and lr its square.",
+        hint="Above the fraction stands 2 ** 2.",
+    ),
+    beta_without_roots=slip(
+        {"(root_L - root_mu) / (root_L + root_mu))": "(L - mu) / (L + mu))"},
+        "beta has the curvatures where their square roots belong.",
+        hint="Put your lr into (1 - sqrt(lr * mu)) ** 2: the roots stay.",
+    ),
 )
-def rate_not_squared(mu, L):
-    lr, beta = heavy_ball_optimum.reference(mu, L)
-    return lr, float(np.sqrt(beta))
-
-
-@heavy_ball_optimum.mistake(
-    "This is the square root of lr; the answer is lr.",
-    hint="Solving 1 - sqrt(lr * mu) = sqrt(lr * L) - 1 gives sqrt(lr) first.",
-)
-def step_not_squared(mu, L):
-    lr, beta = heavy_ball_optimum.reference(mu, L)
-    return float(np.sqrt(lr)), beta
-
-
-@heavy_ball_optimum.mistake(
-    "The curvatures are used without their square roots.",
-    hint="Plain gradient descent has k in its rate; the heavy ball has sqrt(k): that is its gain.",
-)
-def roots_forgotten(mu, L):
-    return 4 / (L + mu) ** 2, ((L - mu) / (L + mu)) ** 2
-
-
-@heavy_ball_optimum.mistake(
-    "These are the numbers of plain gradient descent: its step size, and its rate squared.",
-    hint="Momentum changes both: with k = L / mu, the rate has sqrt(k) in place of k.",
-)
-def numbers_of_plain_descent(mu, L):
-    return 2 / (L + mu), ((L - mu) / (L + mu)) ** 2
-
-
-@heavy_ball_optimum.mistake(
-    "The step size is that of plain gradient descent, 2 / (L + mu).",
-    hint="With momentum a longer step still converges: up to 2 * (1 + beta) / L.",
-)
-def step_of_plain_descent(mu, L):
-    return 2 / (L + mu), heavy_ball_optimum.reference(mu, L)[1]
-
-
-@heavy_ball_optimum.mistake(
-    "The step size is that of the averaged form; the velocity here has no factor (1 - beta).",
-    hint="Without (1 - beta) the velocity is larger by 1 / (1 - beta), and lr smaller by as much.",
-)
-def step_of_averaged_form(mu, L):
-    lr, beta = heavy_ball_optimum.reference(mu, L)
-    return lr / (1 - beta), beta
-
-
-@heavy_ball_optimum.mistake(
-    "These are Nesterov's numbers: lr = 1 / L, and a beta that is not squared.",
-    hint="The heavy ball takes no look at the gradient ahead; its best step is longer.",
-)
-def numbers_of_nesterov(mu, L):
-    return 1 / L, heavy_ball_optimum.reference(mu, L)[1] ** 0.5
-
-
-@heavy_ball_optimum.mistake(
-    "The two answers are in the wrong order: lr comes first, then beta.",
-    hint="The last line is return lr, beta.",
-)
-def order_swapped(mu, L):
-    lr, beta = heavy_ball_optimum.reference(mu, L)
-    return beta, lr
-
-
-@heavy_ball_optimum.mistake(
-    "The step size is 1 / L; with momentum a longer one is best.",
-    hint="Solve 1 - sqrt(lr * mu) = sqrt(lr * L) - 1 for sqrt(lr): mu has a say in it.",
-)
-def step_of_one_over_L(mu, L):
-    return 1 / L, heavy_ball_optimum.reference(mu, L)[1]
-
-
-@heavy_ball_optimum.mistake(
-    "The 2 is not squared: sqrt(lr) is 2 / (sqrt(L) + sqrt(mu)), and lr its square.",
-    hint="Above the fraction stands 2 ** 2.",
-)
-def two_not_squared(mu, L):
-    lr, beta = heavy_ball_optimum.reference(mu, L)
-    return lr / 2, beta
-
-
-@heavy_ball_optimum.mistake(
-    "beta has the curvatures where their square roots belong.",
-    hint="Put your lr into (1 - sqrt(lr * mu)) ** 2: the roots stay.",
-)
-def beta_without_roots(mu, L):
-    return heavy_ball_optimum.reference(mu, L)[0], ((L - mu) / (L + mu)) ** 2

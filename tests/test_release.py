@@ -16,6 +16,7 @@ from autograder.build import build, out_of_step
 from autograder.bundle import write_bundles
 from autograder.catalog import find_set
 from autograder.exercise import Mistake
+from autograder.freeze import says_the_same
 from autograder.lint import released_leaks
 from autograder.project import Project, find_project
 from autograder.source import bodies, own_bodies
@@ -60,6 +61,13 @@ def test_last_digits_of_another_processor_are_no_change(copy: Project) -> None:
         assert out_of_step(copy, ["gradient"]) == ([] if same else ["gradient/checks.json"])
         build(copy, ["gradient"], database=False)
         assert (checks.read_text("utf-8") == changed) is same
+
+
+@pytest.mark.parametrize(("left", "same"), [(1.4e-17, True), (1e-6, False)])
+def test_what_rounding_leaves_of_nothing_is_no_change(left: float, same: bool) -> None:
+    """Of a list of arrays one may be sums that are 0 but for rounding, which differs there."""
+    one, other = ([{"data": [0.3, -0.1]}, {"data": [2.8e-17, n]}] for n in (-left, left))
+    assert says_the_same(json.dumps(one), json.dumps(other)) is same
 
 
 def test_a_build_is_byte_identical_twice(tmp_path: Path) -> None:
