@@ -26,14 +26,9 @@ def _averages(rng, d: int, t: int, beta1: float, beta2: float, size: float = 1.0
     )
 
 
-def _betas(rng) -> dict:
-    """Averaging factors that are not the defaults, and that differ."""
-    return dict(beta1=rng.uniform(0.5, 0.85), beta2=rng.uniform(0.9, 0.99))
-
-
 def _adam_case(rng, t: int, *, size: float = 1.0, **more) -> dict:
-    """Step t of Adam, with hyperparameters of its own."""
-    d, betas = rng.integers(2, 5), _betas(rng)
+    """Step t of Adam, with hyperparameters of its own; the betas differ."""
+    d, betas = rng.integers(2, 5), dict(beta1=rng.uniform(0.5, 0.85), beta2=rng.uniform(0.9, 0.99))
     here = _here(rng, d, size)
     averages = _averages(rng, d, t, **betas, size=size)
     return dict(**here, **averages, t=t, lr=rng.uniform(0.05, 0.5), **betas, **more)
@@ -872,7 +867,7 @@ def _decayed(rng, case: dict) -> dict:
 @adamw_step.cases
 def adamw_mid_run(rng):
     """A step in mid run, with a strong decay."""
-    return _decayed(rng, _adam_case(rng, int(rng.integers(3, 12))))
+    return _decayed(rng, adam_mid_run(rng))
 
 
 @adamw_step.cases
@@ -885,23 +880,19 @@ def adamw_first_and_second_step(rng):
 @adamw_step.cases
 def default_decay(rng):
     """The default weight_decay, on large parameters."""
-    case = _adam_case(rng, int(rng.integers(3, 12)))
+    case = adam_mid_run(rng)
     return {**case, "theta": _signed(rng, len(case["theta"]), 3.0, 9.0)}
 
 
 @adamw_step.cases
 def adamw_large_eps(rng):
     """An eps that is no longer tiny beside the root."""
-    return _decayed(rng, _adam_case(rng, int(rng.integers(2, 8)), eps=_large_eps(rng)))
+    return _decayed(rng, adam_large_eps(rng))
 
 
-def adamw_eps_inside_root(
-    theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2
-):
-    m = beta1 * m + (1 - beta1) * grad
-    v = beta2 * v + (1 - beta2) * grad**2
-    size = np.sqrt(v / (1 - beta2**t) + eps)
-    return theta * (1 - lr * weight_decay) - lr * m / (1 - beta1**t) / size, m, v
+def _adam_with(mistake):
+    """adam_step as somebody with this mistake has it."""
+    return next(known.wrong for known in adam_step.mistakes if known.name == mistake)
 
 
 adamw_step.slips(
@@ -955,13 +946,12 @@ adamw_step.slips(
         hint="0.01 is the default; use the argument.",
     ),
     adamw_no_bias_correction=slip(
-        # So late that a correction would change nothing.
-        {"t, lr, beta1": "10**9, lr, beta1"},
+        {"adam_step": "_adam_with('adam_no_bias_correction')"},
         "Adam's averages are not bias-corrected.",
         hint="m and v start at zero; divide by 1 - beta ** t, or call your adam_step.",
     ),
     adamw_eps_inside_root=slip(
-        adamw_eps_inside_root,
+        {"adam_step": "_adam_with('adam_eps_inside_root')"},
         "eps is inside the root; it belongs beside it: sqrt(v_hat) + eps.",
         hint="Take the root first, or call your adam_step.",
     ),

@@ -148,11 +148,10 @@ sigmoid.slips(
 )
 
 
-for shortcut in ("errstate", "seterr", "filterwarnings"):
-    sigmoid.remark(
-        "A warning that is silenced is still an overflow: with exp(-|z|) there is none to silence.",
-        uses=shortcut,
-    )
+sigmoid.remark(
+    "A warning that is silenced is still an overflow: with exp(-|z|) there is none to silence.",
+    uses=("errstate", "seterr", "filterwarnings"),
+)
 sigmoid.remark(
     "scipy.special.expit is this function, stable at both ends; now you know what is inside.",
     uses="expit",
@@ -366,10 +365,10 @@ bce_with_logits.slips(
 )
 
 
-for shortcut in ("log_loss", "binary_cross_entropy_with_logits", "BCEWithLogitsLoss"):
-    bce_with_logits.remark(
-        "The library gives the number; the formula is one line of NumPy.", uses=shortcut
-    )
+bce_with_logits.remark(
+    "The library gives the number; the formula is one line of NumPy.",
+    uses=("log_loss", "binary_cross_entropy_with_logits", "BCEWithLogitsLoss"),
+)
 
 
 @exercise(
@@ -1796,11 +1795,10 @@ cross_entropy.slips(
 )
 
 
-for shortcut in ("log_loss", "CrossEntropyLoss", "log_softmax"):
-    cross_entropy.remark(
-        "The library gives the number; with your own log_sum_exp it is two lines of NumPy.",
-        uses=shortcut,
-    )
+cross_entropy.remark(
+    "The library gives the number; with your own log_sum_exp it is two lines of NumPy.",
+    uses=("log_loss", "CrossEntropyLoss", "log_softmax"),
+)
 
 
 @exercise(

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterable
-from itertools import islice, pairwise
+from itertools import islice, pairwise, repeat
 
 import numpy as np
 
@@ -272,13 +272,6 @@ def blocks_shuffled(n, batch_size, rng):
     return [np.arange(start, min(start + batch_size, n)) for start in starts]
 
 
-def never_ends(n, batch_size, rng):
-    while True:
-        order = rng.permutation(n)
-        for start in range(0, n, batch_size):
-            yield order[start : start + batch_size]
-
-
 minibatches.slips(
     with_replacement=slip(
         {"rng.permutation(n)": "rng.integers(0, n, n)"},
@@ -346,7 +339,9 @@ minibatches.slips(
         "gives another order.",
     ),
     never_ends=slip(
-        never_ends,
+        lambda n, batch_size, rng: (
+            batch for _ in repeat(None) for batch in minibatches.reference(n, batch_size, rng)
+        ),
         "The batches never end; one call is one epoch.",
         hint="Leave out the loop that starts over: sgd asks for the next epoch by calling again.",
     ),
@@ -1186,8 +1181,7 @@ def down_to_zero(rng):
 @cosine_decay.cases
 def down_to_a_floor(rng):
     """lr_min is not zero."""
-    t_max = rng.integers(10, 60)
-    lr0 = rng.uniform(0.2, 1)
+    t_max, lr0 = rng.integers(10, 60), rng.uniform(0.2, 1)
     t = rng.integers(2, t_max - 1)
     return dict(lr0=lr0, t=t, t_max=t_max, lr_min=lr0 * rng.uniform(0.05, 0.4))
 
