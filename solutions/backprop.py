@@ -3638,128 +3638,91 @@ def slopes_of_zero(rng):
         yield dict(f=f, theta=theta, grad=claim)
 
 
-def _relative_steps(theta: Array) -> Array:
-    return 1e-5 * np.abs(theta)
-
-
-def _measured(f: Callable, theta: Array, h: float | None = None) -> Array:
-    """Central differences, each component with a step that fits its size, or all with h."""
-    steps = _relative_steps(theta) if h is None else np.full(len(theta), h)
-    rise = np.array([f(theta + step) - f(theta - step) for step in np.diag(steps)])
-    return rise / (2 * steps)
-
-
-def _errors(f: Callable, theta: Array, claim: Array) -> Array:
-    return np.abs(_measured(f, theta) - claim)
-
-
-def _far_apart(measured: Array, claim: Array) -> Array:
-    """Whether the two differ by half a hundredth of the larger one."""
-    return np.abs(measured - claim) > 0.005 * np.maximum(np.abs(measured), np.abs(claim))
-
-
-def one_sided_and_absolute(f, theta, grad):
-    start = f(theta)
-    ahead = np.array([f(theta + 1e-6 * unit) for unit in np.eye(len(theta))])
-    return np.flatnonzero(np.abs((ahead - start) / 1e-6 - grad) > 1e-4)
-
-
-def too_loose(f, theta, grad):
-    measured = _measured(f, theta)
-    larger = np.maximum(np.abs(measured), np.abs(grad))
-    return np.flatnonzero(np.abs(measured - grad) > np.maximum(0.1 * larger, 1e-4 / np.abs(theta)))
-
-
-def all_or_none(f, theta, grad):
-    measured = _measured(f, theta)
-    off = np.linalg.norm(measured - grad) > 0.005 * np.linalg.norm(grad)
-    return np.arange(len(grad)) if off else np.zeros(0, dtype=int)
-
-
-def divided_by_h(f, theta, grad):
-    measured = 2 * _measured(f, theta)
-    noise = 1e-4 / np.abs(theta)
-    return np.flatnonzero(_far_apart(measured, grad) & (np.abs(measured - grad) > noise))
-
-
-def all_moved_at_once(f, theta, grad):
-    h = _relative_steps(theta)
-    return np.flatnonzero(_far_apart((f(theta + h) - f(theta - h)) / (2 * h), grad))
-
+_TOLERANCE = "max(0.005 * max(abs(measured), abs(claim)), 10 * noise)"
 
 suspects.slips(
     same_tiny_step=slip(
-        lambda f, theta, grad: np.flatnonzero(_far_apart(_measured(f, theta, 1e-12), grad)),
+        {"1e-5 * abs(theta[i])": "1e-12", "10 * noise": "0.0"},
         "The same tiny step is used for every component: a large one does not even notice it.",
         hint="1000 + 1e-12 has lost most of the step to rounding, and f loses the rest. Let h "
         "follow the size of theta[i].",
     ),
     same_long_step=slip(
-        lambda f, theta, grad: np.flatnonzero(_far_apart(_measured(f, theta, 1e-2), grad)),
+        {"1e-5 * abs(theta[i])": "1e-2", "10 * noise": "0.0"},
         "The same long step is used for every component: it leaps over what a small one does.",
         hint="For theta[i] = 0.001 a step of 0.01 is ten times its size. Let h follow the size.",
     ),
     absolute_tolerance=slip(
-        lambda f, theta, grad: np.flatnonzero(_errors(f, theta, grad) > 1e-3),
+        {_TOLERANCE: "1e-3"},
         "One tolerance in absolute numbers serves all: small derivatives are never wrong for it, "
         "or large ones always.",
         hint="Compare the difference with the size of the two numbers.",
     ),
     one_sided_and_absolute=slip(
-        one_sided_and_absolute,
+        {
+            "1e-5 * abs(theta[i])": "1e-6",
+            "theta - step": "theta",
+            "2 * step[i]": "step[i]",
+            _TOLERANCE: "1e-4",
+        },
         "A one-sided difference is compared with a tolerance in absolute numbers.",
         hint="The central difference is far more exact; and what counts is the difference beside "
         "the size of the two numbers.",
     ),
     signs_alone=slip(
-        lambda f, theta, grad: np.flatnonzero(_measured(f, theta) * grad < 0),
+        {f"abs(measured - claim) > {_TOLERANCE}": "measured * claim < 0"},
         "Only signs are compared; a wrong factor has the right sign.",
         hint="Compare sizes too.",
     ),
     equal_to_the_last_digit=slip(
-        lambda f, theta, grad: np.flatnonzero(_measured(f, theta) != grad),
+        {f"abs(measured - claim) > {_TOLERANCE}": "measured != claim"},
         "Measured and claimed are expected to be equal to the last digit; a difference quotient "
         "never is.",
         hint="It has some ten digits at best. Two hundredths are asked for.",
     ),
     no_floor_for_noise=slip(
-        lambda f, theta, grad: np.flatnonzero(_errors(f, theta, grad) > 0.005 * np.abs(grad)),
+        {_TOLERANCE: "0.005 * abs(claim)"},
         "The tolerance is relative alone: where the derivative is 0, the noise of the measurement "
         "is taken for an error.",
         hint="Beside a claim of 0 every difference is infinitely large. How large is the noise of "
         "the quotient, 1e-16 * abs(f) / h?",
     ),
     too_loose=slip(
-        too_loose,
+        {"0.005": "0.1", "10 * noise": "1e-4 / abs(theta[i])"},
         "The tolerance is too loose: errors of a few hundredths pass.",
         hint="Errors are of two hundredths at least, so a tolerance of half a hundredth tells "
         "them.",
     ),
     measured_by_the_largest=slip(
-        lambda f, theta, grad: np.flatnonzero(
-            _errors(f, theta, grad) > 0.005 * np.max(np.abs(grad))
-        ),
+        {_TOLERANCE: "0.005 * np.max(np.abs(grad))"},
         "Every difference is compared with the largest derivative: small ones are never wrong for "
         "it.",
         hint="The components differ in size by millions; each has its own measure.",
     ),
     all_or_none=slip(
-        all_or_none,
+        {
+            "accused = []": "accused, off = np.arange(len(grad)), []",
+            f"if abs(measured - claim) > {_TOLERANCE}:\n": "off.append(measured - claim)\n",
+            "            accused.append(i)\n": (
+                "    if np.linalg.norm(off) <= 0.005 * np.linalg.norm(grad):\n"
+                "        accused = []\n"
+            ),
+        },
         "The length of the whole vector decides: it says whether something is wrong, not what.",
         hint="Compare component by component.",
     ),
     divided_by_h=slip(
-        divided_by_h,
+        {"2 * step[i]": "step[i]", "10 * noise": "1e-4 / abs(theta[i])"},
         "The central difference is divided by h; the two points are 2 h apart.",
         hint="(f(theta + h) - f(theta - h)) / (2 h).",
     ),
     one_array_under_two_names=slip(
-        lambda f, theta, grad: np.flatnonzero(_far_apart(np.zeros(len(theta)), grad)),
+        {"theta + step": "theta", "theta - step": "theta", "10 * noise": "0.0"},
         "Forward and back are the same array: both steps are written into theta, and cancel.",
         hint="plus = theta makes a second name, not a second array: theta.copy().",
     ),
     all_moved_at_once=slip(
-        all_moved_at_once,
+        {"[i] = 1e-5 * abs(theta[i])": "[:] = 1e-5 * np.abs(theta)", "10 * noise": "0.0"},
         "All components are accused, the right ones too.",
         hint="Are all of them moved at once? Move theta[i] alone. Or is nothing forgiven? No "
         "measurement agrees to the last digit.",
@@ -3770,14 +3733,12 @@ suspects.slips(
         hint="Print one measured derivative beside its claim, and what you forgive beside both.",
     ),
     right_ones_instead=slip(
-        lambda f, theta, grad: np.setdiff1d(
-            np.arange(len(grad)), suspects.reference(f, theta, grad)
-        ),
+        {"claim) >": "claim) <="},
         "These are the right ones; asked for are the wrong ones.",
         hint="Turn the comparison round.",
     ),
     true_and_false_for_indices=slip(
-        lambda f, theta, grad: np.isin(np.arange(len(grad)), suspects.reference(f, theta, grad)),
+        {"np.array(accused, dtype=int)": "np.isin(np.arange(len(grad)), accused)"},
         "The answer is a row of True and False; asked for are the indices.",
         hint="np.flatnonzero gives the places of the True ones.",
     ),
