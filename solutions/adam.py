@@ -3,6 +3,7 @@
 import numpy as np
 
 from autograder.exercise import Case, exercise
+from autograder.slips import slip
 
 Array = np.ndarray
 
@@ -10,6 +11,11 @@ Array = np.ndarray
 def _signed(rng, d: int, low: float = 0.5, high: float = 3.0) -> Array:
     """Numbers of either sign, none of them near zero."""
     return rng.choice([-1.0, 1.0], d) * rng.uniform(low, high, d)
+
+
+def _here(rng, d: int, size: float = 1.0) -> dict:
+    """Where a step begins, and the gradient there, about `size`."""
+    return dict(theta=rng.normal(size=d), grad=size * _signed(rng, d))
 
 
 def _averages(rng, d: int, t: int, beta1: float, beta2: float, size: float = 1.0) -> dict:
@@ -20,23 +26,12 @@ def _averages(rng, d: int, t: int, beta1: float, beta2: float, size: float = 1.0
     )
 
 
-def _betas(rng) -> dict:
-    """Averaging factors that are not the defaults, and that differ."""
-    return dict(beta1=float(rng.uniform(0.5, 0.85)), beta2=float(rng.uniform(0.9, 0.99)))
-
-
-def _adam_case(rng, t: int, *, size: float = 1.0, eps: float | None = None) -> dict:
-    """Step t of Adam, with hyperparameters of its own."""
-    d, betas = int(rng.integers(2, 5)), _betas(rng)
-    case = dict(
-        theta=rng.normal(size=d),
-        grad=size * _signed(rng, d),
-        **_averages(rng, d, t, **betas, size=size),
-        t=t,
-        lr=float(rng.uniform(0.05, 0.5)),
-        **betas,
-    )
-    return case if eps is None else {**case, "eps": eps}
+def _adam_case(rng, t: int, *, size: float = 1.0, **more) -> dict:
+    """Step t of Adam, with hyperparameters of its own; the betas differ."""
+    d, betas = rng.integers(2, 5), dict(beta1=rng.uniform(0.5, 0.85), beta2=rng.uniform(0.9, 0.99))
+    here = _here(rng, d, size)
+    averages = _averages(rng, d, t, **betas, size=size)
+    return dict(**here, **averages, t=t, lr=rng.uniform(0.05, 0.5), **betas, **more)
 
 
 def _tiny(args: dict) -> Case:
@@ -44,9 +39,14 @@ def _tiny(args: dict) -> Case:
     return Case(args, atol=1e-25)
 
 
+def _three_tiny_one_flat(rng) -> Array:
+    """Slopes about as small as the default eps, and one that is zero."""
+    return 1e-8 * np.append(_signed(rng, 3), 0.0)
+
+
 def _large_eps(rng) -> float:
     """So large that it matters where it stands."""
-    return float(rng.uniform(0.1, 1.0))
+    return rng.uniform(0.1, 1.0)
 
 
 @exercise(
@@ -83,17 +83,16 @@ def normalized_step(theta: Array, grad: Array, lr: float, eps: float = 1e-8) -> 
 @normalized_step.cases
 def slopes_of_many_sizes(rng):
     """Components of very different sizes."""
-    d = int(rng.integers(3, 6))
+    d = rng.integers(3, 6)
     grad = _signed(rng, d) * 10.0 ** rng.integers(0, 5, d)
-    return dict(theta=rng.normal(size=d), grad=grad, lr=float(rng.uniform(0.05, 0.5)))
+    return dict(theta=rng.normal(size=d), grad=grad, lr=rng.uniform(0.05, 0.5))
 
 
 @normalized_step.cases
 def normalized_large_eps(rng):
     """An eps as large as the gradient: small components move less than lr."""
-    d = int(rng.integers(2, 5))
-    lr = float(rng.uniform(0.05, 0.5))
-    return dict(theta=rng.normal(size=d), grad=_signed(rng, d), lr=lr, eps=_large_eps(rng))
+    d, lr = rng.integers(2, 5), rng.uniform(0.05, 0.5)
+    return dict(**_here(rng, d), lr=lr, eps=_large_eps(rng))
 
 
 @normalized_step.cases
@@ -101,88 +100,63 @@ def flat_component(rng):
     """One component of the gradient is zero."""
     grad = _signed(rng, 4)
     grad[rng.integers(4)] = 0.0
-    return dict(theta=rng.normal(size=4), grad=grad, lr=float(rng.uniform(0.05, 0.5)))
+    return dict(theta=rng.normal(size=4), grad=grad, lr=rng.uniform(0.05, 0.5))
 
 
-@normalized_step.mistake(
-    "The gradient is divided by its length as a whole, not component by component.",
-    hint="np.linalg.norm is one number for all; here each component is divided by its own size.",
+normalized_step.slips(
+    whole_length=slip(
+        {"np.abs(grad)": "np.linalg.norm(grad)"},
+        "The gradient is divided by its length as a whole, not component by component.",
+        hint="np.linalg.norm is one number for all; here each component is divided by its own "
+        "size.",
+    ),
+    whole_length_alone=slip(
+        {"(np.abs(grad) + eps)": "np.linalg.norm(grad)"},
+        "The gradient is divided by its length as a whole, and eps is left out.",
+        hint="np.linalg.norm is one number for all; here each component has a size, and an eps, of "
+        "its own.",
+    ),
+    normalized_uphill=slip(
+        {"theta - lr": "theta + lr"},
+        "The step goes uphill: the normalised gradient is added to theta.",
+        hint="Dividing by the size keeps the sign, and the gradient points up.",
+    ),
+    divided_by_square=slip(
+        {"np.abs(grad)": "grad**2"},
+        "The gradient is divided by its square: the steeper the slope, the smaller the step.",
+        hint="A number divided by its own size is +1 or -1. Is 3 / 3 ** 2?",
+    ),
+    sign_lost=slip(
+        {"lr * grad": "lr * np.abs(grad)"},
+        "The sign is lost: every component moves the same way.",
+        hint="Only what you divide by is a size; above it stands grad with its sign.",
+    ),
+    normalized_eps_left_out=slip(
+        {"(np.abs(grad) + eps)": "np.abs(grad)"},
+        "eps is left out of the division.",
+        hint="Zero divided by zero is nan. What does eps do to the sum below the fraction?",
+    ),
+    sign_alone=slip(
+        {"grad / (np.abs(grad) + eps)": "np.sign(grad)"},
+        "This is the sign of the gradient: eps has no say in it.",
+        hint="With a large eps a small component moves by less than lr; np.sign cannot know that.",
+    ),
+    eps_inside_size=slip(
+        {"(np.abs(grad) + eps)": "np.abs(grad + eps)"},
+        "eps is added inside the size: |g + eps| in place of |g| + eps.",
+        hint="Take the size first, then add eps to it.",
+    ),
+    normalized_eps_inside_root=slip(
+        {"(np.abs(grad) + eps)": "np.sqrt(grad**2 + eps)"},
+        "eps is under a root with the square; it belongs beside the size: |g| + eps.",
+        hint="sqrt(g ** 2 + eps) and |g| + eps differ once eps is no longer tiny.",
+    ),
+    normalized_without_lr=slip(
+        {"lr * grad": "grad"},
+        "lr is left out: every component moves by about 1.",
+        hint="Dividing by the size leaves +1 or -1; lr says how far that is.",
+    ),
 )
-def whole_length(theta, grad, lr, eps=1e-8):
-    return theta - lr * grad / (np.linalg.norm(grad) + eps)
-
-
-@normalized_step.mistake(
-    "The gradient is divided by its length as a whole, and eps is left out.",
-    hint="np.linalg.norm is one number for all; here each component has a size, and an eps, of "
-    "its own.",
-)
-def whole_length_alone(theta, grad, lr, eps=1e-8):
-    return theta - lr * grad / np.linalg.norm(grad)
-
-
-@normalized_step.mistake(
-    "The step goes uphill: the normalised gradient is added to theta.",
-    hint="Dividing by the size keeps the sign, and the gradient points up.",
-)
-def normalized_uphill(theta, grad, lr, eps=1e-8):
-    return theta + lr * grad / (np.abs(grad) + eps)
-
-
-@normalized_step.mistake(
-    "The gradient is divided by its square: the steeper the slope, the smaller the step.",
-    hint="A number divided by its own size is +1 or -1. Is 3 / 3 ** 2?",
-)
-def divided_by_square(theta, grad, lr, eps=1e-8):
-    return theta - lr * grad / (grad**2 + eps)
-
-
-@normalized_step.mistake(
-    "The sign is lost: every component moves the same way.",
-    hint="Only what you divide by is a size; above it stands grad with its sign.",
-)
-def sign_lost(theta, grad, lr, eps=1e-8):
-    return theta - lr * np.abs(grad) / (np.abs(grad) + eps)
-
-
-@normalized_step.mistake(
-    "eps is left out of the division.",
-    hint="Zero divided by zero is nan. What does eps do to the sum below the fraction?",
-)
-def normalized_eps_left_out(theta, grad, lr, eps=1e-8):
-    return theta - lr * grad / np.abs(grad)
-
-
-@normalized_step.mistake(
-    "This is the sign of the gradient: eps has no say in it.",
-    hint="With a large eps a small component moves by less than lr; np.sign cannot know that.",
-)
-def sign_alone(theta, grad, lr, eps=1e-8):
-    return theta - lr * np.sign(grad)
-
-
-@normalized_step.mistake(
-    "eps is added inside the size: |g + eps| in place of |g| + eps.",
-    hint="Take the size first, then add eps to it.",
-)
-def eps_inside_size(theta, grad, lr, eps=1e-8):
-    return theta - lr * grad / np.abs(grad + eps)
-
-
-@normalized_step.mistake(
-    "eps is under a root with the square; it belongs beside the size: |g| + eps.",
-    hint="sqrt(g ** 2 + eps) and |g| + eps differ once eps is no longer tiny.",
-)
-def normalized_eps_inside_root(theta, grad, lr, eps=1e-8):
-    return theta - lr * grad / np.sqrt(grad**2 + eps)
-
-
-@normalized_step.mistake(
-    "lr is left out: every component moves by about 1.",
-    hint="Dividing by the size leaves +1 or -1; lr says how far that is.",
-)
-def normalized_without_lr(theta, grad, lr, eps=1e-8):
-    return theta - grad / (np.abs(grad) + eps)
 
 
 @exercise(
@@ -223,136 +197,95 @@ def adagrad_step(
 @adagrad_step.cases
 def accumulated(rng):
     """A step in mid run: the accumulator holds the squares of many steps."""
-    d = int(rng.integers(2, 5))
-    accumulator = rng.uniform(2, 20, d)
-    lr = float(rng.uniform(0.2, 1.0))
-    return dict(theta=rng.normal(size=d), grad=_signed(rng, d), accumulator=accumulator, lr=lr)
+    d = rng.integers(2, 5)
+    accumulator, lr = rng.uniform(2, 20, d), rng.uniform(0.2, 1.0)
+    return dict(**_here(rng, d), accumulator=accumulator, lr=lr)
 
 
 @adagrad_step.cases
 def adagrad_first_and_second_step(rng):
     """The first step, from an accumulator of zeros, and one soon after it."""
     for accumulator in (np.zeros(3), rng.uniform(0.5, 2, 3)):
-        lr = float(rng.uniform(0.2, 1.0))
-        yield dict(theta=rng.normal(size=3), grad=_signed(rng, 3), accumulator=accumulator, lr=lr)
+        lr = rng.uniform(0.2, 1.0)
+        yield dict(**_here(rng, 3), accumulator=accumulator, lr=lr)
 
 
 @adagrad_step.cases
 def adagrad_large_eps(rng):
     """An eps that is no longer tiny beside the root."""
-    d = int(rng.integers(2, 5))
-    return dict(
-        theta=rng.normal(size=d),
-        grad=_signed(rng, d),
-        accumulator=rng.uniform(0.5, 4, d),
-        lr=float(rng.uniform(0.2, 1.0)),
-        eps=_large_eps(rng),
-    )
+    d = rng.integers(2, 5)
+    case = dict(**_here(rng, d), accumulator=rng.uniform(0.5, 4, d), lr=rng.uniform(0.2, 1.0))
+    return {**case, "eps": _large_eps(rng)}
 
 
 @adagrad_step.cases
 def adagrad_tiny_slopes(rng):
     """Gradients about as small as the default eps, and one component that has seen none."""
-    grad = 1e-8 * np.append(_signed(rng, 3), 0.0)
-    accumulator = (1e-8 * np.append(_signed(rng, 3), 0.0)) ** 2
-    lr = float(rng.uniform(0.2, 1.0))
+    grad, accumulator = _three_tiny_one_flat(rng), _three_tiny_one_flat(rng) ** 2
+    lr = rng.uniform(0.2, 1.0)
     return _tiny(dict(theta=rng.normal(size=4), grad=grad, accumulator=accumulator, lr=lr))
 
 
-@adagrad_step.mistake(
-    "theta moves before this step's gradient is in the sum.",
-    hint="From an accumulator of zeros that divides by eps alone. Update the sum first.",
+adagrad_step.slips(
+    old_sum_used=slip(
+        {"accumulator = accumulator": "new = accumulator", "eps), accumulator": "eps), new"},
+        "theta moves before this step's gradient is in the sum.",
+        hint="From an accumulator of zeros that divides by eps alone. Update the sum first.",
+    ),
+    old_sum_returned=slip(
+        {"accumulator = accumulator": "new = accumulator", "np.sqrt(accumulator)": "np.sqrt(new)"},
+        "The step is right, but the accumulator that comes back is the old one.",
+        hint="The next step needs the sum that has this gradient in it.",
+    ),
+    sum_replaced=slip(
+        {"accumulator + grad**2": "grad**2"},
+        "The accumulator is replaced by this step's square; AdaGrad adds it to the old sum.",
+        hint="Without the sum every step is about lr, as in normalized_step.",
+    ),
+    adagrad_not_squared=slip(
+        {"grad**2": "grad"},
+        "The gradient is summed without being squared.",
+        hint="Slopes of opposite sign must not cancel: what is summed is grad ** 2.",
+    ),
+    adagrad_root_missing=slip(
+        {"np.sqrt(accumulator)": "accumulator"},
+        "The root is missing: the gradient is divided by a sum of squares.",
+        hint="grad has units, grad ** 2 their square; the root brings them back together.",
+    ),
+    adagrad_eps_inside_root=slip(
+        {"(np.sqrt(accumulator) + eps)": "np.sqrt(accumulator + eps)"},
+        "eps is inside the root; it belongs beside it: sqrt(sum) + eps.",
+        hint="Inside, an eps of 1e-8 counts as 1e-4 where the sum is tiny.",
+    ),
+    adagrad_eps_left_out=slip(
+        {"(np.sqrt(accumulator) + eps)": "np.sqrt(accumulator)"},
+        "eps is left out: a component that has seen no slope gives 0 / 0.",
+        hint="Add eps to the root before you divide.",
+    ),
+    one_sum_for_all=slip(
+        {"grad**2": "grad @ grad"},
+        "One sum is kept for all components; each needs its own.",
+        hint="grad @ grad is one number. What you accumulate has the shape of theta.",
+    ),
+    adagrad_uphill=slip(
+        {"theta - lr": "theta + lr"},
+        "The step goes uphill: it is added to theta.",
+        hint="The gradient points where the loss rises, however it is scaled.",
+    ),
+    root_returned=slip(
+        {
+            "accumulator + grad**2": "np.sqrt(accumulator + grad**2)",
+            "np.sqrt(accumulator)": "accumulator",
+        },
+        "What comes back is the root of the sum; the next step adds a square to it.",
+        hint="Keep the sum of squares as it is, and take its root only where you divide.",
+    ),
+    adagrad_answers_swapped=slip(
+        {"return theta": "return accumulator, theta", "eps), accumulator": "eps)"},
+        "The two answers are in the wrong order: theta comes first, then the accumulator.",
+        hint="The last line is return theta, accumulator.",
+    ),
 )
-def old_sum_used(theta, grad, accumulator, lr, eps=1e-8):
-    return theta - lr * grad / (np.sqrt(accumulator) + eps), accumulator + grad**2
-
-
-@adagrad_step.mistake(
-    "The step is right, but the accumulator that comes back is the old one.",
-    hint="The next step needs the sum that has this gradient in it.",
-)
-def old_sum_returned(theta, grad, accumulator, lr, eps=1e-8):
-    return theta - lr * grad / (np.sqrt(accumulator + grad**2) + eps), accumulator
-
-
-@adagrad_step.mistake(
-    "The accumulator is replaced by this step's square; AdaGrad adds it to the old sum.",
-    hint="Without the sum every step is about lr, as in normalized_step.",
-)
-def sum_replaced(theta, grad, accumulator, lr, eps=1e-8):
-    accumulator = grad**2
-    return theta - lr * grad / (np.sqrt(accumulator) + eps), accumulator
-
-
-@adagrad_step.mistake(
-    "The gradient is summed without being squared.",
-    hint="Slopes of opposite sign must not cancel: what is summed is grad ** 2.",
-)
-def adagrad_not_squared(theta, grad, accumulator, lr, eps=1e-8):
-    accumulator = accumulator + grad
-    return theta - lr * grad / (np.sqrt(accumulator) + eps), accumulator
-
-
-@adagrad_step.mistake(
-    "The root is missing: the gradient is divided by a sum of squares.",
-    hint="grad has units, grad ** 2 their square; the root brings them back together.",
-)
-def adagrad_root_missing(theta, grad, accumulator, lr, eps=1e-8):
-    accumulator = accumulator + grad**2
-    return theta - lr * grad / (accumulator + eps), accumulator
-
-
-@adagrad_step.mistake(
-    "eps is inside the root; it belongs beside it: sqrt(sum) + eps.",
-    hint="Inside, an eps of 1e-8 counts as 1e-4 where the sum is tiny.",
-)
-def adagrad_eps_inside_root(theta, grad, accumulator, lr, eps=1e-8):
-    accumulator = accumulator + grad**2
-    return theta - lr * grad / np.sqrt(accumulator + eps), accumulator
-
-
-@adagrad_step.mistake(
-    "eps is left out: a component that has seen no slope gives 0 / 0.",
-    hint="Add eps to the root before you divide.",
-)
-def adagrad_eps_left_out(theta, grad, accumulator, lr, eps=1e-8):
-    accumulator = accumulator + grad**2
-    return theta - lr * grad / np.sqrt(accumulator), accumulator
-
-
-@adagrad_step.mistake(
-    "One sum is kept for all components; each needs its own.",
-    hint="grad @ grad is one number. What you accumulate has the shape of theta.",
-)
-def one_sum_for_all(theta, grad, accumulator, lr, eps=1e-8):
-    accumulator = accumulator + grad @ grad
-    return theta - lr * grad / (np.sqrt(accumulator) + eps), accumulator
-
-
-@adagrad_step.mistake(
-    "The step goes uphill: it is added to theta.",
-    hint="The gradient points where the loss rises, however it is scaled.",
-)
-def adagrad_uphill(theta, grad, accumulator, lr, eps=1e-8):
-    accumulator = accumulator + grad**2
-    return theta + lr * grad / (np.sqrt(accumulator) + eps), accumulator
-
-
-@adagrad_step.mistake(
-    "What comes back is the root of the sum; the next step adds a square to it.",
-    hint="Keep the sum of squares as it is, and take its root only where you divide.",
-)
-def root_returned(theta, grad, accumulator, lr, eps=1e-8):
-    root = np.sqrt(accumulator + grad**2)
-    return theta - lr * grad / (root + eps), root
-
-
-@adagrad_step.mistake(
-    "The two answers are in the wrong order: theta comes first, then the accumulator.",
-    hint="The last line is return theta, accumulator.",
-)
-def adagrad_answers_swapped(theta, grad, accumulator, lr, eps=1e-8):
-    return adagrad_step.reference(theta, grad, accumulator, lr, eps)[::-1]
 
 
 adagrad_step.remark(
@@ -400,160 +333,102 @@ def rmsprop_step(
 @rmsprop_step.cases
 def rmsprop_mid_run(rng):
     """A step in mid run: v holds an average already."""
-    d = int(rng.integers(2, 5))
-    return dict(
-        theta=rng.normal(size=d),
-        grad=_signed(rng, d),
-        v=rng.uniform(0.3, 4, d),
-        lr=float(rng.uniform(0.1, 0.5)),
-        beta=float(rng.uniform(0.6, 0.9)),
-    )
+    d = rng.integers(2, 5)
+    here, v = _here(rng, d), rng.uniform(0.3, 4, d)
+    return dict(**here, v=v, lr=rng.uniform(0.1, 0.5), beta=rng.uniform(0.6, 0.9))
 
 
 @rmsprop_step.cases
 def from_zeros_on(rng):
     """The first step, from zeros, and a later one with the same beta."""
-    beta = float(rng.uniform(0.6, 0.9))
+    beta = rng.uniform(0.6, 0.9)
     for v in (np.zeros(3), rng.uniform(0.3, 2, 3)):
-        lr = float(rng.uniform(0.1, 0.5))
-        yield dict(theta=rng.normal(size=3), grad=_signed(rng, 3), v=v, lr=lr, beta=beta)
+        lr = rng.uniform(0.1, 0.5)
+        yield dict(**_here(rng, 3), v=v, lr=lr, beta=beta)
 
 
 @rmsprop_step.cases
 def rmsprop_large_eps(rng):
     """An eps that is no longer tiny beside the root."""
-    d = int(rng.integers(2, 5))
-    return dict(
-        theta=rng.normal(size=d),
-        grad=_signed(rng, d),
-        v=rng.uniform(0.3, 4, d),
-        lr=float(rng.uniform(0.1, 0.5)),
-        beta=float(rng.uniform(0.6, 0.9)),
-        eps=_large_eps(rng),
-    )
+    return {**rmsprop_mid_run(rng), "eps": _large_eps(rng)}
 
 
 @rmsprop_step.cases
 def rmsprop_tiny_slopes(rng):
     """Gradients about as small as the default eps, and one component that has seen none."""
-    grad = 1e-8 * np.append(_signed(rng, 3), 0.0)
-    v = (1e-8 * np.append(_signed(rng, 3), 0.0)) ** 2
-    lr, beta = float(rng.uniform(0.1, 0.5)), float(rng.uniform(0.6, 0.9))
+    grad, v = _three_tiny_one_flat(rng), _three_tiny_one_flat(rng) ** 2
+    lr, beta = rng.uniform(0.1, 0.5), rng.uniform(0.6, 0.9)
     return _tiny(dict(theta=rng.normal(size=4), grad=grad, v=v, lr=lr, beta=beta))
 
 
-@rmsprop_step.mistake(
-    "The new square is not scaled by (1 - beta).",
-    hint="An average has weights that add up to 1.",
+rmsprop_step.slips(
+    unscaled_square=slip(
+        {"(1 - beta) * grad**2": "grad**2"},
+        "The new square is not scaled by (1 - beta).",
+        hint="An average has weights that add up to 1.",
+    ),
+    weights_swapped=slip(
+        {"beta * v + (1 - beta) * grad": "(1 - beta) * v + beta * grad"},
+        "The two weights are swapped: beta belongs to the old average.",
+        hint="A beta near 1 should remember much and change little with one new gradient.",
+    ),
+    summed=slip(
+        {"beta * v + (1 - beta) * grad": "v + grad"},
+        "The squares are summed: this is AdaGrad, which never forgets.",
+        hint="Where does the old average fade? beta is there to say how fast.",
+    ),
+    rmsprop_not_squared=slip(
+        {"grad**2": "grad"},
+        "The average is of the gradient, not of its square.",
+        hint="Slopes of opposite sign would cancel: the name says mean *square*.",
+    ),
+    rmsprop_root_missing=slip(
+        {"np.sqrt(v)": "v"},
+        "The root is missing: the gradient is divided by an average of squares.",
+        hint="The R in the name: root mean square.",
+    ),
+    rmsprop_eps_inside_root=slip(
+        {"(np.sqrt(v) + eps)": "np.sqrt(v + eps)"},
+        "eps is inside the root; it belongs beside it: sqrt(v) + eps.",
+        hint="Inside, an eps of 1e-8 counts as 1e-4 where v is tiny.",
+    ),
+    rmsprop_eps_left_out=slip(
+        {"(np.sqrt(v) + eps)": "np.sqrt(v)"},
+        "eps is left out: a component that has seen no slope gives 0 / 0.",
+        hint="Add eps to the root before you divide.",
+    ),
+    old_average_used=slip(
+        {"v = beta": "new = beta", "eps), v": "eps), new"},
+        "theta moves with the old average: v is updated after the step.",
+        hint="First let v take in this gradient, then divide by its root.",
+    ),
+    old_average_returned=slip(
+        {"v = beta": "new = beta", "np.sqrt(v)": "np.sqrt(new)"},
+        "The step is right, but the v that comes back is the old one.",
+        hint="The next step needs the average that has this gradient in it.",
+    ),
+    rmsprop_uphill=slip(
+        {"theta - lr": "theta + lr"},
+        "The step goes uphill: it is added to theta.",
+        hint="The gradient points where the loss rises, however it is scaled.",
+    ),
+    factor_squared=slip(
+        {"(1 - beta) * grad**2": "((1 - beta) * grad) ** 2"},
+        "The factor (1 - beta) is squared along with the gradient.",
+        hint="(1 - beta) * grad ** 2: the power binds before the product, brackets would undo "
+        "that.",
+    ),
+    one_average_for_all=slip(
+        {"grad**2": "(grad @ grad)"},
+        "One average is kept for all components; each needs its own.",
+        hint="grad @ grad is one number. grad ** 2 has the shape of theta.",
+    ),
+    rmsprop_answers_swapped=slip(
+        {"return theta": "return v, theta", "eps), v": "eps)"},
+        "The two answers are in the wrong order: theta comes first, then v.",
+        hint="The last line is return theta, v.",
+    ),
 )
-def unscaled_square(theta, grad, v, lr, beta, eps=1e-8):
-    v = beta * v + grad**2
-    return theta - lr * grad / (np.sqrt(v) + eps), v
-
-
-@rmsprop_step.mistake(
-    "The two weights are swapped: beta belongs to the old average.",
-    hint="A beta near 1 should remember much and change little with one new gradient.",
-)
-def weights_swapped(theta, grad, v, lr, beta, eps=1e-8):
-    v = (1 - beta) * v + beta * grad**2
-    return theta - lr * grad / (np.sqrt(v) + eps), v
-
-
-@rmsprop_step.mistake(
-    "The squares are summed: this is AdaGrad, which never forgets.",
-    hint="Where does the old average fade? beta is there to say how fast.",
-)
-def summed(theta, grad, v, lr, beta, eps=1e-8):
-    v = v + grad**2
-    return theta - lr * grad / (np.sqrt(v) + eps), v
-
-
-@rmsprop_step.mistake(
-    "The average is of the gradient, not of its square.",
-    hint="Slopes of opposite sign would cancel: the name says mean *square*.",
-)
-def rmsprop_not_squared(theta, grad, v, lr, beta, eps=1e-8):
-    v = beta * v + (1 - beta) * grad
-    return theta - lr * grad / (np.sqrt(v) + eps), v
-
-
-@rmsprop_step.mistake(
-    "The root is missing: the gradient is divided by an average of squares.",
-    hint="The R in the name: root mean square.",
-)
-def rmsprop_root_missing(theta, grad, v, lr, beta, eps=1e-8):
-    v = beta * v + (1 - beta) * grad**2
-    return theta - lr * grad / (v + eps), v
-
-
-@rmsprop_step.mistake(
-    "eps is inside the root; it belongs beside it: sqrt(v) + eps.",
-    hint="Inside, an eps of 1e-8 counts as 1e-4 where v is tiny.",
-)
-def rmsprop_eps_inside_root(theta, grad, v, lr, beta, eps=1e-8):
-    v = beta * v + (1 - beta) * grad**2
-    return theta - lr * grad / np.sqrt(v + eps), v
-
-
-@rmsprop_step.mistake(
-    "eps is left out: a component that has seen no slope gives 0 / 0.",
-    hint="Add eps to the root before you divide.",
-)
-def rmsprop_eps_left_out(theta, grad, v, lr, beta, eps=1e-8):
-    v = beta * v + (1 - beta) * grad**2
-    return theta - lr * grad / np.sqrt(v), v
-
-
-@rmsprop_step.mistake(
-    "theta moves with the old average: v is updated after the step.",
-    hint="First let v take in this gradient, then divide by its root.",
-)
-def old_average_used(theta, grad, v, lr, beta, eps=1e-8):
-    return theta - lr * grad / (np.sqrt(v) + eps), beta * v + (1 - beta) * grad**2
-
-
-@rmsprop_step.mistake(
-    "The step is right, but the v that comes back is the old one.",
-    hint="The next step needs the average that has this gradient in it.",
-)
-def old_average_returned(theta, grad, v, lr, beta, eps=1e-8):
-    return theta - lr * grad / (np.sqrt(beta * v + (1 - beta) * grad**2) + eps), v
-
-
-@rmsprop_step.mistake(
-    "The step goes uphill: it is added to theta.",
-    hint="The gradient points where the loss rises, however it is scaled.",
-)
-def rmsprop_uphill(theta, grad, v, lr, beta, eps=1e-8):
-    v = beta * v + (1 - beta) * grad**2
-    return theta + lr * grad / (np.sqrt(v) + eps), v
-
-
-@rmsprop_step.mistake(
-    "The factor (1 - beta) is squared along with the gradient.",
-    hint="(1 - beta) * grad ** 2: the power binds before the product, brackets would undo that.",
-)
-def factor_squared(theta, grad, v, lr, beta, eps=1e-8):
-    v = beta * v + ((1 - beta) * grad) ** 2
-    return theta - lr * grad / (np.sqrt(v) + eps), v
-
-
-@rmsprop_step.mistake(
-    "One average is kept for all components; each needs its own.",
-    hint="grad @ grad is one number. grad ** 2 has the shape of theta.",
-)
-def one_average_for_all(theta, grad, v, lr, beta, eps=1e-8):
-    v = beta * v + (1 - beta) * (grad @ grad)
-    return theta - lr * grad / (np.sqrt(v) + eps), v
-
-
-@rmsprop_step.mistake(
-    "The two answers are in the wrong order: theta comes first, then v.",
-    hint="The last line is return theta, v.",
-)
-def rmsprop_answers_swapped(theta, grad, v, lr, beta, eps=1e-8):
-    return rmsprop_step.reference(theta, grad, v, lr, beta, eps)[::-1]
 
 
 rmsprop_step.remark(
@@ -632,9 +507,9 @@ def adam_first_and_second_step(rng):
 @adam_step.cases
 def default_settings(rng):
     """The default hyperparameters, some dozens of steps into a run."""
-    d, t = int(rng.integers(2, 5)), int(rng.integers(20, 50))
+    d, t = rng.integers(2, 5), int(rng.integers(20, 50))
     averages = _averages(rng, d, t, 0.9, 0.999)
-    return dict(theta=rng.normal(size=d), grad=_signed(rng, d), **averages, t=t)
+    return {**_here(rng, d), **averages, "t": t}
 
 
 @adam_step.cases
@@ -649,305 +524,155 @@ def adam_tiny_slopes(rng):
     return _tiny(_adam_case(rng, int(rng.integers(2, 8)), size=1e-8))
 
 
-@adam_step.mistake(
-    "The averages are not bias-corrected.",
-    hint="m and v start at zero, so that young averages are too small. By how much after t steps?",
+adam_step.slips(
+    adam_no_bias_correction=slip(
+        {" / (1 - beta1**t)": "", " / (1 - beta2**t)": ""},
+        "The averages are not bias-corrected.",
+        hint="m and v start at zero, so that young averages are too small. By how much after t "
+        "steps?",
+    ),
+    adam_t_from_0=slip(
+        {"beta1**t": "beta1 ** (t - 1)", "beta2**t": "beta2 ** (t - 1)"},
+        "The correction counts steps from 0; here the first step is t = 1.",
+        hint="At the first step the correction must undo a factor 1 - beta. What is 1 - beta ** 0?",
+    ),
+    adam_t_one_too_far=slip(
+        {"beta1**t": "beta1 ** (t + 1)", "beta2**t": "beta2 ** (t + 1)"},
+        "The correction uses t + 1; t is already the number of this step.",
+        hint="At the first step 1 - beta ** t must be the weight 1 - beta of the one gradient so "
+        "far.",
+    ),
+    first_moment_uncorrected=slip(
+        {" / (1 - beta1**t)": ""},
+        "m is not corrected, v is: the first form on lecture B's slide, where the hat of m is "
+        "lost.",
+        hint="Both averages start at zero, so both need their correction.",
+    ),
+    second_moment_uncorrected=slip(
+        {" / (1 - beta2**t)": ""},
+        "v is not corrected, m is.",
+        hint="Both averages start at zero, so both need their correction.",
+    ),
+    adam_eps_inside_root=slip(
+        {"(np.sqrt(v_hat) + eps)": "np.sqrt(v_hat + eps)"},
+        "eps is inside the root; it belongs beside it: sqrt(v_hat) + eps.",
+        hint="Inside, an eps of 1e-8 counts as 1e-4 where v is tiny.",
+    ),
+    adam_eps_before_correction=slip(
+        {" / (1 - beta2**t)": "", "lr * m_hat": "lr * m_hat * np.sqrt(1 - beta2**t)"},
+        "eps is added to the root of the raw v, and the correction scales eps too.",
+        hint="First make v_hat, then take its root, then add eps.",
+    ),
+    adam_eps_left_out=slip(
+        {"(np.sqrt(v_hat) + eps)": "np.sqrt(v_hat)"},
+        "eps is left out: a component that has seen no slope gives 0 / 0.",
+        hint="Add eps to the root before you divide.",
+    ),
+    betas_swapped=slip(
+        {"m = beta1 * m": "beta1, beta2 = beta2, beta1\n    m = beta1 * m"},
+        "beta1 and beta2 are swapped: beta1 belongs to m, beta2 to v.",
+        hint="The direction should forget sooner than the size: which of 0.9 and 0.999 forgets "
+        "sooner?",
+    ),
+    squared_first_moment=slip(
+        {"(1 - beta1) * grad": "(1 - beta1) * grad**2"},
+        "m averages the square of the gradient; the square belongs to v alone.",
+        hint="m gives the direction, so it must keep the sign.",
+    ),
+    second_moment_not_squared=slip(
+        {"grad**2": "grad"},
+        "v averages the gradient itself; it must average grad ** 2.",
+        hint="v measures size, and sizes of opposite slopes must not cancel.",
+    ),
+    adam_root_missing=slip(
+        {"np.sqrt(v_hat)": "v_hat"},
+        "The root is missing: m_hat is divided by an average of squares.",
+        hint="m_hat has the units of a slope, v_hat their square: what brings them together?",
+    ),
+    averages_not_weighted=slip(
+        {"(1 - beta1) * grad": "grad", "(1 - beta2) * grad": "grad"},
+        "The new gradient is not scaled by (1 - beta) in the averages.",
+        hint="An average has weights that add up to 1; the correction counts on it.",
+    ),
+    gradient_not_averaged=slip(
+        {"lr * m_hat": "lr * grad"},
+        "theta moves by the gradient of this step; m is kept, but not used.",
+        hint="Without m this is RMSprop with a correction. What stands above the fraction in Adam?",
+    ),
+    adam_old_averages_returned=slip(
+        {"m = beta1": "old = m, v\n    m = beta1", "eps), m, v": "eps), *old"},
+        "The step is right, but the averages that come back are the old ones.",
+        hint="The next step needs the averages that have this gradient in them.",
+    ),
+    old_averages_used=slip(
+        {
+            "m = beta1": "new_m = beta1",
+            "v = beta2": "new_v = beta2",
+            "eps), m, v": "eps), new_m, new_v",
+        },
+        "theta moves with the old averages: m and v are updated after the step.",
+        hint="First let both averages take in this gradient, then correct and step.",
+    ),
+    corrected_averages_returned=slip(
+        {"eps), m, v": "eps), m_hat, v_hat"},
+        "The averages come back with their hats on: the next step would correct them again.",
+        hint="Return the raw m and v; m_hat and v_hat are for this step alone.",
+    ),
+    averages_in_the_wrong_order=slip(
+        {"eps), m, v": "eps), v, m"},
+        "The averages come back in the wrong order: theta, m, v is wanted.",
+        hint="Compare the order of what you return with the docstring.",
+    ),
+    settings_ignored=slip(
+        {
+            "beta1 * m + (1 - beta1) * grad": "0.9 * m + 0.1 * grad",
+            "beta2 * v + (1 - beta2) * grad": "0.999 * v + 0.001 * grad",
+            "beta1**t": "0.9**t",
+            "beta2**t": "0.999**t",
+        },
+        "beta1 and beta2 are written as 0.9 and 0.999 in the body; the arguments are not used.",
+        hint="Those are defaults. Somebody may call the function with others.",
+    ),
+    beta_times_t=slip(
+        {"beta1**t": "beta1 * t", "beta2**t": "beta2 * t"},
+        "The correction has beta * t; it is beta to the power of t.",
+        hint="After t steps the zero that m began with still has the weight beta * beta * ... * "
+        "beta.",
+    ),
+    adam_uphill=slip(
+        {"theta - lr": "theta + lr"},
+        "The step goes uphill: it is added to theta.",
+        hint="m_hat is an average of gradients, and a gradient points up.",
+    ),
+    adam_correction_multiplied=slip(
+        {" / (1 - beta1**t)": " * (1 - beta1**t)", " / (1 - beta2**t)": " * (1 - beta2**t)"},
+        "The averages are multiplied by 1 - beta ** t; the correction divides by it.",
+        hint="A young average is too small. The correction makes it larger.",
+    ),
+    adam_power_of_the_rest=slip(
+        {"(1 - beta1**t)": "(1 - beta1) ** t", "(1 - beta2**t)": "(1 - beta2) ** t"},
+        "In the correction the power is taken of 1 - beta, not of beta.",
+        hint="1 - beta ** t, where the power binds before the minus: no brackets round 1 - beta.",
+    ),
+    adam_same_for_every_t=slip(
+        {"beta1**t": "beta1", "beta2**t": "beta2"},
+        "The averages are divided by 1 - beta, whatever t is.",
+        hint="That is right for t = 1 alone; with every step there is less to correct.",
+    ),
+    adam_weights_swapped=slip(
+        {
+            "beta1 * m + (1 - beta1) * grad": "(1 - beta1) * m + beta1 * grad",
+            "beta2 * v + (1 - beta2) * grad": "(1 - beta2) * v + beta2 * grad",
+        },
+        "The two weights of each average are swapped: beta belongs to the old average.",
+        hint="A beta near 1 should remember much and change little with one new gradient.",
+    ),
+    corrected_with_one_beta=slip(
+        {"beta2**t": "beta1**t"},
+        "Both averages are corrected with beta1; v has beta2.",
+        hint="What is missing from v is beta2 ** t.",
+    ),
 )
-def adam_no_bias_correction(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-    m = beta1 * m + (1 - beta1) * grad
-    v = beta2 * v + (1 - beta2) * grad**2
-    return theta - lr * m / (np.sqrt(v) + eps), m, v
-
-
-@adam_step.mistake(
-    "The correction counts steps from 0; here the first step is t = 1.",
-    hint="At the first step the correction must undo a factor 1 - beta. What is 1 - beta ** 0?",
-)
-def adam_t_from_0(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-    m = beta1 * m + (1 - beta1) * grad
-    v = beta2 * v + (1 - beta2) * grad**2
-    m_hat = m / (1 - beta1 ** (t - 1))
-    v_hat = v / (1 - beta2 ** (t - 1))
-    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
-
-
-@adam_step.mistake(
-    "The correction uses t + 1; t is already the number of this step.",
-    hint="At the first step 1 - beta ** t must be the weight 1 - beta of the one gradient so far.",
-)
-def adam_t_one_too_far(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-    m = beta1 * m + (1 - beta1) * grad
-    v = beta2 * v + (1 - beta2) * grad**2
-    m_hat = m / (1 - beta1 ** (t + 1))
-    v_hat = v / (1 - beta2 ** (t + 1))
-    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
-
-
-@adam_step.mistake(
-    "m is not corrected, v is: the first form on lecture B's slide, where the hat of m is lost.",
-    hint="Both averages start at zero, so both need their correction.",
-)
-def first_moment_uncorrected(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-    m = beta1 * m + (1 - beta1) * grad
-    v = beta2 * v + (1 - beta2) * grad**2
-    v_hat = v / (1 - beta2**t)
-    return theta - lr * m / (np.sqrt(v_hat) + eps), m, v
-
-
-@adam_step.mistake(
-    "v is not corrected, m is.",
-    hint="Both averages start at zero, so both need their correction.",
-)
-def second_moment_uncorrected(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-    m = beta1 * m + (1 - beta1) * grad
-    v = beta2 * v + (1 - beta2) * grad**2
-    m_hat = m / (1 - beta1**t)
-    return theta - lr * m_hat / (np.sqrt(v) + eps), m, v
-
-
-@adam_step.mistake(
-    "eps is inside the root; it belongs beside it: sqrt(v_hat) + eps.",
-    hint="Inside, an eps of 1e-8 counts as 1e-4 where v is tiny.",
-)
-def adam_eps_inside_root(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-    m = beta1 * m + (1 - beta1) * grad
-    v = beta2 * v + (1 - beta2) * grad**2
-    m_hat = m / (1 - beta1**t)
-    v_hat = v / (1 - beta2**t)
-    return theta - lr * m_hat / np.sqrt(v_hat + eps), m, v
-
-
-@adam_step.mistake(
-    "eps is added to the root of the raw v, and the correction scales eps too.",
-    hint="First make v_hat, then take its root, then add eps.",
-)
-def adam_eps_before_correction(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-    m = beta1 * m + (1 - beta1) * grad
-    v = beta2 * v + (1 - beta2) * grad**2
-    m_hat = m / (1 - beta1**t)
-    return theta - lr * m_hat * np.sqrt(1 - beta2**t) / (np.sqrt(v) + eps), m, v
-
-
-@adam_step.mistake(
-    "eps is left out: a component that has seen no slope gives 0 / 0.",
-    hint="Add eps to the root before you divide.",
-)
-def adam_eps_left_out(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-    m = beta1 * m + (1 - beta1) * grad
-    v = beta2 * v + (1 - beta2) * grad**2
-    m_hat = m / (1 - beta1**t)
-    v_hat = v / (1 - beta2**t)
-    return theta - lr * m_hat / np.sqrt(v_hat), m, v
-
-
-@adam_step.mistake(
-    "beta1 and beta2 are swapped: beta1 belongs to m, beta2 to v.",
-    hint="The direction should forget sooner than the size: which of 0.9 and 0.999 forgets sooner?",
-)
-def betas_swapped(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-    m = beta2 * m + (1 - beta2) * grad
-    v = beta1 * v + (1 - beta1) * grad**2
-    m_hat = m / (1 - beta2**t)
-    v_hat = v / (1 - beta1**t)
-    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
-
-
-@adam_step.mistake(
-    "m averages the square of the gradient; the square belongs to v alone.",
-    hint="m gives the direction, so it must keep the sign.",
-)
-def squared_first_moment(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-    m = beta1 * m + (1 - beta1) * grad**2
-    v = beta2 * v + (1 - beta2) * grad**2
-    m_hat = m / (1 - beta1**t)
-    v_hat = v / (1 - beta2**t)
-    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
-
-
-@adam_step.mistake(
-    "v averages the gradient itself; it must average grad ** 2.",
-    hint="v measures size, and sizes of opposite slopes must not cancel.",
-)
-def second_moment_not_squared(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-    m = beta1 * m + (1 - beta1) * grad
-    v = beta2 * v + (1 - beta2) * grad
-    m_hat = m / (1 - beta1**t)
-    v_hat = v / (1 - beta2**t)
-    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
-
-
-@adam_step.mistake(
-    "The root is missing: m_hat is divided by an average of squares.",
-    hint="m_hat has the units of a slope, v_hat their square: what brings them together?",
-)
-def adam_root_missing(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-    m = beta1 * m + (1 - beta1) * grad
-    v = beta2 * v + (1 - beta2) * grad**2
-    m_hat = m / (1 - beta1**t)
-    v_hat = v / (1 - beta2**t)
-    return theta - lr * m_hat / (v_hat + eps), m, v
-
-
-@adam_step.mistake(
-    "The new gradient is not scaled by (1 - beta) in the averages.",
-    hint="An average has weights that add up to 1; the correction counts on it.",
-)
-def averages_not_weighted(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-    m = beta1 * m + grad
-    v = beta2 * v + grad**2
-    m_hat = m / (1 - beta1**t)
-    v_hat = v / (1 - beta2**t)
-    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
-
-
-@adam_step.mistake(
-    "theta moves by the gradient of this step; m is kept, but not used.",
-    hint="Without m this is RMSprop with a correction. What stands above the fraction in Adam?",
-)
-def gradient_not_averaged(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-    m = beta1 * m + (1 - beta1) * grad
-    v = beta2 * v + (1 - beta2) * grad**2
-    v_hat = v / (1 - beta2**t)
-    return theta - lr * grad / (np.sqrt(v_hat) + eps), m, v
-
-
-@adam_step.mistake(
-    "The step is right, but the averages that come back are the old ones.",
-    hint="The next step needs the averages that have this gradient in them.",
-)
-def adam_old_averages_returned(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-    m_hat = (beta1 * m + (1 - beta1) * grad) / (1 - beta1**t)
-    v_hat = (beta2 * v + (1 - beta2) * grad**2) / (1 - beta2**t)
-    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
-
-
-@adam_step.mistake(
-    "theta moves with the old averages: m and v are updated after the step.",
-    hint="First let both averages take in this gradient, then correct and step.",
-)
-def old_averages_used(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-    m_hat = m / (1 - beta1**t)
-    v_hat = v / (1 - beta2**t)
-    return (
-        theta - lr * m_hat / (np.sqrt(v_hat) + eps),
-        beta1 * m + (1 - beta1) * grad,
-        beta2 * v + (1 - beta2) * grad**2,
-    )
-
-
-@adam_step.mistake(
-    "The averages come back with their hats on: the next step would correct them again.",
-    hint="Return the raw m and v; m_hat and v_hat are for this step alone.",
-)
-def corrected_averages_returned(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-    m = beta1 * m + (1 - beta1) * grad
-    v = beta2 * v + (1 - beta2) * grad**2
-    m_hat = m / (1 - beta1**t)
-    v_hat = v / (1 - beta2**t)
-    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), m_hat, v_hat
-
-
-@adam_step.mistake(
-    "The averages come back in the wrong order: theta, m, v is wanted.",
-    hint="Compare the order of what you return with the docstring.",
-)
-def averages_in_the_wrong_order(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-    m = beta1 * m + (1 - beta1) * grad
-    v = beta2 * v + (1 - beta2) * grad**2
-    m_hat = m / (1 - beta1**t)
-    v_hat = v / (1 - beta2**t)
-    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), v, m
-
-
-@adam_step.mistake(
-    "beta1 and beta2 are written as 0.9 and 0.999 in the body; the arguments are not used.",
-    hint="Those are defaults. Somebody may call the function with others.",
-)
-def settings_ignored(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-    m = 0.9 * m + 0.1 * grad
-    v = 0.999 * v + 0.001 * grad**2
-    m_hat = m / (1 - 0.9**t)
-    v_hat = v / (1 - 0.999**t)
-    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
-
-
-@adam_step.mistake(
-    "The correction has beta * t; it is beta to the power of t.",
-    hint="After t steps the zero that m began with still has the weight beta * beta * ... * beta.",
-)
-def beta_times_t(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-    m = beta1 * m + (1 - beta1) * grad
-    v = beta2 * v + (1 - beta2) * grad**2
-    m_hat = m / (1 - beta1 * t)
-    v_hat = v / (1 - beta2 * t)
-    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
-
-
-@adam_step.mistake(
-    "The step goes uphill: it is added to theta.",
-    hint="m_hat is an average of gradients, and a gradient points up.",
-)
-def adam_uphill(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-    m = beta1 * m + (1 - beta1) * grad
-    v = beta2 * v + (1 - beta2) * grad**2
-    m_hat = m / (1 - beta1**t)
-    v_hat = v / (1 - beta2**t)
-    return theta + lr * m_hat / (np.sqrt(v_hat) + eps), m, v
-
-
-@adam_step.mistake(
-    "The averages are multiplied by 1 - beta ** t; the correction divides by it.",
-    hint="A young average is too small. The correction makes it larger.",
-)
-def adam_correction_multiplied(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-    m = beta1 * m + (1 - beta1) * grad
-    v = beta2 * v + (1 - beta2) * grad**2
-    m_hat, v_hat = m * (1 - beta1**t), v * (1 - beta2**t)
-    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
-
-
-@adam_step.mistake(
-    "In the correction the power is taken of 1 - beta, not of beta.",
-    hint="1 - beta ** t, where the power binds before the minus: no brackets round 1 - beta.",
-)
-def adam_power_of_the_rest(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-    m = beta1 * m + (1 - beta1) * grad
-    v = beta2 * v + (1 - beta2) * grad**2
-    m_hat, v_hat = m / (1 - beta1) ** t, v / (1 - beta2) ** t
-    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
-
-
-@adam_step.mistake(
-    "The averages are divided by 1 - beta, whatever t is.",
-    hint="That is right for t = 1 alone; with every step there is less to correct.",
-)
-def adam_same_for_every_t(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-    m = beta1 * m + (1 - beta1) * grad
-    v = beta2 * v + (1 - beta2) * grad**2
-    m_hat, v_hat = m / (1 - beta1), v / (1 - beta2)
-    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
-
-
-@adam_step.mistake(
-    "The two weights of each average are swapped: beta belongs to the old average.",
-    hint="A beta near 1 should remember much and change little with one new gradient.",
-)
-def adam_weights_swapped(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-    m = (1 - beta1) * m + beta1 * grad
-    v = (1 - beta2) * v + beta2 * grad**2
-    m_hat, v_hat = m / (1 - beta1**t), v / (1 - beta2**t)
-    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
-
-
-@adam_step.mistake(
-    "Both averages are corrected with beta1; v has beta2.",
-    hint="What is missing from v is beta2 ** t.",
-)
-def corrected_with_one_beta(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-    m = beta1 * m + (1 - beta1) * grad
-    v = beta2 * v + (1 - beta2) * grad**2
-    m_hat, v_hat = m / (1 - beta1**t), v / (1 - beta1**t)
-    return theta - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
 
 
 adam_step.remark(
@@ -990,21 +715,21 @@ def effective_learning_rate(v: Array, t: int, lr: float, beta2: float, eps: floa
 
 def _rate_case(rng, t: int, shape: tuple[int, ...], size: float = 1.0) -> dict:
     """v as it is after step t, when gradients are about `size`."""
-    beta2 = float(rng.uniform(0.9, 0.99))
+    beta2 = rng.uniform(0.9, 0.99)
     v = (1 - beta2**t) * (size * rng.uniform(0.3, 3.0, shape)) ** 2
-    return dict(v=v, t=t, lr=float(rng.uniform(0.05, 0.5)), beta2=beta2)
+    return dict(v=v, t=t, lr=rng.uniform(0.05, 0.5), beta2=beta2)
 
 
 @effective_learning_rate.cases
 def early(rng):
     """Early in a run, when the correction is large."""
-    return _rate_case(rng, int(rng.integers(2, 10)), (int(rng.integers(2, 5)),))
+    return _rate_case(rng, int(rng.integers(2, 10)), (rng.integers(2, 5),))
 
 
 @effective_learning_rate.cases
 def first_step(rng):
     """After the first step: v holds one gradient."""
-    return _rate_case(rng, 1, (int(rng.integers(2, 5)),))
+    return _rate_case(rng, 1, (rng.integers(2, 5),))
 
 
 @effective_learning_rate.cases
@@ -1028,95 +753,63 @@ def rate_tiny_slopes(rng):
     return case
 
 
-@effective_learning_rate.mistake(
-    "v is used raw: the bias correction is missing.",
-    hint="Early on v is still too small. Adam divides it by 1 - beta2 ** t first.",
+effective_learning_rate.slips(
+    rate_no_bias_correction=slip(
+        {" / (1 - beta2**t)": ""},
+        "v is used raw: the bias correction is missing.",
+        hint="Early on v is still too small. Adam divides it by 1 - beta2 ** t first.",
+    ),
+    rate_t_from_0=slip(
+        {"beta2**t": "beta2 ** (t - 1)"},
+        "The correction counts steps from 0; t is the number of the step that was taken.",
+        hint="After the first step t is 1, and 1 - beta2 is the share that v holds.",
+    ),
+    rate_t_one_too_far=slip(
+        {"beta2**t": "beta2 ** (t + 1)"},
+        "The correction uses t + 1; v is the average after step t.",
+        hint="t is the number of the step whose gradient went into v last.",
+    ),
+    corrected_the_wrong_way=slip(
+        {"v / (1": "v * (1"},
+        "v is multiplied by 1 - beta2 ** t; the correction divides by it.",
+        hint="A young average is too small. Should its correction make it smaller?",
+    ),
+    rate_root_missing=slip(
+        {"np.sqrt(v_hat)": "v_hat"},
+        "The root is missing: lr is divided by an average of squares.",
+        hint="Adam divides by the root of v_hat.",
+    ),
+    rate_eps_inside_root=slip(
+        {"(np.sqrt(v_hat) + eps)": "np.sqrt(v_hat + eps)"},
+        "eps is inside the root; it belongs beside it: sqrt(v_hat) + eps.",
+        hint="Inside, an eps of 1e-8 counts as 1e-4 where v is tiny.",
+    ),
+    rate_eps_before_correction=slip(
+        {" / (1 - beta2**t)": "", "return lr": "return lr * np.sqrt(1 - beta2**t)"},
+        "eps is added to the root of the raw v, and the correction scales eps too.",
+        hint="First make v_hat, then take its root, then add eps.",
+    ),
+    rate_eps_left_out=slip(
+        {"(np.sqrt(v_hat) + eps)": "np.sqrt(v_hat)"},
+        "eps is left out: a component that has seen no slope gets an infinite rate.",
+        hint="Add eps to the root before you divide.",
+    ),
+    one_rate_for_all=slip(
+        {"lr / (np.sqrt(v_hat) + eps)": "np.mean(lr / (np.sqrt(v_hat) + eps))"},
+        "This is one rate for all components; each has its own.",
+        hint="What comes back has the shape of v: take no mean over it.",
+    ),
+    corrected_after_the_root=slip(
+        {" / (1 - beta2**t)": "", "np.sqrt(v_hat)": "np.sqrt(v_hat) / (1 - beta2**t)"},
+        "The root of v is corrected by 1 - beta2 ** t itself; it is v that is divided by it.",
+        hint="Correct first, take the root after.",
+    ),
+    upside_down=slip(
+        {"lr / (np": "lr * (np"},
+        "The fraction is upside down: a large v must make the rate small.",
+        hint="lr stands above, the root of v_hat below.",
+    ),
 )
-def rate_no_bias_correction(v, t, lr, beta2, eps=1e-8):
-    return lr / (np.sqrt(v) + eps)
-
-
-@effective_learning_rate.mistake(
-    "The correction counts steps from 0; t is the number of the step that was taken.",
-    hint="After the first step t is 1, and 1 - beta2 is the share that v holds.",
-)
-def rate_t_from_0(v, t, lr, beta2, eps=1e-8):
-    v_hat = v / (1 - beta2 ** (t - 1))
-    return lr / (np.sqrt(v_hat) + eps)
-
-
-@effective_learning_rate.mistake(
-    "The correction uses t + 1; v is the average after step t.",
-    hint="t is the number of the step whose gradient went into v last.",
-)
-def rate_t_one_too_far(v, t, lr, beta2, eps=1e-8):
-    v_hat = v / (1 - beta2 ** (t + 1))
-    return lr / (np.sqrt(v_hat) + eps)
-
-
-@effective_learning_rate.mistake(
-    "v is multiplied by 1 - beta2 ** t; the correction divides by it.",
-    hint="A young average is too small. Should its correction make it smaller?",
-)
-def corrected_the_wrong_way(v, t, lr, beta2, eps=1e-8):
-    v_hat = v * (1 - beta2**t)
-    return lr / (np.sqrt(v_hat) + eps)
-
-
-@effective_learning_rate.mistake(
-    "The root is missing: lr is divided by an average of squares.",
-    hint="Adam divides by the root of v_hat.",
-)
-def rate_root_missing(v, t, lr, beta2, eps=1e-8):
-    return lr / (v / (1 - beta2**t) + eps)
-
-
-@effective_learning_rate.mistake(
-    "eps is inside the root; it belongs beside it: sqrt(v_hat) + eps.",
-    hint="Inside, an eps of 1e-8 counts as 1e-4 where v is tiny.",
-)
-def rate_eps_inside_root(v, t, lr, beta2, eps=1e-8):
-    return lr / np.sqrt(v / (1 - beta2**t) + eps)
-
-
-@effective_learning_rate.mistake(
-    "eps is added to the root of the raw v, and the correction scales eps too.",
-    hint="First make v_hat, then take its root, then add eps.",
-)
-def rate_eps_before_correction(v, t, lr, beta2, eps=1e-8):
-    return lr * np.sqrt(1 - beta2**t) / (np.sqrt(v) + eps)
-
-
-@effective_learning_rate.mistake(
-    "eps is left out: a component that has seen no slope gets an infinite rate.",
-    hint="Add eps to the root before you divide.",
-)
-def rate_eps_left_out(v, t, lr, beta2, eps=1e-8):
-    return lr / np.sqrt(v / (1 - beta2**t))
-
-
-@effective_learning_rate.mistake(
-    "This is one rate for all components; each has its own.",
-    hint="What comes back has the shape of v: take no mean over it.",
-)
-def one_rate_for_all(v, t, lr, beta2, eps=1e-8):
-    return np.mean(lr / (np.sqrt(v / (1 - beta2**t)) + eps))
-
-
-@effective_learning_rate.mistake(
-    "The root of v is corrected by 1 - beta2 ** t itself; it is v that is divided by it.",
-    hint="Correct first, take the root after.",
-)
-def corrected_after_the_root(v, t, lr, beta2, eps=1e-8):
-    return lr / (np.sqrt(v) / (1 - beta2**t) + eps)
-
-
-@effective_learning_rate.mistake(
-    "The fraction is upside down: a large v must make the rate small.",
-    hint="lr stands above, the root of v_hat below.",
-)
-def upside_down(v, t, lr, beta2, eps=1e-8):
-    return lr * (np.sqrt(v / (1 - beta2**t)) + eps)
 
 
 @exercise(
@@ -1168,13 +861,13 @@ def adamw_step(
 def _decayed(rng, case: dict) -> dict:
     """A case of Adam's with a weight decay that shows."""
     theta = _signed(rng, len(case["theta"]), 0.5, 3.0)
-    return {**case, "theta": theta, "weight_decay": float(rng.uniform(0.1, 0.6))}
+    return {**case, "theta": theta, "weight_decay": rng.uniform(0.1, 0.6)}
 
 
 @adamw_step.cases
 def adamw_mid_run(rng):
     """A step in mid run, with a strong decay."""
-    return _decayed(rng, _adam_case(rng, int(rng.integers(3, 12))))
+    return _decayed(rng, adam_mid_run(rng))
 
 
 @adamw_step.cases
@@ -1187,133 +880,87 @@ def adamw_first_and_second_step(rng):
 @adamw_step.cases
 def default_decay(rng):
     """The default weight_decay, on large parameters."""
-    case = _adam_case(rng, int(rng.integers(3, 12)))
+    case = adam_mid_run(rng)
     return {**case, "theta": _signed(rng, len(case["theta"]), 3.0, 9.0)}
 
 
 @adamw_step.cases
 def adamw_large_eps(rng):
     """An eps that is no longer tiny beside the root."""
-    return _decayed(rng, _adam_case(rng, int(rng.integers(2, 8)), eps=_large_eps(rng)))
+    return _decayed(rng, adam_large_eps(rng))
 
 
-@adamw_step.mistake(
-    "The decay is put into the gradient (L2); there v divides it out again.",
-    hint="AdamW keeps it apart: leave grad alone, and shrink theta itself.",
+def _adam_with(mistake):
+    """adam_step as somebody with this mistake has it."""
+    return next(known.wrong for known in adam_step.mistakes if known.name == mistake)
+
+
+adamw_step.slips(
+    l2_in_the_gradient=slip(
+        {"theta * (1 - lr * weight_decay), grad": "theta, grad + weight_decay * theta"},
+        "The decay is put into the gradient (L2); there v divides it out again.",
+        hint="AdamW keeps it apart: leave grad alone, and shrink theta itself.",
+    ),
+    no_decay=slip(
+        {"theta * (1 - lr * weight_decay)": "theta"},
+        "There is no decay: this is Adam's step.",
+        hint="What is weight_decay there for? theta shrinks before it moves.",
+    ),
+    decay_without_lr=slip(
+        {"1 - lr * weight_decay": "1 - weight_decay"},
+        "theta is scaled by 1 - weight_decay; lr is missing from the factor.",
+        hint="The decay is a step as well, so the learning rate scales it.",
+    ),
+    decay_after_the_step=slip(
+        {
+            "return adam_step(theta * (1 - lr * weight_decay)": "theta, m, v = adam_step(theta",
+            "beta2, eps)": "beta2, eps)\n    return theta * (1 - lr * weight_decay), m, v",
+        },
+        "The decay comes after Adam's step, and shrinks the step as well.",
+        hint="Scale the theta that you were given; then take the step from there.",
+    ),
+    weights_grow=slip(
+        {"1 - lr": "1 + lr"},
+        "The parameters grow: the factor is 1 + lr * weight_decay.",
+        hint="A decay makes numbers smaller.",
+    ),
+    step_scaled_not_theta=slip(
+        {
+            "return adam_step(theta * (1 - lr * weight_decay)": "moved, m, v = adam_step(theta",
+            "beta2, eps)": (
+                "beta2, eps)\n    return theta + (1 - lr * weight_decay) * (moved - theta), m, v"
+            ),
+        },
+        "The factor scales the step, not theta.",
+        hint="What decays are the weights: theta itself.",
+    ),
+    settings_not_passed_on=slip(
+        {"t, lr, beta1, beta2, eps)": "t)"},
+        "Adam's step is taken with its default settings: lr, beta1, beta2 and eps are not passed "
+        "on.",
+        hint="adam_step knows only what you give it; its own defaults fill in the rest.",
+    ),
+    default_decay_used=slip(
+        {"lr * weight_decay": "lr * 0.01"},
+        "The decay is 0.01 whatever weight_decay says.",
+        hint="0.01 is the default; use the argument.",
+    ),
+    adamw_no_bias_correction=slip(
+        {"adam_step": "_adam_with('adam_no_bias_correction')"},
+        "Adam's averages are not bias-corrected.",
+        hint="m and v start at zero; divide by 1 - beta ** t, or call your adam_step.",
+    ),
+    adamw_eps_inside_root=slip(
+        {"adam_step": "_adam_with('adam_eps_inside_root')"},
+        "eps is inside the root; it belongs beside it: sqrt(v_hat) + eps.",
+        hint="Take the root first, or call your adam_step.",
+    ),
+    adamw_old_averages_returned=slip(
+        {"beta2, eps)": "beta2, eps)[0], m, v"},
+        "The step is right, but the averages that come back are the old ones.",
+        hint="The next step needs the averages that have this gradient in them.",
+    ),
 )
-def l2_in_the_gradient(
-    theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2
-):
-    grad = grad + weight_decay * theta
-    return adam_step.reference(theta, grad, m, v, t, lr, beta1, beta2, eps)
-
-
-@adamw_step.mistake(
-    "There is no decay: this is Adam's step.",
-    hint="What is weight_decay there for? theta shrinks before it moves.",
-)
-def no_decay(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2):
-    return adam_step.reference(theta, grad, m, v, t, lr, beta1, beta2, eps)
-
-
-@adamw_step.mistake(
-    "theta is scaled by 1 - weight_decay; lr is missing from the factor.",
-    hint="The decay is a step as well, so the learning rate scales it.",
-)
-def decay_without_lr(
-    theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2
-):
-    theta = theta * (1 - weight_decay)
-    return adam_step.reference(theta, grad, m, v, t, lr, beta1, beta2, eps)
-
-
-@adamw_step.mistake(
-    "The decay comes after Adam's step, and shrinks the step as well.",
-    hint="Scale the theta that you were given; then take the step from there.",
-)
-def decay_after_the_step(
-    theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2
-):
-    theta, m, v = adam_step.reference(theta, grad, m, v, t, lr, beta1, beta2, eps)
-    return theta * (1 - lr * weight_decay), m, v
-
-
-@adamw_step.mistake(
-    "The parameters grow: the factor is 1 + lr * weight_decay.",
-    hint="A decay makes numbers smaller.",
-)
-def weights_grow(
-    theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2
-):
-    theta = theta * (1 + lr * weight_decay)
-    return adam_step.reference(theta, grad, m, v, t, lr, beta1, beta2, eps)
-
-
-@adamw_step.mistake(
-    "The factor scales the step, not theta.",
-    hint="What decays are the weights: theta itself.",
-)
-def step_scaled_not_theta(
-    theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2
-):
-    moved, m, v = adam_step.reference(theta, grad, m, v, t, lr, beta1, beta2, eps)
-    return theta + (1 - lr * weight_decay) * (moved - theta), m, v
-
-
-@adamw_step.mistake(
-    "Adam's step is taken with its default settings: lr, beta1, beta2 and eps are not passed on.",
-    hint="adam_step knows only what you give it; its own defaults fill in the rest.",
-)
-def settings_not_passed_on(
-    theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2
-):
-    return adam_step.reference(theta * (1 - lr * weight_decay), grad, m, v, t)
-
-
-@adamw_step.mistake(
-    "The decay is 0.01 whatever weight_decay says.",
-    hint="0.01 is the default; use the argument.",
-)
-def default_decay_used(
-    theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2
-):
-    return adam_step.reference(theta * (1 - lr * 0.01), grad, m, v, t, lr, beta1, beta2, eps)
-
-
-@adamw_step.mistake(
-    "Adam's averages are not bias-corrected.",
-    hint="m and v start at zero; divide by 1 - beta ** t, or call your adam_step.",
-)
-def adamw_no_bias_correction(
-    theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2
-):
-    m = beta1 * m + (1 - beta1) * grad
-    v = beta2 * v + (1 - beta2) * grad**2
-    return theta * (1 - lr * weight_decay) - lr * m / (np.sqrt(v) + eps), m, v
-
-
-@adamw_step.mistake(
-    "eps is inside the root; it belongs beside it: sqrt(v_hat) + eps.",
-    hint="Take the root first, or call your adam_step.",
-)
-def adamw_eps_inside_root(
-    theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2
-):
-    m = beta1 * m + (1 - beta1) * grad
-    v = beta2 * v + (1 - beta2) * grad**2
-    size = np.sqrt(v / (1 - beta2**t) + eps)
-    return theta * (1 - lr * weight_decay) - lr * m / (1 - beta1**t) / size, m, v
-
-
-@adamw_step.mistake(
-    "The step is right, but the averages that come back are the old ones.",
-    hint="The next step needs the averages that have this gradient in them.",
-)
-def adamw_old_averages_returned(
-    theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2
-):
-    theta = theta * (1 - lr * weight_decay)
-    return adam_step.reference(theta, grad, m, v, t, lr, beta1, beta2, eps)[0], m, v
 
 
 adamw_step.remark(

@@ -36,9 +36,20 @@ def _both_signs(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return rng.permutation(sizes).reshape(shape)
 
 
+def _a_row(rng: np.random.Generator) -> Array:
+    return _both_signs(rng, (rng.integers(4, 9),))
+
+
 def _with_zeros(rng: np.random.Generator) -> Array:
     """Numbers of both signs and zeros of both signs."""
     return rng.permutation(np.concatenate([_both_signs(rng, (4,)), [0.0, -0.0, 0.0, -0.0]]))
+
+
+def _two_far_out(rng: np.random.Generator) -> Array:
+    """Numbers of both signs, two of them so far from 0 that exp overflows."""
+    z = _both_signs(rng, (6,))
+    z[:2] = [-rng.uniform(720, 800), rng.uniform(720, 800)]
+    return z
 
 
 def _shape(rng: np.random.Generator) -> tuple[int, ...]:
@@ -74,7 +85,7 @@ def heaviside(z: Array) -> Array:
 @heaviside.cases
 def a_table_of_both_signs(rng):
     """Numbers of both signs, in one row and in a table."""
-    yield dict(z=_both_signs(rng, (int(rng.integers(4, 9)),)))
+    yield dict(z=_a_row(rng))
     yield dict(z=_both_signs(rng, _shape(rng)))
 
 
@@ -90,89 +101,58 @@ def z_is_left_alone(rng):
     return dict(z=_both_signs(rng, (6,)), then_look_at_z=True)
 
 
-@heaviside.mistake(
-    "z itself is changed: it holds the answer afterwards.",
-    hint="z[z >= 0] = 1 writes into the caller's array. Make a new one, as np.where does.",
+heaviside.slips(
+    step_written_into_z=slip(
+        {"return": "z[...] =", "0.0)": "0.0)\n    return z"},
+        "z itself is changed: it holds the answer afterwards.",
+        hint="z[z >= 0] = 1 writes into the caller's array. Make a new one, as np.where does.",
+    ),
+    down_at_zero=slip(
+        lambda z: np.where(z > 0, 1.0, 0.0),
+        "At 0 the step is up already: the answer there is 1.",
+        hint="The perceptron fires where the sum reaches its threshold: >=, not >.",
+    ),
+    half_at_zero=slip(
+        lambda z: (np.sign(z) + 1) / 2,
+        "At 0 the answer is 1, not a half.",
+        hint="The sign of 0 is 0, and half of 1 + 0 is a half; some books define it so.",
+    ),
+    minus_zero_is_below=slip(
+        lambda z: np.where(np.signbit(z), 0.0, 1.0),
+        "-0.0 is at least 0, so its answer is 1.",
+        hint="-0.0 == 0.0 is True, but np.signbit and np.copysign see the sign. Compare with >=.",
+    ),
+    true_and_false=slip(
+        lambda z: z >= 0,
+        "The answers are True and False; numbers are wanted, 1.0 and 0.0.",
+        hint="(z >= 0).astype(float), or np.where with two numbers.",
+    ),
+    whole_numbers_of_the_step=slip(
+        lambda z: np.where(z >= 0, 1, 0),
+        "The answers are whole numbers; float64 is wanted.",
+        hint="np.where(z >= 0, 1.0, 0.0): the points make the difference.",
+    ),
+    sign_for_step=slip(
+        lambda z: np.where(z >= 0, 1.0, -1.0),
+        "Below 0 the answer is 0, not -1: this is the sign.",
+        hint="The step has the values 0 and 1.",
+    ),
+    step_reversed=slip(
+        lambda z: np.where(z >= 0, 0.0, 1.0),
+        "The step goes down: it is 1 below 0 and 0 above.",
+        hint="The perceptron fires where the sum is large.",
+    ),
+    relu_for_step=slip(
+        lambda z: np.maximum(z, 0.0),
+        "Above 0 the answer is 1, whatever z is: this is the ReLU.",
+        hint="The step does not grow.",
+    ),
+    if_for_all_at_once=slip(
+        lambda z: np.ones(z.shape) if z >= 0 else np.zeros(z.shape),
+        "An if asks one question of the whole array, and an array has no one answer.",
+        hint="np.where asks every entry: np.where(condition, value if true, value if not).",
+    ),
 )
-def step_written_into_z(z):
-    above = z >= 0
-    z[above] = 1
-    z[~above] = 0
-    return z
-
-
-@heaviside.mistake(
-    "At 0 the step is up already: the answer there is 1.",
-    hint="The perceptron fires where the sum reaches its threshold: >=, not >.",
-)
-def down_at_zero(z):
-    return np.where(z > 0, 1.0, 0.0)
-
-
-@heaviside.mistake(
-    "At 0 the answer is 1, not a half.",
-    hint="The sign of 0 is 0, and half of 1 + 0 is a half; some books define it so.",
-)
-def half_at_zero(z):
-    return (np.sign(z) + 1) / 2
-
-
-@heaviside.mistake(
-    "-0.0 is at least 0, so its answer is 1.",
-    hint="-0.0 == 0.0 is True, but np.signbit and np.copysign see the sign. Compare with >=.",
-)
-def minus_zero_is_below(z):
-    return np.where(np.signbit(z), 0.0, 1.0)
-
-
-@heaviside.mistake(
-    "The answers are True and False; numbers are wanted, 1.0 and 0.0.",
-    hint="(z >= 0).astype(float), or np.where with two numbers.",
-)
-def true_and_false(z):
-    return z >= 0
-
-
-@heaviside.mistake(
-    "The answers are whole numbers; float64 is wanted.",
-    hint="np.where(z >= 0, 1.0, 0.0): the points make the difference.",
-)
-def whole_numbers_of_the_step(z):
-    return np.where(z >= 0, 1, 0)
-
-
-@heaviside.mistake(
-    "Below 0 the answer is 0, not -1: this is the sign.",
-    hint="The step has the values 0 and 1.",
-)
-def sign_for_step(z):
-    return np.where(z >= 0, 1.0, -1.0)
-
-
-@heaviside.mistake(
-    "The step goes down: it is 1 below 0 and 0 above.",
-    hint="The perceptron fires where the sum is large.",
-)
-def step_reversed(z):
-    return np.where(z >= 0, 0.0, 1.0)
-
-
-@heaviside.mistake(
-    "Above 0 the answer is 1, whatever z is: this is the ReLU.",
-    hint="The step does not grow.",
-)
-def relu_for_step(z):
-    return np.maximum(z, 0.0)
-
-
-@heaviside.mistake(
-    "An if asks one question of the whole array, and an array has no one answer.",
-    hint="np.where asks every entry: np.where(condition, value if true, value if not).",
-)
-def if_for_all_at_once(z):
-    if z >= 0:
-        return np.ones(z.shape)
-    return np.zeros(z.shape)
 
 
 @exercise(
@@ -206,7 +186,7 @@ def perceptron(X: Array, w: Array, b: float) -> Array:
 
 def _rows_about_the_threshold(rng: np.random.Generator, n: int, b: float) -> dict:
     """Rows on both sides of b; some change sides where b is added, some where it is left out."""
-    d = int(rng.integers(2, 5))
+    d = rng.integers(2, 5)
     w = rng.normal(size=d)
     X = rng.normal(size=(n, d))
     wanted = rng.permutation(np.resize([2 * b, 0.5 * b, -0.5 * b, -2 * b], n))
@@ -217,13 +197,13 @@ def _rows_about_the_threshold(rng: np.random.Generator, n: int, b: float) -> dic
 @perceptron.cases
 def positive_threshold(rng):
     """A positive threshold."""
-    return _rows_about_the_threshold(rng, int(rng.integers(6, 12)), float(rng.uniform(0.5, 2)))
+    return _rows_about_the_threshold(rng, rng.integers(6, 12), rng.uniform(0.5, 2))
 
 
 @perceptron.cases
 def negative_threshold(rng):
     """A negative threshold."""
-    return _rows_about_the_threshold(rng, int(rng.integers(6, 12)), -float(rng.uniform(0.5, 2)))
+    return _rows_about_the_threshold(rng, rng.integers(6, 12), -rng.uniform(0.5, 2))
 
 
 @perceptron.cases
@@ -237,84 +217,58 @@ def on_the_threshold(rng):
     return dict(X=X[rng.permutation(8)], w=w, b=b)
 
 
-@perceptron.mistake(
-    "b is added; it is a threshold here, and X @ w must reach it.",
-    hint="X @ w >= b is the same as X @ w - b >= 0. The neurons of later sections add their b.",
+perceptron.slips(
+    threshold_added=slip(
+        lambda X, w, b: np.where(X @ w + b >= 0, 1.0, 0.0),
+        "b is added; it is a threshold here, and X @ w must reach it.",
+        hint="X @ w >= b is the same as X @ w - b >= 0. The neurons of later sections add their b.",
+    ),
+    threshold_left_out=slip(
+        lambda X, w, b: np.where(X @ w >= 0, 1.0, 0.0),
+        "The threshold is left out: every row is compared with 0.",
+        hint="A row fires where X @ w is at least b.",
+    ),
+    must_exceed=slip(
+        lambda X, w, b: np.where(X @ w > b, 1.0, 0.0),
+        "A row that reaches the threshold exactly fires too.",
+        hint=">= in place of >.",
+    ),
+    fires_below=slip(
+        lambda X, w, b: np.where(X @ w <= b, 1.0, 0.0),
+        "It fires below the threshold, and is silent above.",
+        hint="1 where X @ w is at least b.",
+    ),
+    perceptron_true_and_false=slip(
+        lambda X, w, b: X @ w >= b,
+        "The answers are True and False; numbers are wanted, 1.0 and 0.0.",
+        hint="(X @ w >= b).astype(float), or heaviside.",
+    ),
+    perceptron_whole_numbers=slip(
+        lambda X, w, b: (X @ w >= b).astype(int),
+        "The answers are whole numbers; float64 is wanted.",
+        hint="heaviside returns float64 already; or astype(float).",
+    ),
+    minus_one_for_silent=slip(
+        lambda X, w, b: np.where(X @ w >= b, 1.0, -1.0),
+        "A silent perceptron answers 0, not -1.",
+        hint="Some books use -1 and 1; here the step has 0 and 1.",
+    ),
+    step_missing=slip(
+        lambda X, w, b: X @ w - b,
+        "This is how far each row is above the threshold; the step is missing.",
+        hint="Put it into heaviside.",
+    ),
+    a_column=slip(
+        lambda X, w, b: np.where(X @ w.reshape(-1, 1) >= b, 1.0, 0.0),
+        "The answer is a column of shape (n, 1); wanted is one row of numbers, shape (n,).",
+        hint="w has shape (d,), and X @ w shape (n,): no reshape is needed.",
+    ),
+    one_answer_for_all=slip(
+        lambda X, w, b: float(np.sum(X @ w) >= b),
+        "The answer is one number for all rows.",
+        hint="X @ w has one number a row; compare each with b.",
+    ),
 )
-def threshold_added(X, w, b):
-    return np.where(X @ w + b >= 0, 1.0, 0.0)
-
-
-@perceptron.mistake(
-    "The threshold is left out: every row is compared with 0.",
-    hint="A row fires where X @ w is at least b.",
-)
-def threshold_left_out(X, w, b):
-    return np.where(X @ w >= 0, 1.0, 0.0)
-
-
-@perceptron.mistake(
-    "A row that reaches the threshold exactly fires too.",
-    hint=">= in place of >.",
-)
-def must_exceed(X, w, b):
-    return np.where(X @ w > b, 1.0, 0.0)
-
-
-@perceptron.mistake(
-    "It fires below the threshold, and is silent above.",
-    hint="1 where X @ w is at least b.",
-)
-def fires_below(X, w, b):
-    return np.where(X @ w <= b, 1.0, 0.0)
-
-
-@perceptron.mistake(
-    "The answers are True and False; numbers are wanted, 1.0 and 0.0.",
-    hint="(X @ w >= b).astype(float), or heaviside.",
-)
-def perceptron_true_and_false(X, w, b):
-    return X @ w >= b
-
-
-@perceptron.mistake(
-    "The answers are whole numbers; float64 is wanted.",
-    hint="heaviside returns float64 already; or astype(float).",
-)
-def perceptron_whole_numbers(X, w, b):
-    return (X @ w >= b).astype(int)
-
-
-@perceptron.mistake(
-    "A silent perceptron answers 0, not -1.",
-    hint="Some books use -1 and 1; here the step has 0 and 1.",
-)
-def minus_one_for_silent(X, w, b):
-    return np.where(X @ w >= b, 1.0, -1.0)
-
-
-@perceptron.mistake(
-    "This is how far each row is above the threshold; the step is missing.",
-    hint="Put it into heaviside.",
-)
-def step_missing(X, w, b):
-    return X @ w - b
-
-
-@perceptron.mistake(
-    "The answer is a column of shape (n, 1); wanted is one row of numbers, shape (n,).",
-    hint="w has shape (d,), and X @ w shape (n,): no reshape is needed.",
-)
-def a_column(X, w, b):
-    return np.where(X @ w.reshape(-1, 1) >= b, 1.0, 0.0)
-
-
-@perceptron.mistake(
-    "The answer is one number for all rows.",
-    hint="X @ w has one number a row; compare each with b.",
-)
-def one_answer_for_all(X, w, b):
-    return float(np.sum(X @ w) >= b)
 
 
 @exercise(
@@ -345,7 +299,7 @@ def relu(z: Array) -> Array:
 @relu.cases
 def relu_of_a_row(rng):
     """Numbers of both signs, in a row."""
-    return dict(z=_both_signs(rng, (int(rng.integers(4, 9)),)))
+    return dict(z=_a_row(rng))
 
 
 @relu.cases
@@ -354,7 +308,7 @@ def relu_of_a_table(rng):
     z = _both_signs(rng, _shape(rng))
     z[0, 0], z[-1, -1] = 0.0, -0.0
     yield dict(z=z)
-    yield dict(z=_both_signs(rng, (2, *_shape(rng))) * 10.0 ** float(rng.choice([-4, 6])))
+    yield dict(z=_both_signs(rng, (2, *_shape(rng))) * 10.0 ** rng.choice([-4, 6]))
 
 
 @relu.cases
@@ -363,71 +317,50 @@ def relu_leaves_z_alone(rng):
     return dict(z=_both_signs(rng, _shape(rng)), then_look_at_z=True)
 
 
-@relu.mistake(
-    "z itself is changed: its negative entries are gone afterwards.",
-    hint="z[z < 0] = 0 writes into the caller's array. np.maximum makes a new one; so does a copy.",
+relu.slips(
+    relu_written_into_z=slip(
+        {"return np.maximum(z, 0.0)": "z[z < 0] = 0\n    return z"},
+        "z itself is changed: its negative entries are gone afterwards.",
+        hint="z[z < 0] = 0 writes into the caller's array. np.maximum makes a new one; so does a "
+        "copy.",
+    ),
+    cut_above=slip(
+        lambda z: np.minimum(z, 0.0),
+        "The negative numbers are kept and the positive ones cut.",
+        hint="The larger of z and 0, not the smaller.",
+    ),
+    absolute_value=slip(
+        lambda z: np.abs(z),
+        "Negative numbers become 0; here they lose their sign.",
+        hint="That is the absolute value.",
+    ),
+    slope_for_value=slip(
+        lambda z: np.where(z > 0, 1.0, 0.0),
+        "This is the slope, or the step: 1 where z is positive. Wanted is z itself there.",
+        hint="relu(3) is 3.",
+    ),
+    leaky=slip(
+        lambda z: np.where(z > 0, z, 0.01 * z),
+        "Negative numbers become 0; here a hundredth of them leaks through.",
+        hint="The leaky ReLU is another function.",
+    ),
+    one_maximum=slip(
+        lambda z: max(np.max(z), 0.0),
+        "The answer is one number: the largest of all entries. Each entry is to be compared with "
+        "0.",
+        hint="np.max looks along one array; np.maximum compares two, entry by entry.",
+    ),
+    negatives_left_out=slip(
+        lambda z: z[z > 0],
+        "The negative entries are left out; they should stay in their places, as 0.",
+        hint="z[z > 0] picks entries, and the shape is lost.",
+    ),
+    relu_if_for_all_at_once=slip(
+        lambda z: z if z > 0 else np.zeros(z.shape),
+        "An if asks one question of the whole array, and an array has no one answer.",
+        hint="np.where asks every entry; so does np.maximum.",
+    ),
 )
-def relu_written_into_z(z):
-    z[z < 0] = 0
-    return z
-
-
-@relu.mistake(
-    "The negative numbers are kept and the positive ones cut.",
-    hint="The larger of z and 0, not the smaller.",
-)
-def cut_above(z):
-    return np.minimum(z, 0.0)
-
-
-@relu.mistake(
-    "Negative numbers become 0; here they lose their sign.",
-    hint="That is the absolute value.",
-)
-def absolute_value(z):
-    return np.abs(z)
-
-
-@relu.mistake(
-    "This is the slope, or the step: 1 where z is positive. Wanted is z itself there.",
-    hint="relu(3) is 3.",
-)
-def slope_for_value(z):
-    return np.where(z > 0, 1.0, 0.0)
-
-
-@relu.mistake(
-    "Negative numbers become 0; here a hundredth of them leaks through.",
-    hint="The leaky ReLU is another function.",
-)
-def leaky(z):
-    return np.where(z > 0, z, 0.01 * z)
-
-
-@relu.mistake(
-    "The answer is one number: the largest of all entries. Each entry is to be compared with 0.",
-    hint="np.max looks along one array; np.maximum compares two, entry by entry.",
-)
-def one_maximum(z):
-    return max(np.max(z), 0.0)
-
-
-@relu.mistake(
-    "The negative entries are left out; they should stay in their places, as 0.",
-    hint="z[z > 0] picks entries, and the shape is lost.",
-)
-def negatives_left_out(z):
-    return z[z > 0]
-
-
-@relu.mistake(
-    "An if asks one question of the whole array, and an array has no one answer.",
-    hint="np.where asks every entry; so does np.maximum.",
-)
-def relu_if_for_all_at_once(z):
-    if z > 0:
-        return z
-    return np.zeros(z.shape)
 
 
 @exercise(
@@ -458,7 +391,7 @@ def relu_grad(z: Array) -> Array:
 @relu_grad.cases
 def relu_slope_of_both_signs(rng):
     """Numbers of both signs, in one row and in a table."""
-    yield dict(z=_both_signs(rng, (int(rng.integers(4, 9)),)))
+    yield dict(z=_a_row(rng))
     yield dict(z=_both_signs(rng, _shape(rng)))
 
 
@@ -474,86 +407,59 @@ def relu_slope_leaves_z_alone(rng):
     return dict(z=_both_signs(rng, (6,)), then_look_at_z=True)
 
 
-@relu_grad.mistake(
-    "z itself is changed: it holds the slopes afterwards.",
-    hint="z[z > 0] = 1 writes into the caller's array. Make a new one, as np.where does.",
+relu_grad.slips(
+    slope_written_into_z=slip(
+        {"return": "z[...] =", "0.0)": "0.0)\n    return z"},
+        "z itself is changed: it holds the slopes afterwards.",
+        hint="z[z > 0] = 1 writes into the caller's array. Make a new one, as np.where does.",
+    ),
+    steep_at_zero=slip(
+        lambda z: np.where(z >= 0, 1.0, 0.0),
+        "At 0 the slope is taken as 1; here it is 0 by agreement.",
+        hint="> in place of >=. PyTorch has the same agreement.",
+    ),
+    half_at_the_kink=slip(
+        lambda z: (np.sign(z) + 1) / 2,
+        "At 0 the slope is taken as a half; here it is 0 by agreement.",
+        hint="A half is what a central difference across the kink measures; it is no slope.",
+    ),
+    slope_true_and_false=slip(
+        lambda z: z > 0,
+        "The answers are True and False; numbers are wanted, 1.0 and 0.0.",
+        hint="A bool survives a product, but not a sum or a minus. (z > 0).astype(float) is a "
+        "number.",
+    ),
+    slope_whole_numbers=slip(
+        lambda z: (z > 0).astype(int),
+        "The answers are whole numbers; float64 is wanted.",
+        hint="astype(float), or 1.0 and 0.0.",
+    ),
+    value_for_slope=slip(
+        lambda z: np.maximum(z, 0.0),
+        "This is relu itself, not its slope.",
+        hint="To the right of 0 relu rises by 1 for every 1, wherever you stand.",
+    ),
+    slope_of_the_absolute_value=slip(
+        lambda z: np.sign(z),
+        "On the left relu is flat: its slope there is 0, not -1.",
+        hint="-1 is the slope of the absolute value.",
+    ),
+    one_everywhere=slip(
+        lambda z: np.ones(z.shape),
+        "The slope is 1 everywhere; on the left relu is flat.",
+        hint="A silent unit passes nothing back.",
+    ),
+    sides_exchanged=slip(
+        lambda z: np.where(z > 0, 0.0, 1.0),
+        "The slopes of the two sides are exchanged.",
+        hint="relu is flat where z is negative.",
+    ),
+    leaky_slope=slip(
+        lambda z: np.where(z > 0, 1.0, 0.01),
+        "On the left relu is flat: this is the slope of the leaky ReLU.",
+        hint="0 on the left, not 0.01.",
+    ),
 )
-def slope_written_into_z(z):
-    z[z > 0] = 1
-    z[z <= 0] = 0
-    return z
-
-
-@relu_grad.mistake(
-    "At 0 the slope is taken as 1; here it is 0 by agreement.",
-    hint="> in place of >=. PyTorch has the same agreement.",
-)
-def steep_at_zero(z):
-    return np.where(z >= 0, 1.0, 0.0)
-
-
-@relu_grad.mistake(
-    "At 0 the slope is taken as a half; here it is 0 by agreement.",
-    hint="A half is what a central difference across the kink measures; it is no slope.",
-)
-def half_at_the_kink(z):
-    return (np.sign(z) + 1) / 2
-
-
-@relu_grad.mistake(
-    "The answers are True and False; numbers are wanted, 1.0 and 0.0.",
-    hint="A bool survives a product, but not a sum or a minus. (z > 0).astype(float) is a number.",
-)
-def slope_true_and_false(z):
-    return z > 0
-
-
-@relu_grad.mistake(
-    "The answers are whole numbers; float64 is wanted.",
-    hint="astype(float), or 1.0 and 0.0.",
-)
-def slope_whole_numbers(z):
-    return (z > 0).astype(int)
-
-
-@relu_grad.mistake(
-    "This is relu itself, not its slope.",
-    hint="To the right of 0 relu rises by 1 for every 1, wherever you stand.",
-)
-def value_for_slope(z):
-    return np.maximum(z, 0.0)
-
-
-@relu_grad.mistake(
-    "On the left relu is flat: its slope there is 0, not -1.",
-    hint="-1 is the slope of the absolute value.",
-)
-def slope_of_the_absolute_value(z):
-    return np.sign(z)
-
-
-@relu_grad.mistake(
-    "The slope is 1 everywhere; on the left relu is flat.",
-    hint="A silent unit passes nothing back.",
-)
-def one_everywhere(z):
-    return np.ones(z.shape)
-
-
-@relu_grad.mistake(
-    "The slopes of the two sides are exchanged.",
-    hint="relu is flat where z is negative.",
-)
-def sides_exchanged(z):
-    return np.where(z > 0, 0.0, 1.0)
-
-
-@relu_grad.mistake(
-    "On the left relu is flat: this is the slope of the leaky ReLU.",
-    hint="0 on the left, not 0.01.",
-)
-def leaky_slope(z):
-    return np.where(z > 0, 1.0, 0.01)
 
 
 @exercise(
@@ -584,7 +490,7 @@ def tanh_grad(z: Array) -> Array:
 @tanh_grad.cases
 def tanh_slope_near_zero(rng):
     """Numbers of both signs, in a row."""
-    return dict(z=_both_signs(rng, (int(rng.integers(4, 9)),)))
+    return dict(z=_a_row(rng))
 
 
 @tanh_grad.cases
@@ -598,83 +504,56 @@ def tanh_slope_of_a_table(rng):
 @tanh_grad.cases
 def tanh_slope_far_out(rng):
     """Numbers far from 0 among others, where tanh is flat."""
-    z = _both_signs(rng, (6,))
-    z[:2] = [-float(rng.uniform(720, 800)), float(rng.uniform(720, 800))]
-    return dict(z=z)
+    return dict(z=_two_far_out(rng))
 
 
-@tanh_grad.mistake(
-    "z is taken for the value of tanh; it is the input.",
-    hint="1 - a ** 2 is right for a = tanh(z). Here tanh has still to be taken.",
+tanh_grad.slips(
+    slope_at_the_output=slip(
+        lambda z: 1 - z**2,
+        "z is taken for the value of tanh; it is the input.",
+        hint="1 - a ** 2 is right for a = tanh(z). Here tanh has still to be taken.",
+    ),
+    tanh_taken_twice=slip(
+        lambda z: 1 - np.tanh(np.tanh(z)) ** 2,
+        "tanh is taken twice: z is its input, tanh(z) its value.",
+        hint="Take tanh(z) once, and square that.",
+    ),
+    tanh_not_squared=slip(
+        lambda z: 1 - np.tanh(z),
+        "The square is missing.",
+        hint="With 1 - tanh(z) the slope on the left would be larger than 1.",
+    ),
+    tanh_itself=slip(
+        lambda z: np.tanh(z),
+        "This is tanh itself, not its slope.",
+        hint="tanh is steepest at 0 and flat far out.",
+    ),
+    slope_of_the_sigmoid=slip(
+        {"return 1 - np.tanh(z) ** 2": "a = (1 + np.tanh(z / 2)) / 2\n    return a * (1 - a)"},
+        "This is the slope of the sigmoid.",
+        hint="tanh rises from -1 to 1, and at 0 with slope 1, not a quarter.",
+    ),
+    rule_of_the_sigmoid=slip(
+        lambda z: np.tanh(z) * (1 - np.tanh(z)),
+        "a * (1 - a) belongs to the sigmoid; tanh has 1 - a ** 2.",
+        hint="At z = 0 this gives 0, and there tanh is steepest.",
+    ),
+    cosh_not_squared=slip(
+        lambda z: 1 / np.cosh(z),
+        "The hyperbolic cosine below the line must be squared.",
+        hint="1 / cosh(z) ** 2 is the same as 1 - tanh(z) ** 2.",
+    ),
+    tanh_slope_negative=slip(
+        lambda z: np.tanh(z) ** 2 - 1,
+        "The sign is reversed: tanh rises everywhere.",
+        hint="1 - tanh(z) ** 2, not tanh(z) ** 2 - 1.",
+    ),
+    own_tanh_overflows=slip(
+        {"np.tanh(z)": "((np.exp(z) - np.exp(-z)) / (np.exp(z) + np.exp(-z)))"},
+        "Far from 0 the exponentials overflow, and inf / inf is nan.",
+        hint="np.tanh knows how to avoid it; your own quotient of exponentials does not.",
+    ),
 )
-def slope_at_the_output(z):
-    return 1 - z**2
-
-
-@tanh_grad.mistake(
-    "tanh is taken twice: z is its input, tanh(z) its value.",
-    hint="Take tanh(z) once, and square that.",
-)
-def tanh_taken_twice(z):
-    return 1 - np.tanh(np.tanh(z)) ** 2
-
-
-@tanh_grad.mistake(
-    "The square is missing.",
-    hint="With 1 - tanh(z) the slope on the left would be larger than 1.",
-)
-def tanh_not_squared(z):
-    return 1 - np.tanh(z)
-
-
-@tanh_grad.mistake(
-    "This is tanh itself, not its slope.",
-    hint="tanh is steepest at 0 and flat far out.",
-)
-def tanh_itself(z):
-    return np.tanh(z)
-
-
-@tanh_grad.mistake(
-    "This is the slope of the sigmoid.",
-    hint="tanh rises from -1 to 1, and at 0 with slope 1, not a quarter.",
-)
-def slope_of_the_sigmoid(z):
-    a = (1 + np.tanh(z / 2)) / 2
-    return a * (1 - a)
-
-
-@tanh_grad.mistake(
-    "a * (1 - a) belongs to the sigmoid; tanh has 1 - a ** 2.",
-    hint="At z = 0 this gives 0, and there tanh is steepest.",
-)
-def rule_of_the_sigmoid(z):
-    return np.tanh(z) * (1 - np.tanh(z))
-
-
-@tanh_grad.mistake(
-    "The hyperbolic cosine below the line must be squared.",
-    hint="1 / cosh(z) ** 2 is the same as 1 - tanh(z) ** 2.",
-)
-def cosh_not_squared(z):
-    return 1 / np.cosh(z)
-
-
-@tanh_grad.mistake(
-    "The sign is reversed: tanh rises everywhere.",
-    hint="1 - tanh(z) ** 2, not tanh(z) ** 2 - 1.",
-)
-def tanh_slope_negative(z):
-    return np.tanh(z) ** 2 - 1
-
-
-@tanh_grad.mistake(
-    "Far from 0 the exponentials overflow, and inf / inf is nan.",
-    hint="np.tanh knows how to avoid it; your own quotient of exponentials does not.",
-)
-def own_tanh_overflows(z):
-    up, down = np.exp(z), np.exp(-z)
-    return 1 - ((up - down) / (up + down)) ** 2
 
 
 @exercise(
@@ -706,13 +585,13 @@ def elu(z: Array, alpha: float = 1.0) -> Array:
 
 
 def _alpha(rng: np.random.Generator) -> float:
-    return float(rng.choice([rng.uniform(0.2, 0.7), rng.uniform(1.4, 2.5)]))
+    return rng.choice([rng.uniform(0.2, 0.7), rng.uniform(1.4, 2.5)])
 
 
 @elu.cases
 def elu_with_alpha(rng):
     """Numbers of both signs, and an alpha that is not 1."""
-    return dict(z=_both_signs(rng, (int(rng.integers(4, 9)),)), alpha=_alpha(rng))
+    return dict(z=_a_row(rng), alpha=_alpha(rng))
 
 
 @elu.cases
@@ -726,9 +605,7 @@ def elu_without_alpha(rng):
 @elu.cases
 def elu_far_out(rng):
     """Numbers far from 0 among others."""
-    z = _both_signs(rng, (6,))
-    z[:2] = [-float(rng.uniform(720, 800)), float(rng.uniform(720, 800))]
-    return dict(z=z, alpha=_alpha(rng))
+    return dict(z=_two_far_out(rng), alpha=_alpha(rng))
 
 
 @elu.cases
@@ -737,97 +614,64 @@ def elu_leaves_z_alone(rng):
     return dict(z=_both_signs(rng, (6,)), alpha=_alpha(rng), then_look_at_z=True)
 
 
-@elu.mistake(
-    "z itself is changed: its negative entries are replaced in place.",
-    hint="z[z < 0] = ... writes into the caller's array. Make a copy first, or use np.where.",
+elu.slips(
+    elu_written_into_z=slip(
+        {"return": "z[...] =", "0.0)))": "0.0)))\n    return z"},
+        "z itself is changed: its negative entries are replaced in place.",
+        hint="z[z < 0] = ... writes into the caller's array. Make a copy first, or use np.where.",
+    ),
+    elu_alpha_unused=slip(
+        {"alpha * ": ""},
+        "alpha is not used.",
+        hint="Far to the left the ELU approaches -alpha.",
+    ),
+    alpha_on_both_sides=slip(
+        {"return": "return alpha *", ", alpha *": ","},
+        "alpha multiplies both sides; on the right the ELU is z.",
+        hint="Only the exponential side has an alpha.",
+    ),
+    elu_brackets_missing=slip(
+        {"np.expm1(np.minimum(z, 0.0))": "np.exp(np.minimum(z, 0.0)) - 1"},
+        "alpha stands inside: the 1 is taken away after alpha was multiplied.",
+        hint="Brackets: alpha * (exp(z) - 1), so that the two sides meet at 0.",
+    ),
+    one_not_taken_away=slip(
+        {"expm1": "exp"},
+        "The 1 is not taken away: the two sides do not meet at 0.",
+        hint="exp(0) is 1, and the ELU of 0 is 0.",
+    ),
+    straight_line=slip(
+        {"np.expm1(np.minimum(z, 0.0))": "z"},
+        "On the left this is a straight line, alpha * z: the leaky ReLU.",
+        hint="The ELU bends: alpha * (exp(z) - 1).",
+    ),
+    elu_sign=slip(
+        {"alpha * np": "alpha * -np"},
+        "The left side has the wrong sign: there the ELU is negative.",
+        hint="exp(z) is below 1 there, so exp(z) - 1 is below 0.",
+    ),
+    elu_sides_exchanged=slip(
+        lambda z, alpha=1.0: np.where(z > 0, alpha * np.expm1(z), z),
+        "The two sides are exchanged: the exponential belongs to the left.",
+        hint="On the right the ELU is z.",
+    ),
+    relu_for_elu=slip(
+        lambda z, alpha=1.0: np.maximum(z, 0.0),
+        "This is the ReLU: on the left the ELU falls below 0.",
+        hint="alpha * (exp(z) - 1) there.",
+    ),
+    zero_times_infinity=slip(
+        lambda z, alpha=1.0: (z > 0) * z + (z <= 0) * alpha * (np.exp(z) - 1),
+        "At a large z the exponential is inf, and 0 * inf is nan.",
+        hint="A mask that multiplies does not protect; np.where chooses, and np.minimum(z, 0) "
+        "keeps the exponential small.",
+    ),
+    elu_if_for_all_at_once=slip(
+        lambda z, alpha=1.0: z if z > 0 else alpha * np.expm1(z),
+        "An if asks one question of the whole array, and an array has no one answer.",
+        hint="np.where asks every entry.",
+    ),
 )
-def elu_written_into_z(z, alpha=1.0):
-    below = z < 0
-    z[below] = alpha * (np.exp(z[below]) - 1)
-    return z
-
-
-@elu.mistake(
-    "alpha is not used.",
-    hint="Far to the left the ELU approaches -alpha.",
-)
-def elu_alpha_unused(z, alpha=1.0):
-    return np.where(z > 0, z, np.expm1(np.minimum(z, 0.0)))
-
-
-@elu.mistake(
-    "alpha multiplies both sides; on the right the ELU is z.",
-    hint="Only the exponential side has an alpha.",
-)
-def alpha_on_both_sides(z, alpha=1.0):
-    return alpha * np.where(z > 0, z, np.expm1(np.minimum(z, 0.0)))
-
-
-@elu.mistake(
-    "alpha stands inside: the 1 is taken away after alpha was multiplied.",
-    hint="Brackets: alpha * (exp(z) - 1), so that the two sides meet at 0.",
-)
-def elu_brackets_missing(z, alpha=1.0):
-    return np.where(z > 0, z, alpha * np.exp(np.minimum(z, 0.0)) - 1)
-
-
-@elu.mistake(
-    "The 1 is not taken away: the two sides do not meet at 0.",
-    hint="exp(0) is 1, and the ELU of 0 is 0.",
-)
-def one_not_taken_away(z, alpha=1.0):
-    return np.where(z > 0, z, alpha * np.exp(np.minimum(z, 0.0)))
-
-
-@elu.mistake(
-    "On the left this is a straight line, alpha * z: the leaky ReLU.",
-    hint="The ELU bends: alpha * (exp(z) - 1).",
-)
-def straight_line(z, alpha=1.0):
-    return np.where(z > 0, z, alpha * z)
-
-
-@elu.mistake(
-    "The left side has the wrong sign: there the ELU is negative.",
-    hint="exp(z) is below 1 there, so exp(z) - 1 is below 0.",
-)
-def elu_sign(z, alpha=1.0):
-    return np.where(z > 0, z, alpha * -np.expm1(np.minimum(z, 0.0)))
-
-
-@elu.mistake(
-    "The two sides are exchanged: the exponential belongs to the left.",
-    hint="On the right the ELU is z.",
-)
-def elu_sides_exchanged(z, alpha=1.0):
-    return np.where(z > 0, alpha * np.expm1(z), z)
-
-
-@elu.mistake(
-    "This is the ReLU: on the left the ELU falls below 0.",
-    hint="alpha * (exp(z) - 1) there.",
-)
-def relu_for_elu(z, alpha=1.0):
-    return np.maximum(z, 0.0)
-
-
-@elu.mistake(
-    "At a large z the exponential is inf, and 0 * inf is nan.",
-    hint="A mask that multiplies does not protect; np.where chooses, and np.minimum(z, 0) keeps "
-    "the exponential small.",
-)
-def zero_times_infinity(z, alpha=1.0):
-    return (z > 0) * z + (z <= 0) * alpha * (np.exp(z) - 1)
-
-
-@elu.mistake(
-    "An if asks one question of the whole array, and an array has no one answer.",
-    hint="np.where asks every entry.",
-)
-def elu_if_for_all_at_once(z, alpha=1.0):
-    if z > 0:
-        return z
-    return alpha * np.expm1(z)
 
 
 @exercise(
@@ -861,7 +705,7 @@ def elu_grad(z: Array, alpha: float = 1.0) -> Array:
 @elu_grad.cases
 def elu_slope_with_alpha(rng):
     """Numbers of both signs, and an alpha that is not 1."""
-    return dict(z=_both_signs(rng, (int(rng.integers(4, 9)),)), alpha=_alpha(rng))
+    return dict(z=_a_row(rng), alpha=_alpha(rng))
 
 
 @elu_grad.cases
@@ -879,94 +723,63 @@ def elu_slope_at_zero(rng):
 @elu_grad.cases
 def elu_slope_far_out(rng):
     """Numbers far from 0 among others; and what z is afterwards."""
-    z = _both_signs(rng, (6,))
-    z[:2] = [-float(rng.uniform(720, 800)), float(rng.uniform(720, 800))]
-    yield dict(z=z, alpha=_alpha(rng))
+    yield dict(z=_two_far_out(rng), alpha=_alpha(rng))
     yield dict(z=_both_signs(rng, (6,)), alpha=_alpha(rng), then_look_at_z=True)
 
 
-@elu_grad.mistake(
-    "z itself is changed: it holds the slopes afterwards.",
-    hint="z[z > 0] = 1 writes into the caller's array. Make a copy first, or use np.where.",
+elu_grad.slips(
+    elu_slope_written_into_z=slip(
+        {"return": "z[...] =", "0.0)))": "0.0)))\n    return z"},
+        "z itself is changed: it holds the slopes afterwards.",
+        hint="z[z > 0] = 1 writes into the caller's array. Make a copy first, or use np.where.",
+    ),
+    slope_alpha_unused=slip(
+        {"alpha * ": ""},
+        "alpha is not used.",
+        hint="The derivative of alpha * (exp(z) - 1) still has its factor.",
+    ),
+    slope_one_at_zero=slip(
+        {"z > 0": "z >= 0"},
+        "At 0 the slope is taken as 1; here it is alpha by agreement.",
+        hint="0 belongs to the exponential side, as in PyTorch.",
+    ),
+    constant_not_dropped=slip(
+        {"np.exp(": "np.expm1("},
+        "The 1 is still there: the derivative of a constant is 0.",
+        hint="alpha * exp(z) alone. With - 1 the slope would be negative.",
+    ),
+    slope_of_a_straight_line=slip(
+        {"alpha * np.exp(np.minimum(z, 0.0))": "alpha"},
+        "On the left the slope is alpha everywhere; the ELU bends.",
+        hint="alpha * exp(z): alpha at 0, and nearly 0 far out.",
+    ),
+    elu_slope_at_the_output=slip(
+        {"np.minimum(z, 0.0)": "alpha * np.expm1(np.minimum(z, 0.0))"},
+        "z is taken for the value of elu, or elu is taken first; z is the input already.",
+        hint="alpha * exp(z), with the z that comes in.",
+    ),
+    value_plus_alpha=slip(
+        {"alpha * np.exp(np.minimum(z, 0.0))": "z + alpha"},
+        "z is taken for the value of elu; it is the input.",
+        hint="value + alpha is the slope, where value is alpha * (exp(z) - 1), not z.",
+    ),
+    value_on_the_right=slip(
+        {"1.0,": "z,"},
+        "On the right the slope is 1; this is z itself.",
+        hint="The ELU rises by 1 for every 1 there.",
+    ),
+    relu_slope_for_elu=slip(
+        lambda z, alpha=1.0: np.where(z > 0, 1.0, 0.0),
+        "This is the slope of the ReLU: on the left the ELU still rises.",
+        hint="alpha * exp(z) there.",
+    ),
+    slope_zero_times_infinity=slip(
+        lambda z, alpha=1.0: (z > 0) * 1.0 + (z <= 0) * alpha * np.exp(z),
+        "At a large z the exponential is inf, and 0 * inf is nan.",
+        hint="A mask that multiplies does not protect; np.where chooses, and np.minimum(z, 0) "
+        "keeps the exponential small.",
+    ),
 )
-def elu_slope_written_into_z(z, alpha=1.0):
-    above = z > 0
-    z[above] = 1
-    z[~above] = alpha * np.exp(z[~above])
-    return z
-
-
-@elu_grad.mistake(
-    "alpha is not used.",
-    hint="The derivative of alpha * (exp(z) - 1) still has its factor.",
-)
-def slope_alpha_unused(z, alpha=1.0):
-    return np.where(z > 0, 1.0, np.exp(np.minimum(z, 0.0)))
-
-
-@elu_grad.mistake(
-    "At 0 the slope is taken as 1; here it is alpha by agreement.",
-    hint="0 belongs to the exponential side, as in PyTorch.",
-)
-def slope_one_at_zero(z, alpha=1.0):
-    return np.where(z >= 0, 1.0, alpha * np.exp(np.minimum(z, 0.0)))
-
-
-@elu_grad.mistake(
-    "The 1 is still there: the derivative of a constant is 0.",
-    hint="alpha * exp(z) alone. With - 1 the slope would be negative.",
-)
-def constant_not_dropped(z, alpha=1.0):
-    return np.where(z > 0, 1.0, alpha * np.expm1(np.minimum(z, 0.0)))
-
-
-@elu_grad.mistake(
-    "On the left the slope is alpha everywhere; the ELU bends.",
-    hint="alpha * exp(z): alpha at 0, and nearly 0 far out.",
-)
-def slope_of_a_straight_line(z, alpha=1.0):
-    return np.where(z > 0, 1.0, alpha)
-
-
-@elu_grad.mistake(
-    "z is taken for the value of elu, or elu is taken first; z is the input already.",
-    hint="alpha * exp(z), with the z that comes in.",
-)
-def elu_slope_at_the_output(z, alpha=1.0):
-    return np.where(z > 0, 1.0, alpha * np.exp(alpha * np.expm1(np.minimum(z, 0.0))))
-
-
-@elu_grad.mistake(
-    "z is taken for the value of elu; it is the input.",
-    hint="value + alpha is the slope, where value is alpha * (exp(z) - 1), not z.",
-)
-def value_plus_alpha(z, alpha=1.0):
-    return np.where(z > 0, 1.0, z + alpha)
-
-
-@elu_grad.mistake(
-    "On the right the slope is 1; this is z itself.",
-    hint="The ELU rises by 1 for every 1 there.",
-)
-def value_on_the_right(z, alpha=1.0):
-    return np.where(z > 0, z, alpha * np.exp(np.minimum(z, 0.0)))
-
-
-@elu_grad.mistake(
-    "This is the slope of the ReLU: on the left the ELU still rises.",
-    hint="alpha * exp(z) there.",
-)
-def relu_slope_for_elu(z, alpha=1.0):
-    return np.where(z > 0, 1.0, 0.0)
-
-
-@elu_grad.mistake(
-    "At a large z the exponential is inf, and 0 * inf is nan.",
-    hint="A mask that multiplies does not protect; np.where chooses, and np.minimum(z, 0) keeps "
-    "the exponential small.",
-)
-def slope_zero_times_infinity(z, alpha=1.0):
-    return (z > 0) * 1.0 + (z <= 0) * alpha * np.exp(z)
 
 
 @exercise(
@@ -1013,152 +826,101 @@ def _neuron(rng: np.random.Generator, d: int, z: float, y: float) -> dict:
 def an_undecided_neuron(rng):
     """A neuron that is not sure, and a target of 0 or 1."""
     z = float(rng.uniform(0.3, 1.2) * rng.choice([-1, 1]))
-    return _neuron(rng, int(rng.integers(2, 5)), z, float(rng.integers(0, 2)))
+    return _neuron(rng, rng.integers(2, 5), z, float(rng.integers(0, 2)))
 
 
 @neuron_gradient.cases
 def a_target_between(rng):
     """A target between 0 and 1; one input, and several."""
-    for d in (1, int(rng.integers(3, 6))):
+    for d in (1, rng.integers(3, 6)):
         z = float(rng.uniform(0.3, 1.2) * rng.choice([-1, 1]))
-        yield _neuron(rng, d, z, float(rng.uniform(0.1, 0.9)))
+        yield _neuron(rng, d, z, rng.uniform(0.1, 0.9))
 
 
 @neuron_gradient.cases
 def sure_and_wrong(rng):
     """A neuron that is nearly sure of the wrong answer."""
-    z, sign = float(rng.uniform(3, 6)), int(rng.choice([-1, 1]))
+    z, sign = rng.uniform(3, 6), rng.choice([-1, 1])
     return _neuron(rng, 3, sign * z, 0.0 if sign > 0 else 1.0)
 
 
-@neuron_gradient.mistake(
-    "The slope of the sigmoid is missing: a * (1 - a).",
-    hint="a - y is the gradient by a. From a back to z there is a link more. (Another loss, "
-    "cross entropy, cancels it; chapter 7.)",
+neuron_gradient.slips(
+    sigmoid_link_missing=slip(
+        {"(a - y) * a * (1 - a)": "a - y"},
+        "The slope of the sigmoid is missing: a * (1 - a).",
+        hint="a - y is the gradient by a. From a back to z there is a link more. (Another loss, "
+        "cross entropy, cancels it; chapter 7.)",
+    ),
+    sigmoid_taken_twice=slip(
+        {
+            "delta = (a - y) * a * (1 - a)": (
+                "again = 1 / (1 + np.exp(-a))\n    delta = (a - y) * again * (1 - again)"
+            ),
+        },
+        "The sigmoid's slope is taken at its output: the sigmoid is taken twice.",
+        hint="a * (1 - a) with a = sigmoid(z) is the slope at z already.",
+    ),
+    slope_from_the_sum=slip(
+        {"a = 1": "z = w @ x + b\n    a = 1", "a * (1 - a)": "z * (1 - z)"},
+        "The sigmoid's slope is z * (1 - z) here; it is a * (1 - a), of the output.",
+        hint="The rule s' = s (1 - s) has the sigmoid's value in it, not its input.",
+    ),
+    target_minus_answer=slip(
+        {"a - y": "y - a"},
+        "The sign is reversed: this is the way down, not the gradient.",
+        hint="The derivative of (a - y) ** 2 / 2 by a is a - y.",
+    ),
+    half_forgotten=slip(
+        {"(a - y)": "2 * (a - y)"},
+        "The gradient is twice as large: the half in the cost takes the 2 away.",
+        hint="(a - y) ** 2 / 2 has the derivative a - y.",
+    ),
+    bias_subtracted=slip(
+        {"x + b": "x - b"},
+        "b is subtracted; this neuron adds it.",
+        hint="The perceptron compares with a threshold, the neuron has a bias: w @ x + b.",
+    ),
+    bias_left_out=slip(
+        {" + b": ""},
+        "The bias is left out of the sum.",
+        hint="a = sigmoid(w @ x + b).",
+    ),
+    input_missing=slip(
+        {"delta * x": "np.full(x.shape, delta)"},
+        "The input is missing from dw: z changes with w by x.",
+        hint="A weight matters as much as the input that it multiplies.",
+    ),
+    weights_for_inputs=slip(
+        {"delta * x": "delta * w"},
+        "dw is multiplied by the weights; that is the gradient by x.",
+        hint="z = w @ x + b, so its derivative by w is x.",
+    ),
+    bias_times_inputs=slip(
+        {"float(delta)": "float(np.sum(delta * x))"},
+        "db has the inputs in it; z changes with b by 1.",
+        hint="The bias multiplies nothing: db is what all of dw share.",
+    ),
+    slope_of_tanh=slip(
+        {"a * (1 - a)": "(1 - a**2)"},
+        "The slope of tanh stands where that of the sigmoid belongs.",
+        hint="The sigmoid has a * (1 - a), tanh has 1 - a ** 2.",
+    ),
+    half_of_the_slope=slip(
+        {" * (1 - a)": ""},
+        "The factor 1 - a is missing from the sigmoid's slope.",
+        hint="a * (1 - a): a sure neuron, near 0 or near 1, hardly moves.",
+    ),
+    error_squared=slip(
+        {"(a - y)": "(a - y) ** 2"},
+        "The error is squared in the gradient too.",
+        hint="The derivative of a square is no square: a - y to the first power.",
+    ),
+    bias_first=slip(
+        {"delta * x, float(delta)": "float(delta), delta * x"},
+        "The two answers are in the wrong order: dw comes first, then db.",
+        hint="The last line is return dw, db.",
+    ),
 )
-def sigmoid_link_missing(x, w, b, y):
-    a = 1 / (1 + np.exp(-(w @ x + b)))
-    return (a - y) * x, float(a - y)
-
-
-@neuron_gradient.mistake(
-    "The sigmoid's slope is taken at its output: the sigmoid is taken twice.",
-    hint="a * (1 - a) with a = sigmoid(z) is the slope at z already.",
-)
-def sigmoid_taken_twice(x, w, b, y):
-    a = 1 / (1 + np.exp(-(w @ x + b)))
-    again = 1 / (1 + np.exp(-a))
-    delta = (a - y) * again * (1 - again)
-    return delta * x, float(delta)
-
-
-@neuron_gradient.mistake(
-    "The sigmoid's slope is z * (1 - z) here; it is a * (1 - a), of the output.",
-    hint="The rule s' = s (1 - s) has the sigmoid's value in it, not its input.",
-)
-def slope_from_the_sum(x, w, b, y):
-    z = w @ x + b
-    delta = (1 / (1 + np.exp(-z)) - y) * z * (1 - z)
-    return delta * x, float(delta)
-
-
-@neuron_gradient.mistake(
-    "The sign is reversed: this is the way down, not the gradient.",
-    hint="The derivative of (a - y) ** 2 / 2 by a is a - y.",
-)
-def target_minus_answer(x, w, b, y):
-    dw, db = neuron_gradient.reference(x, w, b, y)
-    return -dw, -db
-
-
-@neuron_gradient.mistake(
-    "The gradient is twice as large: the half in the cost takes the 2 away.",
-    hint="(a - y) ** 2 / 2 has the derivative a - y.",
-)
-def half_forgotten(x, w, b, y):
-    dw, db = neuron_gradient.reference(x, w, b, y)
-    return 2 * dw, 2 * db
-
-
-@neuron_gradient.mistake(
-    "b is subtracted; this neuron adds it.",
-    hint="The perceptron compares with a threshold, the neuron has a bias: w @ x + b.",
-)
-def bias_subtracted(x, w, b, y):
-    return neuron_gradient.reference(x, w, -b, y)
-
-
-@neuron_gradient.mistake(
-    "The bias is left out of the sum.",
-    hint="a = sigmoid(w @ x + b).",
-)
-def bias_left_out(x, w, b, y):
-    return neuron_gradient.reference(x, w, 0.0, y)
-
-
-@neuron_gradient.mistake(
-    "The input is missing from dw: z changes with w by x.",
-    hint="A weight matters as much as the input that it multiplies.",
-)
-def input_missing(x, w, b, y):
-    db = neuron_gradient.reference(x, w, b, y)[1]
-    return np.full(x.shape, db), db
-
-
-@neuron_gradient.mistake(
-    "dw is multiplied by the weights; that is the gradient by x.",
-    hint="z = w @ x + b, so its derivative by w is x.",
-)
-def weights_for_inputs(x, w, b, y):
-    db = neuron_gradient.reference(x, w, b, y)[1]
-    return db * w, db
-
-
-@neuron_gradient.mistake(
-    "db has the inputs in it; z changes with b by 1.",
-    hint="The bias multiplies nothing: db is what all of dw share.",
-)
-def bias_times_inputs(x, w, b, y):
-    dw, _ = neuron_gradient.reference(x, w, b, y)
-    return dw, float(np.sum(dw))
-
-
-@neuron_gradient.mistake(
-    "The slope of tanh stands where that of the sigmoid belongs.",
-    hint="The sigmoid has a * (1 - a), tanh has 1 - a ** 2.",
-)
-def slope_of_tanh(x, w, b, y):
-    a = 1 / (1 + np.exp(-(w @ x + b)))
-    delta = (a - y) * (1 - a**2)
-    return delta * x, float(delta)
-
-
-@neuron_gradient.mistake(
-    "The factor 1 - a is missing from the sigmoid's slope.",
-    hint="a * (1 - a): a sure neuron, near 0 or near 1, hardly moves.",
-)
-def half_of_the_slope(x, w, b, y):
-    a = 1 / (1 + np.exp(-(w @ x + b)))
-    return (a - y) * a * x, float((a - y) * a)
-
-
-@neuron_gradient.mistake(
-    "The error is squared in the gradient too.",
-    hint="The derivative of a square is no square: a - y to the first power.",
-)
-def error_squared(x, w, b, y):
-    a = 1 / (1 + np.exp(-(w @ x + b)))
-    delta = (a - y) ** 2 * a * (1 - a)
-    return delta * x, float(delta)
-
-
-@neuron_gradient.mistake(
-    "The two answers are in the wrong order: dw comes first, then db.",
-    hint="The last line is return dw, db.",
-)
-def bias_first(x, w, b, y):
-    dw, db = neuron_gradient.reference(x, w, b, y)
-    return db, dw
 
 
 @exercise(
@@ -1196,7 +958,7 @@ def two_layers_of_weights(rng):
 @count_parameters.cases
 def several_layers(rng):
     """Several hidden layers."""
-    sizes = rng.permutation(np.arange(2, 30))[: int(rng.integers(5, 8))]
+    sizes = rng.permutation(np.arange(2, 30))[: rng.integers(5, 8)]
     return dict(sizes=[int(n) for n in sizes])
 
 
@@ -1208,85 +970,60 @@ def no_hidden_layer(rng):
     yield dict(sizes=[784, int(rng.integers(17, 40)), int(rng.integers(41, 60)), 10])
 
 
-@count_parameters.mistake(
-    "The biases are not counted.",
-    hint="Every neuron but the inputs adds a bias of its own.",
+count_parameters.slips(
+    weights_alone=slip(
+        lambda sizes: sum(a * b for a, b in pairwise(sizes)),
+        "The biases are not counted.",
+        hint="Every neuron but the inputs adds a bias of its own.",
+    ),
+    biases_for_inputs=slip(
+        lambda sizes: sum(a * b for a, b in pairwise(sizes)) + sum(sizes),
+        "The inputs are given biases; they are data, and add nothing.",
+        hint="Biases belong to the hidden layers and the outputs.",
+    ),
+    one_bias_a_layer=slip(
+        lambda sizes: sum(a * b + 1 for a, b in pairwise(sizes)),
+        "Each layer is given one bias; each neuron has one.",
+        hint="A layer of fan_out neurons has fan_out biases.",
+    ),
+    biases_of_the_senders=slip(
+        lambda sizes: sum(a * (b + 1) for a, b in pairwise(sizes)),
+        "The biases are counted on the wrong side: a layer of weights has fan_out of them.",
+        hint="(fan_in + 1) * fan_out: a bias is a weight more for each neuron that receives.",
+    ),
+    outputs_without_biases=slip(
+        lambda sizes: sum((a + 1) * b for a, b in pairwise(sizes)) - sizes[-1],
+        "The outputs have no biases here; they have one each.",
+        hint="All layers but the first add their biases.",
+    ),
+    neurons_counted=slip(
+        lambda sizes: sum(sizes),
+        "These are the neurons; each has a weight for every neuron before it.",
+        hint="Between layers of 3 and 2 there are 6 weights.",
+    ),
+    biases_alone=slip(
+        lambda sizes: sum(sizes[1:]),
+        "These are the biases alone.",
+        hint="Add fan_in * fan_out for each pair of neighbouring layers.",
+    ),
+    product_of_all=slip(
+        lambda sizes: int(np.prod(sizes)),
+        "All sizes are multiplied together; layers that are no neighbours share no weights.",
+        hint="A product for each pair of neighbours, and the sum of these.",
+    ),
+    every_pair_joined=slip(
+        lambda sizes: (
+            sum(a * b for i, a in enumerate(sizes) for b in sizes[i + 1 :]) + sum(sizes[1:])
+        ),
+        "Every layer is joined with every other; only neighbours are.",
+        hint="pairwise(sizes) gives the pairs of neighbours.",
+    ),
+    last_pair_left_out=slip(
+        {"len(sizes) - 1": "len(sizes) - 2"},
+        "The last layer of weights is left out.",
+        hint="Three sizes make two layers of weights: look at the end of your range.",
+    ),
 )
-def weights_alone(sizes):
-    return sum(a * b for a, b in pairwise(sizes))
-
-
-@count_parameters.mistake(
-    "The inputs are given biases; they are data, and add nothing.",
-    hint="Biases belong to the hidden layers and the outputs.",
-)
-def biases_for_inputs(sizes):
-    return sum(a * b for a, b in pairwise(sizes)) + sum(sizes)
-
-
-@count_parameters.mistake(
-    "Each layer is given one bias; each neuron has one.",
-    hint="A layer of fan_out neurons has fan_out biases.",
-)
-def one_bias_a_layer(sizes):
-    return sum(a * b + 1 for a, b in pairwise(sizes))
-
-
-@count_parameters.mistake(
-    "The biases are counted on the wrong side: a layer of weights has fan_out of them.",
-    hint="(fan_in + 1) * fan_out: a bias is a weight more for each neuron that receives.",
-)
-def biases_of_the_senders(sizes):
-    return sum(a * (b + 1) for a, b in pairwise(sizes))
-
-
-@count_parameters.mistake(
-    "The outputs have no biases here; they have one each.",
-    hint="All layers but the first add their biases.",
-)
-def outputs_without_biases(sizes):
-    return sum((a + 1) * b for a, b in pairwise(sizes)) - sizes[-1]
-
-
-@count_parameters.mistake(
-    "These are the neurons; each has a weight for every neuron before it.",
-    hint="Between layers of 3 and 2 there are 6 weights.",
-)
-def neurons_counted(sizes):
-    return sum(sizes)
-
-
-@count_parameters.mistake(
-    "These are the biases alone.",
-    hint="Add fan_in * fan_out for each pair of neighbouring layers.",
-)
-def biases_alone(sizes):
-    return sum(sizes[1:])
-
-
-@count_parameters.mistake(
-    "All sizes are multiplied together; layers that are no neighbours share no weights.",
-    hint="A product for each pair of neighbours, and the sum of these.",
-)
-def product_of_all(sizes):
-    return int(np.prod(sizes))
-
-
-@count_parameters.mistake(
-    "Every layer is joined with every other; only neighbours are.",
-    hint="pairwise(sizes) gives the pairs of neighbours.",
-)
-def every_pair_joined(sizes):
-    weights = sum(a * b for i, a in enumerate(sizes) for b in sizes[i + 1 :])
-    return weights + sum(sizes[1:])
-
-
-@count_parameters.mistake(
-    "The last layer of weights is left out.",
-    hint="Three sizes make two layers of weights: look at the end of your range.",
-)
-def last_pair_left_out(sizes):
-    return sum((a + 1) * b for a, b in pairwise(sizes[:-1]))
 
 
 # Initial weights are left to chance: three draws are looked at, and their distribution.
@@ -1350,14 +1087,14 @@ def he_normal(fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
 @he_normal.cases
 def narrowing(rng):
     """More inputs than outputs."""
-    fan_in, fan_out = int(rng.integers(60, 71)), int(rng.integers(30, 35))
+    fan_in, fan_out = rng.integers(60, 71), rng.integers(30, 35)
     return dict(fan_in=fan_in, fan_out=fan_out, rng=FRESH_RNG)
 
 
 @he_normal.cases
 def widening(rng):
     """Fewer inputs than outputs."""
-    fan_in, fan_out = int(rng.integers(25, 29)), int(rng.integers(72, 81))
+    fan_in, fan_out = rng.integers(25, 29), rng.integers(72, 81)
     return dict(fan_in=fan_in, fan_out=fan_out, rng=FRESH_RNG)
 
 
@@ -1468,113 +1205,86 @@ def tails_of_a_normal(answer, case):
     return beyond and within
 
 
-@he_normal.mistake(
-    "The shape is not (fan_in, fan_out); it is the other way round.",
-    hint="X @ W wants a row of W for each input.",
+he_normal.slips(
+    shape_transposed=slip(
+        {"(fan_in, fan_out)": "(fan_out, fan_in)"},
+        "The shape is not (fan_in, fan_out); it is the other way round.",
+        hint="X @ W wants a row of W for each input.",
+    ),
+    one_draw_for_all=slip(
+        lambda fan_in, fan_out, rng: np.full(
+            (fan_in, fan_out), rng.normal(0.0, np.sqrt(2 / fan_in))
+        ),
+        "Weights share one draw: whole rows or columns, or all of them, are equal.",
+        hint="Neurons that start alike stay alike. Give rng.normal the size, and every entry is "
+        "drawn by itself.",
+    ),
+    seed_of_its_own=slip(
+        {"rng.normal": "np.random.default_rng(0).normal"},
+        "A generator with a seed of its own is made inside: every layer would start alike.",
+        hint="Use the rng that you are given: it moves on with every draw.",
+    ),
+    not_from_rng=slip(
+        {"rng.normal": "np.random.normal"},
+        "The weights do not come from the rng that is passed in.",
+        hint="np.random.randn draws from a source that all share; rng.normal from yours, and "
+        "whoever knows its seed can repeat the run.",
+    ),
+    never_negative=slip(
+        lambda fan_in, fan_out, rng: rng.random((fan_in, fan_out)) * np.sqrt(2 / fan_in),
+        "The weights are never negative; their mean should be 0.",
+        hint="rng.random lies between 0 and 1. The method with a mean of 0 is rng.normal.",
+    ),
+    fan_of_the_wrong_side=slip(
+        {"2 / fan_in": "2 / fan_out"},
+        "The variance is 2 / fan_out: this is the fan of the wrong side.",
+        hint="A neuron sums over what comes in. The more terms, the smaller each must be.",
+    ),
+    variance_for_deviation=slip(
+        {"np.sqrt(2 / fan_in)": "2 / fan_in"},
+        "2 / fan_in is taken for the standard deviation; it is the variance.",
+        hint="rng.normal wants the standard deviation: the root.",
+    ),
+    two_forgotten=slip(
+        {"2 / fan_in": "1 / fan_in"},
+        "The variance is 1 / fan_in; the 2 is missing.",
+        hint="A ReLU silences half of its inputs, and the 2 makes up for them.",
+    ),
+    glorot=slip(
+        {"2 / fan_in": "2 / (fan_in + fan_out)"},
+        "The variance is 2 / (fan_in + fan_out): Glorot's, made for tanh.",
+        hint="He's has fan_in alone.",
+    ),
+    not_scaled=slip(
+        {"0.0, np.sqrt(2 / fan_in), ": ""},
+        "The weights have variance 1: they are not scaled.",
+        hint="Multiply by the standard deviation wanted, the root of 2 / fan_in.",
+    ),
+    torchs_default=slip(
+        {
+            "return rng.normal(0.0, np.sqrt(2 / fan_in)": (
+                "edge = 1 / np.sqrt(fan_in)\n    return rng.uniform(-edge, edge"
+            ),
+        },
+        "These are PyTorch's default weights: uniform within 1 / sqrt(fan_in), too small by far.",
+        hint="He's are normal, with variance 2 / fan_in.",
+    ),
+    fixed_scale=slip(
+        lambda fan_in, fan_out, rng: 0.01 * rng.standard_normal((fan_in, fan_out)),
+        "The scale is 0.01 for every layer; it should follow fan_in.",
+        hint="The standard deviation is the root of 2 / fan_in.",
+    ),
+    uniform=slip(
+        {
+            "return rng.normal(0.0, np.sqrt(2 / fan_in)": (
+                "edge = np.sqrt(6 / fan_in)\n    return rng.uniform(-edge, edge"
+            ),
+        },
+        "The variance is right, but the weights are not normally distributed.",
+        hint="He's uniform weights have that variance too; asked for are normal ones, and whole: "
+        "not cut off at some size.",
+    ),
 )
-def shape_transposed(fan_in, fan_out, rng):
-    return rng.normal(0.0, np.sqrt(2 / fan_in), size=(fan_out, fan_in))
-
-
-@he_normal.mistake(
-    "Weights share one draw: whole rows or columns, or all of them, are equal.",
-    hint="Neurons that start alike stay alike. Give rng.normal the size, and every entry is drawn "
-    "by itself.",
-)
-def one_draw_for_all(fan_in, fan_out, rng):
-    return np.full((fan_in, fan_out), rng.normal(0.0, np.sqrt(2 / fan_in)))
-
-
-@he_normal.mistake(
-    "A generator with a seed of its own is made inside: every layer would start alike.",
-    hint="Use the rng that you are given: it moves on with every draw.",
-)
-def seed_of_its_own(fan_in, fan_out, rng):
-    return np.random.default_rng(0).normal(0.0, np.sqrt(2 / fan_in), size=(fan_in, fan_out))
-
-
-@he_normal.mistake(
-    "The weights do not come from the rng that is passed in.",
-    hint="np.random.randn draws from a source that all share; rng.normal from yours, and whoever "
-    "knows its seed can repeat the run.",
-)
-def not_from_rng(fan_in, fan_out, rng):
-    return np.random.normal(0.0, np.sqrt(2 / fan_in), size=(fan_in, fan_out))
-
-
-@he_normal.mistake(
-    "The weights are never negative; their mean should be 0.",
-    hint="rng.random lies between 0 and 1. The method with a mean of 0 is rng.normal.",
-)
-def never_negative(fan_in, fan_out, rng):
-    return rng.random((fan_in, fan_out)) * np.sqrt(2 / fan_in)
-
-
-@he_normal.mistake(
-    "The variance is 2 / fan_out: this is the fan of the wrong side.",
-    hint="A neuron sums over what comes in. The more terms, the smaller each must be.",
-)
-def fan_of_the_wrong_side(fan_in, fan_out, rng):
-    return rng.normal(0.0, np.sqrt(2 / fan_out), size=(fan_in, fan_out))
-
-
-@he_normal.mistake(
-    "2 / fan_in is taken for the standard deviation; it is the variance.",
-    hint="rng.normal wants the standard deviation: the root.",
-)
-def variance_for_deviation(fan_in, fan_out, rng):
-    return rng.normal(0.0, 2 / fan_in, size=(fan_in, fan_out))
-
-
-@he_normal.mistake(
-    "The variance is 1 / fan_in; the 2 is missing.",
-    hint="A ReLU silences half of its inputs, and the 2 makes up for them.",
-)
-def two_forgotten(fan_in, fan_out, rng):
-    return rng.normal(0.0, np.sqrt(1 / fan_in), size=(fan_in, fan_out))
-
-
-@he_normal.mistake(
-    "The variance is 2 / (fan_in + fan_out): Glorot's, made for tanh.",
-    hint="He's has fan_in alone.",
-)
-def glorot(fan_in, fan_out, rng):
-    return rng.normal(0.0, np.sqrt(2 / (fan_in + fan_out)), size=(fan_in, fan_out))
-
-
-@he_normal.mistake(
-    "The weights have variance 1: they are not scaled.",
-    hint="Multiply by the standard deviation wanted, the root of 2 / fan_in.",
-)
-def not_scaled(fan_in, fan_out, rng):
-    return rng.normal(size=(fan_in, fan_out))
-
-
-@he_normal.mistake(
-    "These are PyTorch's default weights: uniform within 1 / sqrt(fan_in), too small by far.",
-    hint="He's are normal, with variance 2 / fan_in.",
-)
-def torchs_default(fan_in, fan_out, rng):
-    edge = 1 / np.sqrt(fan_in)
-    return rng.uniform(-edge, edge, size=(fan_in, fan_out))
-
-
-@he_normal.mistake(
-    "The scale is 0.01 for every layer; it should follow fan_in.",
-    hint="The standard deviation is the root of 2 / fan_in.",
-)
-def fixed_scale(fan_in, fan_out, rng):
-    return 0.01 * rng.standard_normal((fan_in, fan_out))
-
-
-@he_normal.mistake(
-    "The variance is right, but the weights are not normally distributed.",
-    hint="He's uniform weights have that variance too; asked for are normal ones, and whole: not "
-    "cut off at some size.",
-)
-def uniform(fan_in, fan_out, rng):
-    edge = np.sqrt(6 / fan_in)
-    return rng.uniform(-edge, edge, size=(fan_in, fan_out))
 
 
 # Networks of known weights. W has column sums far from 0, so that no two wrong ways agree.
@@ -1596,7 +1306,7 @@ def _unequal(rng: np.random.Generator, count: int) -> list[int]:
 
 def _with_silent_units(rng: np.random.Generator) -> list[Array]:
     """Two hidden layers. In each one unit is always silent, and one has the input 0."""
-    params = _layers(rng, [int(rng.integers(3, 5)), 6, 5, int(rng.integers(3, 5))])
+    params = _layers(rng, [rng.integers(3, 5), 6, 5, rng.integers(3, 5)])
     for W, b in (params[0:2], params[2:4]):
         b[0] = -40.0
         W[:, 1] = 0.0
@@ -1644,7 +1354,7 @@ def mlp_forward(params: list[Array], X: Array) -> tuple[Array, list[Array]]:
 
 
 def _batch(rng: np.random.Generator, sizes: list[int]) -> dict:
-    return dict(params=_layers(rng, sizes), X=rng.normal(size=(int(rng.integers(4, 9)), sizes[0])))
+    return dict(params=_layers(rng, sizes), X=rng.normal(size=(rng.integers(4, 9), sizes[0])))
 
 
 @mlp_forward.cases
@@ -1669,178 +1379,111 @@ def one_layer_alone(rng):
 @mlp_forward.cases
 def square_layers(rng):
     """Layers that are all of one size; and silent units."""
-    yield _batch(rng, [int(rng.integers(3, 6))] * 4)
+    yield _batch(rng, [rng.integers(3, 6)] * 4)
     params = _with_silent_units(rng)
     yield dict(params=params, X=rng.normal(size=(6, len(params[0]))))
 
 
-@mlp_forward.mistake(
-    "The last layer has a ReLU too; the logits may be negative.",
-    hint="Its numbers go into the softmax as they are: the loop ends one layer earlier.",
-)
-def relu_on_the_last_layer(params, X):
-    cache = [X]
-    for W, b in zip(params[0::2], params[1::2], strict=True):
-        cache.append(np.maximum(cache[-1] @ W + b, 0.0))
-    return cache[-1], cache
-
-
-@mlp_forward.mistake(
-    "The ReLU is missing: the whole network is one linear map.",
-    hint="Between two layers something must bend, or they are no better than one.",
-)
-def no_relu(params, X):
-    cache = [X]
-    for W, b in zip(params[0::2], params[1::2], strict=True):
-        cache.append(cache[-1] @ W + b)
-    return cache[-1], cache
-
-
-@mlp_forward.mistake(
-    "The logits are right, but the cache holds the sums before the ReLU.",
-    hint="The next layer saw what the ReLU let through: append that.",
-)
-def sums_in_the_cache(params, X):
-    cache, a = [X], X
-    for W, b in zip(params[0::2], params[1::2], strict=True):
-        cache.append(a @ W + b)
-        a = np.maximum(cache[-1], 0.0)
-    return cache[-1], cache
-
-
-@mlp_forward.mistake(
-    "The cache holds the sums before the ReLU and the activations; wanted are these alone.",
-    hint="One array a layer: [X, a1, ..., logits].",
-)
-def sums_and_activations(params, X):
-    cache, a = [X], X
-    for W, b in zip(params[0:-2:2], params[1:-2:2], strict=True):
-        cache.append(a @ W + b)
-        a = np.maximum(cache[-1], 0.0)
-        cache.append(a)
-    cache.append(a @ params[-2] + params[-1])
-    return cache[-1], cache
-
-
-@mlp_forward.mistake(
-    "X is missing from the cache: it is the input of the first layer.",
-    hint="Start the list with X; the gradient of W1 needs it.",
-)
-def cache_without_X(params, X):
-    logits, cache = mlp_forward.reference(params, X)
-    return logits, cache[1:]
-
-
-@mlp_forward.mistake(
-    "The logits are missing from the cache.",
-    hint="Append the last layer's answer too: the backward pass starts there.",
-)
-def cache_without_logits(params, X):
-    logits, cache = mlp_forward.reference(params, X)
-    return logits, cache[:-1]
-
-
-@mlp_forward.mistake(
-    "The cache runs from the logits back to X; it starts with X.",
-    hint="In the order of the way forward: append at the end.",
-)
-def cache_backwards(params, X):
-    logits, cache = mlp_forward.reference(params, X)
-    return logits, cache[::-1]
-
-
-@mlp_forward.mistake(
-    "The hidden layers have a sigmoid where the ReLU belongs.",
-    hint="relu(a @ W + b).",
-)
-def sigmoid_for_relu(params, X):
-    cache = [X]
-    for W, b in zip(params[0:-2:2], params[1:-2:2], strict=True):
-        cache.append(1 / (1 + np.exp(-(cache[-1] @ W + b))))
-    cache.append(cache[-1] @ params[-2] + params[-1])
-    return cache[-1], cache
-
-
-@mlp_forward.mistake(
-    "The hidden layers have a tanh where the ReLU belongs.",
-    hint="relu(a @ W + b).",
-)
-def tanh_for_relu(params, X):
-    cache = [X]
-    for W, b in zip(params[0:-2:2], params[1:-2:2], strict=True):
-        cache.append(np.tanh(cache[-1] @ W + b))
-    cache.append(cache[-1] @ params[-2] + params[-1])
-    return cache[-1], cache
-
-
-@mlp_forward.mistake(
-    "The biases are left out.",
-    hint="a @ W + b, in every layer.",
-)
-def biases_left_out(params, X):
-    without = [p if p.ndim == 2 else np.zeros(p.shape) for p in params]
-    return mlp_forward.reference(without, X)
-
-
-@mlp_forward.mistake(
-    "The bias is added after the ReLU.",
-    hint="The neuron adds its bias to the sum, and then the ReLU looks at it.",
-)
-def bias_after_the_relu(params, X):
-    cache = [X]
-    for W, b in zip(params[0:-2:2], params[1:-2:2], strict=True):
-        cache.append(np.maximum(cache[-1] @ W, 0.0) + b)
-    cache.append(cache[-1] @ params[-2] + params[-1])
-    return cache[-1], cache
-
-
-@mlp_forward.mistake(
-    "W is transposed; here it is (fan_in, fan_out), and a @ W needs no T.",
-    hint="PyTorch keeps (fan_out, fan_in). Where all layers have one size, nothing raises.",
-)
-def weights_transposed(params, X):
-    turned = [p.T for p in params]
-    return mlp_forward.reference(turned, X)
-
-
-@mlp_forward.mistake(
-    "The softmax is applied: the logits are what goes into it.",
-    hint="The last layer is a @ W + b and no more.",
-)
-def softmax_applied(params, X):
-    logits, cache = mlp_forward.reference(params, X)
+def _softmax(logits):
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares = shares / shares.sum(axis=1, keepdims=True)
-    return shares, [*cache[:-1], shares]
+    return shares / shares.sum(axis=1, keepdims=True)
 
 
-@mlp_forward.mistake(
-    "X is taken through a ReLU before the first layer.",
-    hint="Data may be negative. The ReLU comes after a layer.",
+mlp_forward.slips(
+    relu_on_the_last_layer=slip(
+        {"cache[-1] @ params[-2] + params[-1]": "relu(cache[-1] @ params[-2] + params[-1])"},
+        "The last layer has a ReLU too; the logits may be negative.",
+        hint="Its numbers go into the softmax as they are: the loop ends one layer earlier.",
+    ),
+    no_relu=slip(
+        {"relu(cache[-1] @ W + b)": "cache[-1] @ W + b"},
+        "The ReLU is missing: the whole network is one linear map.",
+        hint="Between two layers something must bend, or they are no better than one.",
+    ),
+    sums_in_the_cache=slip(
+        {
+            "cache = [X]": "cache, a = [X], X",
+            "cache.append(relu(cache[-1] @ W + b))": (
+                "cache.append(a @ W + b)\n        a = relu(cache[-1])"
+            ),
+            "cache[-1] @ params": "a @ params",
+        },
+        "The logits are right, but the cache holds the sums before the ReLU.",
+        hint="The next layer saw what the ReLU let through: append that.",
+    ),
+    sums_and_activations=slip(
+        {
+            "cache.append(relu(cache[-1] @ W + b))": (
+                "cache.append(cache[-1] @ W + b)\n        cache.append(relu(cache[-1]))"
+            ),
+        },
+        "The cache holds the sums before the ReLU and the activations; wanted are these alone.",
+        hint="One array a layer: [X, a1, ..., logits].",
+    ),
+    cache_without_X=slip(
+        {"return cache[-1], cache": "return cache[-1], cache[1:]"},
+        "X is missing from the cache: it is the input of the first layer.",
+        hint="Start the list with X; the gradient of W1 needs it.",
+    ),
+    cache_without_logits=slip(
+        {"return cache[-1], cache": "return cache[-1], cache[:-1]"},
+        "The logits are missing from the cache.",
+        hint="Append the last layer's answer too: the backward pass starts there.",
+    ),
+    cache_backwards=slip(
+        {"return cache[-1], cache": "return cache[-1], cache[::-1]"},
+        "The cache runs from the logits back to X; it starts with X.",
+        hint="In the order of the way forward: append at the end.",
+    ),
+    sigmoid_for_relu=slip(
+        {"relu(cache[-1] @ W + b)": "1 / (1 + np.exp(-(cache[-1] @ W + b)))"},
+        "The hidden layers have a sigmoid where the ReLU belongs.",
+        hint="relu(a @ W + b).",
+    ),
+    tanh_for_relu=slip(
+        {"relu(": "np.tanh("},
+        "The hidden layers have a tanh where the ReLU belongs.",
+        hint="relu(a @ W + b).",
+    ),
+    biases_left_out=slip(
+        {" + b": "", " + params[-1]": ""},
+        "The biases are left out.",
+        hint="a @ W + b, in every layer.",
+    ),
+    bias_after_the_relu=slip(
+        {"relu(cache[-1] @ W + b)": "relu(cache[-1] @ W) + b"},
+        "The bias is added after the ReLU.",
+        hint="The neuron adds its bias to the sum, and then the ReLU looks at it.",
+    ),
+    weights_transposed=slip(
+        {"@ W": "@ W.T", "params[-2]": "params[-2].T"},
+        "W is transposed; here it is (fan_in, fan_out), and a @ W needs no T.",
+        hint="PyTorch keeps (fan_out, fan_in). Where all layers have one size, nothing raises.",
+    ),
+    softmax_applied=slip(
+        {"return cache[-1], cache": "cache[-1] = _softmax(cache[-1])\n    return cache[-1], cache"},
+        "The softmax is applied: the logits are what goes into it.",
+        hint="The last layer is a @ W + b and no more.",
+    ),
+    relu_before_the_layer=slip(
+        {
+            "relu(cache[-1] @ W + b)": "relu(relu(cache[-1]) @ W + b)",
+            "cache[-1] @ params": "relu(cache[-1]) @ params",
+        },
+        "X is taken through a ReLU before the first layer.",
+        hint="Data may be negative. The ReLU comes after a layer.",
+    ),
+    logits_alone=slip(
+        {"return cache[-1], cache": "return cache[-1]"},
+        "Only the logits come back; the cache is wanted too.",
+        hint="The last line is return logits, cache.",
+    ),
+    cache_first=slip(
+        {"return cache[-1], cache": "return cache, cache[-1]"},
+        "The two answers are in the wrong order: the logits come first, then the cache.",
+        hint="The last line is return logits, cache.",
+    ),
 )
-def relu_before_the_layer(params, X):
-    cache, a = [X], X
-    for W, b in zip(params[0::2], params[1::2], strict=True):
-        a = np.maximum(a, 0.0) @ W + b
-        cache.append(np.maximum(a, 0.0))
-    return a, [*cache[:-1], a]
-
-
-@mlp_forward.mistake(
-    "Only the logits come back; the cache is wanted too.",
-    hint="The last line is return logits, cache.",
-)
-def logits_alone(params, X):
-    return mlp_forward.reference(params, X)[0]
-
-
-@mlp_forward.mistake(
-    "The two answers are in the wrong order: the logits come first, then the cache.",
-    hint="The last line is return logits, cache.",
-)
-def cache_first(params, X):
-    logits, cache = mlp_forward.reference(params, X)
-    return cache, logits
 
 
 @public
@@ -1906,7 +1549,7 @@ def _one_hot(rng: np.random.Generator, n: int, k: int) -> Array:
 
 def _pass(rng: np.random.Generator, sizes: list[int], n: int | None = None) -> dict:
     """Arguments for the way back through a network of random weights."""
-    n = n or int(rng.integers(4, 9))
+    n = n or rng.integers(4, 9)
     params = _layers(rng, sizes)
     _, cache = mlp_forward(params, rng.normal(size=(n, sizes[0])))
     return dict(params=params, cache=cache, Y=_one_hot(rng, n, sizes[-1]))
@@ -1937,7 +1580,7 @@ def back_through_a_deep_network(rng):
 @mlp_backward.cases
 def back_through_square_layers(rng):
     """All layers of one size, and as many examples: nothing raises."""
-    size = int(rng.integers(4, 6))
+    size = rng.integers(4, 6)
     return _pass(rng, [size] * 4, n=size)
 
 
@@ -1973,378 +1616,197 @@ def arguments_are_left_alone(rng):
     return dict(**_pass(rng, _unequal(rng, 3)), then_look_at_arguments=True)
 
 
-def _at_the_logits(logits: Array, Y: Array) -> Array:
-    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return (shares / shares.sum(axis=1, keepdims=True) - Y) / len(Y)
-
-
-def _flat(pairs: list[tuple[Array, Array]]) -> list[Array]:
-    return [array for pair in pairs for array in pair]
-
-
-def _way_back(
-    params: list[Array],
-    cache: list[Array],
-    delta: Array,
-    *,
-    weight: Callable = lambda a, delta, layer: a.T @ delta,
-    bias: Callable = lambda delta, layer: delta.sum(axis=0),
-    back: Callable = lambda delta, layer, params: delta @ params[2 * layer].T,
-    mask: Callable = lambda layer, params, cache: cache[layer] > 0,
-) -> list[Array]:
-    """The reference's way, with a place for each thing that can go wrong on it."""
-    pairs = []
-    for layer in reversed(range(len(params) // 2)):
-        pairs.append((weight(cache[layer], delta, layer), bias(delta, layer)))
-        if layer:
-            delta = back(delta, layer, params) * mask(layer, params, cache)
-    return _flat(pairs[::-1])
-
-
-@mlp_backward.mistake(
-    "It changes its arguments: what stands in the cache is overwritten.",
-    hint="logits -= ... writes into the cache. logits = logits - ... makes a new array.",
+mlp_backward.slips(
+    changes_its_arguments=slip(
+        {"grads: list": "logits[...] = delta\n    grads: list"},
+        "It changes its arguments: what stands in the cache is overwritten.",
+        hint="logits -= ... writes into the cache. logits = logits - ... makes a new array.",
+    ),
+    sum_over_the_batch=slip(
+        lambda params, cache, Y: [len(Y) * g for g in mlp_backward.reference(params, cache, Y)],
+        "The mean is missing: the gradient is n times as large.",
+        hint="The cost is averaged over the n examples: divide by n, once, at the logits.",
+    ),
+    mean_taken_twice=slip(
+        lambda params, cache, Y: [g / len(Y) for g in mlp_backward.reference(params, cache, Y)],
+        "The mean is taken twice: at the logits, and in each layer again.",
+        hint="The 1/n is in delta already, and all that comes from delta has it.",
+    ),
+    mean_again_on_the_way=slip(
+        {
+            "a = cache[layer]": (
+                "a = cache[layer]\n        again = len(Y) if layer < len(cache) - 2 else 1"
+            ),
+            "a.T @ delta, delta.sum(axis=0)": "a.T @ delta / again, delta.sum(axis=0) / again",
+        },
+        "The mean is taken again on the way back: the last layer is right, those before it are n "
+        "times too small.",
+        hint="The 1/n is in delta from the start; it must not come in a second time.",
+    ),
+    mean_over_the_classes_too=slip(
+        lambda params, cache, Y: [g / Y.shape[1] for g in mlp_backward.reference(params, cache, Y)],
+        "The mean is taken over the classes too: the gradient is k times too small.",
+        hint="The cost of one example is one number, whatever the number of classes: divide by n.",
+    ),
+    targets_minus_softmax=slip(
+        lambda params, cache, Y: [-g for g in mlp_backward.reference(params, cache, Y)],
+        "The sign is reversed: this is the way down, not the gradient.",
+        hint="softmax - Y at the logits, not Y - softmax.",
+    ),
+    bias_not_summed=slip(
+        {"delta.sum(axis=0)": "delta"},
+        "The bias gradients are not summed over the batch: they have a row for each example.",
+        hint="One bias serves all n rows, so what they ask of it adds up: axis 0.",
+    ),
+    bias_over_the_wrong_axis=slip(
+        {"axis=0": "axis=1"},
+        "The bias gradients are summed over the wrong axis: over the neurons, not the examples.",
+        hint="delta is (n, fan_out) and db (fan_out,): axis 0 goes.",
+    ),
+    bias_averaged=slip(
+        {"delta.sum": "delta.mean"},
+        "The bias gradients are a mean over the batch of what has its 1/n already.",
+        hint="delta.sum(axis=0): the division is in delta.",
+    ),
+    bias_as_a_row=slip(
+        {"axis=0": "axis=0, keepdims=True"},
+        "The bias gradients have an axis too many: shape (1, fan_out).",
+        hint="Without keepdims, so that each has the shape of its bias.",
+    ),
+    weights_transposed_in_the_gradient=slip(
+        {"a.T @ delta": "delta.T @ a"},
+        "The weight gradients are transposed: they must have the shape of their W.",
+        hint="a.T @ delta is (fan_in, fan_out). Where all layers have one size, nothing raises.",
+    ),
+    back_without_transpose=slip(
+        {"layer].T": "layer]"},
+        "On the way back W is not transposed.",
+        hint="delta is (n, fan_out) and W (fan_in, fan_out): delta @ W.T. Where all layers have "
+        "one size, nothing raises.",
+    ),
+    matrix_of_the_layer_below=slip(
+        {"2 * layer": "2 * layer - 2"},
+        "The wrong matrix stands in the chain: delta goes back through the W of the layer below.",
+        hint="From layer 2 to layer 1 the signal went through W2; it goes back through W2.",
+    ),
+    not_masked=slip(
+        {" * relu_grad(a)": ""},
+        "delta goes back through silent units: the slope of the ReLU is missing.",
+        hint="Multiply by 1 where the unit's activation is positive, and by 0 where it is 0. (a >= "
+        "0 is true for every activation.)",
+    ),
+    steep_at_a_sum_of_zero=slip(
+        {"relu_grad(a)": "(cache[layer - 1] @ params[2 * layer - 2] + params[2 * layer - 1] >= 0)"},
+        "A unit whose sum is exactly 0 passes its gradient on; there the slope is taken as 0.",
+        hint="z > 0 in place of z >= 0; or read it off the activation, a > 0.",
+    ),
+    masked_by_the_layer_above=slip(
+        {"relu_grad(a)": "relu_grad(cache[layer + 1])"},
+        "The mask is that of another layer: it is one layer too far up.",
+        hint="delta @ W.T has the shape of the layer's input, cache[layer]; the mask is read off "
+        "that.",
+    ),
+    masked_by_the_layer_below=slip(
+        {"relu_grad(a)": "relu_grad(cache[layer - 1])"},
+        "The mask is that of another layer: it is one layer too far down.",
+        hint="delta @ W.T has the shape of the layer's input, cache[layer]; the mask is read off "
+        "that.",
+    ),
+    logits_masked=slip(
+        {"grads: list": "delta = delta * (logits > 0)\n    grads: list"},
+        "The logits are masked too; the last layer has no ReLU.",
+        hint="A negative logit still counts in the softmax.",
+    ),
+    times_the_activation=slip(
+        {"relu_grad(a)": "a"},
+        "delta is multiplied by the activation; wanted is the slope of the ReLU, 1 or 0.",
+        hint="relu_grad of the activation, not the activation.",
+    ),
+    slope_of_sigmoid_units=slip(
+        {"relu_grad(a)": "(a * (1 - a))"},
+        "This is the slope of the sigmoid; the hidden layers have ReLUs.",
+        hint="a * (1 - a) belongs to a sigmoid unit. The ReLU's slope is 1 where a > 0.",
+    ),
+    softmax_slope_once_more=slip(
+        {
+            "grads: list": (
+                "shares = delta * len(Y) + Y\n"
+                "    delta = delta * shares * (1 - shares)\n"
+                "    grads: list"
+            ),
+        },
+        "The derivative of the softmax is taken once more; softmax - Y has it in it already.",
+        hint="The docstring gives the gradient at the logits. Softmax and logarithm cancel there.",
+    ),
+    softmax_missing=slip(
+        {"shares / shares.sum(axis=1, keepdims=True)": "logits"},
+        "The softmax is missing: Y is taken away from the logits themselves.",
+        hint="softmax(logits) - Y: first make shares of the logits.",
+    ),
+    softmax_over_the_batch=slip(
+        {
+            "logits.max(axis=1, keepdims=True)": "logits.max(axis=0)",
+            "shares.sum(axis=1, keepdims=True)": "shares.sum(axis=0)",
+        },
+        "The softmax sums over the examples: each column adds up to 1, not each row.",
+        hint="The shares of one example's classes add up to 1: axis=1, with keepdims.",
+    ),
+    softmax_over_everything=slip(
+        {
+            "logits.max(axis=1, keepdims=True)": "logits.max()",
+            "shares.sum(axis=1, keepdims=True)": "shares.sum()",
+        },
+        "The softmax sums over the whole batch: all shares together add up to 1, not each row.",
+        hint="sum without an axis adds everything up: axis=1, with keepdims.",
+    ),
+    softmax_summed_without_axis=slip(
+        {"shares.sum(axis=1, keepdims=True)": "shares.sum()"},
+        "Each row is shifted by its own maximum, but then all shares together add up to 1.",
+        hint="sum without an axis adds everything up: axis=1, with keepdims, as for the maximum.",
+    ),
+    not_shifted=slip(
+        {" - logits.max(axis=1, keepdims=True)": ""},
+        "exp overflows at large logits, and inf / inf is nan.",
+        hint="Softmax stays the same when each row is shifted: take its largest logit away first.",
+    ),
+    shifted_by_one_maximum=slip(
+        {"logits.max(axis=1, keepdims=True)": "logits.max()"},
+        "All rows are shifted by one maximum: in a row far below it every exp is 0, and 0 / 0 is "
+        "nan.",
+        hint="Each row has a maximum of its own: axis=1, with keepdims.",
+    ),
+    output_for_input=slip(
+        {"a.T @ delta": "cache[layer + 1].T @ delta"},
+        "The gradients of W are made with the layer's answer; they want its input.",
+        hint="W multiplied what came in: cache[layer], not cache[layer + 1].",
+    ),
+    last_layer_first=slip(
+        {"a.T @ delta, delta.sum(axis=0), *grads": "*grads, a.T @ delta, delta.sum(axis=0)"},
+        "The gradients come from the last layer to the first; wanted is the order of params.",
+        hint="Put each pair in front of those that are there already.",
+    ),
+    list_turned_round=slip(
+        {"return grads": "return grads[::-1]"},
+        "The whole list is turned round: in it db comes before dW, and the last layer is first.",
+        hint="If you append db, then dW, and reverse at the end, the order is right; here it is "
+        "not.",
+    ),
+    bias_before_weights=slip(
+        {"a.T @ delta, delta.sum(axis=0)": "delta.sum(axis=0), a.T @ delta"},
+        "Each bias gradient stands before its weight gradient: dW comes first, then db.",
+        hint="The order of params: [dW1, db1, ...].",
+    ),
+    list_of_pairs=slip(
+        {"return grads": "return list(zip(grads[0::2], grads[1::2], strict=True))"},
+        "The list holds pairs; wanted is one flat list.",
+        hint="[dW1, db1, dW2, db2]: extend, or append both by themselves.",
+    ),
+    weights_then_biases=slip(
+        {"return grads": "return grads[0::2] + grads[1::2]"},
+        "The list has all weight gradients first and then all bias gradients.",
+        hint="In the order of params they alternate.",
+    ),
 )
-def changes_its_arguments(params, cache, Y):
-    delta = cache[-1]
-    delta -= delta.max(axis=1, keepdims=True)
-    np.exp(delta, out=delta)
-    delta /= delta.sum(axis=1, keepdims=True)
-    delta -= Y
-    delta /= len(Y)
-    return _way_back(params, cache, delta)
-
-
-@mlp_backward.mistake(
-    "The mean is missing: the gradient is n times as large.",
-    hint="The cost is averaged over the n examples: divide by n, once, at the logits.",
-)
-def sum_over_the_batch(params, cache, Y):
-    return [len(Y) * g for g in mlp_backward.reference(params, cache, Y)]
-
-
-@mlp_backward.mistake(
-    "The mean is taken twice: at the logits, and in each layer again.",
-    hint="The 1/n is in delta already, and all that comes from delta has it.",
-)
-def mean_taken_twice(params, cache, Y):
-    return [g / len(Y) for g in mlp_backward.reference(params, cache, Y)]
-
-
-@mlp_backward.mistake(
-    "The mean is taken again on the way back: the last layer is right, those before it are n "
-    "times too small.",
-    hint="The 1/n is in delta from the start; it must not come in a second time.",
-)
-def mean_again_on_the_way(params, cache, Y):
-    return _way_back(
-        params,
-        cache,
-        _at_the_logits(cache[-1], Y),
-        weight=lambda a, delta, layer: a.T @ delta / (len(Y) if layer < len(cache) - 2 else 1),
-        bias=lambda delta, layer: delta.sum(axis=0) / (len(Y) if layer < len(cache) - 2 else 1),
-    )
-
-
-@mlp_backward.mistake(
-    "The mean is taken over the classes too: the gradient is k times too small.",
-    hint="The cost of one example is one number, whatever the number of classes: divide by n.",
-)
-def mean_over_the_classes_too(params, cache, Y):
-    return [g / Y.shape[1] for g in mlp_backward.reference(params, cache, Y)]
-
-
-@mlp_backward.mistake(
-    "The sign is reversed: this is the way down, not the gradient.",
-    hint="softmax - Y at the logits, not Y - softmax.",
-)
-def targets_minus_softmax(params, cache, Y):
-    return [-g for g in mlp_backward.reference(params, cache, Y)]
-
-
-@mlp_backward.mistake(
-    "The bias gradients are not summed over the batch: they have a row for each example.",
-    hint="One bias serves all n rows, so what they ask of it adds up: axis 0.",
-)
-def bias_not_summed(params, cache, Y):
-    return _way_back(params, cache, _at_the_logits(cache[-1], Y), bias=lambda delta, layer: delta)
-
-
-@mlp_backward.mistake(
-    "The bias gradients are summed over the wrong axis: over the neurons, not the examples.",
-    hint="delta is (n, fan_out) and db (fan_out,): axis 0 goes.",
-)
-def bias_over_the_wrong_axis(params, cache, Y):
-    return _way_back(
-        params, cache, _at_the_logits(cache[-1], Y), bias=lambda delta, layer: delta.sum(axis=1)
-    )
-
-
-@mlp_backward.mistake(
-    "The bias gradients are a mean over the batch of what has its 1/n already.",
-    hint="delta.sum(axis=0): the division is in delta.",
-)
-def bias_averaged(params, cache, Y):
-    return _way_back(
-        params, cache, _at_the_logits(cache[-1], Y), bias=lambda delta, layer: delta.mean(axis=0)
-    )
-
-
-@mlp_backward.mistake(
-    "The bias gradients have an axis too many: shape (1, fan_out).",
-    hint="Without keepdims, so that each has the shape of its bias.",
-)
-def bias_as_a_row(params, cache, Y):
-    return _way_back(
-        params,
-        cache,
-        _at_the_logits(cache[-1], Y),
-        bias=lambda delta, layer: delta.sum(axis=0, keepdims=True),
-    )
-
-
-@mlp_backward.mistake(
-    "The weight gradients are transposed: they must have the shape of their W.",
-    hint="a.T @ delta is (fan_in, fan_out). Where all layers have one size, nothing raises.",
-)
-def weights_transposed_in_the_gradient(params, cache, Y):
-    return _way_back(
-        params,
-        cache,
-        _at_the_logits(cache[-1], Y),
-        weight=lambda a, delta, layer: delta.T @ a,
-    )
-
-
-@mlp_backward.mistake(
-    "On the way back W is not transposed.",
-    hint="delta is (n, fan_out) and W (fan_in, fan_out): delta @ W.T. Where all layers have one "
-    "size, nothing raises.",
-)
-def back_without_transpose(params, cache, Y):
-    return _way_back(
-        params,
-        cache,
-        _at_the_logits(cache[-1], Y),
-        back=lambda delta, layer, params: delta @ params[2 * layer],
-    )
-
-
-@mlp_backward.mistake(
-    "The wrong matrix stands in the chain: delta goes back through the W of the layer below.",
-    hint="From layer 2 to layer 1 the signal went through W2; it goes back through W2.",
-)
-def matrix_of_the_layer_below(params, cache, Y):
-    return _way_back(
-        params,
-        cache,
-        _at_the_logits(cache[-1], Y),
-        back=lambda delta, layer, params: delta @ params[2 * layer - 2].T,
-    )
-
-
-@mlp_backward.mistake(
-    "delta goes back through silent units: the slope of the ReLU is missing.",
-    hint="Multiply by 1 where the unit's activation is positive, and by 0 where it is 0. "
-    "(a >= 0 is true for every activation.)",
-)
-def not_masked(params, cache, Y):
-    return _way_back(
-        params, cache, _at_the_logits(cache[-1], Y), mask=lambda layer, params, cache: 1.0
-    )
-
-
-@mlp_backward.mistake(
-    "A unit whose sum is exactly 0 passes its gradient on; there the slope is taken as 0.",
-    hint="z > 0 in place of z >= 0; or read it off the activation, a > 0.",
-)
-def steep_at_a_sum_of_zero(params, cache, Y):
-    def mask(layer, params, cache):
-        return cache[layer - 1] @ params[2 * layer - 2] + params[2 * layer - 1] >= 0
-
-    return _way_back(params, cache, _at_the_logits(cache[-1], Y), mask=mask)
-
-
-@mlp_backward.mistake(
-    "The mask is that of another layer: it is one layer too far up.",
-    hint="delta @ W.T has the shape of the layer's input, cache[layer]; the mask is read off that.",
-)
-def masked_by_the_layer_above(params, cache, Y):
-    return _way_back(
-        params,
-        cache,
-        _at_the_logits(cache[-1], Y),
-        mask=lambda layer, params, cache: cache[layer + 1] > 0,
-    )
-
-
-@mlp_backward.mistake(
-    "The mask is that of another layer: it is one layer too far down.",
-    hint="delta @ W.T has the shape of the layer's input, cache[layer]; the mask is read off that.",
-)
-def masked_by_the_layer_below(params, cache, Y):
-    return _way_back(
-        params,
-        cache,
-        _at_the_logits(cache[-1], Y),
-        mask=lambda layer, params, cache: cache[layer - 1] > 0,
-    )
-
-
-@mlp_backward.mistake(
-    "The logits are masked too; the last layer has no ReLU.",
-    hint="A negative logit still counts in the softmax.",
-)
-def logits_masked(params, cache, Y):
-    return _way_back(params, cache, _at_the_logits(cache[-1], Y) * (cache[-1] > 0))
-
-
-@mlp_backward.mistake(
-    "delta is multiplied by the activation; wanted is the slope of the ReLU, 1 or 0.",
-    hint="relu_grad of the activation, not the activation.",
-)
-def times_the_activation(params, cache, Y):
-    return _way_back(
-        params, cache, _at_the_logits(cache[-1], Y), mask=lambda layer, params, cache: cache[layer]
-    )
-
-
-@mlp_backward.mistake(
-    "This is the slope of the sigmoid; the hidden layers have ReLUs.",
-    hint="a * (1 - a) belongs to a sigmoid unit. The ReLU's slope is 1 where a > 0.",
-)
-def slope_of_sigmoid_units(params, cache, Y):
-    return _way_back(
-        params,
-        cache,
-        _at_the_logits(cache[-1], Y),
-        mask=lambda layer, params, cache: cache[layer] * (1 - cache[layer]),
-    )
-
-
-@mlp_backward.mistake(
-    "The derivative of the softmax is taken once more; softmax - Y has it in it already.",
-    hint="The docstring gives the gradient at the logits. Softmax and logarithm cancel there.",
-)
-def softmax_slope_once_more(params, cache, Y):
-    delta = _at_the_logits(cache[-1], Y)
-    shares = delta * len(Y) + Y
-    return _way_back(params, cache, delta * shares * (1 - shares))
-
-
-@mlp_backward.mistake(
-    "The softmax is missing: Y is taken away from the logits themselves.",
-    hint="softmax(logits) - Y: first make shares of the logits.",
-)
-def softmax_missing(params, cache, Y):
-    return _way_back(params, cache, (cache[-1] - Y) / len(Y))
-
-
-@mlp_backward.mistake(
-    "The softmax sums over the examples: each column adds up to 1, not each row.",
-    hint="The shares of one example's classes add up to 1: axis=1, with keepdims.",
-)
-def softmax_over_the_batch(params, cache, Y):
-    shares = np.exp(cache[-1] - cache[-1].max(axis=0))
-    return _way_back(params, cache, (shares / shares.sum(axis=0) - Y) / len(Y))
-
-
-@mlp_backward.mistake(
-    "The softmax sums over the whole batch: all shares together add up to 1, not each row.",
-    hint="sum without an axis adds everything up: axis=1, with keepdims.",
-)
-def softmax_over_everything(params, cache, Y):
-    shares = np.exp(cache[-1] - cache[-1].max())
-    return _way_back(params, cache, (shares / shares.sum() - Y) / len(Y))
-
-
-@mlp_backward.mistake(
-    "Each row is shifted by its own maximum, but then all shares together add up to 1.",
-    hint="sum without an axis adds everything up: axis=1, with keepdims, as for the maximum.",
-)
-def softmax_summed_without_axis(params, cache, Y):
-    shares = np.exp(cache[-1] - cache[-1].max(axis=1, keepdims=True))
-    return _way_back(params, cache, (shares / shares.sum() - Y) / len(Y))
-
-
-@mlp_backward.mistake(
-    "exp overflows at large logits, and inf / inf is nan.",
-    hint="Softmax stays the same when each row is shifted: take its largest logit away first.",
-)
-def not_shifted(params, cache, Y):
-    shares = np.exp(cache[-1])
-    return _way_back(params, cache, (shares / shares.sum(axis=1, keepdims=True) - Y) / len(Y))
-
-
-@mlp_backward.mistake(
-    "All rows are shifted by one maximum: in a row far below it every exp is 0, and 0 / 0 is nan.",
-    hint="Each row has a maximum of its own: axis=1, with keepdims.",
-)
-def shifted_by_one_maximum(params, cache, Y):
-    shares = np.exp(cache[-1] - cache[-1].max())
-    return _way_back(params, cache, (shares / shares.sum(axis=1, keepdims=True) - Y) / len(Y))
-
-
-@mlp_backward.mistake(
-    "The gradients of W are made with the layer's answer; they want its input.",
-    hint="W multiplied what came in: cache[layer], not cache[layer + 1].",
-)
-def output_for_input(params, cache, Y):
-    return (
-        _way_back(params, [cache[1], *cache[1:]], _at_the_logits(cache[-1], Y))
-        if (len(params) == 2)
-        else _way_back(
-            params,
-            cache,
-            _at_the_logits(cache[-1], Y),
-            weight=lambda a, delta, layer: cache[layer + 1].T @ delta,
-        )
-    )
-
-
-@mlp_backward.mistake(
-    "The gradients come from the last layer to the first; wanted is the order of params.",
-    hint="Put each pair in front of those that are there already.",
-)
-def last_layer_first(params, cache, Y):
-    grads = mlp_backward.reference(params, cache, Y)
-    pairs = list(zip(grads[0::2], grads[1::2], strict=True))
-    return _flat(pairs[::-1])
-
-
-@mlp_backward.mistake(
-    "The whole list is turned round: in it db comes before dW, and the last layer is first.",
-    hint="If you append db, then dW, and reverse at the end, the order is right; here it is not.",
-)
-def list_turned_round(params, cache, Y):
-    return mlp_backward.reference(params, cache, Y)[::-1]
-
-
-@mlp_backward.mistake(
-    "Each bias gradient stands before its weight gradient: dW comes first, then db.",
-    hint="The order of params: [dW1, db1, ...].",
-)
-def bias_before_weights(params, cache, Y):
-    grads = mlp_backward.reference(params, cache, Y)
-    return _flat([(db, dW) for dW, db in zip(grads[0::2], grads[1::2], strict=True)])
-
-
-@mlp_backward.mistake(
-    "The list holds pairs; wanted is one flat list.",
-    hint="[dW1, db1, dW2, db2]: extend, or append both by themselves.",
-)
-def list_of_pairs(params, cache, Y):
-    grads = mlp_backward.reference(params, cache, Y)
-    return list(zip(grads[0::2], grads[1::2], strict=True))
-
-
-@mlp_backward.mistake(
-    "The list has all weight gradients first and then all bias gradients.",
-    hint="In the order of params they alternate.",
-)
-def weights_then_biases(params, cache, Y):
-    grads = mlp_backward.reference(params, cache, Y)
-    return grads[0::2] + grads[1::2]
 
 
 @exercise(
@@ -2429,102 +1891,84 @@ def down_to_one_number(rng):
     yield dict(grad=_arrived(rng, a), shape=())
 
 
-@unbroadcast.mistake(
-    "Nothing is summed: the gradient still has the broadcast shape.",
-    hint="One number stood in many places. Which of the gradient's entries are about it?",
+unbroadcast.slips(
+    nothing_summed=slip(
+        lambda grad, shape: grad,
+        "Nothing is summed: the gradient still has the broadcast shape.",
+        hint="One number stood in many places. Which of the gradient's entries are about it?",
+    ),
+    stretched_left=slip(
+        {"return grad.sum(axis=stretched, keepdims=True)": "return grad"},
+        "Only new axes are summed; one of length 1 that was stretched is not brought back.",
+        hint="After the new axes are gone, look for axes where shape has 1 and grad has more.",
+    ),
+    new_axes_left=slip(
+        {
+            "grad = grad.sum(axis=tuple(range(grad.ndim - len(shape))))": (
+                "offset = grad.ndim - len(shape)"
+            ),
+            "(i for": "(i + offset for",
+        },
+        "Only stretched axes are summed; the new ones in front are still there.",
+        hint="A gradient of more dimensions than shape has axes too many: sum over axis 0 until "
+        "not.",
+    ),
+    new_axes_kept=slip(
+        {
+            "grad = grad.sum(axis=tuple(range(grad.ndim - len(shape))))": (
+                "offset = grad.ndim - len(shape)"
+            ),
+            "(i for": "(i + offset for",
+            "axis=stretched": "axis=(*range(offset), *stretched)",
+        },
+        "New axes are summed, but stay with length 1: shape (1, 1) for (1,).",
+        hint="Without keepdims for the axes in front; keepdims is for those that shape has.",
+    ),
+    length_one_lost=slip(
+        {
+            "grad = grad.sum(axis=tuple(range(grad.ndim - len(shape))))": (
+                "offset = grad.ndim - len(shape)"
+            ),
+            "(i for": "(i + offset for",
+            "axis=stretched, keepdims=True": "axis=(*range(offset), *stretched)",
+        },
+        "Axes of length 1 are lost: the sum takes the axis away.",
+        hint="sum(axis=i, keepdims=True) keeps it, with length 1.",
+    ),
+    averaged=slip(
+        {"grad.sum(axis=tuple": "grad.mean(axis=tuple", "return grad.sum": "return grad.mean"},
+        "The gradients are averaged; what the places ask of their number adds up.",
+        hint="Twice the number in twice the places moves the result twice as much: a sum.",
+    ),
+    first_place_alone=slip(
+        {
+            "grad = grad.sum(axis=tuple(range(grad.ndim - len(shape))))": (
+                "grad = grad[(0,) * (grad.ndim - len(shape))]"
+            ),
+            "return grad.sum(axis=stretched, keepdims=True)": (
+                "return grad[tuple(slice(n) for n in shape)]"
+            ),
+        },
+        "Only the first place of each number is taken.",
+        hint="All of the places where the number stood have a say: sum.",
+    ),
+    one_total=slip(
+        {"return grad.sum(axis=stretched, keepdims=True)": "return np.full(shape, grad.sum())"},
+        "Everything is summed into one number, and that stands in every place.",
+        hint="Each entry of the array adds up its own places alone.",
+    ),
+    last_axes_summed=slip(
+        {"range(grad.ndim - len(shape))": "range(len(shape), grad.ndim)"},
+        "The axes in front are taken for the array's own: the last ones are summed.",
+        hint="NumPy lines shapes up on the right: an array of shape (3,) is a row, in every row of "
+        "a table of shape (2, 3).",
+    ),
+    put_into_the_shape=slip(
+        lambda grad, shape: np.resize(grad, shape),
+        "The numbers are put into the shape as they come, those that do not fit are dropped.",
+        hint="np.resize and reshape add nothing up.",
+    ),
 )
-def nothing_summed(grad, shape):
-    return grad
-
-
-@unbroadcast.mistake(
-    "Only new axes are summed; one of length 1 that was stretched is not brought back.",
-    hint="After the new axes are gone, look for axes where shape has 1 and grad has more.",
-)
-def stretched_left(grad, shape):
-    while grad.ndim > len(shape):
-        grad = grad.sum(axis=0)
-    return grad
-
-
-@unbroadcast.mistake(
-    "Only stretched axes are summed; the new ones in front are still there.",
-    hint="A gradient of more dimensions than shape has axes too many: sum over axis 0 until not.",
-)
-def new_axes_left(grad, shape):
-    offset = grad.ndim - len(shape)
-    stretched = tuple(i + offset for i, n in enumerate(shape) if n == 1)
-    return grad.sum(axis=stretched, keepdims=True)
-
-
-@unbroadcast.mistake(
-    "New axes are summed, but stay with length 1: shape (1, 1) for (1,).",
-    hint="Without keepdims for the axes in front; keepdims is for those that shape has.",
-)
-def new_axes_kept(grad, shape):
-    offset = grad.ndim - len(shape)
-    stretched = tuple(i + offset for i, n in enumerate(shape) if n == 1)
-    return grad.sum(axis=(*range(offset), *stretched), keepdims=True)
-
-
-@unbroadcast.mistake(
-    "Axes of length 1 are lost: the sum takes the axis away.",
-    hint="sum(axis=i, keepdims=True) keeps it, with length 1.",
-)
-def length_one_lost(grad, shape):
-    offset = grad.ndim - len(shape)
-    stretched = tuple(i + offset for i, n in enumerate(shape) if n == 1)
-    return grad.sum(axis=(*range(offset), *stretched))
-
-
-@unbroadcast.mistake(
-    "The gradients are averaged; what the places ask of their number adds up.",
-    hint="Twice the number in twice the places moves the result twice as much: a sum.",
-)
-def averaged(grad, shape):
-    total = unbroadcast.reference(grad, shape)
-    return total * (np.size(total) / grad.size)
-
-
-@unbroadcast.mistake(
-    "Only the first place of each number is taken.",
-    hint="All of the places where the number stood have a say: sum.",
-)
-def first_place_alone(grad, shape):
-    grad = grad[(0,) * (grad.ndim - len(shape))]
-    for i, n in enumerate(shape):
-        if n == 1:
-            grad = grad.take([0], axis=i)
-    return grad
-
-
-@unbroadcast.mistake(
-    "Everything is summed into one number, and that stands in every place.",
-    hint="Each entry of the array adds up its own places alone.",
-)
-def one_total(grad, shape):
-    if grad.shape == shape:
-        return grad
-    return np.full(shape, grad.sum())
-
-
-@unbroadcast.mistake(
-    "The axes in front are taken for the array's own: the last ones are summed.",
-    hint="NumPy lines shapes up on the right: an array of shape (3,) is a row, in every row of a "
-    "table of shape (2, 3).",
-)
-def last_axes_summed(grad, shape):
-    while grad.ndim > len(shape):
-        grad = grad.sum(axis=-1)
-    return grad.sum(axis=tuple(i for i, n in enumerate(shape) if n == 1), keepdims=True)
-
-
-@unbroadcast.mistake(
-    "The numbers are put into the shape as they come, those that do not fit are dropped.",
-    hint="np.resize and reshape add nothing up.",
-)
-def put_into_the_shape(grad, shape):
-    return np.resize(grad, shape)
 
 
 @class_exercise
@@ -2710,15 +2154,15 @@ def data_and_grad(cls, data):
 @data_and_grad.cases
 def arrays(rng):
     """An array of one dimension, and one of two."""
-    for shape in (int(rng.integers(2, 5)),), (2, int(rng.integers(3, 5))):
+    for shape in (rng.integers(2, 5),), (2, rng.integers(3, 5)):
         yield dict(data=rng.normal(size=shape))
 
 
 @data_and_grad.cases
 def whole_numbers(rng):
     """Whole numbers go in: data is float64 all the same."""
-    yield dict(data=rng.integers(1, 6, size=int(rng.integers(2, 5))))
-    yield dict(data=int(rng.integers(1, 6)))
+    yield dict(data=rng.integers(1, 6, size=rng.integers(2, 5)))
+    yield dict(data=rng.integers(1, 6))
 
 
 data_and_grad.slips(
@@ -2796,14 +2240,14 @@ def add_and_multiply(cls, a, b, number, row):
 def two_numbers(rng):
     """Two Tensors of no dimension, a number, and an array."""
     a, b, number = (float(x) for x in rng.uniform(1.5, 3, 3) * rng.choice([-1, 1], 3))
-    return dict(a=a, b=b, number=number, row=rng.normal(size=int(rng.integers(2, 5))))
+    return dict(a=a, b=b, number=number, row=rng.normal(size=rng.integers(2, 5)))
 
 
 @add_and_multiply.cases
 def whole_number(rng):
     """The number is a whole one."""
     a, b = (float(x) for x in rng.uniform(1.5, 3, 2))
-    return dict(a=a, b=-b, number=int(rng.integers(2, 6)), row=rng.normal(size=3))
+    return dict(a=a, b=-b, number=rng.integers(2, 6), row=rng.normal(size=3))
 
 
 add_and_multiply.slips(
@@ -2974,7 +2418,7 @@ def a_long_way_and_a_short_one(rng):
 @diamond.cases
 def random_graphs(rng):
     """A random graph with shared nodes."""
-    n = int(rng.integers(6, 10))
+    n = rng.integers(6, 10)
     program = []
     for made in range(3, 3 + n):
         # The newest stands in every line, so that all of them count.
@@ -3094,7 +2538,7 @@ def power_and_division(cls, a, b, number, exponent):
 @power_and_division.cases
 def whole_exponents(rng):
     """A whole exponent, negative ones too."""
-    for exponent in (int(rng.integers(3, 6)), -2):
+    for exponent in (rng.integers(3, 6), -2):
         a, b, number = (float(x) for x in rng.uniform(1.2, 2.5, 3))
         yield dict(a=a, b=b, number=number, exponent=exponent)
 
@@ -3103,7 +2547,7 @@ def whole_exponents(rng):
 def roots(rng):
     """An exponent that is no whole number."""
     a, b, number = (float(x) for x in rng.uniform(1.2, 2.5, 3))
-    return dict(a=a, b=-b, number=number, exponent=float(rng.choice([0.5, 1.5, -0.5])))
+    return dict(a=a, b=-b, number=number, exponent=rng.choice([0.5, 1.5, -0.5]))
 
 
 power_and_division.slips(
@@ -3177,13 +2621,13 @@ def _sum_case(rng, shape, axis, keepdims) -> dict:
 def over_everything(rng):
     """Over all entries."""
     for keepdims in (False, True):
-        yield _sum_case(rng, (2, int(rng.integers(3, 5))), None, keepdims)
+        yield _sum_case(rng, (2, rng.integers(3, 5)), None, keepdims)
 
 
 @sum_and_mean.cases
 def along_an_axis(rng):
     """Along the first axis, and along the last."""
-    n = int(rng.integers(3, 5))
+    n = rng.integers(3, 5)
     yield _sum_case(rng, (2, n), 0, False)
     yield _sum_case(rng, (2, n), 1, False)
     yield _sum_case(rng, (2, n), -1, False)
@@ -3304,7 +2748,7 @@ def _product(rng, m: int, k: int, n: int) -> dict:
 @matmul.cases
 def oblong(rng):
     """Matrices of three different lengths."""
-    return _product(rng, 2, 3, int(rng.integers(4, 6)))
+    return _product(rng, 2, 3, rng.integers(4, 6))
 
 
 @matmul.cases
@@ -3316,7 +2760,7 @@ def square(rng):
 @matmul.cases
 def row_and_column(rng):
     """A row times a column, and a column times a row."""
-    n = int(rng.integers(2, 5))
+    n = rng.integers(2, 5)
     yield _product(rng, 1, n, 1)
     yield _product(rng, n, 1, n)
 
@@ -3403,7 +2847,7 @@ def _stretched(rng, a, b) -> dict:
 @broadcasting.cases
 def a_bias(rng):
     """A bias on each row of a matrix."""
-    n, k = int(rng.integers(3, 6)), 2
+    n, k = rng.integers(3, 6), 2
     yield _stretched(rng, (n, k), (k,))
     yield _stretched(rng, (k,), (n, k))
 
@@ -3425,7 +2869,13 @@ def both_stretched(rng):
 @broadcasting.cases
 def a_number_with_a_matrix(rng):
     """A Tensor of no dimension with a matrix."""
-    return _stretched(rng, (), (2, int(rng.integers(2, 5))))
+    return _stretched(rng, (), (2, rng.integers(2, 5)))
+
+
+def _unbroadcast(mistake, grad, shape):
+    """What somebody with this mistake in unbroadcast makes of a gradient."""
+    wrong = next(known.wrong for known in unbroadcast.mistakes if known.name == mistake)
+    return wrong(grad, shape)
 
 
 broadcasting.slips(
@@ -3435,37 +2885,23 @@ broadcasting.slips(
         hint="Sum over the axes that NumPy added or stretched: unbroadcast(grad, shape).",
     ),
     axis_of_length_one_left=slip(
-        {
-            _BACK: "(lambda g, shape: g if g.shape == shape else g.sum(axis=tuple("
-            "i for i, n in enumerate((1,) * (g.ndim - len(shape)) + shape) if n == 1), "
-            "keepdims=True))(rule(grad), parent.shape)"
-        },
+        {_BACK: "_unbroadcast('new_axes_kept', rule(grad), parent.shape)"},
         "The sums are right, but an axis of length 1 is left over: (1, 3) in place of (3,).",
         hint="Axes that NumPy put in front must go altogether; those of length 1 stay with length "
         "1.",
     ),
     only_axes_in_front=slip(
-        {
-            _BACK: "(lambda g, shape: g.sum(axis=tuple(range(g.ndim - len(shape)))))"
-            "(rule(grad), parent.shape)"
-        },
+        {_BACK: "_unbroadcast('stretched_left', rule(grad), parent.shape)"},
         "Axes that NumPy put in front are summed, those of length 1 that it stretched are not.",
         hint="(3, 1) beside (3, 4) is stretched too, though no axis was added.",
     ),
     averaged_back=slip(
-        {
-            _BACK: "(lambda g, shape: g if g.shape == shape else "
-            "unbroadcast(g, shape) * (np.prod(shape) / g.size))(rule(grad), parent.shape)"
-        },
+        {_BACK: "_unbroadcast('averaged', rule(grad), parent.shape)"},
         "The gradients of all the places where it was used are averaged.",
         hint="Each use moves the result on its own: add them up.",
     ),
     first_place_alone=slip(
-        {
-            _BACK: "(lambda g, shape: g if g.shape == shape else np.reshape(np.ravel(g[tuple("
-            "slice(0, 1) if n == 1 else slice(None) for n in (1,) * (g.ndim - len(shape)) + shape"
-            ")]), shape))(rule(grad), parent.shape)"
-        },
+        {_BACK: "_unbroadcast('first_place_alone', rule(grad), parent.shape)"},
         "Of all the places where it was used, only the first one sends its gradient back.",
         hint="Each use moves the result on its own: add them up.",
     ),
@@ -3476,8 +2912,7 @@ broadcasting.slips(
     ),
     stretched_axis_kept=slip(
         {
-            _BACK: "(lambda g, shape: g.sum(axis=tuple(range(g.ndim - len(shape)))))"
-            "(rule(grad), parent.shape)",
+            _BACK: "_unbroadcast('stretched_left', rule(grad), parent.shape)",
             "node.grad += grad": "node.grad = node.grad + grad",
         },
         "Axes that NumPy put in front are summed; one of length 1 that it stretched stays long.",
@@ -3516,7 +2951,7 @@ def _away_from_zero(rng, shape):
 @exp_log_relu.cases
 def a_row(rng):
     """A row of numbers of both signs."""
-    n = int(rng.integers(3, 6))
+    n = rng.integers(3, 6)
     return dict(x=_away_from_zero(rng, n), scale=_away_from_zero(rng, n)[::-1].copy())
 
 
@@ -3612,7 +3047,7 @@ def of_a_matrix(rng):
 @reshaping.cases
 def of_three_axes(rng):
     """Three axes, whose order is not its own inverse."""
-    axes = ((1, 2, 0), (2, 0, 1))[int(rng.integers(2))]
+    axes = ((1, 2, 0), (2, 0, 1))[rng.integers(2)]
     return dict(
         x=rng.normal(size=(2, 3, 4)), shape=(4, 6), axes=axes, scale=rng.uniform(1, 3, size=24)
     )
@@ -3621,7 +3056,7 @@ def of_three_axes(rng):
 @reshaping.cases
 def of_a_cube(rng):
     """Three axes of one length, where a wrong order gives the right shape."""
-    axes = ((1, 2, 0), (2, 0, 1))[int(rng.integers(2))]
+    axes = ((1, 2, 0), (2, 0, 1))[rng.integers(2)]
     return dict(
         x=rng.normal(size=(2, 2, 2)), shape=(8,), axes=axes, scale=rng.uniform(1, 3, size=8)
     )
@@ -3765,14 +3200,14 @@ def leaves_unchanged(cls, x, row):
 @leaves_unchanged.cases
 def both_signs(rng):
     """Numbers of both signs, in a matrix and in a row."""
-    n = int(rng.integers(3, 6))
+    n = rng.integers(3, 6)
     return dict(x=_away_from_zero(rng, (2, n)), row=_away_from_zero(rng, n))
 
 
 @leaves_unchanged.cases
 def one_row(rng):
     """A matrix of one row."""
-    n = int(rng.integers(3, 6))
+    n = rng.integers(3, 6)
     return dict(x=_away_from_zero(rng, (1, n)), row=_away_from_zero(rng, n))
 
 
@@ -3867,26 +3302,26 @@ def _spread_out(rng: np.random.Generator, n: int, spread: float) -> Array:
 @standardise_backward.cases
 def a_few_numbers(rng):
     """A few numbers about 0."""
-    for n in (3, int(rng.integers(4, 9))):
-        x = _spread_out(rng, n, float(rng.uniform(1.5, 3)))
-        yield dict(x=x + float(rng.uniform(0.2, 0.6)), grad=rng.normal(size=n) + 0.7)
+    for n in (3, rng.integers(4, 9)):
+        x = _spread_out(rng, n, rng.uniform(1.5, 3))
+        yield dict(x=x + rng.uniform(0.2, 0.6), grad=rng.normal(size=n) + 0.7)
 
 
 @standardise_backward.cases
 def far_from_zero_and_narrow(rng):
     """Numbers far from 0 that lie close together."""
-    n = int(rng.integers(5, 10))
-    x = float(rng.uniform(20, 40)) + _spread_out(rng, n, float(rng.uniform(0.1, 0.4)))
+    n = rng.integers(5, 10)
+    x = rng.uniform(20, 40) + _spread_out(rng, n, rng.uniform(0.1, 0.4))
     return dict(x=x, grad=rng.normal(size=n) - 0.7)
 
 
 @standardise_backward.cases
 def where_nothing_gets_through(rng):
     """Gradients of which parts are lost: a shift of all, a stretch of all; and two numbers."""
-    n = int(rng.integers(12, 30))
-    x = _spread_out(rng, n, float(rng.uniform(1.5, 3))) - 1.0
-    yield dict(x=x, grad=np.full(n, float(rng.uniform(1, 2))))
-    yield dict(x=x, grad=x * float(rng.uniform(0.5, 1.5)))
+    n = rng.integers(12, 30)
+    x = _spread_out(rng, n, rng.uniform(1.5, 3)) - 1.0
+    yield dict(x=x, grad=np.full(n, rng.uniform(1, 2)))
+    yield dict(x=x, grad=x * rng.uniform(0.5, 1.5))
     yield dict(x=x, grad=rng.normal(size=n) + x + 1.0)
     yield dict(x=_spread_out(rng, 2, 2.0), grad=rng.normal(size=2) + 0.5)
 
@@ -3898,172 +3333,102 @@ def numbers_are_left_alone(rng):
     return dict(x=x, grad=rng.normal(size=6) + 0.7, then_look_at_arguments=True)
 
 
-@standardise_backward.mistake(
-    "x itself is changed: it is standardised in place.",
-    hint="x -= x.mean() writes into the caller's array; x = x - x.mean() makes a new one.",
+standardise_backward.slips(
+    standardised_in_place=slip(
+        {"y = (x - x.mean()) / spread": "x -= x.mean()\n    x /= spread\n    y = x"},
+        "x itself is changed: it is standardised in place.",
+        hint="x -= x.mean() writes into the caller's array; x = x - x.mean() makes a new one.",
+    ),
+    both_held_fixed=slip(
+        lambda x, grad: grad / x.std(),
+        "Mean and standard deviation are held fixed; both move with every x.",
+        hint="This is the gradient for a shift and a scale that are known beforehand. Here x "
+        "decides about them too.",
+    ),
+    spread_held_fixed=slip(
+        lambda x, grad: (grad - grad.mean()) / x.std(),
+        "The standard deviation is held fixed; it moves with every x.",
+        hint="The way through the mean is right. s = sqrt(mean(c ** 2)) is a second way from x to "
+        "y.",
+    ),
+    mean_held_fixed=slip(
+        {" - grad.mean()": ""},
+        "The mean is held fixed; it moves with every x.",
+        hint="The way through the standard deviation is right. A larger x lifts the mean, and all "
+        "y fall a little.",
+    ),
+    not_divided_by_the_spread=slip(
+        lambda x, grad: standardise_backward.reference(x, grad) * x.std(),
+        "The division by the standard deviation is missing.",
+        hint="y = c / s: a step of x is a step of 1 / s for y.",
+    ),
+    multiplied_by_the_spread=slip(
+        lambda x, grad: standardise_backward.reference(x, grad) * x.std() ** 2,
+        "It is multiplied by the standard deviation where it must be divided.",
+        hint="The narrower the numbers lie, the further y moves when x does.",
+    ),
+    divided_by_the_variance=slip(
+        lambda x, grad: standardise_backward.reference(x, grad) / x.std(),
+        "It is divided by the variance; one division by the standard deviation is enough.",
+        hint="Check the units: y has none, so the gradient by x has those of 1 / x.",
+    ),
+    divisor_n_minus_one=slip(
+        {"x.std()": "x.std(ddof=1)", "np.mean(grad * y)": "np.sum(grad * y) / (len(x) - 1)"},
+        "The standard deviation has the divisor n - 1; here it is n.",
+        hint="x.std() without ddof.",
+    ),
+    two_divisors=slip(
+        {"x.std()": "x.std(ddof=1)"},
+        "The means are NumPy's, but the standard deviation has the divisor n - 1; here it is n.",
+        hint="x.std() without ddof.",
+    ),
+    own_entry_alone=slip(
+        {"(grad - grad.mean() - y * np.mean(grad * y))": "grad * (1 - (1 + y**2) / len(x))"},
+        "Each x is followed to its own y alone; it moves all the others too.",
+        hint="An x moves the mean and the standard deviation, and they move every y. Add up over "
+        "all of them.",
+    ),
+    sign_of_the_spread=slip(
+        {"- y": "+ y"},
+        "The way through the standard deviation has the wrong sign.",
+        hint="Where s grows, y shrinks: y = c / s, and the derivative of 1 / s is -1 / s ** 2.",
+    ),
+    sign_of_the_mean=slip(
+        {"- grad.mean": "+ grad.mean"},
+        "The way through the mean has the wrong sign.",
+        hint="Where the mean grows, y falls.",
+    ),
+    sums_for_means=slip(
+        {"grad.mean": "grad.sum", "np.mean": "np.sum"},
+        "Sums stand where means belong: the 1/n is missing.",
+        hint="Each x moves the mean, and the variance, by an n-th of what it moves itself.",
+    ),
+    root_forgotten=slip(
+        {"- y": "- 2 * y"},
+        "The way through the standard deviation is twice as strong: the root brings a half.",
+        hint="s = sqrt(v) changes by 1 / (2 s) for each 1 of v; and v = mean(c ** 2) by 2 c / n.",
+    ),
+    square_forgotten=slip(
+        {"- y": "- 0.5 * y"},
+        "The way through the standard deviation is half as strong: the square brings a 2.",
+        hint="v = mean(c ** 2) changes by 2 c / n, and its root by 1 / (2 s) for each 1 of v.",
+    ),
+    x_for_y=slip(
+        {"y = (x - x.mean()) / spread": "y = x"},
+        "x itself stands where the standardised numbers belong.",
+        hint="The derivative of the standard deviation by x is y / n, with y standardised.",
+    ),
+    centred_for_y=slip(
+        {"y = (x - x.mean()) / spread": "y = x - x.mean()"},
+        "The numbers are centred but not divided by the standard deviation, where y belongs.",
+        hint="y twice: once for what s does to all, once for what each x does to s.",
+    ),
+    gradient_standardised=slip(
+        lambda x, grad: (grad - grad.mean()) / grad.std(),
+        "The gradient goes forward: it is standardised itself.",
+        hint="Asked for is how the loss changes with x.",
+    ),
 )
-def standardised_in_place(x, grad):
-    spread = x.std()
-    x -= x.mean()
-    x /= spread
-    return (grad - grad.mean() - x * np.mean(grad * x)) / spread
-
-
-@standardise_backward.mistake(
-    "Mean and standard deviation are held fixed; both move with every x.",
-    hint="This is the gradient for a shift and a scale that are known beforehand. Here x decides "
-    "about them too.",
-)
-def both_held_fixed(x, grad):
-    return grad / x.std()
-
-
-@standardise_backward.mistake(
-    "The standard deviation is held fixed; it moves with every x.",
-    hint="The way through the mean is right. s = sqrt(mean(c ** 2)) is a second way from x to y.",
-)
-def spread_held_fixed(x, grad):
-    return (grad - grad.mean()) / x.std()
-
-
-@standardise_backward.mistake(
-    "The mean is held fixed; it moves with every x.",
-    hint="The way through the standard deviation is right. A larger x lifts the mean, and all y "
-    "fall a little.",
-)
-def mean_held_fixed(x, grad):
-    spread = x.std()
-    y = (x - x.mean()) / spread
-    return (grad - y * np.mean(grad * y)) / spread
-
-
-@standardise_backward.mistake(
-    "The division by the standard deviation is missing.",
-    hint="y = c / s: a step of x is a step of 1 / s for y.",
-)
-def not_divided_by_the_spread(x, grad):
-    return standardise_backward.reference(x, grad) * x.std()
-
-
-@standardise_backward.mistake(
-    "It is multiplied by the standard deviation where it must be divided.",
-    hint="The narrower the numbers lie, the further y moves when x does.",
-)
-def multiplied_by_the_spread(x, grad):
-    return standardise_backward.reference(x, grad) * x.std() ** 2
-
-
-@standardise_backward.mistake(
-    "It is divided by the variance; one division by the standard deviation is enough.",
-    hint="Check the units: y has none, so the gradient by x has those of 1 / x.",
-)
-def divided_by_the_variance(x, grad):
-    return standardise_backward.reference(x, grad) / x.std()
-
-
-@standardise_backward.mistake(
-    "The standard deviation has the divisor n - 1; here it is n.",
-    hint="x.std() without ddof.",
-)
-def divisor_n_minus_one(x, grad):
-    spread = x.std(ddof=1)
-    y = (x - x.mean()) / spread
-    return (grad - grad.mean() - y * np.sum(grad * y) / (len(x) - 1)) / spread
-
-
-@standardise_backward.mistake(
-    "The means are NumPy's, but the standard deviation has the divisor n - 1; here it is n.",
-    hint="x.std() without ddof.",
-)
-def two_divisors(x, grad):
-    spread = x.std(ddof=1)
-    y = (x - x.mean()) / spread
-    return (grad - grad.mean() - y * np.mean(grad * y)) / spread
-
-
-@standardise_backward.mistake(
-    "Each x is followed to its own y alone; it moves all the others too.",
-    hint="An x moves the mean and the standard deviation, and they move every y. Add up over all "
-    "of them.",
-)
-def own_entry_alone(x, grad):
-    y = (x - x.mean()) / x.std()
-    return grad * (1 - (1 + y**2) / len(x)) / x.std()
-
-
-@standardise_backward.mistake(
-    "The way through the standard deviation has the wrong sign.",
-    hint="Where s grows, y shrinks: y = c / s, and the derivative of 1 / s is -1 / s ** 2.",
-)
-def sign_of_the_spread(x, grad):
-    spread = x.std()
-    y = (x - x.mean()) / spread
-    return (grad - grad.mean() + y * np.mean(grad * y)) / spread
-
-
-@standardise_backward.mistake(
-    "The way through the mean has the wrong sign.",
-    hint="Where the mean grows, y falls.",
-)
-def sign_of_the_mean(x, grad):
-    spread = x.std()
-    y = (x - x.mean()) / spread
-    return (grad + grad.mean() - y * np.mean(grad * y)) / spread
-
-
-@standardise_backward.mistake(
-    "Sums stand where means belong: the 1/n is missing.",
-    hint="Each x moves the mean, and the variance, by an n-th of what it moves itself.",
-)
-def sums_for_means(x, grad):
-    spread = x.std()
-    y = (x - x.mean()) / spread
-    return (grad - grad.sum() - y * np.sum(grad * y)) / spread
-
-
-@standardise_backward.mistake(
-    "The way through the standard deviation is twice as strong: the root brings a half.",
-    hint="s = sqrt(v) changes by 1 / (2 s) for each 1 of v; and v = mean(c ** 2) by 2 c / n.",
-)
-def root_forgotten(x, grad):
-    spread = x.std()
-    y = (x - x.mean()) / spread
-    return (grad - grad.mean() - 2 * y * np.mean(grad * y)) / spread
-
-
-@standardise_backward.mistake(
-    "The way through the standard deviation is half as strong: the square brings a 2.",
-    hint="v = mean(c ** 2) changes by 2 c / n, and its root by 1 / (2 s) for each 1 of v.",
-)
-def square_forgotten(x, grad):
-    spread = x.std()
-    y = (x - x.mean()) / spread
-    return (grad - grad.mean() - 0.5 * y * np.mean(grad * y)) / spread
-
-
-@standardise_backward.mistake(
-    "x itself stands where the standardised numbers belong.",
-    hint="The derivative of the standard deviation by x is y / n, with y standardised.",
-)
-def x_for_y(x, grad):
-    return (grad - grad.mean() - x * np.mean(grad * x)) / x.std()
-
-
-@standardise_backward.mistake(
-    "The numbers are centred but not divided by the standard deviation, where y belongs.",
-    hint="y twice: once for what s does to all, once for what each x does to s.",
-)
-def centred_for_y(x, grad):
-    c = x - x.mean()
-    return (grad - grad.mean() - c * np.mean(grad * c)) / x.std()
-
-
-@standardise_backward.mistake(
-    "The gradient goes forward: it is standardised itself.",
-    hint="Asked for is how the loss changes with x.",
-)
-def gradient_standardised(x, grad):
-    return (grad - grad.mean()) / grad.std()
 
 
 # What a claimed gradient is checked against. `offset` lifts a function far from 0 and leaves its
@@ -4232,7 +3597,7 @@ def _spoiled(
 def gross_errors(rng):
     """Signs and factors of two, in components of very different sizes."""
     for make, largest in ((_in_waves, False), (_growing, True)):
-        f, theta, grad = make(rng, 8, float(rng.uniform(30, 90)))
+        f, theta, grad = make(rng, 8, rng.uniform(30, 90))
         yield dict(
             f=f, theta=theta, grad=_spoiled(rng, theta, grad, [-1.0, 2.0, 0.5], largest=largest)
         )
@@ -4245,7 +3610,7 @@ def errors_of_a_few_percent(rng):
     yield dict(
         f=f, theta=theta, grad=_spoiled(rng, theta, grad, [1.03, 0.97, 1.05, 0.95], largest=True)
     )
-    f, theta, grad = _in_waves(rng, 6, float(rng.uniform(30, 90)))
+    f, theta, grad = _in_waves(rng, 6, rng.uniform(30, 90))
     yield dict(f=f, theta=theta, grad=grad)
     yield dict(f=f, theta=theta, grad=grad * rng.choice([0.96, 1.04, -1.0], 6))
 
@@ -4263,7 +3628,7 @@ def far_from_zero(rng):
 @suspects.cases
 def slopes_of_zero(rng):
     """Derivatives of exactly 0, claimed rightly and wrongly."""
-    for loud in (3.0, float(rng.uniform(30, 90))):
+    for loud in (3.0, rng.uniform(30, 90)):
         order = rng.permutation(13)
         f, theta, grad = _idle(rng, order, 10, loud)
         claim = grad.copy()
@@ -4273,166 +3638,108 @@ def slopes_of_zero(rng):
         yield dict(f=f, theta=theta, grad=claim)
 
 
-def _measured(f: Callable, theta: Array, h: Array) -> Array:
-    """Central differences, each component with its own step."""
-    steps = np.diag(np.broadcast_to(h, theta.shape))
-    rise = np.array([f(theta + step) - f(theta - step) for step in steps])
-    return rise / (2 * np.broadcast_to(h, theta.shape))
+_TOLERANCE = "max(0.005 * max(abs(measured), abs(claim)), 10 * noise)"
 
-
-def _relative_steps(theta: Array) -> Array:
-    return 1e-5 * np.abs(theta)
-
-
-def _far_apart(measured: Array, claim: Array) -> Array:
-    """Whether the two differ by half a hundredth of the larger one."""
-    return np.abs(measured - claim) > 0.005 * np.maximum(np.abs(measured), np.abs(claim))
-
-
-@suspects.mistake(
-    "The same tiny step is used for every component: a large one does not even notice it.",
-    hint="1000 + 1e-12 has lost most of the step to rounding, and f loses the rest. Let h follow "
-    "the size of theta[i].",
+suspects.slips(
+    same_tiny_step=slip(
+        {"1e-5 * abs(theta[i])": "1e-12", "10 * noise": "0.0"},
+        "The same tiny step is used for every component: a large one does not even notice it.",
+        hint="1000 + 1e-12 has lost most of the step to rounding, and f loses the rest. Let h "
+        "follow the size of theta[i].",
+    ),
+    same_long_step=slip(
+        {"1e-5 * abs(theta[i])": "1e-2", "10 * noise": "0.0"},
+        "The same long step is used for every component: it leaps over what a small one does.",
+        hint="For theta[i] = 0.001 a step of 0.01 is ten times its size. Let h follow the size.",
+    ),
+    absolute_tolerance=slip(
+        {_TOLERANCE: "1e-3"},
+        "One tolerance in absolute numbers serves all: small derivatives are never wrong for it, "
+        "or large ones always.",
+        hint="Compare the difference with the size of the two numbers.",
+    ),
+    one_sided_and_absolute=slip(
+        {
+            "1e-5 * abs(theta[i])": "1e-6",
+            "theta - step": "theta",
+            "2 * step[i]": "step[i]",
+            _TOLERANCE: "1e-4",
+        },
+        "A one-sided difference is compared with a tolerance in absolute numbers.",
+        hint="The central difference is far more exact; and what counts is the difference beside "
+        "the size of the two numbers.",
+    ),
+    signs_alone=slip(
+        {f"abs(measured - claim) > {_TOLERANCE}": "measured * claim < 0"},
+        "Only signs are compared; a wrong factor has the right sign.",
+        hint="Compare sizes too.",
+    ),
+    equal_to_the_last_digit=slip(
+        {f"abs(measured - claim) > {_TOLERANCE}": "measured != claim"},
+        "Measured and claimed are expected to be equal to the last digit; a difference quotient "
+        "never is.",
+        hint="It has some ten digits at best. Two hundredths are asked for.",
+    ),
+    no_floor_for_noise=slip(
+        {_TOLERANCE: "0.005 * abs(claim)"},
+        "The tolerance is relative alone: where the derivative is 0, the noise of the measurement "
+        "is taken for an error.",
+        hint="Beside a claim of 0 every difference is infinitely large. How large is the noise of "
+        "the quotient, 1e-16 * abs(f) / h?",
+    ),
+    too_loose=slip(
+        {"0.005": "0.1", "10 * noise": "1e-4 / abs(theta[i])"},
+        "The tolerance is too loose: errors of a few hundredths pass.",
+        hint="Errors are of two hundredths at least, so a tolerance of half a hundredth tells "
+        "them.",
+    ),
+    measured_by_the_largest=slip(
+        {_TOLERANCE: "0.005 * np.max(np.abs(grad))"},
+        "Every difference is compared with the largest derivative: small ones are never wrong for "
+        "it.",
+        hint="The components differ in size by millions; each has its own measure.",
+    ),
+    all_or_none=slip(
+        {
+            "accused = []": "accused, off = np.arange(len(grad)), []",
+            f"if abs(measured - claim) > {_TOLERANCE}:\n": "off.append(measured - claim)\n",
+            "            accused.append(i)\n": (
+                "    if np.linalg.norm(off) <= 0.005 * np.linalg.norm(grad):\n"
+                "        accused = []\n"
+            ),
+        },
+        "The length of the whole vector decides: it says whether something is wrong, not what.",
+        hint="Compare component by component.",
+    ),
+    divided_by_h=slip(
+        {"2 * step[i]": "step[i]", "10 * noise": "1e-4 / abs(theta[i])"},
+        "The central difference is divided by h; the two points are 2 h apart.",
+        hint="(f(theta + h) - f(theta - h)) / (2 h).",
+    ),
+    one_array_under_two_names=slip(
+        {"theta + step": "theta", "theta - step": "theta", "10 * noise": "0.0"},
+        "Forward and back are the same array: both steps are written into theta, and cancel.",
+        hint="plus = theta makes a second name, not a second array: theta.copy().",
+    ),
+    all_moved_at_once=slip(
+        {"[i] = 1e-5 * abs(theta[i])": "[:] = 1e-5 * np.abs(theta)", "10 * noise": "0.0"},
+        "All components are accused, the right ones too.",
+        hint="Are all of them moved at once? Move theta[i] alone. Or is nothing forgiven? No "
+        "measurement agrees to the last digit.",
+    ),
+    nobody_accused=slip(
+        lambda f, theta, grad: np.zeros(0, dtype=int),
+        "No component is accused, whatever the claim.",
+        hint="Print one measured derivative beside its claim, and what you forgive beside both.",
+    ),
+    right_ones_instead=slip(
+        {"claim) >": "claim) <="},
+        "These are the right ones; asked for are the wrong ones.",
+        hint="Turn the comparison round.",
+    ),
+    true_and_false_for_indices=slip(
+        {"np.array(accused, dtype=int)": "np.isin(np.arange(len(grad)), accused)"},
+        "The answer is a row of True and False; asked for are the indices.",
+        hint="np.flatnonzero gives the places of the True ones.",
+    ),
 )
-def same_tiny_step(f, theta, grad):
-    apart = _far_apart(_measured(f, theta, np.array(1e-12)), grad)
-    return np.flatnonzero(apart)
-
-
-@suspects.mistake(
-    "The same long step is used for every component: it leaps over what a small one does.",
-    hint="For theta[i] = 0.001 a step of 0.01 is ten times its size. Let h follow the size.",
-)
-def same_long_step(f, theta, grad):
-    return np.flatnonzero(_far_apart(_measured(f, theta, np.array(1e-2)), grad))
-
-
-@suspects.mistake(
-    "One tolerance in absolute numbers serves all: small derivatives are never wrong for it, or "
-    "large ones always.",
-    hint="Compare the difference with the size of the two numbers.",
-)
-def absolute_tolerance(f, theta, grad):
-    measured = _measured(f, theta, _relative_steps(theta))
-    return np.flatnonzero(np.abs(measured - grad) > 1e-3)
-
-
-@suspects.mistake(
-    "A one-sided difference is compared with a tolerance in absolute numbers.",
-    hint="The central difference is far more exact; and what counts is the difference beside the "
-    "size of the two numbers.",
-)
-def one_sided_and_absolute(f, theta, grad):
-    start = f(theta)
-    ahead = np.array([f(theta + 1e-6 * unit) for unit in np.eye(len(theta))])
-    return np.flatnonzero(np.abs((ahead - start) / 1e-6 - grad) > 1e-4)
-
-
-@suspects.mistake(
-    "Only signs are compared; a wrong factor has the right sign.",
-    hint="Compare sizes too.",
-)
-def signs_alone(f, theta, grad):
-    measured = _measured(f, theta, _relative_steps(theta))
-    return np.flatnonzero(measured * grad < 0)
-
-
-@suspects.mistake(
-    "Measured and claimed are expected to be equal to the last digit; a difference quotient never "
-    "is.",
-    hint="It has some ten digits at best. Two hundredths are asked for.",
-)
-def equal_to_the_last_digit(f, theta, grad):
-    return np.flatnonzero(_measured(f, theta, _relative_steps(theta)) != grad)
-
-
-@suspects.mistake(
-    "The tolerance is relative alone: where the derivative is 0, the noise of the measurement is "
-    "taken for an error.",
-    hint="Beside a claim of 0 every difference is infinitely large. How large is the noise of the "
-    "quotient, 1e-16 * abs(f) / h?",
-)
-def no_floor_for_noise(f, theta, grad):
-    measured = _measured(f, theta, _relative_steps(theta))
-    return np.flatnonzero(np.abs(measured - grad) > 0.005 * np.abs(grad))
-
-
-@suspects.mistake(
-    "The tolerance is too loose: errors of a few hundredths pass.",
-    hint="Errors are of two hundredths at least, so a tolerance of half a hundredth tells them.",
-)
-def too_loose(f, theta, grad):
-    measured = _measured(f, theta, _relative_steps(theta))
-    larger = np.maximum(np.abs(measured), np.abs(grad))
-    return np.flatnonzero(np.abs(measured - grad) > np.maximum(0.1 * larger, 1e-4 / np.abs(theta)))
-
-
-@suspects.mistake(
-    "Every difference is compared with the largest derivative: small ones are never wrong for it.",
-    hint="The components differ in size by millions; each has its own measure.",
-)
-def measured_by_the_largest(f, theta, grad):
-    measured = _measured(f, theta, _relative_steps(theta))
-    return np.flatnonzero(np.abs(measured - grad) > 0.005 * np.max(np.abs(grad)))
-
-
-@suspects.mistake(
-    "The length of the whole vector decides: it says whether something is wrong, not what.",
-    hint="Compare component by component.",
-)
-def all_or_none(f, theta, grad):
-    measured = _measured(f, theta, _relative_steps(theta))
-    off = np.linalg.norm(measured - grad) > 0.005 * np.linalg.norm(grad)
-    return np.arange(len(grad)) if off else np.zeros(0, dtype=int)
-
-
-@suspects.mistake(
-    "The central difference is divided by h; the two points are 2 h apart.",
-    hint="(f(theta + h) - f(theta - h)) / (2 h).",
-)
-def divided_by_h(f, theta, grad):
-    measured = 2 * _measured(f, theta, _relative_steps(theta))
-    noise = 1e-4 / np.abs(theta)
-    return np.flatnonzero(_far_apart(measured, grad) & (np.abs(measured - grad) > noise))
-
-
-@suspects.mistake(
-    "Forward and back are the same array: both steps are written into theta, and cancel.",
-    hint="plus = theta makes a second name, not a second array: theta.copy().",
-)
-def one_array_under_two_names(f, theta, grad):
-    return np.flatnonzero(_far_apart(np.zeros(len(theta)), grad))
-
-
-@suspects.mistake(
-    "All components are accused, the right ones too.",
-    hint="Are all of them moved at once? Move theta[i] alone. Or is nothing forgiven? No "
-    "measurement agrees to the last digit.",
-)
-def all_moved_at_once(f, theta, grad):
-    h = _relative_steps(theta)
-    return np.flatnonzero(_far_apart((f(theta + h) - f(theta - h)) / (2 * h), grad))
-
-
-@suspects.mistake(
-    "No component is accused, whatever the claim.",
-    hint="Print one measured derivative beside its claim, and what you forgive beside both.",
-)
-def nobody_accused(f, theta, grad):
-    return np.zeros(0, dtype=int)
-
-
-@suspects.mistake(
-    "These are the right ones; asked for are the wrong ones.",
-    hint="Turn the comparison round.",
-)
-def right_ones_instead(f, theta, grad):
-    return np.setdiff1d(np.arange(len(grad)), suspects.reference(f, theta, grad))
-
-
-@suspects.mistake(
-    "The answer is a row of True and False; asked for are the indices.",
-    hint="np.flatnonzero gives the places of the True ones.",
-)
-def true_and_false_for_indices(f, theta, grad):
-    return np.isin(np.arange(len(grad)), suspects.reference(f, theta, grad))

@@ -2,11 +2,12 @@
 
 import copy
 from collections.abc import Callable, Iterable
-from itertools import islice, pairwise
+from itertools import islice, pairwise, repeat
 
 import numpy as np
 
 from autograder.exercise import FRESH_RNG, exercise, public
+from autograder.slips import slip
 
 Array = np.ndarray
 
@@ -137,30 +138,30 @@ def minibatches(n: int, batch_size: int, rng: np.random.Generator) -> Iterable[A
 @minibatches.cases
 def whole_batches(rng):
     """The batch size divides n."""
-    batch_size, count = int(rng.integers(6, 9)), int(rng.integers(4, 6))
+    batch_size, count = rng.integers(6, 9), rng.integers(4, 6)
     return dict(n=batch_size * count, batch_size=batch_size, rng=FRESH_RNG)
 
 
 @minibatches.cases
 def short_last_batch(rng):
     """The batch size does not divide n."""
-    batch_size, count = int(rng.integers(7, 10)), int(rng.integers(3, 5))
-    n = batch_size * count + int(rng.integers(3, batch_size - 2))
+    batch_size, count = rng.integers(7, 10), rng.integers(3, 5)
+    n = batch_size * count + rng.integers(3, batch_size - 2)
     return dict(n=n, batch_size=batch_size, rng=FRESH_RNG)
 
 
 @minibatches.cases
 def single_rows(rng):
     """A batch is one row."""
-    return dict(n=int(rng.integers(24, 30)), batch_size=1, rng=FRESH_RNG)
+    return dict(n=rng.integers(24, 30), batch_size=1, rng=FRESH_RNG)
 
 
 @minibatches.cases
 def all_in_one(rng):
     """The batch size is n, or larger than n."""
-    n = int(rng.integers(24, 30))
+    n = rng.integers(24, 30)
     yield dict(n=n, batch_size=n, rng=FRESH_RNG)
-    yield dict(n=n, batch_size=n + int(rng.integers(2, 9)), rng=FRESH_RNG)
+    yield dict(n=n, batch_size=n + rng.integers(2, 9), rng=FRESH_RNG)
 
 
 @minibatches.property(
@@ -262,40 +263,6 @@ def all_chance_from_rng(answer, case):
     return len(first) == 1 or same_batches(first, again)
 
 
-@minibatches.mistake(
-    "The rows are drawn with replacement: some come twice in an epoch, others never.",
-    hint="rng.integers and rng.choice put each row back after drawing it. Shuffle all rows once "
-    "instead, and deal them out.",
-)
-def with_replacement(n, batch_size, rng):
-    starts = range(0, n, batch_size)
-    return [rng.integers(0, n, min(batch_size, n - start)) for start in starts]
-
-
-@minibatches.mistake(
-    "The short last batch is dropped, so some rows never come in an epoch.",
-    hint="Where n is no multiple of batch_size, what is left over is a batch too. Look at the end "
-    "of your range.",
-)
-def short_batch_dropped(n, batch_size, rng):
-    order = rng.permutation(n)
-    return [order[k * batch_size : (k + 1) * batch_size] for k in range(n // batch_size)]
-
-
-@minibatches.mistake(
-    "The rows are not shuffled: they come as they stand in the data.",
-    hint="Data are often sorted; then a batch in order is no sample of the whole. Which method of "
-    "rng gives the numbers 0 to n - 1 in random order?",
-)
-def not_shuffled(n, batch_size, rng):
-    order = np.arange(n)
-    return [order[start : start + batch_size] for start in range(0, n, batch_size)]
-
-
-@minibatches.mistake(
-    "Only the order of the batches is shuffled; inside each the rows are neighbours in the data.",
-    hint="Shuffle the rows before you cut, not the batches after.",
-)
 def blocks_shuffled(n, batch_size, rng):
     starts = np.arange(0, n, batch_size)
     # The short block stays last, as the docstring wants it.
@@ -305,78 +272,80 @@ def blocks_shuffled(n, batch_size, rng):
     return [np.arange(start, min(start + batch_size, n)) for start in starts]
 
 
-@minibatches.mistake(
-    "The last batch is filled up with rows that this epoch has seen already.",
-    hint="The last batch may have fewer than batch_size rows.",
+minibatches.slips(
+    with_replacement=slip(
+        {"rng.permutation(n)": "rng.integers(0, n, n)"},
+        "The rows are drawn with replacement: some come twice in an epoch, others never.",
+        hint="rng.integers and rng.choice put each row back after drawing it. Shuffle all rows "
+        "once instead, and deal them out.",
+    ),
+    short_batch_dropped=slip(
+        {"range(0, n, batch": "range(0, n // batch_size * batch_size, batch"},
+        "The short last batch is dropped, so some rows never come in an epoch.",
+        hint="Where n is no multiple of batch_size, what is left over is a batch too. Look at the "
+        "end of your range.",
+    ),
+    not_shuffled=slip(
+        {"rng.permutation(n)": "np.arange(n)"},
+        "The rows are not shuffled: they come as they stand in the data.",
+        hint="Data are often sorted; then a batch in order is no sample of the whole. Which method "
+        "of rng gives the numbers 0 to n - 1 in random order?",
+    ),
+    blocks_shuffled=slip(
+        blocks_shuffled,
+        "Only the order of the batches is shuffled; inside each the rows are neighbours in the "
+        "data.",
+        hint="Shuffle the rows before you cut, not the batches after.",
+    ),
+    last_batch_filled_up=slip(
+        lambda n, batch_size, rng: list(
+            np.resize(rng.permutation(n), (-(-n // batch_size), batch_size))
+        ),
+        "The last batch is filled up with rows that this epoch has seen already.",
+        hint="The last batch may have fewer than batch_size rows.",
+    ),
+    empty_batch=slip(
+        {"range(0, n, batch": "range(0, n + 1, batch"},
+        "There is an empty batch at the end where batch_size divides n.",
+        hint="n // batch_size + 1 is one batch too many there; the mean gradient over no rows is "
+        "nan.",
+    ),
+    evened_out=slip(
+        lambda n, batch_size, rng: np.array_split(rng.permutation(n), -(-n // batch_size)),
+        "The rows left over are spread over the batches; each but the last must have batch_size "
+        "rows.",
+        hint="np.array_split makes pieces of nearly equal length. Cut at multiples of batch_size.",
+    ),
+    size_taken_for_count=slip(
+        lambda n, batch_size, rng: np.array_split(rng.permutation(n), batch_size),
+        "batch_size is taken for the number of batches; it is the number of rows in a batch.",
+        hint="The second argument of np.array_split is how many pieces to make.",
+    ),
+    not_cut=slip(
+        lambda n, batch_size, rng: rng.permutation(n),
+        "The shuffled order is not cut into batches: single numbers come.",
+        hint="Take slices of length batch_size from it. Even a batch of one row is an array, of "
+        "shape (1,).",
+    ),
+    counted_from_one=slip(
+        {"rng.permutation(n)": "rng.permutation(n) + 1"},
+        "The row numbers run from 1 to n; they must run from 0 to n - 1.",
+        hint="X[n] does not exist: NumPy counts from 0.",
+    ),
+    generator_of_its_own=slip(
+        {"rng.permutation(n)": "np.random.default_rng(0).permutation(n)"},
+        "A generator with a seed of its own is made inside, so every epoch has the same order.",
+        hint="Use the rng that you are given: it moves on with every draw, so that the next call "
+        "gives another order.",
+    ),
+    never_ends=slip(
+        lambda n, batch_size, rng: (
+            batch for _ in repeat(None) for batch in minibatches.reference(n, batch_size, rng)
+        ),
+        "The batches never end; one call is one epoch.",
+        hint="Leave out the loop that starts over: sgd asks for the next epoch by calling again.",
+    ),
 )
-def last_batch_filled_up(n, batch_size, rng):
-    order = rng.permutation(n)
-    count = -(-n // batch_size)
-    return list(np.resize(order, (count, batch_size)))
-
-
-@minibatches.mistake(
-    "There is an empty batch at the end where batch_size divides n.",
-    hint="n // batch_size + 1 is one batch too many there; the mean gradient over no rows is nan.",
-)
-def empty_batch(n, batch_size, rng):
-    order = rng.permutation(n)
-    return [order[k * batch_size : (k + 1) * batch_size] for k in range(n // batch_size + 1)]
-
-
-@minibatches.mistake(
-    "The rows left over are spread over the batches; each but the last must have batch_size rows.",
-    hint="np.array_split makes pieces of nearly equal length. Cut at multiples of batch_size.",
-)
-def evened_out(n, batch_size, rng):
-    return np.array_split(rng.permutation(n), -(-n // batch_size))
-
-
-@minibatches.mistake(
-    "batch_size is taken for the number of batches; it is the number of rows in a batch.",
-    hint="The second argument of np.array_split is how many pieces to make.",
-)
-def size_taken_for_count(n, batch_size, rng):
-    return np.array_split(rng.permutation(n), batch_size)
-
-
-@minibatches.mistake(
-    "The shuffled order is not cut into batches: single numbers come.",
-    hint="Take slices of length batch_size from it. Even a batch of one row is an array, of shape "
-    "(1,).",
-)
-def not_cut(n, batch_size, rng):
-    return rng.permutation(n)
-
-
-@minibatches.mistake(
-    "The row numbers run from 1 to n; they must run from 0 to n - 1.",
-    hint="X[n] does not exist: NumPy counts from 0.",
-)
-def counted_from_one(n, batch_size, rng):
-    order = rng.permutation(n) + 1
-    return [order[start : start + batch_size] for start in range(0, n, batch_size)]
-
-
-@minibatches.mistake(
-    "A generator with a seed of its own is made inside, so every epoch has the same order.",
-    hint="Use the rng that you are given: it moves on with every draw, so that the next call "
-    "gives another order.",
-)
-def generator_of_its_own(n, batch_size, rng):
-    order = np.random.default_rng(0).permutation(n)
-    return [order[start : start + batch_size] for start in range(0, n, batch_size)]
-
-
-@minibatches.mistake(
-    "The batches never end; one call is one epoch.",
-    hint="Leave out the loop that starts over: sgd asks for the next epoch by calling again.",
-)
-def never_ends(n, batch_size, rng):
-    while True:
-        order = rng.permutation(n)
-        for start in range(0, n, batch_size):
-            yield order[start : start + batch_size]
 
 
 minibatches.remark(
@@ -419,7 +388,7 @@ def _data(rng, n: int, d: int) -> dict:
 
 
 def _batch_case(rng, n: int, m: int, bend: float) -> dict:
-    d = int(rng.integers(2, 5))
+    d = rng.integers(2, 5)
     # Without row 0, so that the first m rows are never the batch.
     index = 1 + rng.permutation(n - 1)[:m]
     return dict(grad=mean_slope(bend), theta=rng.normal(size=d), **_data(rng, n, d), index=index)
@@ -428,77 +397,60 @@ def _batch_case(rng, n: int, m: int, bend: float) -> dict:
 @minibatch_gradient.cases
 def a_few_rows(rng):
     """A batch of a few rows of a linear model."""
-    return _batch_case(rng, int(rng.integers(11, 16)), int(rng.integers(3, 7)), 0.0)
+    return _batch_case(rng, rng.integers(11, 16), rng.integers(3, 7), 0.0)
 
 
 @minibatch_gradient.cases
 def one_row(rng):
     """A batch of one row."""
-    return _batch_case(rng, int(rng.integers(8, 12)), 1, 0.0)
+    return _batch_case(rng, rng.integers(8, 12), 1, 0.0)
 
 
 @minibatch_gradient.cases
 def bent_model(rng):
     """A model that is not linear."""
-    return _batch_case(rng, int(rng.integers(11, 16)), int(rng.integers(3, 7)), 2.0)
+    return _batch_case(rng, rng.integers(11, 16), rng.integers(3, 7), 2.0)
 
 
-@minibatch_gradient.mistake(
-    "This is the gradient over all rows; index is not used.",
-    hint="Hand grad only the rows that index names.",
+minibatch_gradient.slips(
+    all_rows=slip(
+        {"X[index], y[index]": "X, y"},
+        "This is the gradient over all rows; index is not used.",
+        hint="Hand grad only the rows that index names.",
+    ),
+    summed=slip(
+        {"return grad": "return len(index) * grad"},
+        "The gradients of the batch are summed; what is wanted is their mean.",
+        hint="A sum grows with the batch, and the step with it. Divide by the number of rows in "
+        "the batch, or let grad do it.",
+    ),
+    divided_by_n=slip(
+        {"y[index])": "y[index]) * len(index) / len(X)"},
+        "The sum over the batch is divided by n, the rows of the whole data set.",
+        hint="The batch has len(index) rows; the mean is over those.",
+    ),
+    first_rows=slip(
+        {"X[index], y[index]": "X[: len(index)], y[: len(index)]"},
+        "These are the first rows of the data, as many as the batch has, not the ones index names.",
+        hint="X[:m] cuts a piece off the top. Put index itself between the brackets.",
+    ),
+    targets_not_picked=slip(
+        {"y[index]": "y[: len(index)]"},
+        "The inputs and the targets do not belong together: index picks from X, not from y.",
+        hint="Pick from both: row index[k] of X goes with entry index[k] of y.",
+    ),
+    shapes_do_not_fit=slip(
+        {"y[index]": "y"},
+        "grad is given an X and a y whose shapes do not fit together.",
+        hint="X must have shape (m, d) and y shape (m,), for one row too: X[i : i + 1] keeps its "
+        "two dimensions, X[i] does not.",
+    ),
+    mean_taken_twice=slip(
+        {"y[index])": "y[index]) / len(index)"},
+        "The mean is taken twice: what grad gives is a mean already.",
+        hint="grad divides by the rows that it is given; do not divide by len(index) again.",
+    ),
 )
-def all_rows(grad, theta, X, y, index):
-    return grad(theta, X, y)
-
-
-@minibatch_gradient.mistake(
-    "The gradients of the batch are summed; what is wanted is their mean.",
-    hint="A sum grows with the batch, and the step with it. Divide by the number of rows in the "
-    "batch, or let grad do it.",
-)
-def summed(grad, theta, X, y, index):
-    return len(index) * grad(theta, X[index], y[index])
-
-
-@minibatch_gradient.mistake(
-    "The sum over the batch is divided by n, the rows of the whole data set.",
-    hint="The batch has len(index) rows; the mean is over those.",
-)
-def divided_by_n(grad, theta, X, y, index):
-    return grad(theta, X[index], y[index]) * len(index) / len(X)
-
-
-@minibatch_gradient.mistake(
-    "These are the first rows of the data, as many as the batch has, not the ones index names.",
-    hint="X[:m] cuts a piece off the top. Put index itself between the brackets.",
-)
-def first_rows(grad, theta, X, y, index):
-    return grad(theta, X[: len(index)], y[: len(index)])
-
-
-@minibatch_gradient.mistake(
-    "The inputs and the targets do not belong together: index picks from X, not from y.",
-    hint="Pick from both: row index[k] of X goes with entry index[k] of y.",
-)
-def targets_not_picked(grad, theta, X, y, index):
-    return grad(theta, X[index], y[: len(index)])
-
-
-@minibatch_gradient.mistake(
-    "grad is given an X and a y whose shapes do not fit together.",
-    hint="X must have shape (m, d) and y shape (m,), for one row too: X[i : i + 1] keeps its two "
-    "dimensions, X[i] does not.",
-)
-def shapes_do_not_fit(grad, theta, X, y, index):
-    return grad(theta, X[index], y)
-
-
-@minibatch_gradient.mistake(
-    "The mean is taken twice: what grad gives is a mean already.",
-    hint="grad divides by the rows that it is given; do not divide by len(index) again.",
-)
-def mean_taken_twice(grad, theta, X, y, index):
-    return grad(theta, X[index], y[index]) / len(index)
 
 
 # SGD is judged by what grad was asked. A learner may ask it once a batch or several times; what
@@ -616,12 +568,12 @@ def sgd(
 
 
 def _training(rng, n: int, batch_size: int, epochs: int, lr=None) -> dict:
-    d = int(rng.integers(2, 4))
+    d = rng.integers(2, 4)
     return dict(
-        grad=mean_slope(float(rng.uniform(0.5, 1.5))),
+        grad=mean_slope(rng.uniform(0.5, 1.5)),
         theta0=rng.normal(size=d),
         **_data(rng, n, d),
-        lr=float(rng.uniform(0.03, 0.08)) if lr is None else lr,
+        lr=rng.uniform(0.03, 0.08) if lr is None else lr,
         batch_size=batch_size,
         epochs=epochs,
         rng=FRESH_RNG,
@@ -634,37 +586,37 @@ def _training(rng, n: int, batch_size: int, epochs: int, lr=None) -> dict:
 @sgd.cases
 def batches_that_fit(rng):
     """The batch size divides n; lr is a number."""
-    batch_size = int(rng.integers(6, 9))
+    batch_size = rng.integers(6, 9)
     return _training(rng, 4 * batch_size, batch_size, 2)
 
 
 @sgd.cases
 def with_a_short_batch(rng):
     """The last batch of each epoch is short; lr is a number."""
-    batch_size = int(rng.integers(7, 10))
-    return _training(rng, 3 * batch_size + int(rng.integers(3, batch_size - 2)), batch_size, 2)
+    batch_size = rng.integers(7, 10)
+    return _training(rng, 3 * batch_size + rng.integers(3, batch_size - 2), batch_size, 2)
 
 
 @sgd.cases
 def row_by_row(rng):
     """A batch is one row."""
-    return _training(rng, int(rng.integers(14, 16)), 1, 2)
+    return _training(rng, rng.integers(14, 16), 1, 2)
 
 
 @sgd.cases
 def full_batch(rng):
     """The batch size is larger than n; and no epoch at all."""
-    n = int(rng.integers(9, 14))
-    yield _training(rng, n, n + int(rng.integers(2, 9)), 3)
+    n = rng.integers(9, 14)
+    yield _training(rng, n, n + rng.integers(2, 9), 3)
     yield _training(rng, n, n // 2, 0)
 
 
 @sgd.cases
 def a_schedule(rng):
     """lr is a function of the number of the update."""
-    batch_size = int(rng.integers(7, 10))
-    n = 3 * batch_size + int(rng.integers(3, batch_size - 2))
-    lr = slowing(float(rng.uniform(0.06, 0.1)), float(rng.uniform(0.3, 0.6)))
+    batch_size = rng.integers(7, 10)
+    n = 3 * batch_size + rng.integers(3, batch_size - 2)
+    lr = slowing(rng.uniform(0.06, 0.1), rng.uniform(0.3, 0.6))
     return _training(rng, n, batch_size, 2, lr)
 
 
@@ -812,187 +764,119 @@ def steps_of_the_right_length(answer, case):
     return steps_are(answer, case, lambda rate, k, m: rate(k))
 
 
-def _walk(grad, theta0, X, y, lr, orders, batch_size):
-    """A walk over given orders of the rows, for the mistakes that spoil something else."""
-    rate = lr if callable(lr) else lambda update: lr
-    path = [np.array(theta0, dtype=np.float64)]
-    for order in orders:
-        for start in range(0, len(order), batch_size):
-            index = order[start : start + batch_size]
-            path.append(path[-1] - rate(len(path) - 1) * grad(path[-1], X[index], y[index]))
-    return np.array(path)
+def _cut(order, batch_size):
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 
-@sgd.mistake(
-    "The start is missing from the trajectory.",
-    hint="The first row is theta0 itself, so there is one row more than there are updates.",
+def _shuffled_but_the_first(rng, X):
+    return np.concatenate([X[1 + np.roll(rng.permutation(len(X) - 1), 1)], X[:1]])
+
+
+_EPOCH = "minibatches(len(X), batch_size, rng)"
+
+sgd.slips(
+    start_missing=slip(
+        {"return np.array(path)": "return np.array(path)[1:]"},
+        "The start is missing from the trajectory.",
+        hint="The first row is theta0 itself, so there is one row more than there are updates.",
+    ),
+    only_the_end=slip(
+        {"return np.array(path)": "return np.array(path)[-1]"},
+        "Only the end of the walk comes back, not every position on the way.",
+        hint="Keep a list, add theta to it after each update, and turn it into an array at the "
+        "end.",
+    ),
+    one_row_an_epoch=slip(
+        {"return np.array(path)": "return np.array(path)[:: -(-len(X) // batch_size)]"},
+        "The trajectory has one row an epoch; it must have one an update.",
+        hint="Store theta in the inner loop, after each batch.",
+    ),
+    every_row_the_last=slip(
+        {"return np.array(path)": "return np.array(len(path) * path[-1:])"},
+        "Every row is the last point: the same array was changed in place and stored again and "
+        "again.",
+        hint="theta -= ... changes the array that you stored before; theta = theta - ... makes a "
+        "new one.",
+    ),
+    all_rows_each_time=slip(
+        {"minibatch_gradient(grad, path[-1], X, y, index)": "grad(path[-1], X, y)"},
+        "Every update uses all the rows: this is plain gradient descent.",
+        hint="grad should see the rows of one batch, X[index] and y[index]; minibatch_gradient "
+        "does that.",
+    ),
+    drawn_with_replacement=slip(
+        {_EPOCH: "_cut(rng.integers(0, len(X), len(X)), batch_size)"},
+        "The rows are drawn anew for each update: in an epoch some come twice, others not at all.",
+        hint="An epoch deals all the rows out once: one call of minibatches, then a loop over what "
+        "it gives.",
+    ),
+    leftover_dropped=slip(
+        {"gradient =": "if len(index) < batch_size: continue\n            gradient ="},
+        "The short batch at the end of an epoch is dropped, so some rows are not used.",
+        hint="Use every batch that minibatches gives; with batch_size > n the short one is the "
+        "only one.",
+    ),
+    rows_in_order=slip(
+        {_EPOCH: "_cut(np.arange(len(X)), batch_size)"},
+        "The rows are never shuffled: each epoch takes them as they stand in the data.",
+        hint="Your minibatches shuffles; ask it for the batches, and give it the rng.",
+    ),
+    shuffled_once=slip(
+        {"path = [": f"once = {_EPOCH}\n    path = [", f"in {_EPOCH}": "in once"},
+        "The rows are shuffled once, and every epoch goes through them in that same order.",
+        hint="Ask minibatches for new batches at the beginning of each epoch, inside the outer "
+        "loop.",
+    ),
+    targets_left_behind=slip(
+        {"path = [": "X = _shuffled_but_the_first(rng, X)\n    path = ["},
+        "X is shuffled and y is not: the inputs meet the targets of other rows.",
+        hint="Shuffle row numbers, and pick from X and from y with the same ones.",
+    ),
+    old_position=slip(
+        {"for index": "began = path[-2:][0]\n        for index", "grad, path[-1]": "grad, began"},
+        "The gradient is taken where the epoch began, not where the walk stands now.",
+        hint="Inside the inner loop, use the theta that the last update made.",
+    ),
+    uphill=slip(
+        {"path[-1] - rate": "path[-1] + rate"},
+        "The walk goes uphill: the gradient is added, not subtracted.",
+        hint="The gradient points where the loss rises fastest. Which way do you want to go?",
+    ),
+    sum_over_the_batch=slip(
+        {"gradient = ": "gradient = len(index) * "},
+        "The gradients of a batch are summed, so the steps grow with the batch.",
+        hint="grad gives the mean over its rows already; do not multiply by their number.",
+    ),
+    never_asked=slip(
+        {"rate(len(path) - 1)": "lr"},
+        "lr is used as a number even where it is a function of the update.",
+        hint="callable(lr) says whether it is a function; then the step size is what it returns.",
+    ),
+    schedule_from_one=slip(
+        {"rate(len(path) - 1)": "rate(len(path))"},
+        "The schedule counts the updates from 1; the first update has number 0.",
+        hint="Ask for the step size before you count the update, or take how many are done so far.",
+    ),
+    schedule_starts_again=slip(
+        {
+            f"index in {_EPOCH}": f"k, index in enumerate({_EPOCH})",
+            "rate(len(path) - 1)": "rate(k)",
+        },
+        "The schedule starts again in every epoch; the updates are counted over all epochs.",
+        hint="Set the count to 0 once, before the outer loop.",
+    ),
+    schedule_by_epoch=slip(
+        {"for _ in": "for epoch in", "rate(len(path) - 1)": "rate(epoch)"},
+        "The schedule is given the number of the epoch; it wants the number of the update.",
+        hint="Count in the inner loop.",
+    ),
+    end_missing=slip(
+        {"return np.array(path)": "return np.array(path)[:-1]"},
+        "The last point is missing: theta is stored before each update, not after it.",
+        hint="Store theta0 before the loops, then each new theta: one row more than there are "
+        "updates.",
+    ),
 )
-def start_missing(grad, theta0, X, y, lr, batch_size, epochs, rng):
-    return sgd.reference(grad, theta0, X, y, lr, batch_size, epochs, rng)[1:]
-
-
-@sgd.mistake(
-    "Only the end of the walk comes back, not every position on the way.",
-    hint="Keep a list, add theta to it after each update, and turn it into an array at the end.",
-)
-def only_the_end(grad, theta0, X, y, lr, batch_size, epochs, rng):
-    return sgd.reference(grad, theta0, X, y, lr, batch_size, epochs, rng)[-1]
-
-
-@sgd.mistake(
-    "The trajectory has one row an epoch; it must have one an update.",
-    hint="Store theta in the inner loop, after each batch.",
-)
-def one_row_an_epoch(grad, theta0, X, y, lr, batch_size, epochs, rng):
-    walk = sgd.reference(grad, theta0, X, y, lr, batch_size, epochs, rng)
-    return walk[:: -(-len(X) // batch_size)]
-
-
-@sgd.mistake(
-    "Every row is the last point: the same array was changed in place and stored again and again.",
-    hint="theta -= ... changes the array that you stored before; theta = theta - ... makes a new "
-    "one.",
-)
-def every_row_the_last(grad, theta0, X, y, lr, batch_size, epochs, rng):
-    walk = sgd.reference(grad, theta0, X, y, lr, batch_size, epochs, rng)
-    return np.tile(walk[-1], (len(walk), 1))
-
-
-@sgd.mistake(
-    "Every update uses all the rows: this is plain gradient descent.",
-    hint="grad should see the rows of one batch, X[index] and y[index]; minibatch_gradient does "
-    "that.",
-)
-def all_rows_each_time(grad, theta0, X, y, lr, batch_size, epochs, rng):
-    def all_rows(theta, rows, targets):
-        return grad(theta, X, y)
-
-    return sgd.reference(all_rows, theta0, X, y, lr, batch_size, epochs, rng)
-
-
-@sgd.mistake(
-    "The rows are drawn anew for each update: in an epoch some come twice, others not at all.",
-    hint="An epoch deals all the rows out once: one call of minibatches, then a loop over what it "
-    "gives.",
-)
-def drawn_with_replacement(grad, theta0, X, y, lr, batch_size, epochs, rng):
-    orders = [rng.integers(0, len(X), len(X)) for _ in range(epochs)]
-    return _walk(grad, theta0, X, y, lr, orders, batch_size)
-
-
-@sgd.mistake(
-    "The short batch at the end of an epoch is dropped, so some rows are not used.",
-    hint="Use every batch that minibatches gives; with batch_size > n the short one is the only "
-    "one.",
-)
-def leftover_dropped(grad, theta0, X, y, lr, batch_size, epochs, rng):
-    kept = len(X) // batch_size * batch_size
-    orders = [rng.permutation(len(X))[:kept] for _ in range(epochs)]
-    return _walk(grad, theta0, X, y, lr, orders, batch_size)
-
-
-@sgd.mistake(
-    "The rows are never shuffled: each epoch takes them as they stand in the data.",
-    hint="Your minibatches shuffles; ask it for the batches, and give it the rng.",
-)
-def rows_in_order(grad, theta0, X, y, lr, batch_size, epochs, rng):
-    return _walk(grad, theta0, X, y, lr, [np.arange(len(X))] * epochs, batch_size)
-
-
-@sgd.mistake(
-    "The rows are shuffled once, and every epoch goes through them in that same order.",
-    hint="Ask minibatches for new batches at the beginning of each epoch, inside the outer loop.",
-)
-def shuffled_once(grad, theta0, X, y, lr, batch_size, epochs, rng):
-    return _walk(grad, theta0, X, y, lr, [rng.permutation(len(X))] * epochs, batch_size)
-
-
-@sgd.mistake(
-    "X is shuffled and y is not: the inputs meet the targets of other rows.",
-    hint="Shuffle row numbers, and pick from X and from y with the same ones.",
-)
-def targets_left_behind(grad, theta0, X, y, lr, batch_size, epochs, rng):
-    mixed = X[np.roll(rng.permutation(len(X) - 1), 1) + 1]
-    mixed = np.concatenate([mixed, X[:1]])
-    return sgd.reference(grad, theta0, mixed, y, lr, batch_size, epochs, rng)
-
-
-@sgd.mistake(
-    "The gradient is taken where the epoch began, not where the walk stands now.",
-    hint="Inside the inner loop, use the theta that the last update made.",
-)
-def old_position(grad, theta0, X, y, lr, batch_size, epochs, rng):
-    rate = lr if callable(lr) else lambda update: lr
-    path = [np.array(theta0, dtype=np.float64)]
-    for _ in range(epochs):
-        began = path[0] if len(path) == 1 else path[-2]
-        for index in minibatches(len(X), batch_size, rng):
-            path.append(path[-1] - rate(len(path) - 1) * grad(began, X[index], y[index]))
-    return np.array(path)
-
-
-@sgd.mistake(
-    "The walk goes uphill: the gradient is added, not subtracted.",
-    hint="The gradient points where the loss rises fastest. Which way do you want to go?",
-)
-def uphill(grad, theta0, X, y, lr, batch_size, epochs, rng):
-    return sgd.reference(lambda *given: -grad(*given), theta0, X, y, lr, batch_size, epochs, rng)
-
-
-@sgd.mistake(
-    "The gradients of a batch are summed, so the steps grow with the batch.",
-    hint="grad gives the mean over its rows already; do not multiply by their number.",
-)
-def sum_over_the_batch(grad, theta0, X, y, lr, batch_size, epochs, rng):
-    def summed(theta, rows, targets):
-        return len(targets) * grad(theta, rows, targets)
-
-    return sgd.reference(summed, theta0, X, y, lr, batch_size, epochs, rng)
-
-
-@sgd.mistake(
-    "lr is used as a number even where it is a function of the update.",
-    hint="callable(lr) says whether it is a function; then the step size is what it returns.",
-)
-def never_asked(grad, theta0, X, y, lr, batch_size, epochs, rng):
-    return sgd.reference(grad, theta0, X, y, 1.0 * lr, batch_size, epochs, rng)
-
-
-@sgd.mistake(
-    "The schedule counts the updates from 1; the first update has number 0.",
-    hint="Ask for the step size before you count the update, or take how many are done so far.",
-)
-def schedule_from_one(grad, theta0, X, y, lr, batch_size, epochs, rng):
-    later = (lambda update: lr(update + 1)) if callable(lr) else lr
-    return sgd.reference(grad, theta0, X, y, later, batch_size, epochs, rng)
-
-
-@sgd.mistake(
-    "The schedule starts again in every epoch; the updates are counted over all epochs.",
-    hint="Set the count to 0 once, before the outer loop.",
-)
-def schedule_starts_again(grad, theta0, X, y, lr, batch_size, epochs, rng):
-    count = -(-len(X) // batch_size)
-    again = (lambda update: lr(update % count)) if callable(lr) else lr
-    return sgd.reference(grad, theta0, X, y, again, batch_size, epochs, rng)
-
-
-@sgd.mistake(
-    "The schedule is given the number of the epoch; it wants the number of the update.",
-    hint="Count in the inner loop.",
-)
-def schedule_by_epoch(grad, theta0, X, y, lr, batch_size, epochs, rng):
-    count = -(-len(X) // batch_size)
-    by_epoch = (lambda update: lr(update // count)) if callable(lr) else lr
-    return sgd.reference(grad, theta0, X, y, by_epoch, batch_size, epochs, rng)
-
-
-@sgd.mistake(
-    "The last point is missing: theta is stored before each update, not after it.",
-    hint="Store theta0 before the loops, then each new theta: one row more than there are updates.",
-)
-def end_missing(grad, theta0, X, y, lr, batch_size, epochs, rng):
-    return sgd.reference(grad, theta0, X, y, lr, batch_size, epochs, rng)[:-1]
 
 
 @exercise(
@@ -1032,90 +916,65 @@ def _gradients(rng, n: int, d: int) -> Array:
 @gradient_standard_error.cases
 def small_batch(rng):
     """A batch that is smaller than the sample."""
-    n, d = int(rng.integers(7, 11)), int(rng.integers(2, 5))
-    return dict(per_example_gradients=_gradients(rng, n, d), m=int(rng.integers(2, 6)))
+    n, d = rng.integers(7, 11), rng.integers(2, 5)
+    return dict(per_example_gradients=_gradients(rng, n, d), m=rng.integers(2, 6))
 
 
 @gradient_standard_error.cases
 def large_batch(rng):
     """Few examples are known, and the batch is to be larger."""
-    n, d = int(rng.integers(2, 5)), int(rng.integers(5, 7))
-    return dict(per_example_gradients=_gradients(rng, n, d), m=int(rng.integers(20, 200)))
+    n, d = rng.integers(2, 5), rng.integers(5, 7)
+    return dict(per_example_gradients=_gradients(rng, n, d), m=rng.integers(20, 200))
 
 
-@gradient_standard_error.mistake(
-    "This is the population's standard deviation: its variance divides by n, not by n - 1.",
-    hint="The examples are a sample, and the mean is taken from the same sample: ddof=1.",
+gradient_standard_error.slips(
+    population_variance=slip(
+        {", ddof=1": ""},
+        "This is the population's standard deviation: its variance divides by n, not by n - 1.",
+        hint="The examples are a sample, and the mean is taken from the same sample: ddof=1.",
+    ),
+    spread_of_one=slip(
+        {" / np.sqrt(m)": ""},
+        "This is the spread of single examples; the batch's m examples calm it.",
+        hint="The mean of m numbers spreads less than one of them. By which factor?",
+    ),
+    divided_by_m=slip(
+        {"np.sqrt(m)": "m"},
+        "The standard deviation is divided by m; it must be divided by the square root of m.",
+        hint="Variances are divided by m. What does that do to their root?",
+    ),
+    variance_of_the_mean=slip(
+        {"np.std": "np.var", "np.sqrt(m)": "m"},
+        "The root is missing: this is the variance of the mini-batch gradient.",
+        hint="An error has the units of the gradient; a variance has their square.",
+    ),
+    root_of_n=slip(
+        {"np.sqrt(m)": "np.sqrt(len(per_example_gradients))"},
+        "The spread is divided by the root of n, the examples at hand, not of m, those in the "
+        "batch.",
+        hint="The n examples tell how much single gradients differ; the batch has m.",
+    ),
+    wrong_axis=slip(
+        {"axis=0": "axis=1"},
+        "The spread is taken over the components of each gradient, not over the examples.",
+        hint="Examples are rows; the answer has one number for each of the d columns.",
+    ),
+    one_number=slip(
+        {"axis=0, ": ""},
+        "All components are thrown together into a single number.",
+        hint="np.std without axis goes over the whole array. Ask for one number a column.",
+    ),
+    finite_population=slip(
+        {"np.sqrt(m)": "np.sqrt(m) * np.sqrt(max(0.0, 1 - m / len(per_example_gradients)))"},
+        "Here is a correction for a finite population; the docstring wants none.",
+        hint="Leave the factor sqrt(1 - m / n), or sqrt((n - m) / (n - 1)), away.",
+    ),
+    variance_over_the_root=slip(
+        {"np.std": "np.var"},
+        "The variance is divided by the root of m: take the root of both, or of neither.",
+        hint="A standard error has the units of the gradient; a variance has their square.",
+    ),
 )
-def population_variance(per_example_gradients, m):
-    return np.std(per_example_gradients, axis=0) / np.sqrt(m)
-
-
-@gradient_standard_error.mistake(
-    "This is the spread of single examples; the batch's m examples calm it.",
-    hint="The mean of m numbers spreads less than one of them. By which factor?",
-)
-def spread_of_one(per_example_gradients, m):
-    return np.std(per_example_gradients, axis=0, ddof=1) + 0.0 * m
-
-
-@gradient_standard_error.mistake(
-    "The standard deviation is divided by m; it must be divided by the square root of m.",
-    hint="Variances are divided by m. What does that do to their root?",
-)
-def divided_by_m(per_example_gradients, m):
-    return np.std(per_example_gradients, axis=0, ddof=1) / m
-
-
-@gradient_standard_error.mistake(
-    "The root is missing: this is the variance of the mini-batch gradient.",
-    hint="An error has the units of the gradient; a variance has their square.",
-)
-def variance_of_the_mean(per_example_gradients, m):
-    return np.var(per_example_gradients, axis=0, ddof=1) / m
-
-
-@gradient_standard_error.mistake(
-    "The spread is divided by the root of n, the examples at hand, not of m, those in the batch.",
-    hint="The n examples tell how much single gradients differ; the batch has m.",
-)
-def root_of_n(per_example_gradients, m):
-    n = len(per_example_gradients)
-    return np.std(per_example_gradients, axis=0, ddof=1) / np.sqrt(n) + 0.0 * m
-
-
-@gradient_standard_error.mistake(
-    "The spread is taken over the components of each gradient, not over the examples.",
-    hint="Examples are rows; the answer has one number for each of the d columns.",
-)
-def wrong_axis(per_example_gradients, m):
-    return np.std(per_example_gradients, axis=1, ddof=1) / np.sqrt(m)
-
-
-@gradient_standard_error.mistake(
-    "All components are thrown together into a single number.",
-    hint="np.std without axis goes over the whole array. Ask for one number a column.",
-)
-def one_number(per_example_gradients, m):
-    return np.std(per_example_gradients, ddof=1) / np.sqrt(m)
-
-
-@gradient_standard_error.mistake(
-    "Here is a correction for a finite population; the docstring wants none.",
-    hint="Leave the factor sqrt(1 - m / n), or sqrt((n - m) / (n - 1)), away.",
-)
-def finite_population(per_example_gradients, m):
-    n = len(per_example_gradients)
-    shrink = np.sqrt(max(0.0, 1 - m / n))
-    return np.std(per_example_gradients, axis=0, ddof=1) / np.sqrt(m) * shrink
-
-
-@gradient_standard_error.mistake(
-    "The variance is divided by the root of m: take the root of both, or of neither.",
-    hint="A standard error has the units of the gradient; a variance has their square.",
-)
-def variance_over_the_root(per_example_gradients, m):
-    return np.var(per_example_gradients, axis=0, ddof=1) / np.sqrt(m)
 
 
 gradient_standard_error.remark(
@@ -1153,14 +1012,14 @@ def step_decay(lr0: float, t: int, drop: float, every: int) -> float:
 
 def _falling(rng) -> dict:
     # Not a half: there what is kept and what is lost are the same.
-    drop = float(rng.choice([0.1, 0.2, 0.3, 0.7, 0.8]))
-    return dict(lr0=float(rng.uniform(0.05, 1)), drop=drop, every=int(rng.integers(5, 12)))
+    drop = rng.choice([0.1, 0.2, 0.3, 0.7, 0.8])
+    return dict(lr0=rng.uniform(0.05, 1), drop=drop, every=rng.integers(5, 12))
 
 
 @step_decay.cases
 def at_the_fall(rng):
     """The updates just before, at and just after a fall."""
-    made, k = _falling(rng), int(rng.integers(2, 5))
+    made, k = _falling(rng), rng.integers(2, 5)
     for near in (-1, 0, 1):
         yield dict(**made, t=k * made["every"] + near)
 
@@ -1170,64 +1029,48 @@ def between_falls(rng):
     """Midway between two falls, and before the first."""
     made = _falling(rng)
     yield dict(**made, t=0)
-    yield dict(**made, t=int(rng.integers(2, 4)))
-    yield dict(**made, t=int(rng.integers(2, 5)) * made["every"] + int(rng.integers(2, 4)))
+    yield dict(**made, t=rng.integers(2, 4))
+    yield dict(**made, t=rng.integers(2, 5) * made["every"] + rng.integers(2, 4))
 
 
-@step_decay.mistake(
-    "True division makes the step size slide; it must stay level and then fall.",
-    hint="t / every is 0.5 halfway to the fall; t // every is still 0.",
+step_decay.slips(
+    slides=slip(
+        {"t // every": "t / every"},
+        "True division makes the step size slide; it must stay level and then fall.",
+        hint="t / every is 0.5 halfway to the fall; t // every is still 0.",
+    ),
+    share_lost=slip(
+        {"drop **": "(1 - drop) **"},
+        "drop is taken for the share that is lost; it is the factor that is kept.",
+        hint="With drop = 0.1 a tenth of the step size is left after a fall.",
+    ),
+    one_late=slip(
+        {"t // every": "max(t - 1, 0) // every"},
+        "This schedule starts at t = 1: its falls come one update late.",
+        hint="The first update has t = 0, so the first fall comes at t = every.",
+    ),
+    one_early=slip(
+        {"t // every": "(t + 1) // every"},
+        "The falls come one update early.",
+        hint="With every = 10 the updates 0 to 9 have the same step size: t // every, not one "
+        "more.",
+    ),
+    falls_once=slip(
+        {"t // every": "t >= every"},
+        "The step size falls once and then never again.",
+        hint="After k falls it is drop ** k of the first one; which k belongs to t?",
+    ),
+    remainder=slip(
+        {"t // every": "t % every"},
+        "% is the remainder: it counts the updates since the last fall, not the falls.",
+        hint="You want how many times `every` goes into t: //, not %.",
+    ),
+    falls_multiplied=slip(
+        {"drop **": "drop *"},
+        "drop is multiplied by the number of falls; it must be applied that many times.",
+        hint="After three falls the factor is drop * drop * drop.",
+    ),
 )
-def slides(lr0, t, drop, every):
-    return lr0 * drop ** (t / every)
-
-
-@step_decay.mistake(
-    "drop is taken for the share that is lost; it is the factor that is kept.",
-    hint="With drop = 0.1 a tenth of the step size is left after a fall.",
-)
-def share_lost(lr0, t, drop, every):
-    return lr0 * (1 - drop) ** (t // every)
-
-
-@step_decay.mistake(
-    "This schedule starts at t = 1: its falls come one update late.",
-    hint="The first update has t = 0, so the first fall comes at t = every.",
-)
-def one_late(lr0, t, drop, every):
-    return lr0 * drop ** (max(t - 1, 0) // every)
-
-
-@step_decay.mistake(
-    "The falls come one update early.",
-    hint="With every = 10 the updates 0 to 9 have the same step size: t // every, not one more.",
-)
-def one_early(lr0, t, drop, every):
-    return lr0 * drop ** ((t + 1) // every)
-
-
-@step_decay.mistake(
-    "The step size falls once and then never again.",
-    hint="After k falls it is drop ** k of the first one; which k belongs to t?",
-)
-def falls_once(lr0, t, drop, every):
-    return lr0 * drop if t >= every else lr0
-
-
-@step_decay.mistake(
-    "% is the remainder: it counts the updates since the last fall, not the falls.",
-    hint="You want how many times `every` goes into t: //, not %.",
-)
-def remainder(lr0, t, drop, every):
-    return lr0 * drop ** (t % every)
-
-
-@step_decay.mistake(
-    "drop is multiplied by the number of falls; it must be applied that many times.",
-    hint="After three falls the factor is drop * drop * drop.",
-)
-def falls_multiplied(lr0, t, drop, every):
-    return lr0 * drop * (t // every)
 
 
 @exercise(
@@ -1258,56 +1101,45 @@ def exponential_decay(lr0: float, t: int, gamma: float) -> float:
 @exponential_decay.cases
 def in_mid_run(rng):
     """An update in mid run."""
-    lr0, gamma = float(rng.uniform(0.05, 1)), float(rng.uniform(0.8, 0.98))
-    return dict(lr0=lr0, t=int(rng.integers(3, 40)), gamma=gamma)
+    lr0, gamma = rng.uniform(0.05, 1), rng.uniform(0.8, 0.98)
+    return dict(lr0=lr0, t=rng.integers(3, 40), gamma=gamma)
 
 
 @exponential_decay.cases
 def the_first_two(rng):
     """The first update, which has t = 0, and the second."""
-    lr0, gamma = float(rng.uniform(0.05, 1)), float(rng.uniform(0.6, 0.9))
+    lr0, gamma = rng.uniform(0.05, 1), rng.uniform(0.6, 0.9)
     yield dict(lr0=lr0, t=0, gamma=gamma)
     yield dict(lr0=lr0, t=1, gamma=gamma)
 
 
-@exponential_decay.mistake(
-    "This schedule starts at t = 1: it is one factor behind.",
-    hint="At t = 0 the step size is lr0, at t = 1 it has fallen once.",
+exponential_decay.slips(
+    one_behind=slip(
+        {"gamma**t": "gamma ** (t - 1)"},
+        "This schedule starts at t = 1: it is one factor behind.",
+        hint="At t = 0 the step size is lr0, at t = 1 it has fallen once.",
+    ),
+    one_ahead=slip(
+        {"gamma**t": "gamma ** (t + 1)"},
+        "The step size has fallen before the first update already.",
+        hint="At t = 0 it is lr0 itself.",
+    ),
+    rate_of_decay=slip(
+        {"gamma**t": "np.exp(-gamma * t)"},
+        "gamma is taken for a rate, exp(-gamma * t); it is the factor that is kept.",
+        hint="gamma = 0.9 leaves nine tenths each time.",
+    ),
+    gamma_lost=slip(
+        {"gamma**t": "(1 - gamma) ** t"},
+        "gamma is taken for the share that is lost; it is the factor that is kept.",
+        hint="gamma = 0.9 leaves nine tenths each time, not one.",
+    ),
+    times_t=slip(
+        {"gamma**t": "gamma * t"},
+        "The factor is multiplied by t; it must be applied t times.",
+        hint="Three falls in a row are gamma * gamma * gamma.",
+    ),
 )
-def one_behind(lr0, t, gamma):
-    return lr0 * gamma ** (t - 1)
-
-
-@exponential_decay.mistake(
-    "The step size has fallen before the first update already.",
-    hint="At t = 0 it is lr0 itself.",
-)
-def one_ahead(lr0, t, gamma):
-    return lr0 * gamma ** (t + 1)
-
-
-@exponential_decay.mistake(
-    "gamma is taken for a rate, exp(-gamma * t); it is the factor that is kept.",
-    hint="gamma = 0.9 leaves nine tenths each time.",
-)
-def rate_of_decay(lr0, t, gamma):
-    return lr0 * np.exp(-gamma * t)
-
-
-@exponential_decay.mistake(
-    "gamma is taken for the share that is lost; it is the factor that is kept.",
-    hint="gamma = 0.9 leaves nine tenths each time, not one.",
-)
-def gamma_lost(lr0, t, gamma):
-    return lr0 * (1 - gamma) ** t
-
-
-@exponential_decay.mistake(
-    "The factor is multiplied by t; it must be applied t times.",
-    hint="Three falls in a row are gamma * gamma * gamma.",
-)
-def times_t(lr0, t, gamma):
-    return lr0 * gamma * t
 
 
 @exercise(
@@ -1342,86 +1174,65 @@ def cosine_decay(lr0: float, t: int, t_max: int, lr_min: float = 0.0) -> float:
 @cosine_decay.cases
 def down_to_zero(rng):
     """lr_min is left at zero."""
-    t_max = int(rng.integers(10, 60))
-    return dict(lr0=float(rng.uniform(0.1, 1)), t=int(rng.integers(2, t_max - 1)), t_max=t_max)
+    t_max = rng.integers(10, 60)
+    return dict(lr0=rng.uniform(0.1, 1), t=rng.integers(2, t_max - 1), t_max=t_max)
 
 
 @cosine_decay.cases
 def down_to_a_floor(rng):
     """lr_min is not zero."""
-    t_max = int(rng.integers(10, 60))
-    lr0 = float(rng.uniform(0.2, 1))
-    t = int(rng.integers(2, t_max - 1))
-    return dict(lr0=lr0, t=t, t_max=t_max, lr_min=lr0 * float(rng.uniform(0.05, 0.4)))
+    t_max, lr0 = rng.integers(10, 60), rng.uniform(0.2, 1)
+    t = rng.integers(2, t_max - 1)
+    return dict(lr0=lr0, t=t, t_max=t_max, lr_min=lr0 * rng.uniform(0.05, 0.4))
 
 
 @cosine_decay.cases
 def both_ends(rng):
     """The first update and the last."""
-    lr0, t_max = float(rng.uniform(0.2, 1)), int(rng.integers(10, 60))
+    lr0, t_max = rng.uniform(0.2, 1), rng.integers(10, 60)
     for t in (0, t_max):
         yield dict(lr0=lr0, t=t, t_max=t_max, lr_min=lr0 / 10)
 
 
-@cosine_decay.mistake(
-    "Whole-number division: t // t_max is 0 all the way to the end, so nothing falls.",
-    hint="The angle must grow with every t: divide with /.",
+cosine_decay.slips(
+    integer_division=slip(
+        {"np.pi * t / t_max": "np.pi * (t // t_max)"},
+        "Whole-number division: t // t_max is 0 all the way to the end, so nothing falls.",
+        hint="The angle must grow with every t: divide with /.",
+    ),
+    no_floor=slip(
+        {"lr_min + (lr0 - lr_min)": "lr0"},
+        "lr_min is not used: the step size falls to zero.",
+        hint="At t = t_max the answer is lr_min.",
+    ),
+    floor_on_top=slip(
+        {"(lr0 - lr_min)": "lr0"},
+        "lr_min is added on top of the whole lr0, so the schedule starts above lr0.",
+        hint="The way down is lr0 - lr_min long, not lr0.",
+    ),
+    no_half=slip(
+        {" / 2": ""},
+        "The half is missing: 1 + cos runs from 2 to 0.",
+        hint="At t = 0 the answer must be lr0.",
+    ),
+    whole_wave=slip(
+        {"np.pi * t": "2 * np.pi * t"},
+        "A whole wave: the step size falls to lr_min halfway, and rises again.",
+        hint="The cosine falls from 1 to -1 between the angles 0 and pi, not 2 pi.",
+    ),
+    no_pi=slip(
+        {"np.pi * t": "t"},
+        "pi is missing: the cosine gets t / t_max, which ends at an angle of 1.",
+        hint="At t = t_max the cosine should be -1. At which angle is it?",
+    ),
+    starts_at_one=slip(
+        {"np.pi * t /": "np.pi * (t - 1) /"},
+        "This schedule starts at t = 1: it is one update behind.",
+        hint="At t = 0 the angle is 0, at t = t_max it is pi.",
+    ),
+    rises=slip(
+        {"1 + np.cos": "1 - np.cos"},
+        "The wave is upside down: the step size rises from lr_min to lr0.",
+        hint="1 + cos begins at 2 and ends at 0; 1 - cos does the reverse.",
+    ),
 )
-def integer_division(lr0, t, t_max, lr_min=0.0):
-    return lr_min + (lr0 - lr_min) * (1 + np.cos(np.pi * (t // t_max))) / 2
-
-
-@cosine_decay.mistake(
-    "lr_min is not used: the step size falls to zero.",
-    hint="At t = t_max the answer is lr_min.",
-)
-def no_floor(lr0, t, t_max, lr_min=0.0):
-    return lr0 * (1 + np.cos(np.pi * t / t_max)) / 2
-
-
-@cosine_decay.mistake(
-    "lr_min is added on top of the whole lr0, so the schedule starts above lr0.",
-    hint="The way down is lr0 - lr_min long, not lr0.",
-)
-def floor_on_top(lr0, t, t_max, lr_min=0.0):
-    return lr_min + lr0 * (1 + np.cos(np.pi * t / t_max)) / 2
-
-
-@cosine_decay.mistake(
-    "The half is missing: 1 + cos runs from 2 to 0.",
-    hint="At t = 0 the answer must be lr0.",
-)
-def no_half(lr0, t, t_max, lr_min=0.0):
-    return lr_min + (lr0 - lr_min) * (1 + np.cos(np.pi * t / t_max))
-
-
-@cosine_decay.mistake(
-    "A whole wave: the step size falls to lr_min halfway, and rises again.",
-    hint="The cosine falls from 1 to -1 between the angles 0 and pi, not 2 pi.",
-)
-def whole_wave(lr0, t, t_max, lr_min=0.0):
-    return lr_min + (lr0 - lr_min) * (1 + np.cos(2 * np.pi * t / t_max)) / 2
-
-
-@cosine_decay.mistake(
-    "pi is missing: the cosine gets t / t_max, which ends at an angle of 1.",
-    hint="At t = t_max the cosine should be -1. At which angle is it?",
-)
-def no_pi(lr0, t, t_max, lr_min=0.0):
-    return lr_min + (lr0 - lr_min) * (1 + np.cos(t / t_max)) / 2
-
-
-@cosine_decay.mistake(
-    "This schedule starts at t = 1: it is one update behind.",
-    hint="At t = 0 the angle is 0, at t = t_max it is pi.",
-)
-def starts_at_one(lr0, t, t_max, lr_min=0.0):
-    return lr_min + (lr0 - lr_min) * (1 + np.cos(np.pi * (t - 1) / t_max)) / 2
-
-
-@cosine_decay.mistake(
-    "The wave is upside down: the step size rises from lr_min to lr0.",
-    hint="1 + cos begins at 2 and ends at 0; 1 - cos does the reverse.",
-)
-def rises(lr0, t, t_max, lr_min=0.0):
-    return lr_min + (lr0 - lr_min) * (1 - np.cos(np.pi * t / t_max)) / 2
