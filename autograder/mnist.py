@@ -37,8 +37,9 @@ DAMAGED = (
 def mnist(data_home: str | os.PathLike[str] | None = None) -> tuple[Array, Array]:
     """The 70,000 handwritten digits of MNIST, 28 by 28 pixels each; the last 10,000 are for tests.
 
-    The first call fetches them from openml.org, up to 128 MB, and needs about a minute to unpack
-    them; what it keeps is 12 MB, and later calls need no network. In memory X takes 440 MB.
+    The first call fetches them from openml.org, up to 128 MB, and needs about half a minute and
+    1.3 GB of memory to unpack them; what it keeps is 12 MB, and later calls need no network. X
+    takes 440 MB of memory.
 
     Parameters
     ----------
@@ -64,8 +65,8 @@ def mnist(data_home: str | os.PathLike[str] | None = None) -> tuple[Array, Array
     if kept is None:
         print(
             _(
-                "MNIST is fetched from openml.org: 70,000 digits, up to 128 MB, then a minute to "
-                "unpack them. It is kept in {file} (12 MB): the next call needs no network."
+                "MNIST is fetched from openml.org: 70,000 digits, up to 128 MB, then half a minute "
+                "to unpack them. It is kept in {file} (12 MB): the next call needs no network."
             ).format(file=file)
         )
         kept = _fetch(file.parent)
@@ -144,8 +145,6 @@ def _fetch(folder: Path) -> tuple[Array, Array]:
             )
         return _checked(X, y.astype(int))
     except HTTPError as error:
-        # An HTTPError is a file, too, and keeps its connection.
-        error.close()
         reason = _("the server answered {code} {text}").format(code=error.code, text=error.reason)
     except (URLError, TimeoutError, ConnectionError) as error:
         told = error.reason if isinstance(error, URLError) else error
@@ -171,7 +170,7 @@ def _watched() -> Iterator[None]:
     try:
         yield
     finally:
-        urllib.request.install_opener(before)  # type: ignore[arg-type]
+        urllib.request.install_opener(before)
 
 
 class _Watch(urllib.request.BaseHandler):
