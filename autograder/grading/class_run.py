@@ -36,6 +36,8 @@ from autograder.grading.intake import take_in
 from autograder.grading.nbgrader_parts import GradeSubmission
 from autograder.grading.record import read_records
 from autograder.grading.rounds import Round
+from autograder.grading.waiting import Waiting, waiting
+from autograder.grading.waiting import told as told_of
 from autograder.i18n import _
 from autograder.nbgrader_settings import course_config, place_of
 from autograder.project import Project
@@ -96,7 +98,8 @@ class Summary:
 
     graded: the verdicts of the graded, by part. unchanged: graded again, and nothing was to be
     written. skipped: graded before. failed: why, by student. flagged: what an instructor should
-    look at, by student. adopted: what intake did.
+    look at, by student. adopted: what intake did. waiting: what of the class, graded now or before,
+    a person has still to mark.
     """
 
     assignment: str
@@ -107,6 +110,7 @@ class Summary:
     failed: dict[str, str] = field(default_factory=dict)
     flagged: dict[str, list[str]] = field(default_factory=dict)
     adopted: dict[str, str] = field(default_factory=dict)
+    waiting: list[Waiting] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
@@ -141,6 +145,9 @@ class Summary:
             if told:
                 out.append(f"{title}:")
                 out += [f"  {student}: {text}" for student, text in sorted(told.items())]
+        if self.waiting:
+            out.append(_("To be marked by hand, in Formgrader under Manual Grading:"))
+            out += [f"  {line}" for line in told_of(self.waiting)]
         out.append(f"What nbgrader said: {self.logs}")
         return out
 
@@ -190,9 +197,16 @@ def grade_class(
         ended = True
     finally:
         # After Ctrl-C and on a full disk, too: what is done is done.
+        summary.waiting = _waiting(config, assignment)
         for line in summary.lines() if ended or summary.told_of else ():
             say(line)
     return summary
+
+
+def _waiting(config: Config, assignment: str) -> list[Waiting]:
+    course = CourseDirectory(config=config)
+    with no_advice(), Gradebook(course.db_url, course.course_id) as gradebook:
+        return waiting(gradebook, assignment)
 
 
 def run(

@@ -108,7 +108,7 @@ class Conversion:
         marks = marks_of(notebook, self._parts, record.get("verdicts", {}), self._log)
         return {
             "notebook": nbformat.writes(notebook, version=4) + "\n",
-            "marks": [[m.grade_id, m.auto_score, m.look] for m in marks],
+            "marks": [[m.grade_id, m.auto_score, m.look, m.text] for m in marks],
             "comments": [[c.grade_id, c.auto_comment] for c in comments_of(notebook)],
             "verdicts": record.get("verdicts", {}),
             "by_chance": self._grading is None or self._grading.by_chance,

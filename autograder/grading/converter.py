@@ -42,6 +42,7 @@ from autograder.grading.rounds import Round, current_round
 from autograder.grading.shelf import Shelf
 from autograder.grading.source_facts import SourceFacts, read_facts
 from autograder.grading.submission import MAX_FILE
+from autograder.grading.waiting import Texts
 from autograder.notebooks import cell_limits
 from autograder.project import Project
 from autograder.verdict import Verdict
@@ -221,6 +222,7 @@ class _ClassRun:
         autograded = Path(converter._format_dest(".", ".")).resolve()
         self.shelf = Shelf(autograded.parent)
         self.gradebook: Gradebook | None = None
+        self.texts = Texts(project, self.name)
         self.done: list[Done] = []
         self.since = time.monotonic()
 
@@ -401,10 +403,12 @@ class _ClassRun:
         self.since = time.monotonic()
         if not batch:
             return
-        late = set(self.ledger.write([_entry(d) for d in batch], waiting=self.watch.say))
-        for done in batch:
+        entries = [_entry(done, self.texts.read(done.job["student"])) for done in batch]
+        late = set(self.ledger.write(entries, waiting=self.watch.say))
+        for done, entry in zip(batch, entries, strict=True):
             student = done.job["student"]
             try:
+                self.texts.write(student, {m.grade_id: m.text for m in entry.marks if m.text})
                 self._finish(done, late=student in late)
             except (Exception, SystemExit) as error:
                 _stop_where_full(error)
@@ -480,12 +484,12 @@ def _told(done: Done) -> Iterator[tuple[str, str]]:
     yield "INFO", f"{got:g} of {most:g} points in {seconds:.2f} s, round {number}, at {now}"
 
 
-def _entry(done: Done) -> Entry:
+def _entry(done: Done, texts: Mapping[str, str]) -> Entry:
     stamp = done.job["timestamp"]
     return Entry(
         done.job["student"],
         None if stamp is None else datetime.datetime.fromisoformat(stamp),
-        [Mark(*mark) for mark in done.outcome["marks"]],
+        [Mark(*mark).after(texts) for mark in done.outcome["marks"]],
         [Comment(*comment) for comment in done.outcome["comments"]],
     )
 

@@ -32,6 +32,7 @@ from autograder.engine.interface import (
 )
 from autograder.exercise import Part
 from autograder.freeze import public_source
+from autograder.grading.byhand import released_answers
 from autograder.grading.harmless import harmless
 from autograder.grading.repair import grade_id_of, repair
 from autograder.grading.sharing import Sharing
@@ -97,7 +98,7 @@ def grade(
     whatever a learner wrote: a part that cannot be judged is zero and flagged. So is every part of
     a submission whose runner was lost twice, here and elsewhere.
     """
-    repair(submission, exercise_set)
+    repair(submission, exercise_set, released_answers(exercise_set, files))
     notebook = submission.notebook
     by_grade_id = {part.grade_id: part for part in exercise_set.parts}
     if isinstance(runner, WarmRunner):

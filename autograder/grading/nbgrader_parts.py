@@ -25,6 +25,7 @@ from autograder.catalog import ExerciseSet, find_set
 from autograder.engine.interface import Limits, Runner
 from autograder.engine.sandbox import default_runner, require_sandbox
 from autograder.exercise import AuthorError
+from autograder.grading.byhand import released_answers
 from autograder.grading.grade import grade
 from autograder.grading.intake import take_in
 from autograder.grading.marks import Mark, marks_of
@@ -33,6 +34,7 @@ from autograder.grading.record import RECORD, record_of
 from autograder.grading.repair import grade_id_of, repair
 from autograder.grading.rounds import Round, close_round, current_round
 from autograder.grading.submission import Submission, read_submission
+from autograder.grading.waiting import Texts
 from autograder.i18n import _
 from autograder.nbgrader_settings import place_of
 from autograder.project import NoProject, Project, find_project
@@ -105,7 +107,8 @@ class RepairCells(NbGraderPreprocessor):
         exercise_set = _set_of(resources)
         if exercise_set is not None:
             problems = list(nb.metadata.pop("autograder_problems", []))
-            submission = repair(Submission(nb, problems), exercise_set)
+            answers = released_answers(exercise_set, find_project().exercises / exercise_set.name)
+            submission = repair(Submission(nb, problems), exercise_set, answers)
             nb.metadata["autograder_mended"] = submission.problems
             for text in submission.problems:
                 self.log.warning("%s: %s", resources["nbgrader"]["student"], text)
@@ -248,12 +251,17 @@ class SaveGrades(SaveAutoGrades):
         self._marks: dict[str, Mark] = {}
         if exercise_set is not None:
             verdicts = nb.metadata.get(RECORD, {}).get("verdicts", {})
-            self._marks = {m.grade_id: m for m in marks_of(nb, self._ours, verdicts, self.log)}
+            texts = Texts(find_project(), exercise_set.name)
+            student = resources["nbgrader"]["student"]
+            found = marks_of(nb, self._ours, verdicts, self.log)
+            self._marks = {m.grade_id: m.after(texts.read(student)) for m in found}
         present = {grade_id_of(cell) for cell in nb.cells}
         nb, resources = super().preprocess(nb, resources)
         with self.gradebook:
             for grade_id in set(self._ours) - present:
                 self._write(self._marks[grade_id])
+        if exercise_set is not None:
+            texts.write(student, {m.grade_id: m.text for m in found if m.text})
         return nb, resources
 
     def _add_score(self, cell: NotebookNode, resources: dict[str, Any]) -> None:
@@ -268,7 +276,7 @@ class SaveGrades(SaveAutoGrades):
             mark.grade_id, self.notebook_id, self.assignment_id, self.student_id
         )
         row.auto_score = mark.auto_score
-        row.needs_manual_grade = mark.needs_manual_grade(row.manual_score)
+        row.needs_manual_grade = mark.needs_manual_grade(row.manual_score, row.needs_manual_grade)
         self.gradebook.db.commit()
 
 

@@ -24,7 +24,7 @@ from autograder.grading.class_run import (
     see_to_walls,
 )
 from autograder.grading.converter import ClassAutograde
-from autograder.grading.record import Record, read_records
+from autograder.grading.record import Record, part_of, read_records
 from autograder.grading.rounds import Round
 from autograder.nbgrader_settings import course_config
 from autograder.project import Project
@@ -163,7 +163,7 @@ def _marked_by_hand(config: Config, assignment: str, student: str) -> dict[str, 
     with Gradebook(course.db_url, course.course_id) as gradebook:
         notebook = gradebook.find_submission_notebook(assignment, assignment, student)
         return {
-            grade.name.removeprefix("check-").replace("-", "."): grade.manual_score
+            part_of(grade.name): grade.manual_score
             for grade in notebook.grades
             if grade.manual_score is not None
         }
