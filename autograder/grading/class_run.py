@@ -36,7 +36,7 @@ from autograder.grading.intake import take_in
 from autograder.grading.nbgrader_parts import GradeSubmission
 from autograder.grading.record import read_records
 from autograder.grading.rounds import Round
-from autograder.grading.waiting import Waiting, waiting
+from autograder.grading.waiting import Waiting, points_by_hand, waiting
 from autograder.grading.waiting import told as told_of
 from autograder.i18n import _
 from autograder.nbgrader_settings import course_config, place_of
@@ -98,8 +98,8 @@ class Summary:
 
     graded: the verdicts of the graded, by part. unchanged: graded again, and nothing was to be
     written. skipped: graded before. failed: why, by student. flagged: what an instructor should
-    look at, by student. adopted: what intake did. waiting: what of the class, graded now or before,
-    a person has still to mark.
+    look at, by student. adopted: what intake did. by_hand: what a person marks, and its points.
+    waiting: what of that is still to be marked, of whoever was graded now or before.
     """
 
     assignment: str
@@ -110,6 +110,7 @@ class Summary:
     failed: dict[str, str] = field(default_factory=dict)
     flagged: dict[str, list[str]] = field(default_factory=dict)
     adopted: dict[str, str] = field(default_factory=dict)
+    by_hand: dict[str, float] = field(default_factory=dict)
     waiting: list[Waiting] = field(default_factory=list)
 
     @property
@@ -136,7 +137,8 @@ class Summary:
         if self.graded:
             most = max(_sum(verdicts, "max_points") for verdicts in self.graded.values())
             of = " of those" if self.unchanged or self.skipped else ""
-            out.append(f"Mean{of} {self.mean_points:g} of {most:g} points.")
+            checks = " from checks" if self.by_hand else ""
+            out.append(f"Mean{of} {self.mean_points:g} of {most:g} points{checks}.")
         for title, told in (
             ("Taken in", self.adopted),
             ("Please look at", {k: "; ".join(v) for k, v in self.flagged.items()}),
@@ -197,16 +199,17 @@ def grade_class(
         ended = True
     finally:
         # After Ctrl-C and on a full disk, too: what is done is done.
-        summary.waiting = _waiting(config, assignment)
+        _see_who_waits(config, summary)
         for line in summary.lines() if ended or summary.told_of else ():
             say(line)
     return summary
 
 
-def _waiting(config: Config, assignment: str) -> list[Waiting]:
+def _see_who_waits(config: Config, summary: Summary) -> None:
     course = CourseDirectory(config=config)
     with no_advice(), Gradebook(course.db_url, course.course_id) as gradebook:
-        return waiting(gradebook, assignment)
+        summary.by_hand = points_by_hand(gradebook, summary.assignment)
+        summary.waiting = waiting(gradebook, summary.assignment)
 
 
 def run(

@@ -30,9 +30,11 @@ def renew_penalties(
         for notebook in submission.notebooks:
             if notebook.late_submission_penalty is None:
                 continue
-            penalty = step.plugin_inst.late_submission_penalty(
-                submission.student_id, notebook.score, submission.total_seconds_late
-            )
+            penalty, late = None, submission.total_seconds_late
+            if late > 0:
+                penalty = step.plugin_inst.late_submission_penalty(
+                    submission.student_id, notebook.score, late
+                )
             if penalty is not None:
                 penalty = step._check_late_penalty(notebook, penalty)
             notebook.late_submission_penalty = penalty

@@ -71,8 +71,8 @@ def told(found: Iterable[Waiting]) -> list[str]:
     """Who waits, in a line for those without a mark and one for those that changed."""
     out = []
     for again, text in (
-        (False, _("{count} without a mark by hand, which their scores lack: {who}")),
-        (True, _("{count} changed since they were marked by hand, the mark stands: {who}")),
+        (False, _("{count} not marked yet, the score is without it: {who}")),
+        (True, _("{count} changed since it was marked, the mark stands: {who}")),
     ):
         students = list(dict.fromkeys(one.student for one in found if one.again is again))
         if students:
