@@ -37,6 +37,11 @@ def counted(logits, y):
     return float(np.sum(np.argmax(logits, axis=1) == y))
 
 
+@accuracy.mistake("The smallest logit is taken for the guess.", hint="argmax, not argmin.")
+def smallest(logits, y):
+    return float(np.mean(np.argmin(logits, axis=1) == y))
+
+
 @accuracy.mistake("This is the share of the wrong rows.", hint="Count where guess and y agree.")
 def share_wrong(logits, y):
     return float(np.mean(np.argmax(logits, axis=1) != y))
