@@ -49,6 +49,10 @@ c.Autograde.autograde_preprocessors = [
     "nbgrader.preprocessors.AssignLatePenalties",
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
+c.GenerateFeedback.preprocessors = [
+    "autograder.gradebook.sums.GetMarks",
+    "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+]
 c.GenerateFeedback.post_convert_hook = "autograder.gradebook.preprocessors.end_round"
 
 # Learners own their folders in the exchange: what a link in there points to is not collected.

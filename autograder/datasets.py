@@ -1,6 +1,9 @@
-"""Small data sets that a chapter and its exercise share: written out, no file, no network."""
+"""The data sets that a chapter and its exercise share: small ones, written out or brought along by
+scikit-learn, and `mnist`, the one that is fetched."""
 
 import numpy as np
+
+from autograder.mnist import mnist as mnist
 
 Array = np.ndarray
 

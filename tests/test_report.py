@@ -85,6 +85,8 @@ def test_it_lies_where_it_is_said_to_be(course, page):
 def test_the_headline_numbers(text):
     for told in ("Graded 4 of 5", "Mean 14.5 of 20", "Median 19.0 of 20", "Full marks 1"):
         assert told in visible(text)
+    # Of what a person marks nothing is said where there is none.
+    assert "by hand" not in visible(text)
 
 
 def test_each_functions_success(text):

@@ -19,6 +19,8 @@ from autograder.classes.job import Job, Outcome
 from autograder.classes.plan import Plan
 from autograder.engine.interface import Limits
 from autograder.gradebook.ledger import Ledger
+from autograder.gradebook.marks import Sheet
+from autograder.gradebook.waiting import Texts
 from autograder.grading.rounds import current_round
 from autograder.judging.sets import ExerciseSet
 from autograder.project import Project
@@ -64,6 +66,10 @@ class Kind(Protocol):
         """The job with all that a judge must know; None where it would change nothing."""
         ...
 
+    def sheets(self, job: Job, outcome: Outcome) -> dict[str, Sheet]:
+        """What each notebook earned, given what was marked by hand before."""
+        ...
+
     def told(self, outcome: Outcome) -> Iterator[str]:
         """What came of each of its parts, for its log."""
         ...
@@ -98,6 +104,10 @@ class OfAnybody:
         """See `Kind`."""
         return job
 
+    def sheets(self, job: Job, outcome: Outcome) -> dict[str, Sheet]:
+        """See `Kind`."""
+        return outcome.sheets
+
     def told(self, outcome: Outcome) -> Iterator[str]:
         """See `Kind`."""
         for name, sheet in outcome.sheets.items():
@@ -117,6 +127,7 @@ class OfOurs:
         self._round = None if plan.again is not None else current_round(project, plan.name)
         limits = plan.grading.limits_of(plan.name) if plan.grading else Limits()
         self.patience = PATIENCE_SECONDS + TIMES * limits.notebook_seconds
+        self._texts = Texts(project, plan.name)
         self._cache = Cache(
             project.grading / "cache",
             plan.name,
@@ -161,6 +172,14 @@ class OfOurs:
             key=key,
         )
 
+    def sheets(self, job: Job, outcome: Outcome) -> dict[str, Sheet]:
+        """See `Kind`."""
+        before = self._texts.read(job.student)
+        return {
+            name: replace(sheet, marks=[mark.after(before) for mark in sheet.marks])
+            for name, sheet in outcome.sheets.items()
+        }
+
     def told(self, outcome: Outcome) -> Iterator[str]:
         """See `Kind`."""
         for name, verdict in outcome.verdicts.items():
@@ -170,6 +189,8 @@ class OfOurs:
 
     def keep(self, job: Job, outcome: Outcome) -> None:
         """See `Kind`."""
+        marks = [mark for sheet in outcome.sheets.values() for mark in sheet.marks]
+        self._texts.write(job.student, {mark.grade_id: mark.text for mark in marks if mark.text})
         if not outcome.by_chance:
             self._cache.keep(job.student, job.key, outcome.verdicts, job.graded)
 

@@ -203,7 +203,10 @@ class Pipeline:
         self._since = time.monotonic()
         if not batch:
             return
-        entries = [Entry(d.job.student, d.job.timestamp, d.outcome.sheets) for d in batch]
+        entries = [
+            Entry(d.job.student, d.job.timestamp, self._kind.sheets(d.job, d.outcome))
+            for d in batch
+        ]
         late = set(self._ledger.write(entries, waiting=self._watch.say))
         for done in batch:
             try:

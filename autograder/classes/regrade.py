@@ -24,7 +24,7 @@ from autograder.classes.run import (
     see_to_walls,
 )
 from autograder.exercise import AuthorError
-from autograder.gradebook.record import Record, read_records
+from autograder.gradebook.record import Record, part_of, read_records
 from autograder.grading.rounds import Round
 from autograder.project import Project
 from autograder.release.configuration import course_config
@@ -163,7 +163,7 @@ def _marked_by_hand(config: Config, assignment: str, student: str) -> dict[str, 
     with Gradebook(course.db_url, course.course_id) as gradebook:
         notebook = gradebook.find_submission_notebook(assignment, assignment, student)
         return {
-            grade.name.removeprefix("check-").replace("-", "."): grade.manual_score
+            part_of(grade.name): grade.manual_score
             for grade in notebook.grades
             if grade.manual_score is not None
         }

@@ -19,7 +19,8 @@ from nbgrader.coursedir import CourseDirectory
 
 from autograder import __version__
 from autograder.exercise import AuthorError, Part
-from autograder.gradebook.record import Record, read_records
+from autograder.gradebook.record import Record, part_of, read_records
+from autograder.gradebook.waiting import Waiting, points_by_hand, waiting
 from autograder.judging.sets import find_set
 from autograder.project import Project
 from autograder.release.configuration import course_config
@@ -96,11 +97,13 @@ class MistakeRow:
 
 @dataclass
 class Entry:
-    """What the gradebook knows of a student. score: what counts, by hand or not."""
+    """What the gradebook knows of a student. score: what counts, by hand or not. waiting: what a
+    person has still to mark, by cell."""
 
     score: float | None = None
     late: bool = False
     by_hand: dict[str, float] = field(default_factory=dict)
+    waiting: dict[str, Waiting] = field(default_factory=dict)
 
 
 def write_report(project: Project, assignment: str, *, expected: Path | None = None) -> Path:
@@ -137,9 +140,10 @@ def write_report(project: Project, assignment: str, *, expected: Path | None = N
 
 def _context(project: Project, assignment: str, records: list[Record]) -> dict[str, Any]:
     parts = find_set(assignment, project).parts
-    entries = _entries(project, assignment)
+    entries, by_hand = _entries(project, assignment)
+    waiting = [w for entry in entries.values() for w in entry.waiting.values()]
     scores = {r.student: _score(r, entries.get(r.student)) for r in records}
-    most = max(record.max_points for record in records)
+    most = max(record.max_points for record in records) + sum(by_hand.values())
     return {
         "assignment": assignment,
         "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -156,6 +160,9 @@ def _context(project: Project, assignment: str, records: list[Record]) -> dict[s
         "mistakes": _mistakes(parts, records),
         "unnamed": _unnamed(records),
         "parts": [part.name for part in parts],
+        "answers": by_hand,
+        "waiting": waiting,
+        "unmarked": len({w.student for w in waiting if not w.again}),
         "rows": sorted(records, key=lambda r: (scores[r.student], r.student)),
         "scores": scores,
         "entries": defaultdict(Entry, entries),
@@ -186,18 +193,20 @@ def _score(record: Record, entry: Entry | None) -> float:
     return record.points if entry is None or entry.score is None else entry.score
 
 
-def _entries(project: Project, assignment: str) -> dict[str, Entry]:
-    """The roster, with what the gradebook knows of each one's submission."""
+def _entries(project: Project, assignment: str) -> tuple[dict[str, Entry], dict[str, float]]:
+    """The roster, with what the gradebook knows of each one's submission; and the cells that a
+    person marks, with their points."""
     course = CourseDirectory(config=course_config(project.root))
     with Gradebook(course.db_url, course.course_id) as gradebook:
         entries = {student.id: Entry() for student in gradebook.students}
         try:
             submissions = list(gradebook.assignment_submissions(assignment))
+            answers = points_by_hand(gradebook, assignment)
         except MissingEntry:
-            submissions = []
+            return entries, {}
         for submission in submissions:
             by_hand = {
-                grade.name.removeprefix("check-").replace("-", "."): grade.manual_score
+                part_of(grade.name): grade.manual_score
                 for notebook in submission.notebooks
                 for grade in notebook.grades
                 if grade.manual_score is not None
@@ -205,7 +214,9 @@ def _entries(project: Project, assignment: str) -> dict[str, Entry]:
             entries[submission.student.id] = Entry(
                 round(submission.score, 2), submission.total_seconds_late > 0, by_hand
             )
-    return entries
+        for one in waiting(gradebook, assignment):
+            entries[one.student].waiting[one.cell] = one
+    return entries, answers
 
 
 def _function_row(part: Part, records: list[Record]) -> FunctionRow:

@@ -33,6 +33,8 @@ from autograder.engine.warm.handle import default_runner, require_sandbox
 from autograder.exercise import AuthorError
 from autograder.gradebook.preprocessors import GradeSubmission, is_ours
 from autograder.gradebook.record import read_records
+from autograder.gradebook.waiting import Waiting, points_by_hand, waiting
+from autograder.gradebook.waiting import told as told_of
 from autograder.grading.rounds import Round
 from autograder.i18n import _
 from autograder.judging.verdict import Verdict
@@ -98,6 +100,8 @@ class Summary:
     written. skipped: graded before. empty: who handed no notebook in. failed: why, by student.
     flagged: what an instructor should look at, by student. adopted: what intake did. points: what
     the graded got, and could get. remarks: what is to be known of all these marks.
+    by_hand: what a person marks, and its points. waiting: what of that is still to be marked, of
+    whoever was graded now or before.
     """
 
     assignment: str
@@ -111,6 +115,8 @@ class Summary:
     adopted: dict[str, str] = field(default_factory=dict)
     points: dict[str, tuple[float, float]] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    by_hand: dict[str, float] = field(default_factory=dict)
+    waiting: list[Waiting] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
@@ -136,7 +142,8 @@ class Summary:
         if self.graded:
             most = max(most for _got, most in self.points.values())
             of = " of those" if self.unchanged or self.skipped else ""
-            out.append(f"Mean{of} {self.mean_points:g} of {most:g} points.")
+            checks = " from checks" if self.by_hand else ""
+            out.append(f"Mean{of} {self.mean_points:g} of {most:g} points{checks}.")
         if self.empty:
             out.append(f"No notebook to grade: {', '.join(self.empty)}.")
         out += self.remarks
@@ -148,6 +155,9 @@ class Summary:
             if told:
                 out.append(f"{title}:")
                 out += [f"  {student}: {text}" for student, text in sorted(told.items())]
+        if self.waiting:
+            out.append(_("To be marked by hand, in Formgrader under Manual Grading:"))
+            out += [f"  {line}" for line in told_of(self.waiting)]
         out.append(f"What nbgrader said: {self.logs}")
         return out
 
@@ -198,9 +208,17 @@ def grade_class(
         ended = True
     finally:
         # After Ctrl-C and on a full disk, too: what is done is done.
+        _see_who_waits(config, summary)
         for line in summary.lines() if ended or summary.told_of else ():
             say(line)
     return summary
+
+
+def _see_who_waits(config: Config, summary: Summary) -> None:
+    course = CourseDirectory(config=config)
+    with no_advice(), Gradebook(course.db_url, course.course_id) as gradebook:
+        summary.by_hand = points_by_hand(gradebook, summary.assignment)
+        summary.waiting = waiting(gradebook, summary.assignment)
 
 
 def run(

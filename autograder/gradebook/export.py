@@ -14,16 +14,20 @@ from typing import Any
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.plugins import CsvExportPlugin
 
+from autograder.gradebook.sums import renew_penalties
+from autograder.gradebook.waiting import Waiting, told, waiting
+
 COLUMNS = (
     *("assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email"),
-    *("raw_score", "late_submission_penalty", "score", "max_score"),
+    *("raw_score", "late_submission_penalty", "score", "max_score", "to_be_marked"),
 )
 # With the full-width forms, which spreadsheets of some languages take for the same.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 class CsvExport(CsvExportPlugin):
-    """nbgrader's export, with the same options and columns."""
+    """nbgrader's export, with the same options and columns, and one more: `to_be_marked`, the
+    points that a person has still to give, which the score lacks."""
 
     def export(self, gradebook: Gradebook) -> None:
         """Write the marks of a gradebook to a file."""
@@ -37,9 +41,14 @@ class CsvExport(CsvExportPlugin):
             for assignment in gradebook.assignments:
                 if chosen and assignment.name not in chosen:
                     continue
+                renew_penalties(gradebook, assignment.submissions, self)
+                found = waiting(gradebook, assignment.name)
+                for line in told(found):
+                    self.log.warning("%s: %s", assignment.name, line)
                 for student in gradebook.students:
                     if not students or student.id in students:
                         row = dict(_row(gradebook, assignment, student))
+                        row["to_be_marked"] = _to_be_marked(found, student.id)
                         writer.writerow([as_text(row.get(name)) for name in COLUMNS])
 
 
@@ -58,6 +67,11 @@ def _row(gradebook: Gradebook, assignment: Any, student: Any) -> Iterator[tuple[
     raw, penalty = scores
     yield from (("raw_score", raw), ("late_submission_penalty", penalty))
     yield "score", max(0.0, raw - penalty)
+
+
+def _to_be_marked(found: list[Waiting], student: str) -> float | None:
+    """The points that a person has still to give; None where there are none."""
+    return sum(w.points for w in found if w.student == student and not w.again) or None
 
 
 def as_text(value: Any) -> str:

@@ -54,8 +54,8 @@ class Entry:
 class State:
     """What the gradebook has of a submitted notebook.
 
-    scores: the automatic ones, by grade_id. settled: whether every flag is as grading would leave
-    it; a mark by hand is to be looked at again after each grading.
+    scores: the automatic ones, by grade_id. settled: whether every flag is as grading the same
+    again would leave it; a mark by hand in a check's place is to be looked at after each grading.
     """
 
     scores: dict[str, float | None]
@@ -102,11 +102,12 @@ class Ledger:
                 )
             ).all()
             names = {cell_id: name for name, cell_id in facts.graded.items()}
+            by_hand = {i for n, i in facts.graded.items() if n in facts.commented}
             return State(
                 {names[cell_id]: score for cell_id, score, _manual, _look in rows},
                 all(
-                    look == Mark("", score).needs_manual_grade(manual)
-                    for _cell, score, manual, look in rows
+                    look == Mark("", score, same=cell in by_hand).needs_manual_grade(manual, look)
+                    for cell, score, manual, look in rows
                 ),
                 self._is_late(found.timestamp, found.extension),
             )
@@ -275,13 +276,14 @@ class Ledger:
         ).all()
         for row, cell_id, score, manual, look in rows:
             mark = marks[cell_id]
-            if (score, look) != (mark.auto_score, mark.needs_manual_grade(manual)):
+            now = mark.needs_manual_grade(manual, look)
+            if (score, look) != (mark.auto_score, now):
                 db.execute(
                     update(Grade)
                     .where(Grade.id == row)
                     .values(
                         auto_score=mark.auto_score,
-                        needs_manual_grade=mark.needs_manual_grade(manual),
+                        needs_manual_grade=now,
                     )
                 )
         texts = {facts.commented[c.grade_id]: c.auto_comment for c in sheet.comments}

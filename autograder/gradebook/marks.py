@@ -8,29 +8,42 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from nbformat import NotebookNode
 from nbgrader import utils
 
 from autograder.judging.verdict import Verdict
+from autograder.submissions.byhand import fingerprint, is_by_hand
 
 
 @dataclass(frozen=True)
 class Mark:
     """The mark of one cell.
 
-    look: whether somebody is to look at it, whatever else speaks for that.
+    look: whether somebody is to look at it, whatever else speaks for that. text: of what a person
+    marks, the fingerprint. same: whether that is the text of the last grading.
     """
 
     grade_id: str
     auto_score: float | None
     look: bool = False
+    text: str = ""
+    same: bool = False
 
-    def needs_manual_grade(self, manual_score: float | None) -> bool:
-        """nbgrader's flag, given the mark that a person may have given before."""
+    def needs_manual_grade(self, manual_score: float | None, before: bool = True) -> bool:
+        """nbgrader's flag, given the mark that a person may have given, and the flag, before.
+
+        Who has marked a text need not look at the same text again.
+        """
+        if self.same and manual_score is not None and not self.look:
+            return before
         return self.look or manual_score is not None or self.auto_score is None
+
+    def after(self, texts: Mapping[str, str]) -> Mark:
+        """The mark, told the fingerprints of the last grading."""
+        return replace(self, same=bool(self.text) and texts.get(self.grade_id) == self.text)
 
 
 @dataclass(frozen=True)
@@ -85,7 +98,8 @@ def marks_of(
             marks.append(Mark(grade_id, 0.0, look=True))
             continue
         flagged = verdict is not None and bool(verdict.flagged)
-        marks.append(Mark(grade_id, utils.determine_grade(cell, log)[0], look=flagged))
+        text = fingerprint(cell) if is_by_hand(cell) else ""
+        marks.append(Mark(grade_id, utils.determine_grade(cell, log)[0], look=flagged, text=text))
     for grade_id in ours.keys() - {mark.grade_id for mark in marks}:
         log.error("cell %s is gone; zero, to be looked at", grade_id)
         marks.append(Mark(grade_id, 0.0, look=True))

@@ -24,6 +24,7 @@ from autograder.engine.warm.handle import default_runner, require_sandbox
 from autograder.exercise import AuthorError
 from autograder.gradebook.marks import Mark, marks_of
 from autograder.gradebook.record import RECORD, record_of, verdicts_in
+from autograder.gradebook.waiting import Texts
 from autograder.grading.grade import grade
 from autograder.grading.outputs import write_outputs
 from autograder.grading.rounds import Round, close_round, current_round
@@ -33,6 +34,7 @@ from autograder.judging.verdict import Verdict
 from autograder.project import NoProject, Project, find_project
 from autograder.release.configuration import place_of
 from autograder.submissions.adopt import Adopted, adopt
+from autograder.submissions.byhand import released_answers
 from autograder.submissions.read import Submission, read_submission
 from autograder.submissions.repair import grade_id_of, repair
 
@@ -102,7 +104,8 @@ class RepairCells(NbGraderPreprocessor):
         exercise_set = _set_of(resources)
         if exercise_set is not None:
             problems = list(nb.metadata.pop("autograder_problems", []))
-            submission = repair(Submission(nb, problems), exercise_set)
+            answers = released_answers(exercise_set, find_project().exercises / exercise_set.name)
+            submission = repair(Submission(nb, problems), exercise_set, answers)
             nb.metadata["autograder_mended"] = submission.problems
             for text in submission.problems:
                 self.log.warning("%s: %s", resources["nbgrader"]["student"], text)
@@ -233,12 +236,17 @@ class SaveGrades(SaveAutoGrades):
         self._marks: dict[str, Mark] = {}
         if exercise_set is not None:
             found = marks_of(nb, self._ours, verdicts_in(nb.metadata), self.log)
-            self._marks = {mark.grade_id: mark for mark in found}
+            texts = Texts(find_project(), exercise_set.name)
+            student = resources["nbgrader"]["student"]
+            before = texts.read(student)
+            self._marks = {mark.grade_id: mark.after(before) for mark in found}
         present = {grade_id_of(cell) for cell in nb.cells}
         nb, resources = super().preprocess(nb, resources)
         with self.gradebook:
             for grade_id in set(self._ours) - present:
                 self._write(self._marks[grade_id])
+        if exercise_set is not None:
+            texts.write(student, {m.grade_id: m.text for m in found if m.text})
         return nb, resources
 
     def _add_score(self, cell: NotebookNode, resources: dict[str, Any]) -> None:
@@ -253,7 +261,7 @@ class SaveGrades(SaveAutoGrades):
             mark.grade_id, self.notebook_id, self.assignment_id, self.student_id
         )
         row.auto_score = mark.auto_score
-        row.needs_manual_grade = mark.needs_manual_grade(row.manual_score)
+        row.needs_manual_grade = mark.needs_manual_grade(row.manual_score, row.needs_manual_grade)
         self.gradebook.db.commit()
 
 

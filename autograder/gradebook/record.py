@@ -45,6 +45,12 @@ class Record:
         return float(sum(v.max_points for v in self.verdicts.values()))
 
 
+def part_of(grade_id: str) -> str:
+    """The part whose check has this id; of other cells it is their name."""
+    check, found, name = grade_id.partition("check-")
+    return name.replace("-", ".") if found and not check else grade_id
+
+
 def record_of(graded: Graded, grading_round: Round) -> dict[str, Any]:
     """The metadata of a graded notebook."""
     return {

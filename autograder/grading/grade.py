@@ -37,6 +37,7 @@ from autograder.judging.sets import ExerciseSet
 from autograder.judging.verdict import Died, TimedOut, Verdict, missing
 from autograder.release.freeze import public_source
 from autograder.release.notebook import cell_limits, modules_used
+from autograder.submissions.byhand import released_answers
 from autograder.submissions.read import Submission
 from autograder.submissions.repair import grade_id_of, repair
 from autograder.values.calling import Answer
@@ -101,7 +102,7 @@ def grade(
     whatever a learner wrote: a part that cannot be judged is zero and flagged. So is every part of
     a submission whose runner was lost twice, here and elsewhere.
     """
-    repair(submission, exercise_set)
+    repair(submission, exercise_set, released_answers(exercise_set, files))
     notebook = submission.notebook
     if isinstance(runner, WarmRunner):
         runner.warm(modules_used(exercise_set))

@@ -6,8 +6,11 @@ what they define. Whatever is odd is told in a sentence.
 
 from __future__ import annotations
 
+import copy
 import difflib
+import itertools
 import re
+from collections.abc import Sequence
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
@@ -17,14 +20,20 @@ from autograder.exercise import Part
 from autograder.i18n import _
 from autograder.judging.sets import ExerciseSet
 from autograder.release.notebook import check_cell, nbgrader_metadata
+from autograder.submissions.byhand import Answer
 from autograder.submissions.read import Submission
 
 MOST_NAMES = 1000
 
 
-def repair(submission: Submission, exercise_set: ExerciseSet) -> Submission:
+def repair(
+    submission: Submission, exercise_set: ExerciseSet, answers: Sequence[Answer] = ()
+) -> Submission:
     """The submission with every check cell in place; adds to its problems what was mended. One that
-    was repaired before is left as it is."""
+    was repaired before is left as it is.
+
+    answers: the cells of the released notebook that a person marks.
+    """
     if submission.repaired:
         return submission
     submission.repaired = True
@@ -33,6 +42,7 @@ def repair(submission: Submission, exercise_set: ExerciseSet) -> Submission:
     defines = _Definitions()
     names = list(dict.fromkeys(part.exercise for part in exercise_set.parts))
     ours = {*names, *(part.grade_id for part in exercise_set.parts)}
+    ours |= {answer.name for answer in answers}
     for cell in cells:
         # nbgrader gives up the whole class where a cell claims a schema that it does not know.
         if grade_id_of(cell) not in ours:
@@ -48,7 +58,8 @@ def repair(submission: Submission, exercise_set: ExerciseSet) -> Submission:
     else:
         told = _("The check of {name} was missing and was put back.")
         problems += [told.format(name=name) for name in put_back]
-    problems += [told for told in _renamed(cells, names) if told not in problems]
+    odd = [told for answer in answers for told in _mend_answer(cells, answer)]
+    problems += [told for told in (*_renamed(cells, names), *odd) if told not in problems]
     return submission
 
 
@@ -130,6 +141,63 @@ def _mend_check(cells: list[NotebookNode], part: Part, problems: list[str]) -> b
     homes = [i for i, cell in enumerate(cells) if grade_id_of(cell) == part.exercise]
     cells.insert(homes[-1] + 1 if homes else len(cells), fresh)
     return True
+
+
+def _mend_answer(cells: list[NotebookNode], answer: Answer) -> list[str]:
+    """Put what a person marks under its label; what there is to say of it."""
+    name, released, told = answer.name, answer.cell, []
+    found = [cell for cell in cells if grade_id_of(cell) == name]
+    if len(found) > 1:
+        told.append(
+            _("The cell of {name} is there {count} times; the last one that was written in counts.")
+        )
+    found = found or [c for c in cells if c.id == released.id and not _is_labelled(c)]
+    found = found or [
+        cell
+        for above, cell in itertools.pairwise(cells)
+        if answer.before.strip() and above.source.strip() == answer.before.strip()
+        if not _is_labelled(cell) and cell.cell_type == released.cell_type
+    ]
+    written = [cell for cell in found if cell.source.strip() != released.source.strip()]
+    if not found:
+        told.append(_("The cell of {name} was missing and was put back as it was handed out."))
+        homes = [i for i, cell in enumerate(cells) if cell.source.strip() == answer.before.strip()]
+        found = [copy.deepcopy(released)]
+        if any(cell.id == released.id for cell in cells):
+            found[0].id = new_code_cell().id
+        cells.insert(homes[-1] + 1 if homes else len(cells), found[0])
+    chosen = (written or found)[-1]
+    for cell in found:
+        cell.metadata.pop("nbgrader", None)
+    if chosen.cell_type != released.cell_type:
+        told.append(_("The cell of {name} had become one of another kind."))
+        chosen.cell_type = released.cell_type
+        for key in ("outputs", "execution_count", "attachments"):
+            chosen.pop(key, None)
+        if chosen.cell_type == "code":
+            chosen.outputs, chosen.execution_count = [], None
+    chosen.metadata["nbgrader"] = copy.deepcopy(released.metadata.nbgrader)
+    if not written and _writes_elsewhere(cells, answer):
+        # With it nbgrader gives zero to what was not written in, and asks nobody to look.
+        chosen.metadata.nbgrader.pop("checksum", None)
+        told.append(
+            _(
+                "The cell of {name} is as it was handed out, but other text was written: if that "
+                "is the answer, somebody has to look."
+            )
+        )
+    return [text.format(name=name, count=len(found)) for text in told]
+
+
+def _writes_elsewhere(cells: list[NotebookNode], answer: Answer) -> bool:
+    """Whether there is Markdown that was not handed out."""
+    return any(
+        cell.cell_type == "markdown"
+        and not _is_labelled(cell)
+        and bool(cell.source.strip())
+        and cell.source.strip() not in answer.texts
+        for cell in cells
+    )
 
 
 def _place(cells: list[NotebookNode], wanted: NotebookNode) -> int:

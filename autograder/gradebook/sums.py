@@ -1,0 +1,68 @@
+"""One score out of marks by check and marks by hand, less what being late costs.
+
+nbgrader works a late penalty out when it grades, before anybody has marked a report, and shows a
+mark that is still to come as a zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from nbformat import NotebookNode
+from nbgrader.api import Gradebook, SubmittedAssignment
+from nbgrader.preprocessors import AssignLatePenalties, GetGrades
+
+from autograder.gradebook.waiting import waiting
+from autograder.i18n import _
+
+
+def renew_penalties(
+    gradebook: Gradebook, submissions: Iterable[SubmittedAssignment], parent: Any = None
+) -> None:
+    """Work late penalties out again, on the scores as they are now.
+
+    parent: whose configuration names the plug-in.
+    """
+    step = AssignLatePenalties(parent=parent)
+    step.init_plugin()
+    for submission in submissions:
+        for notebook in submission.notebooks:
+            if notebook.late_submission_penalty is None:
+                continue
+            penalty, late = None, submission.total_seconds_late
+            if late > 0:
+                penalty = step.plugin_inst.late_submission_penalty(
+                    submission.student_id, notebook.score, late
+                )
+            if penalty is not None:
+                penalty = step._check_late_penalty(notebook, penalty)
+            notebook.late_submission_penalty = penalty
+    gradebook.db.commit()
+
+
+class GetMarks(GetGrades):
+    """nbgrader's step that puts marks and comments into a page, but a mark that is still to come is
+    told to be one, and the penalty is that of the whole score."""
+
+    def preprocess(
+        self, nb: NotebookNode, resources: dict[str, Any]
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        """Put in marks and comments."""
+        info = resources["nbgrader"]
+        with Gradebook(info["db_url"]) as gradebook:
+            submission = gradebook.find_submission(info["assignment"], info["student"])
+            renew_penalties(gradebook, [submission], self.parent)
+            self._to_come = {
+                one.cell
+                for one in waiting(gradebook, info["assignment"])
+                if one.student == info["student"] and not one.again
+            }
+        return super().preprocess(nb, resources)
+
+    def _get_comment(self, cell: NotebookNode, resources: dict[str, Any]) -> None:
+        super()._get_comment(cell, resources)
+        label = cell.metadata.nbgrader
+        if label["grade_id"] in self._to_come:
+            told = _("**Not marked yet: a person will. The score above is without these points.**")
+            label["comment"] = "\n\n".join(filter(None, [told, label["comment"]]))

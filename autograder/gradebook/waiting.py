@@ -1,0 +1,105 @@
+"""Who waits for a mark by hand.
+
+nbgrader wants every cell with a mark by hand looked at again after each grading. Here it wants so
+only where the text is another than it was when it was marked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from nbgrader.api import (
+    Assignment,
+    Grade,
+    Gradebook,
+    SubmittedAssignment,
+    SubmittedNotebook,
+)
+
+from autograder.i18n import _
+from autograder.project import Project
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A cell that waits for a person. again: it has a mark by hand, and another text since."""
+
+    student: str
+    cell: str
+    points: float
+    again: bool
+
+    def __str__(self) -> str:
+        """As a table shows it."""
+        told = _("{cell}: changed since it was marked") if self.again else _("{cell}: no mark yet")
+        return told.format(cell=self.cell)
+
+
+def waiting(gradebook: Gradebook, assignment: str) -> list[Waiting]:
+    """What of an assignment is still to be marked by hand, by student."""
+    points = points_by_hand(gradebook, assignment)
+    rows = (
+        gradebook.db.query(SubmittedAssignment.student_id, Grade)
+        .join(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+        .join(Grade, Grade.notebook_id == SubmittedNotebook.id)
+        .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
+        .filter(Assignment.name == assignment, Grade.needs_manual_grade)
+    )
+    found = [
+        Waiting(student, grade.name, points[grade.name], grade.manual_score is not None)
+        for student, grade in rows
+        if grade.name in points
+    ]
+    return sorted(found, key=lambda one: (one.student, one.cell))
+
+
+def points_by_hand(gradebook: Gradebook, assignment: str) -> dict[str, float]:
+    """The cells of an assignment that a person marks, and what each is worth."""
+    found: dict[str, float] = {}
+    for notebook in gradebook.find_assignment(assignment).notebooks:
+        answers = {cell.name for cell in notebook.solution_cells}
+        found |= {c.name: c.max_score for c in notebook.grade_cells if c.name in answers}
+        found |= {c.name: c.max_score for c in notebook.task_cells}
+    return found
+
+
+def told(found: Iterable[Waiting]) -> list[str]:
+    """Who waits, in a line for those without a mark and one for those that changed."""
+    out = []
+    for again, text in (
+        (False, _("{count} not marked yet, the score is without it: {who}")),
+        (True, _("{count} changed since it was marked, the mark stands: {who}")),
+    ):
+        students = list(dict.fromkeys(one.student for one in found if one.again is again))
+        if students:
+            out.append(text.format(count=len(students), who=", ".join(students)))
+    return out
+
+
+class Texts:
+    """The fingerprints of the texts that were graded last, of each submission of an assignment."""
+
+    def __init__(self, project: Project, assignment: str) -> None:
+        self._folder = project.grading / "texts" / assignment
+
+    def read(self, student: str) -> dict[str, str]:
+        """By grade_id; nothing where nothing is known."""
+        try:
+            found = json.loads((self._folder / f"{student}.json").read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def write(self, student: str, texts: dict[str, str]) -> None:
+        """After the marks: where this is not reached, the text counts as changed."""
+        if not texts or self.read(student) == texts:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        handle, half = tempfile.mkstemp(dir=self._folder)
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            json.dump(texts, out)
+        os.replace(half, self._folder / f"{student}.json")
