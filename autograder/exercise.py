@@ -275,12 +275,6 @@ class Part:
             Remark(name, text) for name in ((uses,) if isinstance(uses, str) else uses)
         ]
 
-    def answer(self, target: Any, args: dict[str, Any]) -> Any:
-        """What `target` (reference, mistake) gives for a case's arguments."""
-        if self.probe is not None:
-            return self.probe(target, **args)
-        return target(**args)
-
     def _must_be_new(self, name: str, taken: list[str], kind: str) -> None:
         if name in taken:
             raise AuthorError(f"{self.name}: two {kind}s are called {name}; rename one.")

@@ -422,7 +422,7 @@ requests = st.one_of(
                 max_size=2,
             )
             | scraps,
-            "positional": st.lists(st.sampled_from(["x", "f"]), max_size=2) | scraps,
+            "parameters": st.lists(st.sampled_from(["x", "f"]), max_size=2) | scraps,
             "probe": st.none() | st.just(["def probe(t, x): return t(x)", "probe"]),
         },
     ),

@@ -127,3 +127,19 @@ def test_a_property_cannot_spoil_the_right_answer() -> None:
     for _student in range(2):
         assert judge(twice, "a", local_caller(lambda x: 2 * x)).points == 1
         assert judge(twice, "a", local_caller(lambda x: 0 * x)).points == 0
+
+
+def test_a_reference_is_called_as_a_learners_function_is() -> None:
+    """By position as far as that goes: it may say so itself."""
+
+    @exercise(points=1)
+    def half(x, /):
+        """Half of it."""
+        return x / 2
+
+    @half.cases
+    def numbers(rng):
+        return dict(x=float(rng.integers(1, 9)))
+
+    for case in known_cases(half, "seed"):
+        assert case.answer(half.reference) == case.case().args["x"] / 2

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from autograder.exercise import Callback, Case, Family, FreshRng, Part
-from autograder.values.calling import Answer, call, plain
+from autograder.values.calling import Answer, bind, call, plain
 
 MAX_SEEDS = 2
 
@@ -43,7 +43,7 @@ def local_caller(target: Any, *, make_rng: Callable[[], np.random.Generator] = f
     def caller(part: Part, args: dict[str, Any]) -> Answer:
         ready = {k: make_rng() if isinstance(v, FreshRng) else v for k, v in args.items()}
         with np.errstate(all="ignore"):
-            answer = call(lambda: part.answer(target, ready), ready)
+            answer = call(bind(target, ready, part.parameters, part.probe), ready)
         answer.value = plain(answer.value)
         return answer
 

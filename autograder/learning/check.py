@@ -13,7 +13,6 @@ import inspect
 import os
 import sys
 import textwrap
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import FunctionType, SimpleNamespace
@@ -30,7 +29,7 @@ from autograder.judging.mending import STUB, first_to_mend
 from autograder.judging.show import framed, lines, panel
 from autograder.judging.verdict import Trial, Verdict, decide, missing
 from autograder.learning.visible import CHECKS, VisibleCase, VisiblePart, read_visible, show
-from autograder.values.calling import call, plain
+from autograder.values.calling import bind, call, plain
 
 _loaded: dict[Path, tuple[float, dict[str, VisiblePart]]] = {}
 _hints_given: dict[str, int] = {}
@@ -114,7 +113,7 @@ def _decided(part: VisiblePart, function: Any, code: _Code) -> Verdict:
 
 def _trial(part: VisiblePart, case: VisibleCase, function: Any) -> Trial:
     args = {name: _ready(value) for name, value in case.raw.items()}
-    answer = call(_bound(part, function, args), args)
+    answer = call(bind(function, args, part.parameters, part.probe), args)
     answer.value = plain(answer.value)
     trial = Trial(
         case.family,
@@ -140,20 +139,6 @@ def _ready(value: Any) -> Any:
     if isinstance(value, FreshRng):
         return np.random.default_rng()
     return Oracle(value) if callable(value) else copy.deepcopy(value)
-
-
-def _bound(part: VisiblePart, function: Any, args: dict[str, Any]) -> Callable[[], Any]:
-    """The call as the grader makes it: leading arguments by position, the rest by name."""
-    if part.probe is not None:
-        probe = part.probe
-        return lambda: probe(function, **args)
-    leading = []
-    for name in part.parameters:
-        if name not in args:
-            break
-        leading.append(name)
-    rest = {k: v for k, v in args.items() if k not in leading}
-    return lambda: function(*(args[k] for k in leading), **rest)
 
 
 def _mend_first(part: VisiblePart, verdict: Verdict, code: _Code) -> str | None:

@@ -7,12 +7,13 @@ judge's own references and mistakes.
 from __future__ import annotations
 
 import copy
+import itertools
 import linecache
 import os
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,6 +89,24 @@ def outcome(function: Callable[[], Any]) -> Any:
         raise
     except BaseException as error:
         return raised(error)
+
+
+def bind(
+    target: Callable[..., Any],
+    args: Mapping[str, Any],
+    parameters: Sequence[str],
+    probe: Callable[..., Any] | None = None,
+) -> Callable[[], Any]:
+    """The call of a graded function, for `call`: a learner's, a reference, a mistake.
+
+    The leading parameters that have an argument go by position, so that a learner may name them
+    otherwise; the others by keyword. A probe is called in its stead, with it and all arguments.
+    """
+    if probe is not None:
+        return lambda: probe(target, **args)
+    leading = list(itertools.takewhile(args.__contains__, parameters))
+    others = {name: value for name, value in args.items() if name not in leading}
+    return lambda: target(*(args[name] for name in leading), **others)
 
 
 def by_position(

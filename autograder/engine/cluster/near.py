@@ -28,7 +28,7 @@ from autograder.engine.interface import (
     RunnerLost,
     Status,
 )
-from autograder.engine.trusted.asking import ORACLE_BYTES, argument, consult, oracles_of
+from autograder.engine.trusted.asking import ORACLE_BYTES, consult, oracles_of, request_of
 from autograder.engine.trusted.bounds import bounded
 from autograder.engine.trusted.outputs import checked
 from autograder.engine.trusted.session import StartError
@@ -300,13 +300,7 @@ class RemoteSnapshot:
         """Put a question."""
         limit = self._session.limits.call_seconds
         blobs: list[bytes] = []
-        request = {
-            "do": "call",
-            "target": question.target,
-            "args": {name: argument(value, blobs) for name, value in question.args.items()},
-            "parameters": question.parameters,
-            "probe": question.probe,
-        }
+        request = request_of(question, blobs)
         oracles = oracles_of(question)
         try:
             reply, blobs = self._ask(request, blobs, seconds=limit)

@@ -153,7 +153,7 @@ class AskedSnapshot:
     def _converse(self, question: Call, oracles: dict[str, Oracle], deadline: float) -> Answer:
         worker = self._ready_worker(deadline)
         blobs: list[bytes] = []
-        worker.send(_request(question, blobs), blobs, deadline=deadline)
+        worker.send(request_of(question, blobs), blobs, deadline=deadline)
         reply, blobs = worker.receive(deadline)
         if "oracle" in reply:
             reply, blobs = self._serve(worker, oracles, (reply, blobs), deadline)
@@ -273,23 +273,19 @@ def _replied(tree: Any, blobs: list[bytes]) -> bytes:
         return packed({"value": encode(Raised(("ValueError", "Exception"), str(error)))})
 
 
-def _request(question: Call, blobs: list[bytes]) -> dict[str, Any]:
-    positional = []
-    for name in question.parameters:
-        if name not in question.args:
-            break
-        positional.append(name)
+def request_of(question: Call, blobs: list[bytes]) -> dict[str, Any]:
+    """A question as it is sent."""
     return {
         "do": "call",
         "target": question.target,
-        "args": {name: argument(value, blobs) for name, value in question.args.items()},
-        "positional": positional,
+        "args": {name: _argument(value, blobs) for name, value in question.args.items()},
+        "parameters": question.parameters,
         "probe": question.probe,
     }
 
 
-def argument(value: Any, blobs: list[bytes]) -> dict[str, Any]:
-    """An argument of a call as it is sent; an oracle or a generator only by what it is."""
+def _argument(value: Any, blobs: list[bytes]) -> dict[str, Any]:
+    """An argument; an oracle or a generator only by what it is."""
     if isinstance(value, Oracle):
         return {"oracle": value.parameters}
     if isinstance(value, FreshRng):

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from autograder.engine.wire import Channel, Closed, TooLarge, packed
-from autograder.values.calling import Answer, by_position, call, raised
+from autograder.values.calling import Answer, bind, by_position, call, raised
 from autograder.values.codec import Opaque, Raised, decode, encode
 
 
@@ -116,15 +116,16 @@ class Server:
         if request["target"] not in self.namespace:
             raise NameError(f"name {request['target']!r} is not defined")
         target = self.namespace[request["target"]]
-        if request["probe"] is None:
-            leading = [args[name] for name in request["positional"]]
-            others = {n: v for n, v in args.items() if n not in request["positional"]}
-            return lambda: target(*leading, **others)
-        source, name = request["probe"]
+        return bind(target, args, request["parameters"], self._probe(request["probe"]))
+
+    def _probe(self, asked: list[str] | None) -> Callable[..., Any] | None:
+        if asked is None:
+            return None
+        source, name = asked
         if source not in self.probes:
             self.probes[source] = module_of(source)
-        probe = getattr(self.probes[source], name)
-        return lambda: probe(target, **args)
+        probe: Callable[..., Any] = getattr(self.probes[source], name)
+        return probe
 
 
 def encoded(answer: Answer, **more: Any) -> bytes:
