@@ -425,7 +425,7 @@ def few_single_points(answer, case):
     return len(calls) <= 1000 and all(np.ndim(point) == 0 for (point,), _ in calls)
 
 
-# Learners cut into thirds.
+# Where the mistaken searches cut the bracket: into thirds.
 _GOLDEN = "b - shrink * (b - a), a + shrink * (b - a)"
 _THIRDS = "a + (b - a) / 3, b - (b - a) / 3"
 

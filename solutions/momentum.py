@@ -445,8 +445,8 @@ nesterov_step.slips(
     ),
     pytorch_way=slip(
         {
-            "(look_ahead)": "(theta)",
-            "* velocity,": "* (beta * velocity + (1 - beta) * grad(theta)),",
+            "grad(look_ahead)": "grad(theta)",
+            "lr * velocity": "lr * (beta * velocity + (1 - beta) * grad(theta))",
         },
         "This is PyTorch's way: the gradient at theta, and beta times the velocity in the step.",
         hint="Its iterates are the look-ahead points. Here theta is the point before looking "
@@ -458,11 +458,7 @@ nesterov_step.slips(
         hint="The next step needs the average that has this gradient in it.",
     ),
     sutskever_way=slip(
-        {
-            "- lr * beta": "+ beta",
-            "+ (1 - beta) * grad": "- lr * grad",
-            "- lr * velocity": "+ velocity",
-        },
+        {"- lr * beta": "+ beta", "+ (1 - beta)": "- lr", "- lr * velocity": "+ velocity"},
         "This is Sutskever's form: the velocity is the step itself, with the learning rate in it.",
         hint="Here the velocity averages gradients alone; lr and the minus come in when theta "
         "moves.",
