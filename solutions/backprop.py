@@ -37,7 +37,7 @@ def _both_signs(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
 
 
 def _a_row(rng: np.random.Generator) -> Array:
-    return _both_signs(rng, (rng.integers(4, 9),))
+    return _both_signs(rng, (int(rng.integers(4, 9)),))
 
 
 def _with_zeros(rng: np.random.Generator) -> Array:
@@ -1306,7 +1306,7 @@ def _unequal(rng: np.random.Generator, count: int) -> list[int]:
 
 def _with_silent_units(rng: np.random.Generator) -> list[Array]:
     """Two hidden layers. In each one unit is always silent, and one has the input 0."""
-    params = _layers(rng, [rng.integers(3, 5), 6, 5, rng.integers(3, 5)])
+    params = _layers(rng, [int(rng.integers(3, 5)), 6, 5, int(rng.integers(3, 5))])
     for W, b in (params[0:2], params[2:4]):
         b[0] = -40.0
         W[:, 1] = 0.0
@@ -1549,7 +1549,7 @@ def _one_hot(rng: np.random.Generator, n: int, k: int) -> Array:
 
 def _pass(rng: np.random.Generator, sizes: list[int], n: int | None = None) -> dict:
     """Arguments for the way back through a network of random weights."""
-    n = n or rng.integers(4, 9)
+    n = n or int(rng.integers(4, 9))
     params = _layers(rng, sizes)
     _, cache = mlp_forward(params, rng.normal(size=(n, sizes[0])))
     return dict(params=params, cache=cache, Y=_one_hot(rng, n, sizes[-1]))

@@ -1572,7 +1572,11 @@ def naive_at_the_edge(rng):
 
 cross_entropy_naive.slips(
     stable_form=slip(
-        lambda logits, labels: cross_entropy.reference(logits, labels),
+        {
+            "float(-np.mean(np.log(p[np.arange(len(labels)), labels])))": (
+                "cross_entropy(logits, labels)"
+            ),
+        },
         "This is a stable form: it survives a logit of 1000. Here the formula as it stands is "
         "wanted.",
         hint="Leave the maximum out of it: exp, divide, logarithm. It should break.",
