@@ -19,6 +19,7 @@ from traitlets.config import Config
 from autograder.catalog import ExerciseSet, find_set
 from autograder.exercise import AuthorError
 from autograder.freeze import says_the_same, write_visible
+from autograder.given import write_given
 from autograder.nbgrader_settings import course_config
 from autograder.notebooks import instructor_notebook
 from autograder.project import Project
@@ -48,6 +49,7 @@ def write_source(exercise_set: ExerciseSet, folder: Path, before: Path | None = 
     folder.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, folder / f"{exercise_set.name}.ipynb")
     write_visible(exercise_set, folder)
+    write_given(exercise_set, folder)
     if before is not None and _same_file(before / CHECKS, folder / CHECKS):
         shutil.copyfile(before / CHECKS, folder / CHECKS)
 

@@ -94,12 +94,13 @@ def instructor_notebook(exercise_set: ExerciseSet) -> NotebookNode:
 
 @functools.lru_cache(maxsize=16)
 def modules_used(exercise_set: ExerciseSet) -> tuple[str, ...]:
-    """The modules that the text of a set imports beside its exercises, in order."""
+    """The modules that the text of a set imports beside what it hands out, in order."""
     text = exercise_set.text
     cells = jupytext.reads(text.read_text("utf-8"), fmt="md:myst").cells if text.is_file() else []
     code = [cell.source for cell in cells if cell.cell_type == "code"]
+    given = [file.filename.removesuffix(".py") for file in exercise_set.hand_outs]
     found = [module for part in code for module in source.modules_imported(part)]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(module for module in found if module not in given))
 
 
 def cell_limits(exercise_set: ExerciseSet) -> dict[str, dict[str, Any]]:

@@ -29,6 +29,12 @@ def solution_cell(reference: Any) -> str:
     return "\n".join(_function(text, lines, node))
 
 
+def written(reference: Any) -> str:
+    """The source as a learner would write it: without decorators and annotations."""
+    lines = solution_cell(reference).splitlines()
+    return "\n".join(line for line in lines if line.strip() not in (BEGIN, END))
+
+
 def _parse(thing: Any) -> tuple[str, Any]:
     # What a slip made has no file.
     text = getattr(thing, "__dict__", {}).get("__source__") or inspect.getsource(thing)

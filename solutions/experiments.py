@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from solutions.backprop import Tensor
+from .backprop import Tensor
 
 Array = np.ndarray
 

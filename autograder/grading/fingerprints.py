@@ -130,7 +130,7 @@ def _defined(node: ast.stmt) -> set[str]:
 def _neighbours(module: _Statements, folder: Path) -> str:
     """The other sets, where this one imports from them."""
     imported = {
-        (node.module or "." * node.level) if isinstance(node, ast.ImportFrom) else alias.name
+        "." * node.level + (node.module or "") if isinstance(node, ast.ImportFrom) else alias.name
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Import | ast.ImportFrom)
         for alias in node.names
