@@ -30,6 +30,7 @@ c.CourseDirectory.ignore = [
 ]
 
 c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
+c.ClearSolutions.text_stub = "*Write here.*"
 
 # What a learner hands in is read, repaired, run and judged by our parts; the rest is nbgrader's.
 c.Autograde.exporter_class = "autograder.grading.nbgrader_parts.SubmissionExporter"

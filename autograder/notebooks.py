@@ -1,7 +1,8 @@
 """From a set's text and references to the instructor's notebook.
 
 `solutions/<set>.md` is a MyST notebook; a code cell `%exercise NAME` stands for the solution cell
-of that exercise and its check cells. Ids come from grade ids and contents, never from chance, so
+of that exercise and its check cells, and `%report NAME POINTS` for a text that a learner writes and
+a person marks. Ids come from grade ids and contents, never from chance, so
 that the same sources give the same bytes.
 """
 
@@ -71,6 +72,10 @@ def instructor_notebook(exercise_set: ExerciseSet) -> NotebookNode:
     cells: list[NotebookNode] = []
     left = {_name(e): e for e in exercise_set.exercises}
     for cell in jupytext.reads(text.read_text("utf-8"), fmt="md:myst").cells:
+        report = _report(text, cell)
+        if report is not None:
+            cells.append(_report_cell(*report))
+            continue
         named = _directive(cell)
         if named is None:
             cells.append(_plain(cell))
@@ -149,6 +154,44 @@ def _directive(cell: NotebookNode) -> str | None:
     if cell.cell_type == "code" and len(words) == 2 and words[0] == "%exercise":
         return words[1]
     return None
+
+
+def reports(exercise_set: ExerciseSet) -> dict[str, float]:
+    """The points of the texts that a person marks, by grade id.
+
+    Raises
+    ------
+    AuthorError for a `%report` without a name and points.
+    """
+    text = exercise_set.text
+    cells = _read(text, text.stat().st_mtime_ns) if text.is_file() else ()
+    found = [report for cell in cells if (report := _report(text, cell))]
+    return {f"report-{name}": points for name, points, _kept in found}
+
+
+def _report(text: Path, cell: NotebookNode) -> tuple[str, float, str] | None:
+    """Name, points and opening lines of a cell that begins with `%report NAME POINTS`."""
+    first, _newline, kept = cell.source.partition("\n")
+    words = first.split()
+    if cell.cell_type != "code" or words[:1] != ["%report"]:
+        return None
+    try:
+        _command, name, points = words
+        return name, float(points), kept.strip()
+    except ValueError:
+        raise AuthorError(f"{text}: {first!r} should read %report NAME POINTS.") from None
+
+
+def _report_cell(name: str, points: float, kept: str) -> NotebookNode:
+    """A text cell that counts when a person has read it. kept: what it says above the answer."""
+    metadata = {
+        "nbgrader": {
+            **nbgrader_metadata(f"report-{name}", grade=True, solution=True),
+            "points": points,
+        }
+    }
+    lines = [*kept.splitlines(), source.BEGIN, source.END]
+    return new_markdown_cell("\n".join(lines), id=f"report-{name}", metadata=metadata)
 
 
 def _plain(cell: NotebookNode) -> NotebookNode:

@@ -16,7 +16,7 @@ from autograder.catalog import ExerciseSet
 from autograder.exercise import Part
 from autograder.grading.submission import Submission
 from autograder.i18n import _
-from autograder.notebooks import check_cell, nbgrader_metadata
+from autograder.notebooks import check_cell, nbgrader_metadata, reports
 from autograder.source import definitions
 
 MOST_NAMES = 1000
@@ -28,11 +28,14 @@ def repair(submission: Submission, exercise_set: ExerciseSet) -> Submission:
     problems = submission.problems
     defines = _Definitions()
     names = list(dict.fromkeys(part.exercise for part in exercise_set.parts))
-    ours = {*names, *(part.grade_id for part in exercise_set.parts)}
+    texts = reports(exercise_set)
+    ours = {*names, *texts, *(part.grade_id for part in exercise_set.parts)}
     for cell in cells:
         # nbgrader gives up the whole class where a cell claims a schema that it does not know.
         if grade_id_of(cell) not in ours:
             cell.metadata.pop("nbgrader", None)
+    for grade_id, points in texts.items():
+        _mend_report(cells, grade_id, points)
     for name in names:
         _mend_solution(cells, name, problems, defines)
     put_back = [part.name for part in exercise_set.parts if _mend_check(cells, part, problems)]
@@ -96,6 +99,20 @@ def _mend_solution(
         found.outputs, found.execution_count = [], None
         found.pop("attachments", None)
     found.metadata["nbgrader"] = nbgrader_metadata(name, solution=True)
+
+
+def _mend_report(cells: list[NotebookNode], grade_id: str, points: float) -> None:
+    """Put the label back on a text that a person marks, where its cell is known by its id."""
+    labelled = [cell for cell in cells if grade_id_of(cell) == grade_id]
+    for extra in labelled[:-1]:
+        del extra.metadata["nbgrader"]
+    found = labelled or [cell for cell in cells if cell.id == grade_id]
+    if found:
+        found[-1].cell_type = "markdown"
+        for key in ("outputs", "execution_count"):
+            found[-1].pop(key, None)
+        flags = nbgrader_metadata(grade_id, grade=True, solution=True)
+        found[-1].metadata["nbgrader"] = {**flags, "points": points}
 
 
 def _is_labelled(cell: NotebookNode) -> bool:
