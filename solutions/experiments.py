@@ -778,11 +778,16 @@ _FLAT = "[p for layer in self.layers for p in layer.parameters()]"
     ),
 )
 def layer_sizes(cls, sizes, init):
-    """The parameters of a new network."""
+    """The parameters of a new network: their shapes, and which numbers are in them."""
     held = list(cls(list(sizes), np.random.default_rng(5), init).parameters())
+    data = [data_of(thing) for thing in held]
     return {
-        "how many parameters": len(held),
-        **{f"parameter {i}": data_of(thing) for i, thing in enumerate(held)},
+        "how many": len(held),
+        "shapes": [tuple(np.shape(numbers)) for numbers in data],
+        "numbers": [
+            np.unique(numbers).tolist() if isinstance(numbers, np.ndarray) else numbers
+            for numbers in data
+        ],
     }
 
 
@@ -979,8 +984,10 @@ def logits_of(cls, sizes, values, X, G):
     for parameter, numbers in zip(held, values, strict=True):
         parameter.data = np.array(numbers)
     out = model(X)
-    made = {"model(X)": data_of(out), "model(Tensor(X))": data_of(model(type(held[0])(X)))}
+    made = {"model(X)": data_of(out)}
     if isinstance(made["model(X)"], np.ndarray):
+        again = data_of(model(type(held[0])(X)))
+        made["model(Tensor(X)) is the same"] = np.array_equal(made["model(X)"], again)
         (out * G).sum().backward()
     return made | {f"the gradient of parameter {i}": p.grad for i, p in enumerate(held)}
 
@@ -999,20 +1006,20 @@ def _network(rng, sizes: list[int], n: int) -> dict:
 @logits_of.cases
 def three_layers(rng):
     """Three layers, several rows."""
-    return _network(rng, [int(rng.integers(2, 4)), 6, 5, 4], 6)
+    return _network(rng, [int(rng.integers(2, 4)), 4, 4, 3], 5)
 
 
 @logits_of.cases
 def a_layer_alone(rng):
     """A single layer: no ReLU anywhere."""
-    return _network(rng, [int(rng.integers(2, 4)), 4], 5)
+    return _network(rng, [int(rng.integers(2, 4)), 3], 4)
 
 
 @logits_of.cases
 def one_row(rng):
     """Two layers, and a batch of one row; then of two."""
     for n in (1, 2):
-        yield _network(rng, [int(rng.integers(3, 5)), 8, 3], n)
+        yield _network(rng, [int(rng.integers(2, 4)), 6, 2], n)
 
 
 def _relu_at_the_end(self, x):
@@ -1169,8 +1176,8 @@ def _to_update(rng, shapes, *, at_rest: bool = False, **more) -> dict:
 
 
 def _shapes(rng) -> list[tuple[int, ...]]:
-    a, b, c = (int(n) for n in rng.integers(2, 4, 3))
-    return [(a, b), (b,), (b, c), (c,)]
+    a, b = (int(n) for n in rng.permutation([1, 2, 3])[:2])
+    return [(a, b), (b,)]
 
 
 @sgd_momentum_update.cases
@@ -1189,14 +1196,14 @@ def at_rest(rng):
 @sgd_momentum_update.cases
 def no_memory(rng):
     """beta is 0; and a beta near 1."""
-    yield _to_update(rng, [(2, 3), (3,)], beta=0.0)
-    yield _to_update(rng, [(2, 3), (3,)], beta=0.99)
+    yield _to_update(rng, [(2, 2), (2,)], beta=0.0)
+    yield _to_update(rng, [(2, 2), (2,)], beta=0.99)
 
 
 @sgd_momentum_update.cases
 def arguments_afterwards(rng):
     """What was given must be as it was afterwards."""
-    return _to_update(rng, [(2, 3), (3,)], then_look=True)
+    return _to_update(rng, [(2, 2), (2,)], then_look=True)
 
 
 _SPEED = "[beta * v + (1 - beta) * g"
@@ -1289,7 +1296,7 @@ def tensor_of(function):
 def rows_of(x, X):
     """Which rows of X a batch holds, by their place; -1 for a row that X has not."""
     found = [np.flatnonzero(np.all(row == X, axis=1)) for row in np.reshape(x, (-1, X.shape[1]))]
-    return np.array([place[0] if len(place) else -1 for place in found], dtype=int)
+    return [int(place[0]) if len(place) else -1 for place in found]
 
 
 @public
@@ -1315,7 +1322,7 @@ def epochs_of_training(
 
         def __call__(self, x):
             rows = rows_of(x if isinstance(x, np.ndarray) else x.data, X)
-            if not self.seen or not np.array_equal(rows, self.seen[-1]):
+            if not self.seen or rows != self.seen[-1]:
                 self.seen.append(rows)
             W, b = self.held
             return x @ W + b
@@ -1480,7 +1487,7 @@ def train_epoch(model, X, y, batch_size, lr, beta, velocity, rng):
 
 
 def _to_train(rng, n: int, batch_size: int | None, **more) -> dict:
-    d, k = int(rng.integers(2, 4)), 3
+    d, k = 2, 2
     shapes = [(d, k), (k,)]
     # Labels of a block stand together, so that a label that is left behind is another one.
     return (
@@ -1503,9 +1510,8 @@ def all_rows_from_zeros(rng):
     """All rows are one batch, and parameters and velocity start from zeros."""
     for size in (0, 4):
         n = int(rng.integers(7, 12))
-        start = dict(params=[np.zeros((3, 3)), np.zeros(3)])
-        at_rest = dict(velocity=[np.zeros((3, 3)), np.zeros(3)], X=rng.normal(size=(n, 3)))
-        yield _to_train(rng, n, n + size, **start, **at_rest)
+        zeros = [np.zeros((2, 2)), np.zeros(2)]
+        yield _to_train(rng, n, n + size, params=zeros, velocity=list(zeros))
 
 
 @train_epoch.cases
@@ -1520,14 +1526,14 @@ def all_rows(rng):
 @train_epoch.cases
 def batches_that_fit(rng):
     """The batch size divides the number of rows."""
-    return _to_train(rng, 24, 6)
+    return _to_train(rng, 16, 4)
 
 
 @train_epoch.cases
 def a_short_batch(rng):
     """The last batch is short."""
-    size = int(rng.integers(7, 10))
-    return _to_train(rng, 2 * size + int(rng.integers(3, size - 2)), size)
+    size = int(rng.integers(6, 9))
+    return _to_train(rng, 2 * size + int(rng.integers(2, size - 2)), size)
 
 
 @train_epoch.cases
@@ -1539,13 +1545,13 @@ def row_by_row(rng):
 @train_epoch.cases
 def grad_left_over(rng):
     """Something stands in the parameters' grad already."""
-    return _to_train(rng, 24, 8, left_over=float(rng.uniform(0.5, 1.0)))
+    return _to_train(rng, 16, 8, left_over=float(rng.uniform(0.5, 1.0)))
 
 
 @train_epoch.cases
 def velocity_afterwards(rng):
     """What was given as velocity must be as it was afterwards."""
-    return _to_train(rng, 24, 8, then_look=True)
+    return _to_train(rng, 16, 8, then_look=True)
 
 
 @train_epoch.property(
@@ -1553,7 +1559,7 @@ def velocity_afterwards(rng):
     hint="X[batch], with batch a piece of a permutation of range(len(X)).",
 )
 def rows_of_the_data(answer, case):
-    return all(np.all(rows >= 0) for epoch in epoch_batches(answer) for rows in epoch)
+    return all(min(rows) >= 0 for epoch in epoch_batches(answer) for rows in epoch)
 
 
 @train_epoch.property("The model was never called.", hint="loss = cross_entropy(model(...), ...).")
@@ -2108,7 +2114,7 @@ def _experiment(rng, *, train, test, **config) -> dict:
 def all_rows_zeros(rng):
     """All rows are one batch, and the weights start as zeros: nothing is left to chance."""
     # In the second the test set has a class of its own.
-    for size, epochs, train in ((None, 4, [8, 5, 2]), (50, 3, [8, 5, 0])):
+    for size, epochs, train in ((None, 3, [8, 5, 2]), (50, 2, [8, 5, 0])):
         lr = float(rng.uniform(0.5, 1.0))
         yield _experiment(
             rng,
@@ -2152,7 +2158,7 @@ def random_start(rng):
     """The weights start at random, and batches are small; the test set is the training set."""
     for init in ("he", "uniform"):
         case = _experiment(
-            rng, train=[8, 6, 4], test=[1, 1, 1], init=init, batch_size=5, lr=0.1, epochs=3
+            rng, train=[8, 6, 4], test=[1, 1, 1], init=init, batch_size=5, lr=0.1, epochs=2
         )
         data = case["data"]
         data |= {"X_test": data["X_train"].copy(), "y_test": data["y_train"].copy()}
