@@ -190,7 +190,7 @@ def _report_cell(name: str, points: float, kept: str) -> NotebookNode:
             "points": points,
         }
     }
-    lines = [*kept.splitlines(), source.BEGIN, source.END]
+    lines = [*kept.splitlines(), "", source.BEGIN, source.END]
     return new_markdown_cell("\n".join(lines), id=f"report-{name}", metadata=metadata)
 
 

@@ -741,14 +741,12 @@ class MLP:
     """
 
     def __init__(self, sizes, rng, init="he"):
-        """Make a Linear(sizes[i], sizes[i + 1], rng, init) for each i, the first layer first.
+        """Make a Linear from sizes[0] to sizes[1], one from sizes[1] to sizes[2], and so on.
 
-        sizes is a list of two numbers or more: [784, 16, 16, 10] makes three layers. All layers
-        draw from the same rng, one after the other.
+        sizes is a list of two numbers or more: [784, 16, 16, 10] makes three layers. They are made
+        in this order, and all of them draw from the same rng; init is the same for all.
         """
-        self.layers = [
-            Linear(fan_in, fan_out, rng, init) for fan_in, fan_out in itertools.pairwise(sizes)
-        ]
+        self.layers = [Linear(sizes[i], sizes[i + 1], rng, init) for i in range(len(sizes) - 1)]
 
     def __call__(self, x):
         """The logits, a Tensor of shape (n, sizes[-1]); no softmax, which is in the loss.
@@ -764,7 +762,7 @@ class MLP:
         return [p for layer in self.layers for p in layer.parameters()]
 
 
-_LAYER = "Linear(fan_in, fan_out, rng, init)"
+_LAYER = "Linear(sizes[i], sizes[i + 1], rng, init)"
 _FLAT = "[p for layer in self.layers for p in layer.parameters()]"
 
 
@@ -818,17 +816,17 @@ def a_single_layer(rng):
 
 layer_sizes.slips(
     init_not_passed_on=slip(
-        {_LAYER: "Linear(fan_in, fan_out, rng)"},
+        {_LAYER: "Linear(sizes[i], sizes[i + 1], rng)"},
         "init is not handed on to the layers: they all start with the default.",
         hint="Linear(fan_in, fan_out, rng, init).",
     ),
     last_layer_missing=slip(
-        {"itertools.pairwise(sizes)": "itertools.pairwise(sizes[: max(2, len(sizes) - 1)])"},
+        {"range(len(sizes) - 1)": "range(max(1, len(sizes) - 2))"},
         "The last layer is missing.",
         hint="n sizes make n - 1 layers: range(len(sizes) - 1).",
     ),
     sizes_exchanged=slip(
-        {_LAYER: "Linear(fan_out, fan_in, rng, init)"},
+        {_LAYER: "Linear(sizes[i + 1], sizes[i], rng, init)"},
         "fan_in and fan_out are exchanged in every layer.",
         hint="Linear takes what comes in first: sizes[i], then sizes[i + 1].",
     ),
@@ -943,7 +941,7 @@ def default_is_he(answer, case):
 
 layers_differ.slips(
     layers_alike=slip(
-        {_LAYER: "Linear(fan_in, fan_out, copy.deepcopy(rng), init)"},
+        {_LAYER: "Linear(sizes[i], sizes[i + 1], copy.deepcopy(rng), init)"},
         "Layers of the same size have the same weights: each draws from a generator in the same "
         "state, or they are one layer.",
         hint="Pass the rng itself on; it remembers where it was. [Linear(...)] * 3 is one layer "
@@ -1120,12 +1118,14 @@ logits_of.slips(
 @public
 def after_an_update(function, params, grads, velocity, lr, beta, then_look=False):
     """What an update gives back, and, where asked for, what became of the arrays given to it."""
+    given = {"params": params, "velocity": velocity, "grads": grads}
+    before = copy.deepcopy(given)
     new, speed = function(params, grads, velocity, lr, beta)
     made = {"params": list(new), "velocity": list(speed)}
     if then_look:
-        made["the params that were given, afterwards"] = params
-        made["the velocity that was given, afterwards"] = velocity
-        made["the grads, afterwards"] = grads
+        for name, arrays in given.items():
+            same = all(map(np.array_equal, arrays, before[name]))
+            made[f"the {name} that were given are as they were"] = same
     return made
 
 
