@@ -17,7 +17,8 @@ c.CourseDirectory.feedback_directory = "grading/feedback"
 c.CourseDirectory.solution_directory = "grading/solution"
 c.CourseDirectory.db_url = f"sqlite:///{ROOT / 'grading' / 'gradebook.db'}"
 
-# Without *.py and *.md here generate_assignment would ship a solution that lies beside a notebook.
+# Without these generate_assignment would ship a solution that lies beside a notebook. Python files
+# of other names are shipped and collected: a set can hand one out, and learners write their own.
 c.CourseDirectory.ignore = [
     ".ipynb_checkpoints",
     "*.pyc",
@@ -25,10 +26,11 @@ c.CourseDirectory.ignore = [
     ".pytest_cache",
     "feedback",
     "*.md",
-    "*.py",
+    *sorted(file.name for file in (ROOT / "solutions").glob("*.py")),
 ]
 
 c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
+c.ClearSolutions.text_stub = "*Write here.*"
 
 # What a learner hands in is read, repaired, run and judged by our parts; the rest is nbgrader's.
 c.Autograde.exporter_class = "autograder.gradebook.preprocessors.SubmissionExporter"

@@ -132,6 +132,37 @@ class Public:
         return made
 
 
+@dataclass(frozen=True)
+class HandOut:
+    """A file of the released folder, written from references that its learners are given.
+
+    filename: what a notebook imports, with `.py`. about: its docstring.
+    things: functions and classes; what they use of their modules goes with them.
+    """
+
+    filename: str
+    about: str
+    things: tuple[Any, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """What a notebook imports from it."""
+        return [thing.__name__ for thing in self.things]
+
+
+def hand_out(filename: str, *things: Any, about: str) -> HandOut:
+    """Give references away, in a file beside the set's notebook: `TENSOR = hand_out(...)`.
+
+    filename: a module's, such as "tensor.py". things: exercises, functions or classes, of this set
+    or of one that it imports from. about: what its reader is to know.
+    """
+    if not filename.removesuffix(".py").isidentifier() or not filename.endswith(".py"):
+        raise AuthorError(f"hand_out({filename!r}): a notebook imports it: name it like tensor.py.")
+    if not things or not all(inspect.isroutine(t) or hasattr(t, "__name__") for t in things):
+        raise AuthorError(f"hand_out({filename!r}): name the functions and classes that it holds.")
+    return HandOut(filename, about, things)
+
+
 def public(function: Callable[..., Any]) -> Public:
     """Mark a helper as public: the build copies its source into the exercise folder.
 
@@ -328,6 +359,7 @@ class ClassExercise:
         self.reference = reference
         self.parts: list[Part] = []
         self.__doc__ = reference.__doc__
+        self.__name__ = reference.__name__
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.reference(*args, **kwargs)

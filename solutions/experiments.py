@@ -1,22 +1,34 @@
 """Chapter 8, experiments on a network: references, cases and known mistakes."""
 
+import copy
+import inspect
+import itertools
+import sys
 import time
-from itertools import pairwise
 
 import numpy as np
 
-from solutions.backprop import Tensor
+from autograder.exercise import FRESH_RNG, class_exercise, exercise, hand_out, public
+from autograder.slips import method_slip, slip
+
+from .backprop import Tensor
 
 Array = np.ndarray
 
 
 def cross_entropy(logits: Tensor, labels: Array) -> Tensor:
-    """The mean cross entropy of a batch, as a Tensor without axes.
+    """The mean cross entropy of a batch, made of a Tensor's own operations.
 
     Parameters
     ----------
-    logits : Tensor of shape (n, k)
+    logits : Tensor of shape (n, k); softmax is in here, so they go in as they are
     labels : array of shape (n,), whole numbers from 0 to k - 1
+
+    Returns
+    -------
+    Tensor without axes: backward() on it fills the grad of all that the logits were made from.
+
+    Source: chapter 7; lecture E.
     """
     rows = np.arange(len(labels))
     one_hot = np.zeros(logits.shape)
@@ -26,10 +38,51 @@ def cross_entropy(logits: Tensor, labels: Array) -> Tensor:
     return (shifted.exp().sum(axis=1).log() - (shifted * one_hot).sum(axis=1)).mean()
 
 
+TENSOR = hand_out(
+    "tensor.py",
+    Tensor,
+    cross_entropy,
+    about="""\
+The Tensor of chapter 6, finished, and the loss that networks are trained on.
+
+It was made from the course's own solution. Change nothing in here: when your notebook is graded,
+the file as it was handed out lies beside it.
+""",
+)
+
+
+@public
+def data_of(thing):
+    """The numbers of a Tensor, or that it is none."""
+    data = getattr(thing, "data", None)
+    return np.array(data) if isinstance(data, np.ndarray) else "no Tensor"
+
+
+# A layer
+
+
+@class_exercise
 class Linear:
-    """A layer of weights and biases: x @ W + b."""
+    """A layer of weights and biases: x @ W + b.
+
+    Attributes
+    ----------
+    W : Tensor of shape (fan_in, fan_out)
+    b : Tensor of shape (fan_out,)
+
+    Source: lecture E; "he" is He, Zhang, Ren and Sun (2015).
+    """
 
     def __init__(self, fan_in, fan_out, rng, init="he"):
+        """Draw the weights from rng, in a single call; the biases start as zeros.
+
+        init is one of
+        "zeros", "ones" : that number everywhere, and rng is left alone
+        "uniform" : evenly between -1 / sqrt(fan_in) and 1 / sqrt(fan_in)
+        "he" : normal, with mean 0 and variance 2 / fan_in
+
+        Raises ValueError for any other init.
+        """
         shape = (fan_in, fan_out)
         bound = 1 / np.sqrt(fan_in)
         weights = {
@@ -44,33 +97,1396 @@ class Linear:
         self.b = Tensor(np.zeros(fan_out))
 
     def __call__(self, x):
+        """The layer's output, a Tensor of shape (n, fan_out).
+
+        x is a Tensor or an array of shape (n, fan_in), one example a row.
+        """
         return x @ self.W + self.b
 
     def parameters(self):
+        """The list [W, b]: the Tensors themselves, no copies."""
         return [self.W, self.b]
 
 
+_DRAW = "rng.normal(0, np.sqrt(2 / fan_in), shape)"
+_EVENLY = "rng.uniform(-bound, bound, shape)"
+_BIASES = "Tensor(np.zeros(fan_out))"
+_UNKNOWN = "if init not in weights:"
+
+
+@Linear.step(
+    points=1,
+    draws=2,
+    hints=(
+        "W has a row for each number that comes in, and a column for each that goes out.",
+        "np.zeros and np.ones take the shape as a tuple; Tensor(...) goes around the array.",
+        "Any other word than the four is an error: raise ValueError(...). An `else` that takes "
+        "what is left would let a typing error pass.",
+    ),
+)
+def zeros_and_ones(cls, fan_in, fan_out, init, rng):
+    """W and b of a new layer."""
+    layer = cls(fan_in, fan_out, rng, init)
+    return {"W": data_of(layer.W), "b": data_of(layer.b)}
+
+
+def _layer(rng, init: str, **more) -> dict:
+    fan_in = int(rng.integers(2, 5))
+    fan_out = fan_in + int(rng.integers(1, 4)) * int(rng.choice([1, -1]))
+    return dict(fan_in=fan_in, fan_out=max(1, fan_out), init=init, rng=FRESH_RNG, **more)
+
+
+@zeros_and_ones.cases
+def all_zeros(rng):
+    """init is "zeros"."""
+    for _ in range(2):
+        yield _layer(rng, "zeros")
+
+
+@zeros_and_ones.cases
+def all_ones(rng):
+    """init is "ones"."""
+    for _ in range(2):
+        yield _layer(rng, "ones")
+
+
+@zeros_and_ones.cases
+def unknown_init(rng):
+    """init is a word that is none of the four; and a shape of a single number."""
+    yield _layer(rng, str(rng.choice(["xavier", "random", "Zeros", "normal"])))
+    yield dict(fan_in=1, fan_out=int(rng.integers(2, 5)), init="ones", rng=FRESH_RNG)
+
+
+zeros_and_ones.slips(
+    shape_transposed=slip(
+        {"shape = (fan_in, fan_out)": "shape = (fan_out, fan_in)"},
+        "The shape of W is (fan_out, fan_in); it is the other way round here.",
+        hint="x @ W wants a row of W for each of the fan_in inputs. (torch keeps it transposed.)",
+    ),
+    biases_like_the_weights=slip(
+        {_BIASES: "Tensor(weights[init]()[0])"},
+        "The biases start like the weights; they start as zeros whatever init is.",
+        hint="A bias has no symmetry to break: the weights do that. np.zeros(fan_out).",
+    ),
+    biases_of_ones=slip(
+        {_BIASES: "Tensor(np.ones(fan_out))"},
+        "The biases start as ones; they start as zeros.",
+        hint="np.zeros(fan_out), whatever init says: init is for the weights alone.",
+    ),
+    biases_in_a_row=slip(
+        {_BIASES: "Tensor(np.zeros((1, fan_out)))"},
+        "The biases have two axes, (1, fan_out); they have one, (fan_out,).",
+        hint="Broadcasting adds a row to every row of x @ W: no second axis is needed.",
+    ),
+    biases_of_the_inputs=slip(
+        {_BIASES: "Tensor(np.zeros(fan_in))"},
+        "There is a bias for each input; there should be one for each output.",
+        hint="b is added to x @ W, whose rows have fan_out numbers.",
+    ),
+    one_bias=slip(
+        {_BIASES: "Tensor(np.zeros(1))"},
+        "There is one bias for the whole layer; each output has its own.",
+        hint="np.zeros(fan_out): a bias that all outputs share could only shift them together.",
+    ),
+    no_tensors=slip(
+        {
+            "self.W = Tensor(weights[init]())": "self.W = weights[init]()",
+            _BIASES: "np.zeros(fan_out)",
+        },
+        "W and b are arrays: what is no Tensor gets no gradient.",
+        hint="self.W = Tensor(...), and the same for b.",
+    ),
+    weights_no_tensor=slip(
+        {"self.W = Tensor(weights[init]())": "self.W = weights[init]()"},
+        "W is an array: what is no Tensor gets no gradient, and is never trained.",
+        hint="self.W = Tensor(...).",
+    ),
+    unknown_passes=slip(
+        {
+            _UNKNOWN: "if False:",
+            "weights[init]()": 'weights.get(init, weights["zeros"])()',
+        },
+        "An init that it does not know passes as one of the four: no ValueError.",
+        hint='Who writes init="xaiver" wants to be told. Check it, and raise ValueError.',
+    ),
+    another_error=slip(
+        {_UNKNOWN: "if False:"},
+        "An init that it does not know ends in another error than ValueError.",
+        hint="Check init before it is looked up: raise ValueError(...).",
+    ),
+)
+
+
+@public
+def spread_is(answer, case, factor):
+    """Whether the weights have `factor` times the variance wanted, and not the one wanted.
+
+    Five percent of the root mean square either way: with 8,400 weights or more a right answer is
+    further off with a probability below 1e-9.
+    """
+    variance = {"he": 2, "uniform": 1 / 3}[case.args["init"]] / case.args["fan_in"]
+    ratio = answer["root mean square"] / np.sqrt(variance)
+    return abs(ratio - 1) > 0.05 and abs(ratio / np.sqrt(factor) - 1) <= 0.05
+
+
+@Linear.step(
+    points=2,
+    draws=1,
+    by_value=False,
+    after=("zeros_and_ones",),
+    hints=(
+        "rng.uniform takes two ends and a size, rng.normal a mean, a deviation and a size.",
+        "A variance of 2 / fan_in is a standard deviation of sqrt(2 / fan_in).",
+        'For "he": rng.normal(0, np.sqrt(2 / fan_in), (fan_in, fan_out)).',
+    ),
+)
+def random_weights(cls, fan_in, fan_out, init, rng):
+    """What there is to say of the weights of three layers: two of one rng, one of its twin."""
+    twin = copy.deepcopy(rng)
+    first, second, again = (cls(fan_in, fan_out, r, init) for r in (rng, rng, twin))
+    W, b = data_of(first.W), data_of(first.b)
+    sizes = np.abs(W)
+    scale = np.sqrt(np.mean(W**2))
+    return {
+        "shape": W.shape,
+        "float64": W.dtype == np.float64,
+        "rows or columns alike": any(
+            len(np.unique(numbers[:, :8], axis=0)) < len(numbers) for numbers in (W, W.T)
+        ),
+        "share of different weights": len(np.unique(W)) / W.size,
+        "mean": float(np.mean(W)),
+        "root mean square": float(scale),
+        "largest": float(np.max(sizes)),
+        "share beyond 2.5": float(np.mean(sizes > 2.5 * scale)),
+        "share within 0.5": float(np.mean(sizes < 0.5 * scale)),
+        "largest bias": float(np.max(np.abs(b))),
+        "the next layer is alike": np.array_equal(W, data_of(second.W)),
+        "a twin of rng gives the same": np.array_equal(W, data_of(again.W)),
+    }
+
+
+def _wide_layer(rng, init: str, narrowing: bool) -> dict:
+    many, few = int(rng.integers(140, 161)), int(rng.integers(60, 71))
+    fan_in, fan_out = (many, few) if narrowing else (few, many)
+    return dict(fan_in=fan_in, fan_out=fan_out, init=init, rng=FRESH_RNG)
+
+
+@random_weights.cases
+def he_narrowing(rng):
+    """init is "he", with more inputs than outputs."""
+    return _wide_layer(rng, "he", True)
+
+
+@random_weights.cases
+def he_widening(rng):
+    """init is "he", with fewer inputs than outputs."""
+    return _wide_layer(rng, "he", False)
+
+
+@random_weights.cases
+def evenly_narrowing(rng):
+    """init is "uniform", with more inputs than outputs."""
+    return _wide_layer(rng, "uniform", True)
+
+
+@random_weights.cases
+def evenly_widening(rng):
+    """init is "uniform", with fewer inputs than outputs."""
+    return _wide_layer(rng, "uniform", False)
+
+
+@random_weights.property(
+    "The shape of W is not (fan_in, fan_out), or its numbers are not float64.",
+    hint="Give rng the size: both numbers, in a tuple.",
+)
+def shape_of_the_layer(answer, case):
+    wanted = (case.args["fan_in"], case.args["fan_out"])
+    return tuple(answer["shape"]) == wanted and answer["float64"]
+
+
+@random_weights.property("The biases are not zeros.", mistake="biases_drawn")
+def biases_start_as_zeros(answer, case):
+    return answer["largest bias"] == 0
+
+
+@random_weights.property(
+    "Whole rows or columns of the weights are equal.", mistake="one_draw_for_many"
+)
+def no_units_alike(answer, case):
+    return not answer["rows or columns alike"]
+
+
+@random_weights.property(
+    "Many of the weights are equal.",
+    hint="Are they cut off at some size, or picked from a few values?",
+)
+def hardly_two_alike(answer, case):
+    return answer["share of different weights"] > 0.99
+
+
+@random_weights.property("The next layer gets the same weights again.", mistake="seed_of_its_own")
+def other_weights_next_time(answer, case):
+    return not answer["the next layer is alike"]
+
+
+@random_weights.property("The weights do not come from the rng passed in.", mistake="not_from_rng")
+def same_weights_from_a_twin(answer, case):
+    return answer["a twin of rng gives the same"]
+
+
+@random_weights.property("The mean of the weights is not 0.", mistake="never_negative")
+def centred(answer, case):
+    # Seven standard deviations of the mean.
+    slack = 7 / np.sqrt(case.args["fan_in"] * case.args["fan_out"])
+    return abs(answer["mean"]) <= slack * answer["root mean square"]
+
+
+@random_weights.property("The standard deviation is 2 / fan_in.", mistake="variance_for_deviation")
+def not_without_root(answer, case):
+    return case.args["init"] != "he" or not spread_is(answer, case, 2 / case.args["fan_in"])
+
+
+@random_weights.property("The variance is 2 / fan_out.", mistake="fan_of_the_wrong_side")
+def not_from_fan_out(answer, case):
+    ratio = case.args["fan_in"] / case.args["fan_out"]
+    return case.args["init"] != "he" or not spread_is(answer, case, ratio)
+
+
+@random_weights.property("The variance is 1 / fan_in.", mistake="two_forgotten")
+def not_without_the_two(answer, case):
+    return case.args["init"] != "he" or not spread_is(answer, case, 0.5)
+
+
+@random_weights.property("The variance is 2 / (fan_in + fan_out).", mistake="glorot")
+def not_from_both_fans(answer, case):
+    both = case.args["fan_in"] + case.args["fan_out"]
+    return case.args["init"] != "he" or not spread_is(answer, case, case.args["fan_in"] / both)
+
+
+@random_weights.property("The variance is 1, whatever the layer.", mistake="not_scaled")
+def not_of_variance_one(answer, case):
+    return case.args["init"] != "he" or not spread_is(answer, case, case.args["fan_in"] / 2)
+
+
+@random_weights.property("The variance is 0.01 ** 2, whatever the layer.", mistake="fixed_scale")
+def not_of_a_fixed_scale(answer, case):
+    return case.args["init"] != "he" or not spread_is(answer, case, case.args["fan_in"] / 2e4)
+
+
+@random_weights.property('"he" draws what "uniform" should.', mistake="uniform_for_he")
+def not_torchs_default(answer, case):
+    return case.args["init"] != "he" or not spread_is(answer, case, 1 / 6)
+
+
+@random_weights.property("The ends are -1 / fan_in and 1 / fan_in.", mistake="root_forgotten")
+def not_ends_without_root(answer, case):
+    return case.args["init"] != "uniform" or not spread_is(answer, case, 1 / case.args["fan_in"])
+
+
+@random_weights.property(
+    "The ends are -1 and 1, whatever the layer.", mistake="between_one_and_one"
+)
+def not_ends_of_one(answer, case):
+    return case.args["init"] != "uniform" or not spread_is(answer, case, case.args["fan_in"])
+
+
+@random_weights.property("The ends come from fan_out.", mistake="ends_of_the_wrong_side")
+def not_ends_from_fan_out(answer, case):
+    ratio = case.args["fan_in"] / case.args["fan_out"]
+    return case.args["init"] != "uniform" or not spread_is(answer, case, ratio)
+
+
+@random_weights.property("The ends are sqrt(6 / fan_in), He's.", mistake="hes_ends")
+def not_hes_ends(answer, case):
+    return case.args["init"] != "uniform" or not spread_is(answer, case, 6)
+
+
+@random_weights.property(
+    "The ends are sqrt(6 / (fan_in + fan_out)), Glorot's.", mistake="glorots_ends"
+)
+def not_glorots_ends(answer, case):
+    both = case.args["fan_in"] + case.args["fan_out"]
+    return case.args["init"] != "uniform" or not spread_is(
+        answer, case, 6 * case.args["fan_in"] / both
+    )
+
+
+@random_weights.property(
+    "The weights are of the wrong size for this init.",
+    hint='"uniform" stays within 1 / sqrt(fan_in); "he" has the variance 2 / fan_in, and for '
+    "rng.normal that is a square root.",
+)
+def size_wanted(answer, case):
+    variance = {"he": 2, "uniform": 1 / 3}[case.args["init"]] / case.args["fan_in"]
+    return abs(answer["root mean square"] / np.sqrt(variance) - 1) <= 0.05
+
+
+@random_weights.property('The weights of "he" are evenly drawn, not normal.', mistake="he_evenly")
+def tails_of_a_normal(answer, case):
+    # 1.24 percent lie beyond 2.5 standard deviations, 38.3 percent within a half: seven standard
+    # deviations of these shares either way, below 1e-9 at 8,400 weights (binomial).
+    slack = 7 / np.sqrt(case.args["fan_in"] * case.args["fan_out"])
+    beyond = abs(answer["share beyond 2.5"] - 0.01242) <= 0.1108 * slack
+    within = abs(answer["share within 0.5"] - 0.38292) <= 0.4861 * slack
+    return case.args["init"] != "he" or (beyond and within)
+
+
+@random_weights.property(
+    'Some weights of "uniform" are beyond the ends.', mistake="normal_for_uniform"
+)
+def none_beyond_the_ends(answer, case):
+    bound = 1 / np.sqrt(case.args["fan_in"])
+    return case.args["init"] != "uniform" or answer["largest"] <= bound * (1 + 1e-12)
+
+
+random_weights.slips(
+    biases_drawn=slip(
+        {_BIASES: "Tensor(rng.uniform(-bound, bound, fan_out))"},
+        "The biases are drawn, too; they start as zeros.",
+        hint="The weights break the symmetry between the units. (torch draws its biases, too.)",
+    ),
+    one_draw_for_many=slip(
+        {_DRAW: "rng.normal(0, np.sqrt(2 / fan_in)) * np.ones(shape)"},
+        "Weights share one draw: whole rows or columns, or all of them, are equal.",
+        hint="Units that start alike stay alike. Give rng the size, and every weight is drawn by "
+        "itself.",
+    ),
+    seed_of_its_own=slip(
+        {"shape = (fan_in, fan_out)": "shape, rng = (fan_in, fan_out), np.random.default_rng(0)"},
+        "Every layer gets the same weights: the random generator is made anew inside.",
+        hint="Use the rng that is passed in; it remembers where it was.",
+    ),
+    not_from_rng=slip(
+        {"shape = (fan_in, fan_out)": "shape, rng = (fan_in, fan_out), np.random.default_rng()"},
+        "The weights do not come from the rng passed in: nobody can run the experiment again.",
+        hint="rng.normal(...), not np.random.normal(...).",
+    ),
+    never_negative=slip(
+        {_EVENLY: "rng.uniform(0, bound, shape)"},
+        "The mean of the weights is not 0.",
+        hint="rng.uniform takes the lower end first: -1 / sqrt(fan_in). rng.random has none.",
+    ),
+    variance_for_deviation=slip(
+        {_DRAW: "rng.normal(0, 2 / fan_in, shape)"},
+        "The standard deviation is 2 / fan_in; that should be the variance.",
+        hint="rng.normal wants a standard deviation: the square root.",
+    ),
+    fan_of_the_wrong_side=slip(
+        {_DRAW: "rng.normal(0, np.sqrt(2 / fan_out), shape)"},
+        'The variance of "he" is 2 / fan_out.',
+        hint="A unit sums over what comes in: fan_in.",
+    ),
+    two_forgotten=slip(
+        {_DRAW: "rng.normal(0, np.sqrt(1 / fan_in), shape)"},
+        'The variance of "he" is 1 / fan_in: the 2 is missing.',
+        hint="A ReLU silences about half of the units; the 2 makes up for that.",
+    ),
+    glorot=slip(
+        {_DRAW: "rng.normal(0, np.sqrt(2 / (fan_in + fan_out)), shape)"},
+        "This is Glorot's (Xavier's) variance, 2 / (fan_in + fan_out).",
+        hint="That one was made for tanh. He's has 2 / fan_in.",
+    ),
+    not_scaled=slip(
+        {_DRAW: "rng.normal(size=shape)"},
+        'The variance of "he" is 1, whatever the layer.',
+        hint="Sums over 784 inputs then are 28 times as large as one input. Scale by "
+        "sqrt(2 / fan_in).",
+    ),
+    fixed_scale=slip(
+        {_DRAW: "rng.normal(0, 0.01, shape)"},
+        'The standard deviation of "he" is 0.01, whatever the layer.',
+        hint="Through three layers so small a scale lets almost nothing pass. sqrt(2 / fan_in).",
+    ),
+    uniform_for_he=slip(
+        {_DRAW: "rng.uniform(-bound, bound, shape) "},
+        '"he" draws what "uniform" should: evenly, within 1 / sqrt(fan_in).',
+        hint="That is torch's own start of a layer. He's is normal, with the variance 2 / fan_in.",
+    ),
+    root_forgotten=slip(
+        {"bound = 1 / np.sqrt(fan_in)": "bound = 1 / fan_in"},
+        'The ends of "uniform" are 1 / fan_in: the square root is missing.',
+        hint="1 / np.sqrt(fan_in).",
+    ),
+    between_one_and_one=slip(
+        {"bound = 1 / np.sqrt(fan_in)": "bound = 1"},
+        'The ends of "uniform" are -1 and 1, whatever the layer.',
+        hint="With many inputs the sums get large. The ends are 1 / sqrt(fan_in).",
+    ),
+    ends_of_the_wrong_side=slip(
+        {"bound = 1 / np.sqrt(fan_in)": "bound = 1 / np.sqrt(fan_out)"},
+        'The ends of "uniform" come from fan_out.',
+        hint="A unit sums over what comes in: 1 / sqrt(fan_in).",
+    ),
+    hes_ends=slip(
+        {"bound = 1 / np.sqrt(fan_in)": "bound = np.sqrt(6 / fan_in)"},
+        'The ends of "uniform" are sqrt(6 / fan_in): the even form of He.',
+        hint="Here the ends are 1 / sqrt(fan_in): smaller by a factor of 2.4.",
+    ),
+    glorots_ends=slip(
+        {"bound = 1 / np.sqrt(fan_in)": "bound = np.sqrt(6 / (fan_in + fan_out))"},
+        'The ends of "uniform" are sqrt(6 / (fan_in + fan_out)), Glorot\'s.',
+        hint="Here the ends are 1 / sqrt(fan_in).",
+    ),
+    he_evenly=slip(
+        {_DRAW: "rng.uniform(-np.sqrt(6 / fan_in), np.sqrt(6 / fan_in), shape)"},
+        'The weights of "he" have the right variance, and are evenly drawn; they are normal here.',
+        hint="rng.normal(0, np.sqrt(2 / fan_in), (fan_in, fan_out)).",
+    ),
+    normal_for_uniform=slip(
+        {_EVENLY: "rng.normal(0, bound / np.sqrt(3), shape)"},
+        'The weights of "uniform" are normal: some are beyond 1 / sqrt(fan_in).',
+        hint="rng.uniform(-bound, bound, (fan_in, fan_out)).",
+    ),
+)
+
+
+@Linear.step(
+    points=1,
+    draws=2,
+    after=("zeros_and_ones",),
+    hints=(
+        "One line: the formula of the class. Which of the two stands left of the @?",
+        "x @ self.W + self.b: Tensors know how to be multiplied and added, and remember it.",
+    ),
+)
+def output(cls, X, W, b, G):
+    """What a layer makes of a Tensor and of an array, and the gradients of sum(G * output)."""
+    layer = cls(*W.shape, np.random.default_rng(0), "zeros")
+    layer.W.data, layer.b.data = np.array(W), np.array(b)
+    x = type(layer.W)(X)
+    out = layer(x)
+    made = {"what a Tensor becomes": data_of(out), "what an array becomes": data_of(layer(X))}
+    if isinstance(made["what a Tensor becomes"], np.ndarray):
+        (out * G).sum().backward()
+    grads = {"W": layer.W.grad, "b": layer.b.grad, "x": x.grad}
+    return made | {f"the gradient of {name}": grad for name, grad in grads.items()}
+
+
+def _through_a_layer(rng, n: int, fan_in: int, fan_out: int) -> dict:
+    return dict(
+        X=rng.normal(size=(n, fan_in)),
+        W=rng.normal(size=(fan_in, fan_out)),
+        b=rng.normal(size=fan_out),
+        G=rng.normal(size=(n, fan_out)),
+    )
+
+
+@output.cases
+def a_batch(rng):
+    """A batch of several rows."""
+    return _through_a_layer(rng, 5, int(rng.integers(2, 4)), 4)
+
+
+@output.cases
+def a_square_layer(rng):
+    """As many outputs as inputs, and as many rows: nothing fails by its shape."""
+    n = int(rng.integers(3, 5))
+    return _through_a_layer(rng, n, n, n)
+
+
+@output.cases
+def a_row_alone(rng):
+    """A batch of one row, and a layer of one output."""
+    yield _through_a_layer(rng, 1, 3, 2)
+    yield _through_a_layer(rng, 4, 3, 1)
+
+
+def _bias_forgotten(self, x):
+    return x @ self.W
+
+
+def _bias_subtracted(self, x):
+    return x @ self.W - self.b
+
+
+def _weights_transposed(self, x):
+    return x @ self.W.T + self.b
+
+
+def _entry_by_entry(self, x):
+    return x * self.W + self.b
+
+
+def _relu_inside(self, x):
+    return (x @ self.W + self.b).relu()
+
+
+def _graph_left(self, x):
+    data = x.data if isinstance(x, Tensor) else x
+    return Tensor(data @ self.W.data + self.b.data)
+
+
+def _an_array(self, x):
+    data = x.data if isinstance(x, Tensor) else x
+    return data @ self.W.data + self.b.data
+
+
+def _input_copied(self, x):
+    return Tensor(x.data if isinstance(x, Tensor) else x) @ self.W + self.b
+
+
+output.slips(
+    bias_forgotten=method_slip(
+        "__call__",
+        _bias_forgotten,
+        "The bias is not added.",
+        hint="Without it every layer sends 0 to 0. x @ self.W + self.b.",
+    ),
+    bias_subtracted=method_slip(
+        "__call__",
+        _bias_subtracted,
+        "The bias is subtracted.",
+        hint="A perceptron subtracts its threshold; a layer adds its bias.",
+    ),
+    weights_transposed=method_slip(
+        "__call__",
+        _weights_transposed,
+        "The weights are transposed.",
+        hint="W has the shape (fan_in, fan_out), so x @ W needs no T. (torch keeps it turned.)",
+    ),
+    entry_by_entry=method_slip(
+        "__call__",
+        _entry_by_entry,
+        "x and W are multiplied entry by entry.",
+        hint="* pairs entries up, @ is the matrix product: a layer sums over its inputs.",
+    ),
+    relu_inside=method_slip(
+        "__call__",
+        _relu_inside,
+        "The layer has a ReLU in it: nothing negative comes out.",
+        hint="Linear is linear. The network puts the ReLUs between its layers.",
+    ),
+    graph_left=method_slip(
+        "__call__",
+        _graph_left,
+        "The numbers are right, and the gradients stay 0: it computes with .data and makes a new "
+        "Tensor, which does not know where it came from.",
+        hint="Compute with the Tensors themselves: x @ self.W + self.b.",
+    ),
+    array_returned=method_slip(
+        "__call__",
+        _an_array,
+        "An array comes out, not a Tensor: no gradient finds its way back.",
+        hint="Compute with the Tensors themselves: x @ self.W + self.b.",
+    ),
+    input_copied=method_slip(
+        "__call__",
+        _input_copied,
+        "The input is put into a new Tensor: layers below this one get no gradient.",
+        hint="Use x as it is. @ takes a Tensor or an array on its left.",
+    ),
+)
+
+
+@Linear.step(
+    points=1,
+    draws=1,
+    after=("zeros_and_ones",),
+    hints=(
+        "Training changes what is in this list, and the layer must feel it: no copies.",
+        "return [self.W, self.b]",
+    ),
+)
+def parameter_list(cls, fan_in, fan_out):
+    """What parameters() holds, and whether these are the layer's own Tensors."""
+    layer = cls(fan_in, fan_out, np.random.default_rng(0), "ones")
+    held = list(layer.parameters())
+    own = {id(layer.W): "W", id(layer.b): "b"}
+    return {
+        "how many": len(held),
+        "which": [own.get(id(thing), "another object") for thing in held],
+        "shapes": [tuple(np.shape(data_of(thing))) for thing in held],
+    }
+
+
+@parameter_list.cases
+def a_layer(rng):
+    """A layer of any size."""
+    for _ in range(2):
+        yield dict(fan_in=int(rng.integers(2, 5)), fan_out=int(rng.integers(5, 9)))
+
+
+parameter_list.slips(
+    biases_first=slip(
+        {"return [self.W, self.b]": "return [self.b, self.W]"},
+        "The order is [b, W]; it is [W, b].",
+        hint="Who reads a flat list of parameters (chapter 6) wants the weights first.",
+    ),
+    biases_missing=slip(
+        {"return [self.W, self.b]": "return [self.W]"},
+        "The biases are missing: they would never be trained.",
+        hint="[self.W, self.b].",
+    ),
+    copies=slip(
+        {"return [self.W, self.b]": "return [Tensor(self.W.data), Tensor(self.b.data)]"},
+        "These are copies: training would change them, and not the layer.",
+        hint="Return the Tensors themselves: [self.W, self.b].",
+    ),
+    arrays=slip(
+        {"return [self.W, self.b]": "return [self.W.data, self.b.data]"},
+        "These are the arrays in the Tensors: they have no grad.",
+        hint="Return the Tensors themselves: [self.W, self.b].",
+    ),
+)
+
+
+# A network
+
+
+@class_exercise
 class MLP:
-    """Linear layers with a ReLU after each but the last."""
+    """A network: Linear layers one after the other, with a ReLU after each but the last.
+
+    Source: lecture E.
+    """
 
     def __init__(self, sizes, rng, init="he"):
-        self.layers = [Linear(a, b, rng, init) for a, b in pairwise(sizes)]
+        """Make a Linear from sizes[0] to sizes[1], one from sizes[1] to sizes[2], and so on.
+
+        sizes is a list of two numbers or more: [784, 16, 16, 10] makes three layers. They are made
+        in this order, and all of them draw from the same rng; init is the same for all.
+        """
+        self.layers = [Linear(sizes[i], sizes[i + 1], rng, init) for i in range(len(sizes) - 1)]
 
     def __call__(self, x):
+        """The logits, a Tensor of shape (n, sizes[-1]); no softmax, which is in the loss.
+
+        x is a Tensor or an array of shape (n, sizes[0]), one example a row.
+        """
         for layer in self.layers[:-1]:
             x = layer(x).relu()
         return self.layers[-1](x)
 
     def parameters(self):
+        """The flat list [W1, b1, W2, b2, ...] of the Tensors of all layers, first layer first."""
         return [p for layer in self.layers for p in layer.parameters()]
 
 
-def sgd_momentum_update(params, grads, velocity, lr, beta):
+_LAYER = "Linear(sizes[i], sizes[i + 1], rng, init)"
+_FLAT = "[p for layer in self.layers for p in layer.parameters()]"
+
+
+@MLP.step(
+    points=2,
+    draws=2,
+    hints=(
+        "Three sizes make two layers. Which sizes does layer i stand between?",
+        "zip(sizes[:-1], sizes[1:]) gives the pairs; itertools.pairwise(sizes) does, too.",
+        "parameters() is flat: one list, not a list of lists. extend, not append.",
+    ),
+)
+def layer_sizes(cls, sizes, init):
+    """The parameters of a new network: their shapes, and which numbers are in them."""
+    held = list(cls(list(sizes), np.random.default_rng(5), init).parameters())
+    data = [data_of(thing) for thing in held]
+    return {
+        "how many": len(held),
+        "shapes": [tuple(np.shape(numbers)) for numbers in data],
+        "numbers": [
+            np.unique(numbers).tolist() if isinstance(numbers, np.ndarray) else numbers
+            for numbers in data
+        ],
+    }
+
+
+def _sizes(rng, count: int) -> list[int]:
+    return [int(n) for n in rng.permutation(np.arange(2, 7))[:count]]
+
+
+@layer_sizes.cases
+def several_layers(rng):
+    """Networks of two and of three layers."""
+    yield dict(sizes=_sizes(rng, 3), init="zeros")
+    yield dict(sizes=_sizes(rng, 4), init="zeros")
+
+
+@layer_sizes.cases
+def init_is_passed_on(rng):
+    """init is "ones"."""
+    yield dict(sizes=_sizes(rng, 4), init="ones")
+    yield dict(sizes=_sizes(rng, 3), init="ones")
+
+
+@layer_sizes.cases
+def a_single_layer(rng):
+    """Two sizes: a single layer."""
+    for init in ("zeros", "ones"):
+        yield dict(sizes=_sizes(rng, 2), init=init)
+
+
+layer_sizes.slips(
+    init_not_passed_on=slip(
+        {_LAYER: "Linear(sizes[i], sizes[i + 1], rng)"},
+        "init is not handed on to the layers: they all start with the default.",
+        hint="Linear(fan_in, fan_out, rng, init).",
+    ),
+    last_layer_missing=slip(
+        {"range(len(sizes) - 1)": "range(max(1, len(sizes) - 2))"},
+        "The last layer is missing.",
+        hint="n sizes make n - 1 layers: range(len(sizes) - 1).",
+    ),
+    sizes_exchanged=slip(
+        {_LAYER: "Linear(sizes[i + 1], sizes[i], rng, init)"},
+        "fan_in and fan_out are exchanged in every layer.",
+        hint="Linear takes what comes in first: sizes[i], then sizes[i + 1].",
+    ),
+    biases_missing_in_the_list=slip(
+        {_FLAT: "[layer.W for layer in self.layers]"},
+        "The biases are missing in parameters(): they would never be trained.",
+        hint="Ask each layer for its parameters(), and put them all into one list.",
+    ),
+    weights_first=slip(
+        {_FLAT: "[layer.W for layer in self.layers] + [layer.b for layer in self.layers]"},
+        "The order is all weights, then all biases; it is [W1, b1, W2, b2, ...].",
+        hint="Go through the layers, and add the parameters() of each.",
+    ),
+    biases_before_weights=slip(
+        {_FLAT: "[p for layer in self.layers for p in (layer.b, layer.W)]"},
+        "The order is [b1, W1, ...]; the weights of a layer come first.",
+        hint="The parameters() of each layer, as they come.",
+    ),
+    lists_in_a_list=slip(
+        {_FLAT: "[layer.parameters() for layer in self.layers]"},
+        "parameters() is a list of lists, one for each layer; it should be flat.",
+        hint="extend the list with the parameters() of each layer; append would nest them.",
+    ),
+    last_layer_first=slip(
+        {_FLAT: "[p for layer in reversed(self.layers) for p in layer.parameters()]"},
+        "The parameters of the last layer come first.",
+        hint="Go through the layers in the order in which x does.",
+    ),
+    last_layer_alone=slip(
+        {_FLAT: "self.layers[-1].parameters()"},
+        "Only the parameters of one layer come back.",
+        hint="The return belongs after the loop; or the list is made anew in each turn of it.",
+    ),
+    one_layer_trained=slip(
+        {_FLAT: "self.layers[0].parameters()"},
+        "Only the parameters of the first layer come back.",
+        hint="The return belongs after the loop over the layers, not inside.",
+    ),
+)
+
+
+@MLP.step(
+    points=1,
+    draws=1,
+    by_value=False,
+    after=("layer_sizes",),
+    hints=(
+        "Every layer draws from the same rng: pass it on, and do not make another one.",
+        "Each layer is an object of its own: a new Linear in each turn of the loop.",
+    ),
+)
+def layers_differ(cls, width, depth, rng):
+    """What there is to say of the weights of three networks: two of one rng, one of its twin."""
+    sizes = [width] * (depth + 1)
+    twin = copy.deepcopy(rng)
+    first, second, again = (
+        [data_of(p) for p in cls(list(sizes), r).parameters()] for r in (rng, rng, twin)
+    )
+    weights = [values for values in first if np.ndim(values) == 2]
+    return {
+        "layers": len(weights),
+        "two layers are alike": any(
+            np.array_equal(one, other) for one, other in itertools.combinations(weights, 2)
+        ),
+        "spread of each layer": [float(np.std(W)) for W in weights],
+        "the next network is alike": all(map(np.array_equal, first, second)),
+        "a twin of rng gives the same": all(map(np.array_equal, first, again)),
+    }
+
+
+@layers_differ.cases
+def layers_of_one_width(rng):
+    """Layers that are all of one width, with the default init."""
+    return dict(width=int(rng.integers(90, 101)), depth=3, rng=FRESH_RNG)
+
+
+@layers_differ.cases
+def two_wide_layers(rng):
+    """Two layers of one width, with the default init."""
+    return dict(width=int(rng.integers(90, 101)), depth=2, rng=FRESH_RNG)
+
+
+@layers_differ.property(
+    "The weights are not one array for each layer.",
+    hint="parameters() is the flat list [W1, b1, W2, b2, ...].",
+)
+def weights_of_each_layer(answer, case):
+    return answer["layers"] == case.args["depth"]
+
+
+@layers_differ.property("Two layers have the same weights.", mistake="layers_alike")
+def no_two_layers_alike(answer, case):
+    return not answer["two layers are alike"]
+
+
+@layers_differ.property("The next network gets the same weights.", mistake="seeded_inside")
+def other_network_next_time(answer, case):
+    return not answer["the next network is alike"]
+
+
+@layers_differ.property("The weights do not come from the rng passed in.", mistake="another_rng")
+def same_network_from_a_twin(answer, case):
+    return answer["a twin of rng gives the same"]
+
+
+@layers_differ.property("The default is not He's start.", mistake="default_is_uniform")
+def default_is_he(answer, case):
+    # 8,100 weights or more: six percent is seven standard deviations.
+    wanted = np.sqrt(2 / case.args["width"])
+    return all(abs(spread / wanted - 1) <= 0.06 for spread in answer["spread of each layer"])
+
+
+layers_differ.slips(
+    layers_alike=slip(
+        {_LAYER: "Linear(sizes[i], sizes[i + 1], copy.deepcopy(rng), init)"},
+        "Layers of the same size have the same weights: each draws from a generator in the same "
+        "state, or they are one layer.",
+        hint="Pass the rng itself on; it remembers where it was. [Linear(...)] * 3 is one layer "
+        "three times.",
+    ),
+    seeded_inside=slip(
+        {"self.layers = [": "rng = np.random.default_rng(0)\n        self.layers = ["},
+        "Every network gets the same weights: the random generator is made anew inside.",
+        hint="Use the rng that is passed in.",
+    ),
+    another_rng=slip(
+        {"self.layers = [": "rng = np.random.default_rng()\n        self.layers = ["},
+        "The weights do not come from the rng passed in: nobody can run the experiment again.",
+        hint="Pass rng on to every Linear.",
+    ),
+    default_is_uniform=slip(
+        {'rng, init="he"': 'rng, init="uniform"'},
+        'Without a third argument a network starts with "he"; this one does not.',
+        hint='The signature says init="he".',
+    ),
+)
+
+
+@MLP.step(
+    points=2,
+    draws=2,
+    after=("layer_sizes",),
+    hints=(
+        "What a layer gives goes into the next one. What happens to it in between?",
+        "A ReLU after each layer but the last: logits may be negative.",
+        "for layer in self.layers[:-1]: x = layer(x).relu(). Then the last layer, as it is.",
+    ),
+)
+def logits_of(cls, sizes, values, X, G):
+    """The logits of an array and of a Tensor, and the gradients of sum(G * logits)."""
+    model = cls(list(sizes), np.random.default_rng(0), "zeros")
+    held = list(model.parameters())
+    for parameter, numbers in zip(held, values, strict=True):
+        parameter.data = np.array(numbers)
+    out = model(X)
+    made = {"model(X)": data_of(out)}
+    if isinstance(made["model(X)"], np.ndarray):
+        again = data_of(model(type(held[0])(X)))
+        made["model(Tensor(X)) is the same"] = np.array_equal(made["model(X)"], again)
+        (out * G).sum().backward()
+    return made | {f"the gradient of parameter {i}": p.grad for i, p in enumerate(held)}
+
+
+def _network(rng, sizes: list[int], n: int) -> dict:
+    pairs = list(itertools.pairwise(sizes))
+    values = [rng.normal(size=shape) for a, b in pairs for shape in ((a, b), (b,))]
+    return dict(
+        sizes=sizes,
+        values=values,
+        X=rng.normal(size=(n, sizes[0])),
+        G=rng.normal(size=(n, sizes[-1])),
+    )
+
+
+@logits_of.cases
+def three_layers(rng):
+    """Three layers, several rows."""
+    return _network(rng, [int(rng.integers(2, 4)), 4, 4, 3], 5)
+
+
+@logits_of.cases
+def a_layer_alone(rng):
+    """A single layer: no ReLU anywhere."""
+    return _network(rng, [int(rng.integers(2, 4)), 3], 4)
+
+
+@logits_of.cases
+def one_row(rng):
+    """Two layers, and a batch of one row; then of two."""
+    for n in (1, 2):
+        yield _network(rng, [int(rng.integers(2, 4)), 6, 2], n)
+
+
+def _relu_at_the_end(self, x):
+    for layer in self.layers:
+        x = layer(x).relu()
+    return x
+
+
+def _no_relu(self, x):
+    for layer in self.layers:
+        x = layer(x)
+    return x
+
+
+def _relu_of_the_input(self, x):
+    x = (x if isinstance(x, Tensor) else Tensor(x)).relu()
+    for layer in self.layers[:-1]:
+        x = layer(x).relu()
+    return self.layers[-1](x)
+
+
+def _one_relu(self, x):
+    for layer in self.layers[:-1]:
+        x = layer(x)
+    return self.layers[-1](x.relu() if len(self.layers) > 1 else x)
+
+
+def _between_the_graphs(self, x):
+    for layer in self.layers[:-1]:
+        x = Tensor(np.maximum(layer(x).data, 0))
+    return self.layers[-1](x)
+
+
+def _softmax_at_the_end(self, x):
+    for layer in self.layers[:-1]:
+        x = layer(x).relu()
+    shares = self.layers[-1](x).exp()
+    return shares / shares.sum(axis=1, keepdims=True)
+
+
+def _last_layer_skipped(self, x):
+    for layer in self.layers[:-1]:
+        x = layer(x).relu()
+    return x if isinstance(x, Tensor) else Tensor(x)
+
+
+logits_of.slips(
+    relu_at_the_end=method_slip(
+        "__call__",
+        _relu_at_the_end,
+        "The last layer has a ReLU, too: no logit can be negative.",
+        hint="The loss wants logits of both signs. Loop over self.layers[:-1] with a ReLU, then "
+        "call the last layer by itself.",
+    ),
+    no_relu=method_slip(
+        "__call__",
+        _no_relu,
+        "There is no ReLU: linear layers one after the other are one linear layer.",
+        hint="layer(x).relu() after each layer but the last.",
+    ),
+    relu_of_the_input=method_slip(
+        "__call__",
+        _relu_of_the_input,
+        "The input goes through a ReLU before the first layer.",
+        hint="First the layer, then the ReLU.",
+    ),
+    one_relu=method_slip(
+        "__call__",
+        _one_relu,
+        "There is one ReLU in all; there should be one after each layer but the last.",
+        hint="The ReLU belongs into the loop.",
+    ),
+    graph_left_between=method_slip(
+        "__call__",
+        _between_the_graphs,
+        "The logits are right, and the layers below the last get no gradient: the ReLU is taken of "
+        ".data, in a new Tensor.",
+        hint="layer(x).relu(): the Tensor's own, which remembers.",
+    ),
+    softmax_at_the_end=method_slip(
+        "__call__",
+        _softmax_at_the_end,
+        "Shares come out, not logits: there is a softmax at the end.",
+        hint="cross_entropy takes logits, and has the softmax in it. Two of them train slowly.",
+    ),
+    last_layer_skipped=method_slip(
+        "__call__",
+        _last_layer_skipped,
+        "x does not go through the last layer.",
+        hint="After the loop over self.layers[:-1] the last one is still to come.",
+    ),
+)
+
+
+# An update
+
+
+@public
+def after_an_update(function, params, grads, velocity, lr, beta, then_look=False):
+    """What an update gives back, and, where asked for, what became of the arrays given to it."""
+    given = {"params": params, "velocity": velocity, "grads": grads}
+    before = copy.deepcopy(given)
+    new, speed = function(params, grads, velocity, lr, beta)
+    made = {"params": list(new), "velocity": list(speed)}
+    if then_look:
+        for name, arrays in given.items():
+            same = all(map(np.array_equal, arrays, before[name]))
+            made[f"the {name} that were given are as they were"] = same
+    return made
+
+
+@exercise(
+    points=2,
+    draws=2,
+    probe=after_an_update,
+    hints=(
+        "It is momentum_step of chapter 4, for each array of a list. Does an array need to know of "
+        "the others?",
+        "Two lists: first all the new velocities, then all the new parameters, from these.",
+        "[beta * v + (1 - beta) * g for v, g in zip(velocity, grads)], and then params with that "
+        "list.",
+    ),
+)
+def sgd_momentum_update(
+    params: list[Array], grads: list[Array], velocity: list[Array], lr: float, beta: float
+) -> tuple[list[Array], list[Array]]:
+    """One step of gradient descent with momentum for a list of arrays, in the averaged form.
+
+    For each: v <- beta * v + (1 - beta) * g, then p <- p - lr * v, with the v just computed.
+
+    Parameters
+    ----------
+    params : list of arrays (arrays, no Tensors), of any shapes
+    grads, velocity : lists of as many arrays of the same shapes; velocity is zeros at the start
+    lr : step size
+    beta : averaging factor, 0 <= beta < 1
+
+    Returns
+    -------
+    params, velocity : two new lists of new arrays, after the step. The arguments, and the arrays
+    in them, are left as they were.
+
+    Source: lectures B and E; chapter 4.
+    """
     velocity = [beta * v + (1 - beta) * g for v, g in zip(velocity, grads, strict=True)]
     return [p - lr * v for p, v in zip(params, velocity, strict=True)], velocity
 
 
+def _to_update(rng, shapes, *, at_rest: bool = False, **more) -> dict:
+    def draw() -> list[Array]:
+        return [rng.normal(size=shape) for shape in shapes]
+
+    velocity = [np.zeros(shape) for shape in shapes] if at_rest else draw()
+    lr, beta = float(rng.uniform(0.05, 0.5)), float(rng.uniform(0.6, 0.95))
+    return dict(params=draw(), grads=draw(), velocity=velocity, lr=lr, beta=beta) | more
+
+
+def _shapes(rng) -> list[tuple[int, ...]]:
+    a, b = (int(n) for n in rng.permutation([1, 2, 3])[:2])
+    return [(a, b), (b,)]
+
+
+@sgd_momentum_update.cases
+def in_mid_run(rng):
+    """Weights and biases of two layers, in mid run."""
+    return _to_update(rng, _shapes(rng))
+
+
+@sgd_momentum_update.cases
+def at_rest(rng):
+    """The first step, from a velocity of zeros; and a list of one array."""
+    yield _to_update(rng, _shapes(rng), at_rest=True)
+    yield _to_update(rng, [(3,)])
+
+
+@sgd_momentum_update.cases
+def no_memory(rng):
+    """beta is 0; and a beta near 1."""
+    yield _to_update(rng, [(2, 2), (2,)], beta=0.0)
+    yield _to_update(rng, [(2, 2), (2,)], beta=0.99)
+
+
+@sgd_momentum_update.cases
+def arguments_afterwards(rng):
+    """What was given must be as it was afterwards."""
+    return _to_update(rng, [(2, 2), (2,)], then_look=True)
+
+
+_SPEED = "[beta * v + (1 - beta) * g"
+_IN_PLACE = """\
+for v, g in zip(velocity, grads, strict=True):
+        v[...] = beta * v + (1 - beta) * g"""
+_MOVE = "[p - lr * v for p, v in zip(params, velocity, strict=True)]"
+
+sgd_momentum_update.slips(
+    unscaled=slip(
+        {_SPEED: "[beta * v + g"},
+        "The new gradient is not scaled by (1 - beta): that is PyTorch's form.",
+        hint="The averaged form has weights that add up to 1: beta and 1 - beta.",
+    ),
+    weights_swapped=slip(
+        {_SPEED: "[(1 - beta) * v + beta * g"},
+        "The two weights are swapped: beta belongs to the old velocity.",
+        hint="A beta near 1 remembers much.",
+    ),
+    lr_in_the_velocity=slip(
+        {_SPEED: "[beta * v + lr * (1 - beta) * g", "[p - lr * v": "[p - v"},
+        "lr is inside of the velocity.",
+        hint="The velocity averages gradients; lr comes in when the parameters move.",
+    ),
+    uphill=slip(
+        {"[p - lr * v": "[p + lr * v"},
+        "The step goes uphill.",
+        hint="Against the velocity: p - lr * v.",
+    ),
+    moved_by_the_old=slip(
+        {
+            "velocity = [beta": "speed = [beta",
+            "strict=True)], velocity": "strict=True)], speed",
+        },
+        "The parameters are moved by the old velocity.",
+        hint="First the new velocity, then the step, with the new one.",
+    ),
+    old_velocity_returned=slip(
+        {
+            "velocity = [beta": "speed = [beta",
+            "zip(params, velocity, strict=True)": "zip(params, speed, strict=True)",
+        },
+        "The step is right, but the velocity that comes back is the old one.",
+        hint="The next step needs the average with this gradient in it.",
+    ),
+    moved_by_the_gradient=slip(
+        {_MOVE: "[p - lr * g for p, g in zip(params, grads, strict=True)]"},
+        "The parameters are moved by the gradient: the velocity has no effect.",
+        hint="p - lr * v, with the new v.",
+    ),
+    exchanged=slip(
+        {"return [p - lr": "return velocity, [p - lr", "strict=True)], velocity": "strict=True)]"},
+        "The two lists come back in the other order: first params, then velocity.",
+        hint="return params, velocity",
+    ),
+    first_array_alone=slip(
+        {_MOVE: "[params[0] - lr * velocity[0], *params[1:]]"},
+        "Only the first array of the list is moved.",
+        hint="The loop must reach its end: is there a return inside?",
+    ),
+    changed_in_place=slip(
+        {
+            "velocity = [beta": f"{_IN_PLACE}\n    for p, v in zip(params, velocity, strict=True):"
+            "\n        p -= lr * v\n    return params, velocity\n    velocity = [beta"
+        },
+        "The arrays that were given are changed in place.",
+        hint="p -= ... writes into the caller's array; p - ... makes a new one.",
+    ),
+    velocity_changed=slip(
+        {"velocity = [beta": f"{_IN_PLACE}\n    speed = [beta"},
+        "The velocity that was given is changed in place.",
+        hint="v *= ... and v += ... write into the caller's array, velocity[i] = ... into the "
+        "caller's list. Make a new list of new arrays.",
+    ),
+)
+
+
+# An epoch
+
+
+@public
+def tensor_of(function):
+    """The class that stands for Tensor where a function was written: the course's or an own one."""
+    inner = inspect.unwrap(function)
+    names = getattr(inner, "__globals__", None) or vars(sys.modules["__main__"])
+    return names["Tensor"]
+
+
+@public
+def rows_of(x, X):
+    """Which rows of X a batch holds, by their place; -1 for a row that X has not."""
+    found = [np.flatnonzero(np.all(row == X, axis=1)) for row in np.reshape(x, (-1, X.shape[1]))]
+    return [int(place[0]) if len(place) else -1 for place in found]
+
+
+@public
+def epochs_of_training(
+    function,
+    params,
+    X,
+    y,
+    batch_size,
+    lr,
+    beta,
+    velocity,
+    rng,
+    left_over=0.0,
+    then_look=False,
+    again=False,
+):
+    """An epoch of softmax regression; again: a second one, and the first once more, from a twin of
+    rng. The batches that the model was given, the losses, and what then stands in the model and in
+    the velocity."""
+    make = tensor_of(function)
+
+    class Watched:
+        """Logits x @ W + b; writes down which rows of X came. Not twice in a row the same ones:
+        a batch may be looked at again."""
+
+        def __init__(self):
+            self.held = [make(values) for values in params]
+            for tensor in self.held:
+                tensor.grad = tensor.grad + left_over
+            self.seen = []
+
+        def parameters(self):
+            return list(self.held)
+
+        def __call__(self, x):
+            rows = rows_of(x if isinstance(x, np.ndarray) else x.data, X)
+            if not self.seen or rows != self.seen[-1]:
+                self.seen.append(rows)
+            W, b = self.held
+            return x @ W + b
+
+    def an_epoch(model, state, generator):
+        model.seen = []
+        losses, state = function(model, X, y, batch_size, lr, beta, state, generator)
+        told = {
+            "losses": losses if isinstance(losses, np.ndarray) else list(losses),
+            "batches": model.seen,
+            "params": [np.array(tensor.data) for tensor in model.held],
+            "velocity": [np.array(v) for v in state],
+        }
+        return told, state
+
+    twin = copy.deepcopy(rng)
+    model, given = Watched(), [np.array(v) for v in velocity]
+    first, state = an_epoch(model, given, rng)
+    made = {"first epoch": first}
+    if then_look:
+        made["velocity, afterwards"] = given
+    if again:
+        made["second epoch"] = an_epoch(model, state, rng)[0]
+        start = [np.array(v) for v in velocity]
+        made["batches of a twin of rng"] = an_epoch(Watched(), start, twin)[0]["batches"]
+    return made
+
+
+@public
+def lengths_of(n, batch_size):
+    """How many rows each batch of an epoch has."""
+    size = min(batch_size or n, n)
+    return [size] * (n // size) + ([n % size] if n % size else [])
+
+
+@public
+def replay(case, params, velocity, batches, how=""):
+    """Losses, parameters and velocity of an epoch over these batches.
+
+    how: nothing, or the one thing that is done in another way.
+    """
+    X, y, lr, beta = (case.args[name] for name in ("X", "y", "lr", "beta"))
+    size = min(case.args["batch_size"] or len(X), len(X))
+    held = [np.full(p.shape, case.args.get("left_over", 0.0)) for p in params]
+    if how == "velocity from zero":
+        velocity = [0.0 * v for v in velocity]
+
+    def look(rows, labels):
+        logits = X[rows] @ params[0] + params[1]
+        shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+        shares = shares / shares.sum(axis=1, keepdims=True)
+        mine = shares[np.arange(len(rows)), labels]
+        pull = shares - np.eye(len(params[1]))[labels]
+        return -np.log(mine), [X[rows].T @ pull, pull.sum(axis=0)]
+
+    losses = []
+    for i, rows in enumerate(batches):
+        labels = y[i * size : (i + 1) * size] if how == "labels in order" else y[rows]
+        each, grads = look(rows, labels)
+        count = size if how == "as if full" else len(rows)
+        grads = [g / count for g in grads]
+        if how in ("not cleared", "cleared afterwards"):
+            grads = [g + h for g, h in zip(grads, held, strict=True)]
+            held = grads if how == "not cleared" else [0.0 * g for g in grads]
+        if how == "velocity anew":
+            velocity = [0.0 * v for v in velocity]
+        share = 1.0 if how == "not scaled" else 1 - beta
+        moved = [beta * v + share * g for v, g in zip(velocity, grads, strict=True)]
+        sign = -1 if how == "uphill" else 1
+        used = velocity if how == "moved by the old" else moved
+        params = [p - sign * lr * v for p, v in zip(params, used, strict=True)]
+        velocity = velocity if how == "velocity stays" else moved
+        if how == "loss afterwards":
+            each, _ = look(rows, labels)
+        losses.append(each.sum() / (1 if how == "losses summed" else count))
+    return losses, params, velocity
+
+
+@public
+def comes_out(answer, case, how=""):
+    """Whether the first epoch leaves the losses, parameters and velocity of such a replay."""
+    told = answer["first epoch"]
+    try:
+        start = [np.asarray(p) for p in case.args["params"]]
+        wanted = replay(case, start, case.args["velocity"], told["batches"], how)
+        got = (told["losses"], told["params"], told["velocity"])
+        pairs = [pair for g, w in zip(got, wanted, strict=True) for pair in zip(g, w, strict=True)]
+        return all(np.allclose(g, w, rtol=1e-6, atol=1e-9) for g, w in pairs)
+    except (TypeError, ValueError, IndexError):
+        return False
+
+
+@public
+def went_wrong(answer, case, how):
+    """Whether the first epoch comes out with one thing done in another way alone."""
+    return comes_out(answer, case, how) and not comes_out(answer, case)
+
+
+@public
+def epoch_batches(answer):
+    """The batches of each epoch."""
+    epochs = [answer.get(name) for name in ("first epoch", "second epoch")]
+    return [epoch["batches"] for epoch in epochs if epoch]
+
+
+@public
+def one_batch(answer):
+    """Whether the first epoch is a single batch, in which several mistakes are the same."""
+    return len(answer["first epoch"]["batches"]) == 1
+
+
+@exercise(
+    points=5,
+    draws=1,
+    by_value=False,
+    probe=epochs_of_training,
+    hints=(
+        "Chapter 3 dealt rows out in batches, chapter 6 got the gradients from a loss, chapter 4 "
+        "made a step of them. Which order do the three come in, and what is cleared when?",
+        "One permutation of the rows an epoch, from rng; a batch is a slice of it, and picks rows "
+        "of X and labels of y alike.",
+        "For each batch: every p.grad back to zeros, loss = cross_entropy(model(X[batch]), "
+        "y[batch]), loss.backward(), note float(loss.data).",
+        "values, velocity = sgd_momentum_update([p.data for p in params], [p.grad for p in "
+        "params], velocity, lr, beta), and then each p.data gets its value.",
+    ),
+)
 def train_epoch(model, X, y, batch_size, lr, beta, velocity, rng):
+    """Train a model for one epoch: once through all rows, in batches, a step for each.
+
+    The rows come in a new random order, a single permutation drawn from rng; batch_size rows make a
+    batch, and the last one may be short: its mean is over the rows that it has.
+
+    Parameters
+    ----------
+    model : model(X) gives logits, a Tensor; model.parameters() is the list of its Tensors, whose
+        data is what training changes. Whatever stands in their grad before does not count
+    X : array of shape (n, d), one example a row
+    y : array of shape (n,), labels, whole numbers from 0
+    batch_size : rows in a batch; None, or n and more: all rows are one batch
+    lr, beta : step size and averaging factor, as in sgd_momentum_update
+    velocity : list of arrays, one for each parameter; zeros before the first epoch. It is left as
+        it was, and so are the arrays in it
+    rng : numpy.random.Generator, the only source of randomness
+
+    Returns
+    -------
+    losses, velocity : an array of floats, the mean loss of each batch before its step; and the
+        velocity after the last step, which the next epoch goes on with.
+
+    Source: lectures A and E.
+    """
     batch_size = len(X) if batch_size is None else batch_size
     params = model.parameters()
     order = rng.permutation(len(X))
@@ -90,7 +1506,579 @@ def train_epoch(model, X, y, batch_size, lr, beta, velocity, rng):
     return np.array(losses), velocity
 
 
+def _to_train(rng, n: int, batch_size: int | None, **more) -> dict:
+    d, k = 2, 2
+    shapes = [(d, k), (k,)]
+    # Labels of a block stand together, so that a label that is left behind is another one.
+    return (
+        dict(
+            params=[rng.normal(size=shape) for shape in shapes],
+            X=rng.normal(size=(n, d)),
+            y=np.sort(rng.integers(0, k, n)),
+            batch_size=batch_size,
+            lr=float(rng.uniform(0.3, 0.6)),
+            beta=float(rng.uniform(0.5, 0.8)),
+            velocity=[rng.normal(size=shape) for shape in shapes],
+            rng=FRESH_RNG,
+        )
+        | more
+    )
+
+
+@train_epoch.cases
+def all_rows_from_zeros(rng):
+    """All rows are one batch, and parameters and velocity start from zeros."""
+    for size in (0, 4):
+        n = int(rng.integers(7, 12))
+        zeros = [np.zeros((2, 2)), np.zeros(2)]
+        yield _to_train(rng, n, n + size, params=zeros, velocity=list(zeros))
+
+
+@train_epoch.cases
+def all_rows(rng):
+    """batch_size is None: all rows are one batch."""
+    return _to_train(rng, int(rng.integers(7, 12)), None)
+
+
+# So many rows that chance makes no two orders equal: 1 / 14! is 1e-11.
+
+
+@train_epoch.cases
+def batches_that_fit(rng):
+    """The batch size divides the number of rows."""
+    return _to_train(rng, 16, 4, again=True)
+
+
+@train_epoch.cases
+def a_short_batch(rng):
+    """The last batch is short."""
+    size = int(rng.integers(6, 9))
+    return _to_train(rng, 2 * size + int(rng.integers(2, size - 2)), size, again=True)
+
+
+@train_epoch.cases
+def row_by_row(rng):
+    """A batch is one row."""
+    return _to_train(rng, int(rng.integers(14, 16)), 1)
+
+
+@train_epoch.cases
+def grad_left_over(rng):
+    """Something stands in the parameters' grad already."""
+    return _to_train(rng, 16, 8, left_over=float(rng.uniform(0.5, 1.0)))
+
+
+@train_epoch.cases
+def velocity_afterwards(rng):
+    """What was given as velocity must be as it was afterwards."""
+    return _to_train(rng, 16, 8, then_look=True)
+
+
+@train_epoch.property(
+    "The model was given rows that X does not have.",
+    hint="X[batch], with batch a piece of a permutation of range(len(X)).",
+)
+def rows_of_the_data(answer, case):
+    return all(min(rows) >= 0 for epoch in epoch_batches(answer) for rows in epoch)
+
+
+@train_epoch.property("A batch is larger than batch_size.", mistake="all_rows_each_time")
+def no_larger_than_a_batch(answer, case):
+    most = max(lengths_of(len(case.args["y"]), case.args["batch_size"]))
+    return all(len(rows) <= most for epoch in epoch_batches(answer) for rows in epoch)
+
+
+@train_epoch.property(
+    "In an epoch some rows come twice, and others not at all.", mistake="drawn_with_replacement"
+)
+def no_row_twice(answer, case):
+    rows = [[row for batch in epoch for row in batch] for epoch in epoch_batches(answer)]
+    return all(len(set(seen)) == len(seen) for seen in rows)
+
+
+@train_epoch.property("Some rows are in no batch.", mistake="leftover_dropped")
+def no_row_left_over(answer, case):
+    n, size = len(case.args["y"]), case.args["batch_size"] or len(case.args["y"])
+    seen = [sum(map(len, epoch)) for epoch in epoch_batches(answer)]
+    return n % size == 0 or not any(count == n // size * size for count in seen)
+
+
+@train_epoch.property("The model was never called.", hint="loss = cross_entropy(model(...), ...).")
+def the_model_is_asked(answer, case):
+    return all(len(epoch) > 0 for epoch in epoch_batches(answer))
+
+
+@train_epoch.property(
+    "The batches are not those of an epoch: all rows, batch_size at a time, and only the last one "
+    "may be shorter.",
+    hint="range(0, n, batch_size) gives the places where batches begin.",
+)
+def whole_epochs(answer, case):
+    wanted = lengths_of(len(case.args["y"]), case.args["batch_size"])
+    return all([len(rows) for rows in epoch] == wanted for epoch in epoch_batches(answer))
+
+
+@train_epoch.property("The rows are not shuffled.", mistake="rows_in_order")
+def rows_are_shuffled(answer, case):
+    n = len(case.args["y"])
+    if max(lengths_of(n, case.args["batch_size"])) == n:
+        return True
+    return not any(
+        np.array_equal(np.concatenate(epoch), np.arange(n)) for epoch in epoch_batches(answer)
+    )
+
+
+@train_epoch.property("Both epochs have the same batches.", mistake="one_order")
+def a_new_order_each_epoch(answer, case):
+    epochs = [[sorted(rows) for rows in epoch] for epoch in epoch_batches(answer)]
+    return len(epochs) < 2 or epochs[0] != epochs[1]
+
+
+@train_epoch.property(
+    "The order of the rows does not come from the rng passed in.", mistake="not_from_the_rng"
+)
+def same_order_from_a_twin(answer, case):
+    twins = answer.get("batches of a twin of rng")
+    return twins is None or twins == answer["first epoch"]["batches"]
+
+
+@train_epoch.property("The losses are Tensors, not numbers.", mistake="losses_are_tensors")
+def losses_are_numbers(answer, case):
+    losses = answer["first epoch"]["losses"]
+    return isinstance(losses, np.ndarray) or np.array(losses).dtype.kind in "iuf"
+
+
+@train_epoch.property("There is one loss, not one for each batch.", mistake="one_loss")
+def a_loss_for_each_batch(answer, case):
+    told = answer["first epoch"]
+    return len(told["batches"]) < 2 or np.size(told["losses"]) != 1
+
+
+@train_epoch.property(
+    "There is not one loss for each batch, in one array.",
+    hint="Note float(loss.data) for each batch, and return np.array(losses).",
+)
+def as_many_losses(answer, case):
+    told = answer["first epoch"]
+    return np.shape(told["losses"]) == (len(told["batches"]),)
+
+
+@train_epoch.property("The parameters of the model are as they were.", mistake="model_left_alone")
+def the_model_learns(answer, case):
+    before, after = case.args["params"], answer["first epoch"]["params"]
+    return not all(map(np.array_equal, before, after))
+
+
+@train_epoch.property(
+    "The labels do not go with the rows: X is shuffled, y is not.", mistake="labels_left_behind"
+)
+def labels_go_along(answer, case):
+    return not went_wrong(answer, case, "labels in order")
+
+
+@train_epoch.property("The losses are those after the steps.", mistake="loss_afterwards")
+def losses_before_the_step(answer, case):
+    return not went_wrong(answer, case, "loss afterwards")
+
+
+@train_epoch.property("The gradients of earlier batches are still there.", mistake="not_cleared")
+def gradients_are_cleared(answer, case):
+    return not went_wrong(answer, case, "not cleared")
+
+
+@train_epoch.property("What stood in grad before the epoch counts.", mistake="cleared_afterwards")
+def cleared_before_the_first(answer, case):
+    return not went_wrong(answer, case, "cleared afterwards")
+
+
+@train_epoch.property(
+    "The short batch is averaged as if it were full.", mistake="short_batch_as_full"
+)
+def own_length_of_the_short_batch(answer, case):
+    return not went_wrong(answer, case, "as if full")
+
+
+@train_epoch.property("The velocity is lost after each batch.", mistake="velocity_anew")
+def velocity_is_kept(answer, case):
+    return one_batch(answer) or not went_wrong(answer, case, "velocity anew")
+
+
+@train_epoch.property("The velocity that was given is not used.", mistake="velocity_from_zero")
+def velocity_goes_on(answer, case):
+    return one_batch(answer) or not went_wrong(answer, case, "velocity from zero")
+
+
+@train_epoch.property("The velocity never changes.", mistake="velocity_stays")
+def velocity_takes_gradients_in(answer, case):
+    return one_batch(answer) or not went_wrong(answer, case, "velocity stays")
+
+
+@train_epoch.property("The new gradient is not scaled by (1 - beta).", mistake="without_the_share")
+def share_of_the_gradient(answer, case):
+    return not went_wrong(answer, case, "not scaled")
+
+
+@train_epoch.property("The steps go uphill.", mistake="climbs")
+def down_the_loss(answer, case):
+    return not went_wrong(answer, case, "uphill")
+
+
+@train_epoch.property("The losses are summed over a batch.", mistake="losses_summed")
+def mean_over_the_batch(answer, case):
+    return not went_wrong(answer, case, "losses summed")
+
+
+@public
+def piece_is_off(answer, case, piece):
+    """Whether one of the three things that an epoch leaves is not what its batches give."""
+    told = answer["first epoch"]
+    wanted = replay(case, case.args["params"], case.args["velocity"], told["batches"])
+    pairs = zip(told[piece], wanted[("losses", "params", "velocity").index(piece)], strict=True)
+    return not all(
+        np.shape(g) == np.shape(w) and np.allclose(g, w, rtol=1e-6, atol=1e-9) for g, w in pairs
+    )
+
+
+@train_epoch.property(
+    "The velocity that comes back is not the one after the last step.", mistake="old_velocity"
+)
+def velocity_comes_back(answer, case):
+    right = not piece_is_off(answer, case, "losses") and not piece_is_off(answer, case, "params")
+    return one_batch(answer) or not right or not piece_is_off(answer, case, "velocity")
+
+
+@train_epoch.property(
+    "The losses are not the mean losses of the batches before their steps.",
+    hint="loss = cross_entropy(model(X[batch]), y[batch]) is the mean of a batch already.",
+)
+def losses_are_right(answer, case):
+    return not piece_is_off(answer, case, "losses")
+
+
+@train_epoch.property(
+    "The parameters of the model are not where the steps lead to.",
+    hint="One step of sgd_momentum_update for each batch, with the velocity of the one before.",
+)
+def parameters_are_right(answer, case):
+    return not piece_is_off(answer, case, "params")
+
+
+@train_epoch.property(
+    "In a second epoch the velocity that came back from the first is not gone on with.",
+    hint="Use the velocity that is passed in, and nothing that is kept elsewhere.",
+)
+def second_epoch_goes_on(answer, case):
+    one, two = answer["first epoch"], answer.get("second epoch")
+    if two is None:
+        return True
+    _, params, velocity = replay(case, one["params"], one["velocity"], two["batches"])
+    got, wanted = [*two["params"], *two["velocity"]], [*params, *velocity]
+    return all(np.allclose(g, w, rtol=1e-6, atol=1e-9) for g, w in zip(got, wanted, strict=True))
+
+
+@train_epoch.property("The velocity that was given is changed.", mistake="given_velocity_changed")
+def given_velocity_is_left_alone(answer, case):
+    now = answer.get("velocity, afterwards")
+    return now is None or all(map(np.array_equal, now, case.args["velocity"]))
+
+
+_ORDER = "order = rng.permutation(len(X))"
+_BATCH = "batch = order[start : start + batch_size]"
+_LOSS = "cross_entropy(model(X[batch]), y[batch])"
+_CLEAR = "p.grad = np.zeros_like(p.data)"
+_NOTE = "losses.append(float(loss.data))"
+_PUT = "            p.data = value\n"
+
+train_epoch.slips(
+    none_not_handled=slip(
+        {"len(X) if batch_size is None else batch_size": "batch_size"},
+        "batch_size may be None: all rows are then one batch.",
+        hint="if batch_size is None: batch_size = len(X), before the loop.",
+    ),
+    all_rows_each_time=slip(
+        {_LOSS: "cross_entropy(model(X), y)"},
+        "Every step uses all rows, not those of its batch.",
+        hint="model(X[batch]) and y[batch].",
+    ),
+    drawn_with_replacement=slip(
+        {_ORDER: "order = rng.integers(0, len(X), len(X))"},
+        "The rows are drawn with replacement: in an epoch some come twice, and others not at all.",
+        hint="rng.permutation(len(X)) has each number once.",
+    ),
+    leftover_dropped=slip(
+        {"range(0, len(X), batch_size)": "range(0, len(X) - batch_size + 1, batch_size)"},
+        "The short batch at the end is dropped: some rows are never used.",
+        hint="Let the loop go to len(X). A slice that goes beyond the end is just short.",
+    ),
+    rows_in_order=slip(
+        {_ORDER: "order = np.arange(len(X))"},
+        "The rows are not shuffled.",
+        hint="rng.permutation(len(X)) gives a random order.",
+    ),
+    one_order=slip(
+        {_ORDER: "order = np.random.default_rng(0).permutation(len(X))"},
+        "Every epoch has the same batches: the order is not drawn anew.",
+        hint="Draw from the rng that is passed in, in each call; one that is made inside starts "
+        "again each time.",
+    ),
+    not_from_the_rng=slip(
+        {_ORDER: "order = np.random.default_rng().permutation(len(X))"},
+        "The order of the rows does not come from the rng passed in.",
+        hint="rng.permutation(...), not np.random.permutation(...).",
+    ),
+    losses_are_tensors=slip(
+        {_NOTE: "losses.append(loss)", "np.array(losses)": "losses"},
+        "The losses are Tensors: each of them keeps its whole graph alive.",
+        hint="float(loss.data) is the number.",
+    ),
+    one_loss=slip(
+        {"np.array(losses)": "np.mean(losses)"},
+        "The losses are averaged; there should be one for each batch.",
+        hint="return np.array(losses), velocity",
+    ),
+    model_left_alone=slip(
+        {_PUT: "            p = Tensor(value)\n"},
+        "The model is as it was: its parameters were not changed, only a name of yours was.",
+        hint="p = ... binds the name p anew. p.data = ... changes the Tensor that the model holds.",
+    ),
+    labels_left_behind=slip(
+        {_LOSS: "cross_entropy(model(X[batch]), y[start : start + batch_size])"},
+        "The labels do not go with the rows: X is shuffled, and y is not.",
+        hint="The same indices for both: X[batch] and y[batch].",
+    ),
+    loss_afterwards=slip(
+        {
+            _NOTE: "pass",
+            _PUT: _PUT + f"        losses.append(float({_LOSS}.data))\n",
+        },
+        "The loss of each batch is taken after its step; it should be the one before.",
+        hint="Note the loss that you called backward() on.",
+    ),
+    not_cleared=slip(
+        {_CLEAR: "pass"},
+        "The gradients are never cleared: those of earlier batches pile up.",
+        hint="backward() adds. Before each: p.grad = np.zeros_like(p.data), for every parameter.",
+    ),
+    cleared_afterwards=slip(
+        {_CLEAR: "pass", _PUT: _PUT + "            p.grad = np.zeros_like(p.data)\n"},
+        "What stood in grad before the epoch counts in the first batch: the gradients are cleared "
+        "after each step, and not before the first.",
+        hint="Clear them right before backward(), and nothing old can be in them.",
+    ),
+    short_batch_as_full=slip(
+        {_LOSS: f"{_LOSS} * (len(batch) / min(batch_size, len(X)))"},
+        "The last batch is averaged as if it were full: a short one has too small a loss.",
+        hint="Divide by len(batch), not by batch_size; cross_entropy does.",
+    ),
+    velocity_anew=slip(
+        {
+            "[p.grad for p in params], velocity,": "[p.grad for p in params], "
+            "[0 * v for v in velocity],"
+        },
+        "The velocity starts from zeros in each batch: momentum is lost.",
+        hint="What sgd_momentum_update gives back goes into its next call.",
+    ),
+    velocity_from_zero=slip(
+        {_ORDER: f"{_ORDER}\n    velocity = [np.zeros_like(p.data) for p in params]"},
+        "The velocity that is passed in is not used: each epoch starts from rest.",
+        hint="The argument is where the last epoch stopped. Zeros come from outside, once.",
+    ),
+    velocity_stays=slip(
+        {"values, velocity = sgd": "values, _ = sgd"},
+        "The velocity never changes: what an update gives back is thrown away.",
+        hint="values, velocity = sgd_momentum_update(...).",
+    ),
+    without_the_share=slip(
+        {"[p.grad for p in params], velocity": "[p.grad / (1 - beta) for p in params], velocity"},
+        "The new gradient is not scaled by (1 - beta): that is PyTorch's form.",
+        hint="sgd_momentum_update does it; call it.",
+    ),
+    climbs=slip(
+        {"velocity, lr, beta\n": "velocity, -lr, beta\n"},
+        "The steps go uphill: the loss rises.",
+        hint="sgd_momentum_update steps against the velocity already.",
+    ),
+    losses_summed=slip(
+        {_NOTE: "losses.append(float(loss.data) * len(batch))"},
+        "The losses are summed over a batch; each should be a mean.",
+        hint="cross_entropy gives the mean already: note it as it is.",
+    ),
+    old_velocity=slip(
+        {
+            _ORDER: f"{_ORDER}\n    before = velocity",
+            "np.array(losses), velocity": "np.array(losses), before",
+        },
+        "The velocity that comes back is the one that was given: the next epoch would start again "
+        "from there.",
+        hint="Return the velocity after the last step.",
+    ),
+    given_velocity_changed=slip(
+        {
+            "values, velocity = sgd": "values, new = sgd",
+            _PUT: _PUT + "        for v, fresh in zip(velocity, new, strict=True):\n"
+            "            v[...] = fresh\n",
+        },
+        "The velocity that was given is changed in place.",
+        hint="Bind the name to the new list: values, velocity = ...; and change no array in it.",
+    ),
+)
+
+
+# An experiment
+
+
+@public
+def an_experiment(function, config, data, again=False):
+    """What an experiment gives back, and, where asked for, whether the seed decides it."""
+    answer = function(copy.deepcopy(config), copy.deepcopy(data))
+    names = ("train_loss", "test_loss", "test_accuracy", "epoch_seconds")
+    made = {name: answer[name] for name in names}
+    seconds = np.asarray(made.pop("epoch_seconds"), dtype=float)
+    made["epochs that were timed"] = seconds.size
+    made["times are at least 0"] = bool(np.all(seconds >= 0))
+    if again:
+        other = {**config, "seed": config["seed"] + 1}
+        same = function(copy.deepcopy(config), copy.deepcopy(data))
+        another = function(copy.deepcopy(other), copy.deepcopy(data))
+        losses = np.asarray(made["train_loss"], dtype=float)
+        made["the same seed gives the same"] = np.array_equal(losses, same["train_loss"])
+        made["another seed gives the same"] = np.array_equal(losses, another["train_loss"])
+    return made
+
+
+@public
+def is_exact(case):
+    """Whether no chance is in a case: all rows are one batch, and the weights start alike."""
+    n = len(case.args["data"]["y_train"])
+    size = case.args["config"]["batch_size"]
+    return case.args["config"]["init"] in ("zeros", "ones") and (size is None or size >= n)
+
+
+@public
+def same_numbers(one, other):
+    """Whether two curves are the same, up to a digit that another order of sums may change."""
+    one, other = np.asarray(one, dtype=float), np.asarray(other, dtype=float)
+    return one.shape == other.shape and np.allclose(one, other, rtol=1e-6, atol=1e-9)
+
+
+@public
+def softmax_of(b):
+    """The shares of a network whose logits are its last biases b, whatever comes in."""
+    e = np.exp(b - b.max())
+    return e / e.sum()
+
+
+@public
+def epoch_of_biases(case, state, batches, y, beta):
+    """One epoch of the last biases alone, which is all that a network learns from zeros.
+
+    state: biases and their velocity. batches: of places in the labels y.
+    """
+    b, v = state
+    for rows in batches:
+        shares = np.bincount(y[list(rows)], minlength=len(b)) / len(rows)
+        v = beta * v + (1 - beta) * (softmax_of(b) - shares)
+        b = b - case.args["config"]["lr"] * v
+    return b, v
+
+
+@public
+def from_zeros(case, how=""):
+    """All rows in one batch, from zeros: the test loss and the accuracy in training, epoch by
+    epoch. how: nothing, or the one thing that is done in another way."""
+    config, data = case.args["config"], case.args["data"]
+    train, test = data["y_train"], data["y_test"]
+    y = np.concatenate([train, test]) if how == "trained on all rows" else train
+    beta = 0.0 if how == "without momentum" else config["beta"]
+    state = (np.zeros(1 + max(train.max(), test.max())),) * 2
+    seen = [state[0]]
+    for _ in range(config["epochs"]):
+        if how == "from rest each epoch":
+            state = (state[0], 0 * state[1])
+        state = epoch_of_biases(case, state, [range(len(y))], y, beta)
+        seen.append(state[0])
+    return {
+        "test_loss": [-np.mean(np.log(softmax_of(b)[test])) for b in seen],
+        "accuracy in training": [np.mean(train == np.argmax(b)) for b in seen],
+    }
+
+
+@public
+def happened(answer, case, how):
+    """Whether the test loss from zeros is that of one thing done in another way."""
+    from_all_zeros = is_exact(case) and case.args["config"]["init"] == "zeros"
+    return from_all_zeros and same_numbers(answer["test_loss"], from_zeros(case, how)["test_loss"])
+
+
+@public
+def orders_taken(answer, case):
+    """For each epoch an order of its rows that leads from one test loss to the next. Every order
+    of a few rows is tried, from zeros; None where no order fits."""
+    data, beta = case.args["data"], case.args["config"]["beta"]
+    y, shares = data["y_train"], np.bincount(data["y_test"]) / len(data["y_test"])
+    state = (np.zeros(len(shares)),) * 2
+    taken = []
+    for wanted in answer["test_loss"][1:]:
+        for order in itertools.permutations(range(len(y))):
+            after = epoch_of_biases(case, state, [[row] for row in order], y, beta)
+            loss = -shares @ np.log(softmax_of(after[0]))
+            if np.isclose(loss, wanted, rtol=1e-9, atol=1e-11):
+                taken.append(order)
+                state = after
+                break
+        else:
+            return None
+    return taken
+
+
+@exercise(
+    points=4,
+    draws=2,
+    by_value=False,
+    probe=an_experiment,
+    hints=(
+        "It is a loop over epochs around train_epoch. What must be there before the loop, and what "
+        "is to be looked at before the first epoch?",
+        "One rng = np.random.default_rng(config['seed']) for everything; the sizes are the columns "
+        "of X_train, then hidden, then the number of classes; the velocity starts as zeros.",
+        "Look at the model epochs + 1 times, at all rows: model(X_train) and model(X_test). What "
+        "train_epoch gives back are losses on the way, of a model that is changing.",
+        "np.mean(logits.data.argmax(axis=1) == y_test); time.perf_counter() before and after "
+        "train_epoch, not around the looking.",
+    ),
+)
 def run_experiment(config, data):
+    """Train a network as config says, and look at it before the first epoch and after each.
+
+    Everything random comes from one rng = numpy.random.default_rng(seed): first the weights of
+    MLP(sizes, rng, init), then the order of the rows of each epoch. So a config gives the same
+    curves again. The velocity starts as zeros, and is carried from epoch to epoch.
+
+    Parameters
+    ----------
+    config : dict with
+        hidden : list of the sizes of the hidden layers
+        init : one of Linear's
+        batch_size : rows in a batch, None for all
+        lr, beta : step size and averaging factor
+        epochs : number of epochs, 0 or more
+        seed : whole number
+    data : dict with arrays X_train (n, d), y_train (n,), X_test (m, d), y_test (m,); labels are
+        whole numbers from 0, and there are as many classes as the largest label of both says
+
+    Returns
+    -------
+    dict with
+        train_loss, test_loss : arrays of shape (epochs + 1,), the mean loss over all rows of the
+            training set and of the test set, before the first epoch and after each
+        test_accuracy : array of shape (epochs + 1,), the share of test rows whose largest logit is
+            that of their label
+        epoch_seconds : array of shape (epochs,), what each epoch of training took on the clock
+
+    The arguments are left as they were. Test rows are looked at, and never trained on.
+
+    Source: lecture E.
+    """
     X, y = data["X_train"], data["y_train"]
     rng = np.random.default_rng(config["seed"])
     classes = int(max(y.max(), data["y_test"].max())) + 1
@@ -115,3 +2103,335 @@ def run_experiment(config, data):
         seconds.append(time.perf_counter() - start)
         look()
     return {name: np.array(history[name]) for name in names} | {"epoch_seconds": np.array(seconds)}
+
+
+def _classes(rng, counts: list[int], d: int) -> tuple[Array, Array]:
+    """So many rows of each class, each class around a place of its own, in a random order."""
+    y = rng.permutation(np.repeat(np.arange(len(counts)), counts))
+    return np.abs(rng.normal(size=(len(counts), d)))[y] + 0.3 * rng.random((len(y), d)), y
+
+
+def _experiment(rng, *, train, test, **config) -> dict:
+    d = int(rng.integers(2, 4))
+    X, y = _classes(rng, [a + b for a, b in zip(train, test, strict=True)], d)
+    # The first rows of each class are for the test.
+    rank = np.array([np.sum(y[:i] == label) for i, label in enumerate(y)])
+    out = rank < np.array(test)[y]
+    return dict(
+        config={
+            "hidden": [4, 3],
+            "beta": float(rng.uniform(0.5, 0.8)),
+            "seed": int(rng.integers(1e6)),
+        }
+        | config,
+        data={"X_train": X[~out], "y_train": y[~out], "X_test": X[out], "y_test": y[out]},
+    )
+
+
+@run_experiment.cases
+def all_rows_zeros(rng):
+    """All rows are one batch, and the weights start as zeros: nothing is left to chance."""
+    # In the second the test set has a class of its own.
+    for size, epochs, train in ((None, 3, [8, 5, 2]), (50, 2, [8, 5, 0])):
+        lr = float(rng.uniform(0.5, 1.0))
+        yield _experiment(
+            rng,
+            train=train,
+            test=[1, 2, 4],
+            init="zeros",
+            batch_size=size,
+            lr=lr,
+            epochs=epochs,
+        )
+
+
+@run_experiment.cases
+def all_rows_ones(rng):
+    """All rows are one batch, and the weights start as ones; then without any epoch."""
+    for epochs in (3, 0):
+        lr = float(rng.uniform(0.002, 0.004))
+        case = _experiment(
+            rng, train=[7, 4, 2], test=[1, 2, 3], init="ones", batch_size=None, lr=lr, epochs=epochs
+        )
+        yield case
+
+
+@run_experiment.cases
+def single_rows_zeros(rng):
+    """A batch is one row, and the weights start as zeros."""
+    # An order that comes eight times by chance: 24 ** -7 is 2e-10.
+    return _experiment(
+        rng,
+        train=[1, 1, 1, 1],
+        test=[1, 2, 4, 7],
+        init="zeros",
+        batch_size=1,
+        lr=float(rng.uniform(0.4, 0.8)),
+        epochs=8,
+    )
+
+
+@run_experiment.cases
+def random_start(rng):
+    """The weights start at random, and batches are small; the test set is the training set."""
+    for init in ("he", "uniform"):
+        case = _experiment(
+            rng, train=[8, 6, 4], test=[1, 1, 1], init=init, batch_size=5, lr=0.1, epochs=2
+        )
+        data = case["data"]
+        data |= {"X_test": data["X_train"].copy(), "y_test": data["y_train"].copy()}
+        yield case | {"again": True}
+
+
+@run_experiment.property(
+    "The curves are not arrays of one dimension.", hint="np.array(...) of each list."
+)
+def curves_are_arrays(answer, case):
+    names = ("train_loss", "test_loss", "test_accuracy")
+    return all(isinstance(answer[n], np.ndarray) and answer[n].ndim == 1 for n in names)
+
+
+@run_experiment.property("The start is missing: before the first epoch.", mistake="start_missing")
+def a_look_before_the_first_epoch(answer, case):
+    epochs = case.args["config"]["epochs"]
+    return len(answer["train_loss"]) != epochs or len(answer["test_loss"]) != epochs
+
+
+@run_experiment.property("The last epoch is missing from the curves.", mistake="end_missing")
+def a_look_after_the_last_epoch(answer, case):
+    return not (
+        is_exact(case)
+        and case.args["config"]["epochs"] > 0
+        and same_numbers(answer["test_loss"][1:], case.expected["test_loss"][:-1])
+    )
+
+
+@run_experiment.property(
+    "A curve does not have epochs + 1 points.",
+    hint="Look once before the loop, and once after each epoch.",
+)
+def as_many_points(answer, case):
+    names = ("train_loss", "test_loss", "test_accuracy")
+    return all(len(answer[name]) == case.args["config"]["epochs"] + 1 for name in names)
+
+
+@run_experiment.property(
+    "epoch_seconds does not have one time for each epoch.", mistake="times_of_every_look"
+)
+def a_time_for_each_epoch(answer, case):
+    timed = answer["epochs that were timed"]
+    return timed == case.args["config"]["epochs"] and answer["times are at least 0"]
+
+
+@run_experiment.property("The seed changes nothing.", mistake="seed_not_used")
+def the_seed_decides(answer, case):
+    return not answer.get("another seed gives the same", False)
+
+
+@run_experiment.property("The same config gives other curves.", mistake="not_repeatable")
+def the_same_again(answer, case):
+    return answer.get("the same seed gives the same", True)
+
+
+@run_experiment.property(
+    "train_loss is the mean of the losses on the way.", mistake="mean_on_the_way"
+)
+def one_yardstick_for_both(answer, case):
+    if is_exact(case):
+        on_the_way = case.expected["train_loss"][:-1]
+        return len(on_the_way) == 0 or not same_numbers(answer["train_loss"][1:], on_the_way)
+    same = np.array_equal(case.args["data"]["X_train"], case.args["data"]["X_test"])
+    return not same or same_numbers(answer["train_loss"], answer["test_loss"])
+
+
+@run_experiment.property("test_accuracy is that of other rows.", mistake="accuracy_in_training")
+def accuracy_of_the_test_rows(answer, case):
+    if not is_exact(case) or case.args["config"]["init"] != "zeros":
+        return True
+    right = same_numbers(answer["test_accuracy"], case.expected["test_accuracy"])
+    in_training = from_zeros(case)["accuracy in training"]
+    return right or not same_numbers(answer["test_accuracy"], in_training)
+
+
+@run_experiment.property("Each epoch starts from rest.", mistake="velocity_lost")
+def momentum_goes_on(answer, case):
+    return not happened(answer, case, "from rest each epoch")
+
+
+@run_experiment.property("The test rows are trained on.", mistake="trained_on_the_test")
+def test_rows_are_kept_apart(answer, case):
+    return not happened(answer, case, "trained on all rows")
+
+
+@run_experiment.property("beta has no effect.", mistake="momentum_ignored")
+def momentum_is_used(answer, case):
+    return not happened(answer, case, "without momentum")
+
+
+@run_experiment.property("Every epoch has the same order of rows.", mistake="rng_anew")
+def other_orders_each_epoch(answer, case):
+    if case.args["config"]["batch_size"] != 1:
+        return True
+    taken = orders_taken(answer, case)
+    return taken is None or len(set(taken)) > 1
+
+
+@run_experiment.property(
+    "No order of the rows leads to these losses.",
+    hint="One call of train_epoch an epoch, with batch_size, lr and beta of the config, and the "
+    "velocity of the epoch before.",
+)
+def some_order_fits(answer, case):
+    return case.args["config"]["batch_size"] != 1 or orders_taken(answer, case) is not None
+
+
+@run_experiment.property(
+    "train_loss is not the mean loss over all rows of the training set.",
+    hint="cross_entropy(model(X_train), y_train), before the first epoch and after each.",
+)
+def train_loss_is_right(answer, case):
+    return not is_exact(case) or same_numbers(answer["train_loss"], case.expected["train_loss"])
+
+
+@run_experiment.property(
+    "test_loss is not the mean loss over all rows of the test set.",
+    hint="cross_entropy(model(X_test), y_test), before the first epoch and after each.",
+)
+def test_loss_is_right(answer, case):
+    return not is_exact(case) or same_numbers(answer["test_loss"], case.expected["test_loss"])
+
+
+@run_experiment.property(
+    "test_accuracy is not the share of the test rows that are read right.",
+    hint="np.mean(logits.data.argmax(axis=1) == y_test): labels against labels.",
+)
+def accuracy_is_right(answer, case):
+    # From ones all logits are equal at first, and the last digit decides which is the largest.
+    since = 1 if case.args["config"]["init"] == "ones" else 0
+    return not is_exact(case) or same_numbers(
+        answer["test_accuracy"][since:], case.expected["test_accuracy"][since:]
+    )
+
+
+_EPOCHS = 'for _ in range(config["epochs"]):'
+_SEED = 'np.random.default_rng(config["seed"])'
+_MODEL = 'MLP([X.shape[1], *config["hidden"], classes], rng, config["init"])'
+
+run_experiment.slips(
+    start_missing=slip(
+        {"    look()\n    seconds = []": "    seconds = []"},
+        "The curves begin after the first epoch: the untrained network is missing.",
+        hint="Look once before the loop. The first loss is the cheapest check that there is.",
+    ),
+    end_missing=slip(
+        {
+            "        look()\n    return": "    return",
+            "        start = time": "        look()\n        start = time",
+        },
+        "The curves end before the last epoch: each look comes before its epoch.",
+        hint="Look before the loop, and then after each epoch.",
+    ),
+    times_of_every_look=slip(
+        {"seconds = []": "seconds = [0.0]"},
+        "epoch_seconds has one time too many: before the first epoch nothing is timed.",
+        hint="Losses have epochs + 1 points; times have one for each epoch.",
+    ),
+    seed_not_used=slip(
+        {_SEED: "np.random.default_rng(0)"},
+        "Another seed gives the same curves: config['seed'] is not used.",
+        hint="rng = np.random.default_rng(config['seed']).",
+    ),
+    not_repeatable=slip(
+        {_SEED: "np.random.default_rng()"},
+        "The same config gives other curves each time: nobody could repeat the experiment.",
+        hint="rng = np.random.default_rng(config['seed']), and everything random comes from it.",
+    ),
+    rng_anew=slip(
+        {_EPOCHS: f"{_EPOCHS}\n        rng = {_SEED}"},
+        "Every epoch has the same order of rows: the random generator is made anew for each.",
+        hint="Make one rng, before the loop, and go on with it.",
+    ),
+    mean_on_the_way=slip(
+        {
+            "_, velocity = train": "losses, velocity = train",
+            "        look()\n    return": "        look()\n"
+            "        history['train_loss'][-1] = float(np.mean(losses))\n    return",
+        },
+        "train_loss is the mean of the losses on the way, of a network that was still changing.",
+        hint="Put all training rows through the network after the epoch: both curves then measure "
+        "the same network.",
+    ),
+    accuracy_in_training=slip(
+        {'logits.data.argmax(1) == data["y_test"]': "model(X).data.argmax(1) == y"},
+        "test_accuracy is the accuracy on the training rows.",
+        hint="What counts is how it reads rows that it has never seen: X_test and y_test.",
+    ),
+    accuracy_in_percent=slip(
+        {"float(np.mean(logits": "float(100 * np.mean(logits"},
+        "test_accuracy is in percent; it should be a share, from 0 to 1.",
+        hint="The mean of right (1) and wrong (0) is the share.",
+    ),
+    hits_counted=slip(
+        {"float(np.mean(logits": "float(np.sum(logits"},
+        "test_accuracy counts the rows that are read right; it should be their share.",
+        hint="np.mean, not np.sum.",
+    ),
+    test_loss_in_training=slip(
+        {'cross_entropy(logits, data["y_test"])': "cross_entropy(model(X), y)"},
+        "test_loss is the loss of the training rows.",
+        hint="X_test and y_test.",
+    ),
+    velocity_lost=slip(
+        {"_, velocity = train_epoch": "train_epoch"},
+        "Each epoch starts from rest: the velocity is not carried from epoch to epoch.",
+        hint="_, velocity = train_epoch(...), and that goes into the next call.",
+    ),
+    trained_on_the_test=slip(
+        {
+            "model, X, y, config": "model, np.concatenate([X, data['X_test']]), "
+            "np.concatenate([y, data['y_test']]), config"
+        },
+        "The test rows are trained on, too: nothing is left that could tell how it reads new ones.",
+        hint="train_epoch gets X_train and y_train, and nothing else.",
+    ),
+    trained_on_the_test_alone=slip(
+        {"model, X, y, config": "model, data['X_test'], data['y_test'], config"},
+        "It is trained on the test rows.",
+        hint="train_epoch gets X_train and y_train.",
+    ),
+    momentum_ignored=slip(
+        {'config["lr"], config["beta"]': 'config["lr"], 0.0'},
+        "beta is not handed on: there is no momentum.",
+        hint="train_epoch takes lr, then beta.",
+    ),
+    start_ignored=slip(
+        {_MODEL: _MODEL.replace(', config["init"]', "")},
+        "init is not handed on: the network always starts with the default.",
+        hint='MLP(sizes, rng, config["init"]).',
+    ),
+    hidden_ignored=slip(
+        {_MODEL: _MODEL.replace('*config["hidden"], ', "")},
+        "The network has no hidden layers, whatever config says.",
+        hint='[columns of X_train, *config["hidden"], classes].',
+    ),
+    first_hidden_alone=slip(
+        {_MODEL: _MODEL.replace('*config["hidden"], ', '*config["hidden"][:1], ')},
+        "The network has one hidden layer, whatever config says.",
+        hint='All of them: [columns of X_train, *config["hidden"], classes].',
+    ),
+    classes_of_the_training=slip(
+        {'max(y.max(), data["y_test"].max())': "y.max()"},
+        "A class that is in the test set alone has no output.",
+        hint="The largest label of both sets, plus 1.",
+    ),
+    batches_ignored=slip(
+        {'X, y, config["batch_size"]': "X, y, None"},
+        "All rows are one batch, whatever config says.",
+        hint='Hand config["batch_size"] on to train_epoch.',
+    ),
+    new_network_each_epoch=slip(
+        {_EPOCHS: f"{_EPOCHS}\n        model = {_MODEL}"},
+        "Each epoch starts from a new network: nothing adds up.",
+        hint="Make the network once, before the loop.",
+    ),
+)

@@ -89,7 +89,7 @@ def _roots(node: ast.expr) -> set[str]:
 def _neighbours(module: Names, folder: Path) -> str:
     """The other sets, where this one imports from them."""
     imported = {
-        (node.module or "." * node.level) if isinstance(node, ast.ImportFrom) else alias.name
+        "." * node.level + (node.module or "") if isinstance(node, ast.ImportFrom) else alias.name
         for statement in module.statements
         for node in ast.walk(statement.node)
         if isinstance(node, ast.Import | ast.ImportFrom)

@@ -79,14 +79,15 @@ def imported_as(node: Import, alias: ast.alias) -> str:
     return alias.asname or (alias.name.partition(".")[0] if whole else alias.name)
 
 
-def local(function: ast.AST) -> set[str]:
-    """The names that a function, or anything inside of it, has of its own: parameters, and what is
-    stored or defined there."""
-    nodes = [node for node in ast.walk(function) if node is not function]
-    found = _stored(nodes) | {n.arg for n in nodes if isinstance(n, ast.arg)}
-    return found | {
-        n.name or "" for n in nodes if isinstance(n, ast.FunctionDef | ast.ExceptHandler)
-    }
+def local(tree: ast.AST) -> set[str]:
+    """The names that a function, or a text, has of its own at any depth: parameters, and what is
+    stored or defined there. A method is no name, and neither is the function's own."""
+    nodes = [node for node in ast.walk(tree) if node is not tree]
+    methods = {id(item) for n in nodes if isinstance(n, ast.ClassDef) for item in n.body}
+    methods |= {id(item) for item in getattr(tree, "body", []) if isinstance(tree, ast.ClassDef)}
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.ExceptHandler)
+    named = {n.name or "" for n in nodes if isinstance(n, kinds) and id(n) not in methods}
+    return named | _stored(nodes) | {n.arg for n in nodes if isinstance(n, ast.arg)}
 
 
 def _stored(nodes: Iterable[ast.AST]) -> set[str]:

@@ -39,6 +39,12 @@ def without_docstrings(text: str) -> str:
     return "\n".join(line for n, line in enumerate(text.splitlines(), 1) if n not in gone)
 
 
+def written(reference: Any) -> str:
+    """The source as a learner would write it: without decorators and annotations."""
+    lines = solution_cell(reference).splitlines()
+    return "\n".join(line for line in lines if line.strip() not in (BEGIN, END))
+
+
 def _parse(thing: Any) -> tuple[str, Any]:
     # What a slip made has no file.
     text = getattr(thing, "__dict__", {}).get("__source__")

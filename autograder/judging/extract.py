@@ -41,6 +41,7 @@ class _Rewriter(ast.NodeTransformer):
 
     def __init__(self, exercise_set: ExerciseSet) -> None:
         self.module = exercise_set.module
+        self.there = {*IN_EVERY_NOTEBOOK, *exercise_set.given}
         self.used: dict[str, None] = {}
         self._local: set[str] = set()
         self._old = self._new = ""
@@ -76,12 +77,13 @@ class _Rewriter(ast.NodeTransformer):
         if self._is_exercise(node.id):
             self.used[node.id] = None
             return ast.Name("_" + node.id, node.ctx)
-        if hasattr(self.module, node.id) and node.id not in IN_EVERY_NOTEBOOK:
+        if hasattr(self.module, node.id) and node.id not in self.there:
             self.used[node.id] = None
         return node
 
     def _is_exercise(self, name: str) -> bool:
-        return isinstance(getattr(self.module, name, None), Exercise | ClassExercise)
+        value = getattr(self.module, name, None)
+        return isinstance(value, Exercise | ClassExercise) and name not in self.there
 
 
 class _Module:

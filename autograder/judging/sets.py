@@ -10,8 +10,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from autograder.exercise import AuthorError, ClassExercise, Exercise, Part, Public
+from autograder.exercise import AuthorError, ClassExercise, Exercise, HandOut, Part, Public
 from autograder.project import Project, find_project
 
 
@@ -24,6 +25,7 @@ class ExerciseSet:
     module: ModuleType
     exercises: tuple[Exercise | ClassExercise, ...]
     publics: tuple[Public, ...]
+    hand_outs: tuple[HandOut, ...] = ()
 
     @property
     def parts(self) -> list[Part]:
@@ -43,6 +45,11 @@ class ExerciseSet:
     def max_points(self) -> float:
         """Full marks of the whole set."""
         return sum(part.points for part in self.parts)
+
+    @property
+    def given(self) -> list[str]:
+        """The names that its notebook finds in handed out files."""
+        return [name for file in self.hand_outs for name in file.names]
 
     @property
     def text(self) -> Path:
@@ -81,9 +88,31 @@ def _state_of(folder: Path) -> list[tuple[str, int, int]]:
     return sorted((name, stat.st_mtime_ns, stat.st_size) for name, stat in files)
 
 
+# The packages that folders of sets were made into, and what these folders held then.
+_packages: dict[str, list[tuple[str, int, int]]] = {}
+
+
+def _package(folder: Path) -> str:
+    """A package of its own for every folder: a course in a scratch copy has sets of the same names,
+    and each set must import its own neighbours."""
+    name = f"_sets_{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
+    state = _state_of(folder)
+    if _packages.get(name) != state:
+        for old in [module for module in sys.modules if module.partition(".")[0] == name]:
+            del sys.modules[old]
+        package = ModuleType(name)
+        package.__path__ = [str(folder)]
+        sys.modules[name] = package
+        _packages[name] = state
+        importlib.invalidate_caches()
+    return name
+
+
 def _imported(path: Path) -> ModuleType:
-    # A name of its own for every folder: a course in a scratch copy has sets of the same names.
-    name = f"_set_{hashlib.sha256(str(path.parent).encode()).hexdigest()[:12]}_{path.stem}"
+    name = f"{_package(path.parent)}.{path.stem}"
+    known = sys.modules.get(name)
+    if known is not None:
+        return known
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
@@ -99,11 +128,23 @@ def _imported(path: Path) -> ModuleType:
 
 def _collect(path: Path, module: ModuleType) -> ExerciseSet:
     values = list(vars(module).values())
-    exercises = tuple(v for v in values if isinstance(v, Exercise | ClassExercise))
+    exercises = tuple(v for v in values if _is_declared(v, module))
     if not exercises:
         raise AuthorError(f"{path} declares no exercise: put @exercise(points=...) on a function.")
     publics = tuple(v for v in values if isinstance(v, Public))
-    return ExerciseSet(path.stem, path, module, exercises, publics)
+    hand_outs = tuple(v for v in values if isinstance(v, HandOut))
+    for file in hand_outs:
+        if (path.parent / file.filename).exists():
+            raise AuthorError(f"{path}: nbgrader ships no {file.filename}: a set has that name.")
+    return ExerciseSet(path.stem, path, module, exercises, publics, hand_outs)
+
+
+def _is_declared(value: Any, module: ModuleType) -> bool:
+    """Whether a value is an exercise of this module, and not of one that it imports from."""
+    return (
+        isinstance(value, Exercise | ClassExercise)
+        and value.reference.__module__ == module.__name__
+    )
 
 
 def find_set(name: str, project: Project | None = None) -> ExerciseSet:

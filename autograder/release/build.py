@@ -22,6 +22,7 @@ from autograder.learning.visible import CHECKS
 from autograder.project import Project
 from autograder.release.configuration import course_config
 from autograder.release.freeze import says_the_same, write_visible
+from autograder.release.given import write_given
 from autograder.release.notebook import instructor_notebook
 
 
@@ -48,6 +49,7 @@ def write_source(exercise_set: ExerciseSet, folder: Path, before: Path | None = 
     folder.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, folder / f"{exercise_set.name}.ipynb")
     write_visible(exercise_set, folder)
+    write_given(exercise_set, folder)
     if before is not None and _same_file(before / CHECKS, folder / CHECKS):
         shutil.copyfile(before / CHECKS, folder / CHECKS)
 

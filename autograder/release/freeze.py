@@ -12,6 +12,7 @@ import functools
 import inspect
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +35,15 @@ SAME_DIGITS = 1e-8
 
 def write_visible(exercise_set: ExerciseSet, folder: Path) -> None:
     """Write the `checks.json` of a set into a folder."""
-    text = json.dumps(visible_data(exercise_set), indent=1, ensure_ascii=False)
+    data = visible_data(exercise_set)
+    # A case a line: with an indented line for each number, half of the file would be blanks.
+    cases: list[str] = []
+    for part in data["parts"].values():
+        first = len(cases)
+        cases += [json.dumps(case, ensure_ascii=False) for case in part["cases"]]
+        part["cases"] = [f"$case {i}$" for i in range(first, len(cases))]
+    text = json.dumps(data, indent=1, ensure_ascii=False)
+    text = re.sub(r'"\$case (\d+)\$"', lambda found: cases[int(found[1])], text)
     (folder / CHECKS).write_text(text + "\n", "utf-8")
 
 

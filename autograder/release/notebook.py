@@ -1,7 +1,8 @@
 """From a set's text and references to the instructor's notebook.
 
 `solutions/<set>.md` is a MyST notebook; a code cell `%exercise NAME` stands for the solution cell
-of that exercise and its check cells. Ids come from grade ids and contents, never from chance, so
+of that exercise and its check cells, and `%report NAME POINTS` for a text that a learner writes and
+a person marks. Ids come from grade ids and contents, never from chance, so
 that the same sources give the same bytes.
 """
 
@@ -74,6 +75,10 @@ def instructor_notebook(exercise_set: ExerciseSet) -> NotebookNode:
     cells: list[NotebookNode] = []
     left = {_name(e): e for e in exercise_set.exercises}
     for cell in jupytext.reads(text.read_text("utf-8"), fmt="md:myst").cells:
+        report = _report(text, cell)
+        if report is not None:
+            cells.append(_report_cell(*report))
+            continue
         named = _directive(cell)
         if named is None:
             cells.append(_plain(cell))
@@ -97,12 +102,13 @@ def instructor_notebook(exercise_set: ExerciseSet) -> NotebookNode:
 
 @functools.lru_cache(maxsize=16)
 def modules_used(exercise_set: ExerciseSet) -> tuple[str, ...]:
-    """The modules that the text of a set imports beside its exercises, in order."""
+    """The modules that the text of a set imports beside what it hands out, in order."""
     text = exercise_set.text
     cells = jupytext.reads(text.read_text("utf-8"), fmt="md:myst").cells if text.is_file() else []
     code = [cell.source for cell in cells if cell.cell_type == "code"]
+    given = [file.filename.removesuffix(".py") for file in exercise_set.hand_outs]
     found = [module for part in code for module in source.modules_imported(part)]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(module for module in found if module not in given))
 
 
 def cell_limits(exercise_set: ExerciseSet) -> dict[str, dict[str, Any]]:
@@ -151,6 +157,31 @@ def _directive(cell: NotebookNode) -> str | None:
     if cell.cell_type == "code" and len(words) == 2 and words[0] == "%exercise":
         return words[1]
     return None
+
+
+def _report(text: Path, cell: NotebookNode) -> tuple[str, float, str] | None:
+    """Name, points and opening lines of a cell that begins with `%report NAME POINTS`."""
+    first, _newline, kept = cell.source.partition("\n")
+    words = first.split()
+    if cell.cell_type != "code" or words[:1] != ["%report"]:
+        return None
+    try:
+        _command, name, points = words
+        return name, float(points), kept.strip()
+    except ValueError:
+        raise AuthorError(f"{text}: {first!r} should read %report NAME POINTS.") from None
+
+
+def _report_cell(name: str, points: float, kept: str) -> NotebookNode:
+    """A text cell that counts when a person has read it. kept: what it says above the answer."""
+    metadata = {
+        "nbgrader": {
+            **nbgrader_metadata(f"report-{name}", grade=True, solution=True),
+            "points": points,
+        }
+    }
+    lines = [*kept.splitlines(), "", source.BEGIN, source.END]
+    return new_markdown_cell("\n".join(lines), id=f"report-{name}", metadata=metadata)
 
 
 def _plain(cell: NotebookNode) -> NotebookNode:

@@ -74,9 +74,7 @@ class Fillings:
         if needs(self.exercise_set, reference):
             text = standalone(self.exercise_set, reference, self.name)
         else:
-            lines = source.solution_cell(reference).splitlines()
-            markers = (source.BEGIN, source.END)
-            text = "\n".join(line for line in lines if line.strip() not in markers)
+            text = source.written(reference)
         marks = {p.name: Mark(p.points, "passed") for p in self.exercise.parts}
         return Filling("reference", text, marks)
 
