@@ -56,10 +56,15 @@ def made_of(*things: Any) -> str:
             continue
         name = f"{thing.__module__}.{thing.__qualname__}"
         if name not in pieces:
-            # What an edit made (autograder.slips) has its source beside it, and no file.
-            pieces[name] = getattr(thing, "__source__", None) or inspect.getsource(thing)
+            pieces[name] = _source(thing)
             left += _used_by(thing)
     return str(joblib.hash(pieces))
+
+
+@cache
+def _source(thing: Any) -> str:
+    # What an edit made (autograder.slips) has its source beside it, and no file.
+    return getattr(thing, "__source__", None) or inspect.getsource(thing)
 
 
 def _of_the_course(thing: Any) -> bool:
@@ -78,7 +83,9 @@ def _used_by(thing: Any) -> Iterator[tuple[str, Any]]:
             yield f"{function.__module__}.{name}", known[name]
             if isinstance(known[name], ModuleType) and _of_the_course(known[name]):
                 inside = vars(known[name])
-                yield from ((f"{known[name].__name__}.{n}", inside[n]) for n in names & inside.keys())
+                yield from (
+                    (f"{known[name].__name__}.{n}", inside[n]) for n in names & inside.keys()
+                )
 
 
 def _functions(thing: Any) -> Iterator[Any]:
