@@ -613,11 +613,17 @@ def on_large_digits() -> dict[Any, Runs]:
 
 
 def main() -> None:
-    """Make all runs of the page, with a bar for each experiment."""
-    for make in (many_and_few, initialisations, batch_sizes, batch_of_one, learning_rates):
-        make()
-    for make in (rates_by_size, without_noise, momentum_forms, search, confirm, on_large_digits):
-        make()
+    """Make all runs of the page, with a bar for each experiment that is not there yet."""
+    many_and_few()
+    initialisations()
+    batch_sizes()
+    batch_of_one()
+    learning_rates()
+    rates_by_size()
+    without_noise()
+    momentum_forms()
+    confirm()  # after its search
+    on_large_digits()
 
 
 if __name__ == "__main__":

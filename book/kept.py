@@ -51,13 +51,13 @@ def made_of(*things: Any) -> str:
         if isinstance(thing, CONSTANTS):
             pieces[name] = joblib.hash(thing)
             continue
-        thing = inspect.unwrap(thing) if callable(thing) else thing
-        if not _of_the_course(thing) or not (inspect.isfunction(thing) or inspect.isclass(thing)):
+        made: Any = inspect.unwrap(thing) if callable(thing) else thing
+        if not _of_the_course(made) or not (inspect.isfunction(made) or inspect.isclass(made)):
             continue
-        name = f"{thing.__module__}.{thing.__qualname__}"
+        name = f"{made.__module__}.{made.__qualname__}"
         if name not in pieces:
-            pieces[name] = _source(thing)
-            left += _used_by(thing)
+            pieces[name] = _source(made)
+            left += _used_by(made)
     return str(joblib.hash(pieces))
 
 
