@@ -51,8 +51,9 @@ def made_of(*things: Any) -> str:
         if isinstance(thing, CONSTANTS):
             pieces[name] = joblib.hash(thing)
             continue
-        made: Any = inspect.unwrap(thing) if callable(thing) else thing
-        if not _of_the_course(made) or not (inspect.isfunction(made) or inspect.isclass(made)):
+        made = inspect.unwrap(thing) if callable(thing) else thing
+        has_source = inspect.isfunction(made) or inspect.isclass(made)
+        if not has_source or not _of_the_course(made):
             continue
         name = f"{made.__module__}.{made.__qualname__}"
         if name not in pieces:
