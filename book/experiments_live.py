@@ -41,6 +41,7 @@ class Setup:
     beta: float
     batch_size: int
     seed: int
+    shown: int  # epochs whose updates are shown one by one
     epochs: int = 20
     shuffled: bool = True  # False: sorted by class, and taken in that order
     largest_pixel: int = 0  # pixels from 0 to this, as they are; 0: standardised
@@ -56,10 +57,9 @@ STRETCH = 100.0
 BREAKS = -1e5  # what a broken picture is multiplied by
 
 SETUPS = {
-    "wide": Setup(rows=640, hidden=(32,), lr=0.1, beta=0.0, batch_size=32, seed=1),
-    "deep": Setup(rows=480, hidden=(32, 32), lr=0.15, beta=0.9, batch_size=8, seed=2),
+    "wide": Setup(rows=640, hidden=(32,), lr=0.1, beta=0.0, batch_size=32, seed=1, shown=5),
+    "deep": Setup(rows=480, hidden=(32, 32), lr=0.15, beta=0.9, batch_size=8, seed=2, shown=3),
 }
-SHOWN_EPOCHS = {"wide": 5, "deep": 3}  # whose updates are shown one by one
 CHANGES: dict[str, dict[str, dict[str, Any]]] = {
     "wide": {
         "rate_high": {"lr": 1.8},
@@ -138,8 +138,9 @@ class Run:
     test_accuracy: Array
     silent: Array
     batch_loss: Array
-    handed: Array  # norm of the gradient that the update got
-    own: Array  # norm of the gradient of its batch alone
+    # Norms of the gradient that the update got and of that of its batch alone, in the epochs shown.
+    handed: Array
+    own: Array
 
 
 def train(setup: Setup) -> Run:
@@ -153,7 +154,9 @@ def train(setup: Setup) -> Run:
     step = train_epoch if setup.cleared else without_clearing()
     velocity = [np.zeros_like(p.data) for p in params]
     looks: list[tuple[float, ...]] = []
-    updates: list[list[tuple[float, ...]]] = []
+    batch_losses: list[list[float]] = []
+    handed: list[float] = []
+    own: list[float] = []
 
     def look() -> None:
         logits, test = model(X), model(X_test)
@@ -182,19 +185,23 @@ def train(setup: Setup) -> Run:
         look()
         for epoch in range(1, setup.epochs + 1):
             order = rng.permutation(len(X)) if setup.shuffled else np.arange(len(X))
-            updates.append([])
+            batch_losses.append([])
             for start in range(0, len(X), setup.batch_size):
                 batch = order[start : start + setup.batch_size]
                 rows = X[batch]
                 if epoch == setup.broken_epoch and start == 0:
                     rows[0] *= BREAKS
-                own = own_gradient(rows, y[batch])
+                if epoch <= setup.shown:
+                    own.append(own_gradient(rows, y[batch]))
                 losses, velocity = step(
                     model, rows, y[batch], None, setup.lr, setup.beta, velocity, rng
                 )
-                updates[-1].append((float(losses[0]), norm([p.grad for p in params]), own))
+                batch_losses[-1].append(float(losses[0]))
+                if epoch <= setup.shown:
+                    handed.append(norm([p.grad for p in params]))
             look()
-    return Run(*np.array(looks).T, *np.moveaxis(np.array(updates), 2, 0))
+    by_epoch = [np.reshape(norms, (setup.shown, -1)) for norms in (handed, own)]
+    return Run(*np.array(looks).T, np.array(batch_losses), *by_epoch)
 
 
 @cache
@@ -274,19 +281,19 @@ NAMES = {
     "healthy": "nothing is wrong",
 }
 WORDS: dict[str, Any] = {
-    "progress": "Curve {number} of {all}. {found} of {answered} found at the first try.",
-    "first": "Curve 1 of {all}.",
-    "title": "Loss after each epoch; dotted: ln 10, the loss of guessing",
-    "log_title": "Loss after each epoch, a logarithm; dotted: ln 10, the loss of guessing",
+    "progress": "Curve {number} of {all} · {found} of {answered} right",
+    "first": "Curve 1 of {all}",
+    "title": "Loss after each epoch{scale}",
+    "log": ", logarithmic",
     "epoch": "epoch",
     "train": "train",
     "test": "test",
     "suspect": "thin: the same run with “{name}”",
+    "guess": "ln 10: guessing",
     "handed": "as the update got it",
     "own": "of its batch alone",
     "batch": "batch",
     "silent": "silent units",
-    "guess": "ln 10",
     "look": "Look closer at",
     "nothing": "(nothing more)",
     "looks": {
@@ -297,8 +304,8 @@ WORDS: dict[str, Any] = {
     },
     "look_titles": {
         "accuracy": "Share of right answers after each epoch",
-        "batches": "Loss of each batch, a logarithm, in the first epochs",
-        "gradient": "Norm of the gradient, a logarithm, in the first epochs",
+        "batches": "Loss of each batch, first epochs{scale}",
+        "gradient": "Norm of the gradient, first epochs{scale}",
         "silent": "Share of silent units after each epoch",
     },
     "question": "What is wrong with this run? Your answer",
@@ -310,7 +317,7 @@ WORDS: dict[str, Any] = {
     "all_found": "Every one. Such eyes save days.",
     "missed": "Worth another look: {list}.",
     "pair": "“{true}” taken for “{chosen}”",
-    "told": "“{true}” not tried",
+    "told": "“{true}” (told)",
 }
 ABOUT = (
     "A network {sizes}, {count} weights and biases, learns {rows} digits of 8 by 8 pixels: "
@@ -333,11 +340,11 @@ LOOKS = {
 }
 NO_NUMBER = "nan"
 
-YES = "Yes, {name}. {why} {settings}"
-IS = "It is: {name}. {why} {settings}"
+YES = "Yes, {name}. {why} {changed} {settings}"
+IS = "It is: {name}. {why} {changed} {settings}"
 SETTINGS = (
     "The run: learning rate {lr}, momentum {beta}, batches of {batch}, {epochs} epochs, "
-    "seed {seed}. {changed}"
+    "seed {seed}."
 )
 WHY = {
     "rate_high": "In {rises} of {epochs} epochs the loss went up by more than a tenth. It started "
@@ -384,10 +391,10 @@ CHANGED = {
 
 NO = "No, not “{name}”. {would} {here}"
 WOULD = {
-    "rate_high": "A rate too high throws the loss up: here, with {lr}, by more than a tenth in "
-    "{rises} of {epochs} epochs (thin lines).",
-    "rate_low": "A rate too low gives a slow fall that goes on: here, with {lr}, the last quarter "
-    "of the epochs does {late} of it (thin lines).",
+    "rate_high": "A rate too high throws the loss up: here, with {lr} in place of {right}, by "
+    "more than a tenth in {rises} of {epochs} epochs (thin lines).",
+    "rate_low": "A rate too low gives a slow fall that goes on: here, with {lr} in place of "
+    "{right}, the last quarter of the epochs does {late} of it (thin lines).",
     "unshuffled": "Without shuffling the batch losses of this network come back in each epoch, "
     "with a correlation of {repeats}.",
     "unscaled": "With such inputs the loss is {first} before the first update (thin lines).",
@@ -514,7 +521,9 @@ STILL_ALT = (
     "Nine small panels of loss over epochs, a solid line for train and a dashed one for test, one "
     "for each cause; what each of them does is said in the list below."
 )
-STILL_RUNS = {fault: "deep" if fault in ("unshuffled", "dead") else "wide" for fault in FAULTS}
+STILL_RUNS = {
+    fault: "deep" if fault in ("unshuffled", "unscaled", "dead") else "wide" for fault in FAULTS
+}
 MARKS = (0, 1, 5, 10, 20)
 
 
@@ -526,7 +535,7 @@ def number(value: float) -> str:
         return power(value, 1)
     if value >= 1000:
         return f"{value:,.0f}"
-    return np.format_float_positional(value, precision=3, unique=False, fractional=False).strip(".")
+    return f"{value:#.3g}".rstrip(".")
 
 
 def share(value: float) -> str:
@@ -589,22 +598,21 @@ def facts(name: str, fault: str) -> dict[str, str]:
     }
 
 
-def about(name: str, fault: str) -> str:
-    """What a reader is told first: the network, and the curve in numbers."""
+def curve(name: str, fault: str) -> str:
+    """The curve in numbers, for who does not see it."""
     r = run(name, fault)
-    curve = CURVE.format(
+    return CURVE.format(
         train_first=number(r.train_loss[0]),
         train=several(r.train_loss[list(MARKS[1:])]),
         test_first=number(r.test_loss[0]),
         test=several(r.test_loss[list(MARKS[1:])]),
     )
-    return f"{ABOUT.format(**facts(name, fault))} {curve}"
 
 
 def looks(name: str, fault: str) -> dict[str, str]:
     """Each closer look in words."""
     r, marks = run(name, fault), list(MARKS)
-    shown = r.batch_loss[: SHOWN_EPOCHS[name]]
+    shown = r.batch_loss[: SETUPS[name].shown]
     epoch, last = shown.shape[1], shown.size
     at = [0, 4, epoch - 1, last - 1]
     return {
@@ -633,16 +641,26 @@ def why(name: str, fault: str) -> str:
     return WHY[fault].format(**facts(name, fault))
 
 
-def settings(name: str, fault: str) -> str:
-    """The settings of the run, the wrong one last."""
-    changed = CHANGED.get(fault) or CHANGED[f"{fault} {name}"]
-    return SETTINGS.format(**facts(name, fault) | {"changed": changed.format(**facts(name, fault))})
+def changed(name: str, fault: str) -> str:
+    """What was made wrong."""
+    text = CHANGED.get(fault) or CHANGED[f"{fault} {name}"]
+    return text.format(**facts(name, fault))
+
+
+def answer(text: str, name: str, fault: str) -> str:
+    """The cause, why the curve shows it, and the settings of the run."""
+    return text.format(
+        name=NAMES[fault],
+        why=why(name, fault),
+        changed=changed(name, fault),
+        settings=SETTINGS.format(**facts(name, fault)),
+    )
 
 
 def feedback(name: str, true: str, chosen: str) -> str:
     """To a reader who chose a fault where another one, or this one, is at work."""
     if chosen == true:
-        return YES.format(name=NAMES[true], why=why(name, true), settings=settings(name, true))
+        return answer(YES, name, true)
     here = next(text for holds, text in AGAINST[chosen] if holds(run(name, true)))
     return NO.format(
         name=NAMES[chosen],
@@ -661,8 +679,8 @@ def plain(values: Array) -> list[float | None]:
 
 def curve_data(name: str, fault: str) -> dict[str, Any]:
     """A run: what is drawn of it, and all that is said about it."""
-    r, shown = run(name, fault), SHOWN_EPOCHS[name]
-    handed, own = plain(r.handed[:shown]), plain(r.own[:shown])
+    r, shown = run(name, fault), SETUPS[name].shown
+    handed, own = plain(r.handed), plain(r.own)
     return {
         "setup": name,
         "fault": fault,
@@ -674,10 +692,11 @@ def curve_data(name: str, fault: str) -> dict[str, Any]:
         "gradient": [handed] if handed == own else [handed, own],
         "silent": [plain(r.silent)],
         "an_epoch": r.batch_loss.shape[1],
-        "about": about(name, fault),
+        "about": ABOUT.format(**facts(name, fault)),
+        "curve": curve(name, fault),
         "looks": looks(name, fault),
         "feedback": {chosen: feedback(name, fault, chosen) for chosen in FAULTS},
-        "told": IS.format(name=NAMES[fault], why=why(name, fault), settings=settings(name, fault)),
+        "told": answer(IS, name, fault),
     }
 
 
@@ -703,15 +722,19 @@ def still() -> str:
         ):
             ax.plot(loss, dash, color=colour, label=label)
         ax.axhline(GUESSING, color="grey", linestyle=":", linewidth=1)
-        ax.set(yscale="log", title=NAMES[fault], xlabel=WORDS["epoch"], xticks=MARKS[::2])
-        # What blows up leaves the panel.
-        low, high = ax.get_ylim()
-        ax.set_ylim(low, min(high, 1e6))
+        ax.set(title=NAMES[fault], xlabel=WORDS["epoch"], xticks=MARKS[::2])
+        # As the script does: decades where they are needed, and what blows up leaves the panel.
+        seen = np.concatenate([r.train_loss, r.test_loss])
+        if seen.min() > 0.5 and seen.max() < 6:
+            ax.set_ylim(0, np.ceil(seen.max()))
+        else:
+            ax.set(yscale="log", ylim=(10 ** np.floor(np.log10(seen.min())), None))
+            ax.set_ylim(top=min(ax.get_ylim()[1], 1e6))
     handles, labels = axes.flat[0].get_legend_handles_labels()
     axes.flat[-1].axis("off")
     axes.flat[-1].legend(handles, labels, loc="center")
     reasons = "".join(
-        f"<li>{NAMES[fault]}: {why(name, fault)} {settings(name, fault)}</li>"
+        f"<li>{NAMES[fault]}: {why(name, fault)} {changed(name, fault)}</li>"
         for fault, name in STILL_RUNS.items()
     )
     return f"{STILL}{picture(figure, STILL_ALT)}<ul>{reasons}</ul>"
