@@ -149,7 +149,7 @@ course.figure("experiments-curves", (root, data) => {
       title: fill(title, { scale: y.log ? words.log : "" }),
       height,
       x: {
-        range: [0, last],
+        range: [updates ? 0 : -0.4, last],
         ticks: marks.filter((i) => updates || i % 5 === 0).map((i) => i * each),
         format: (v) => v / each,
         label: words.epoch,
