@@ -262,7 +262,38 @@ def test_a_wrong_choice_is_shown_the_run_that_it_would_have_been(name, fault):
         assert not re.search(r"[{}]", said)
         would = live.WOULD[chosen].format(**live.facts(name, chosen))
         assert would in said
-        assert len(said) > len(would) + 30
+        here = said.split(would)[1].strip()
+        assert here in {t.format(**live.facts(name, fault)) for _, t in live.AGAINST[chosen]}
+
+
+@EACH_RUN
+def test_the_numbers_of_the_sentences_are_the_runs(name, fault):
+    found, facts = run(name, fault), live.facts(name, fault)
+    wanted = {
+        "first": f"{found.train_loss[0]:.3g}",
+        "silent": f"{100 * found.silent[-1]:.0f}\u00a0%",
+        "silent_first": f"{100 * found.silent[0]:.0f}\u00a0%",
+        "test_accuracy": f"{100 * max(found.test_accuracy):.0f}\u00a0%",
+        "train_accuracy": f"{100 * found.train_accuracy[-1]:.0f}\u00a0%",
+    }
+    fall = found.train_loss[0] - found.train_loss[20]
+    wanted["late"] = f"{100 * abs(found.train_loss[15] - found.train_loss[20]) / fall:.0f}\u00a0%"
+    assert float(facts["first"]) == float(wanted.pop("first"))
+    if fault in ("rate_low", "healthy", "leak", "shifted"):
+        assert facts["late"] == wanted["late"]
+        for key, value in (
+            ("end", found.train_loss[-1]),
+            ("test_first", found.test_loss[0]),
+            ("test_end", found.test_loss[-1]),
+            ("test_best", found.test_loss.min()),
+            ("gap", found.test_loss[-1] / found.train_loss[-1]),
+        ):
+            assert float(facts[key]) == pytest.approx(value, rel=5e-3)
+    del wanted["late"]
+    assert {key: facts[key] for key in wanted} == wanted
+    sizes = [int(n) for n in facts["sizes"].split("-")]
+    count = sum(a * b + b for a, b in pairwise(sizes))
+    assert facts["count"] == f"{count:,}"
 
 
 # What is said against a choice, by a piece of its sentence, and whether it is so.
