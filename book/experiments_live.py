@@ -593,7 +593,7 @@ def facts(name: str, fault: str) -> dict[str, str]:
         "silent_first": share(r.silent[0]),
         "rises": str(rises(r)),
         "late": share(late_share(r)),
-        "repeats": f"{repeats(r):.2f}".replace("-", MINUS),
+        "repeats": f"{round(repeats(r), 2) + 0.0:.2f}".replace("-", MINUS),
         "piled": number(piled_up(r)),
         "gap": number(gap(r)),
     }

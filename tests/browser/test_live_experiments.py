@@ -102,9 +102,10 @@ def check_heights(box: Locator, runs: dict[bool, tuple[str, str]]) -> None:
         for line, losses in enumerate((found.train_loss, found.test_loss)):
             places = points(box, 0, line, suspect)
             assert len(places) == len(losses)
-            pairs += [(loss, -y) for loss, (_, y) in zip(losses, places, strict=True)]
-    # The drawing ends at a million, and is rounded to a tenth of its unit.
-    heights = [height for loss, height in sorted(pairs) if 1e-4 < loss < 1e6]
+            # The drawing ends at a million.
+            pairs += [(z, -y) for z, (_, y) in zip(losses, places, strict=True) if z < 1e6]
+    heights = [height for _, height in sorted(pairs)]
+    # It is rounded to a tenth of its unit.
     assert all(b >= a - 0.11 for a, b in pairwise(heights))
 
 
