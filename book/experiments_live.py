@@ -17,7 +17,7 @@ import numpy as np
 
 from autograder.datasets import digits
 from autograder.figures import COLOURS, new_figure
-from autograder.slips import mistaken, slip
+from autograder.slips import slip
 from book.page import live_figure, picture, power
 from solutions.experiments import MLP, cross_entropy, train_epoch
 
@@ -109,7 +109,7 @@ def data(setup: Setup) -> tuple[Array, Array, Array, Array]:
 def without_clearing() -> Callable[..., Any]:
     """train_epoch without the line that sets the gradients back to zero."""
     forgotten = slip({"p.grad = np.zeros_like(p.data)": "pass"}, "")
-    made: Callable[..., Any] = mistaken(getattr(train_epoch, "reference", train_epoch), forgotten)
+    made: Callable[..., Any] = forgotten.make(getattr(train_epoch, "reference", train_epoch))
     return made
 
 
@@ -200,8 +200,9 @@ def train(setup: Setup) -> Run:
                 if epoch <= setup.shown:
                     handed.append(norm([p.grad for p in params]))
             look()
-    by_epoch = [np.reshape(norms, (setup.shown, -1)) for norms in (handed, own)]
-    return Run(*np.array(looks).T, np.array(batch_losses), *by_epoch)
+    handed_norms, own_norms = (np.reshape(norms, (setup.shown, -1)) for norms in (handed, own))
+    columns = np.array(looks).T
+    return Run(*columns, batch_loss=np.array(batch_losses), handed=handed_norms, own=own_norms)
 
 
 @cache

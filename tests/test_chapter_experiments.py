@@ -15,7 +15,7 @@ import pytest
 import torch
 from scipy.optimize import minimize
 
-from autograder.slips import mistaken, slip
+from autograder.slips import slip
 from book import experiments_experiments as lab
 from book import kept
 from solutions import experiments as solutions
@@ -51,7 +51,7 @@ def count(folder):
 def changed(reference, **edits):
     """The reference with an edit; an exercise's own function is edited."""
     reference = getattr(reference, "reference", reference)
-    return mistaken(reference, slip(edits["edit"], "For this test."))
+    return slip(edits["edit"], "For this test.").make(reference)
 
 
 def test_a_run_is_made_once(folder, monkeypatch):

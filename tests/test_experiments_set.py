@@ -21,7 +21,7 @@ from autograder.judging.judge import judge, local_caller
 from autograder.judging.sets import find_set
 from autograder.judging.verdict import Verdict
 from autograder.release.given import given_text
-from autograder.release.notebook import instructor_notebook, reports
+from autograder.release.notebook import instructor_notebook
 from solutions.experiments import (
     MLP,
     TENSOR,
@@ -751,7 +751,6 @@ def test_a_reader_finds_what_the_file_is_and_what_it_exports() -> None:
 
 
 def test_the_report_is_a_text_cell_that_a_person_marks() -> None:
-    assert reports(SET) == {"report-experiment": 8.0}
     notebook = instructor_notebook(SET)
     (cell,) = [c for c in notebook.cells if c.id == "report-experiment"]
     label = cell.metadata["nbgrader"]
