@@ -201,8 +201,17 @@ def train(setup: Setup) -> Run:
                     handed.append(norm([p.grad for p in params]))
             look()
     handed_norms, own_norms = (np.reshape(norms, (setup.shown, -1)) for norms in (handed, own))
-    columns = np.array(looks).T
-    return Run(*columns, batch_loss=np.array(batch_losses), handed=handed_norms, own=own_norms)
+    train_loss, test_loss, train_accuracy, test_accuracy, silent = np.array(looks).T
+    return Run(
+        train_loss=train_loss,
+        test_loss=test_loss,
+        train_accuracy=train_accuracy,
+        test_accuracy=test_accuracy,
+        silent=silent,
+        batch_loss=np.array(batch_losses),
+        handed=handed_norms,
+        own=own_norms,
+    )
 
 
 @cache
