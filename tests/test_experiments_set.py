@@ -199,7 +199,7 @@ def test_momentum_over_lists_is_torchs_with_dampening() -> None:
     rng = rng_of(7)
     params, grads = ([rng.normal(size=shape) for shape in ((3, 2), (2,))] for _ in range(2))
     leaves = [torch.tensor(p, requires_grad=True) for p in params]
-    optimiser = torch.optim.SGD(leaves, lr=0.1, momentum=0.9, dampening=0.1)
+    optimiser = torch.optim.SGD(leaves, lr=0.1, momentum=0.9, dampening=0.9)
     velocity = grads
     for step in range(5):
         for leaf, g in zip(leaves, grads, strict=True):

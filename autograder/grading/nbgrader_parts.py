@@ -33,6 +33,7 @@ from autograder.grading.record import RECORD, record_of
 from autograder.grading.repair import grade_id_of, repair
 from autograder.grading.rounds import Round, close_round, current_round
 from autograder.grading.submission import Submission, read_submission
+from autograder.grading.support import own_files, support_files
 from autograder.i18n import _
 from autograder.nbgrader_settings import place_of
 from autograder.project import NoProject, Project, find_project
@@ -91,6 +92,8 @@ def read_as_submission(path: Path) -> NotebookNode:
     """What a learner handed in, with what there is to say of it in its metadata."""
     submission = read_submission(path)
     submission.problems += other_name(path)
+    released = find_project().exercises / path.stem
+    submission.problems += own_files(released, path.parent, submission.notebook)[1]
     submission.notebook.metadata["autograder_problems"] = submission.problems
     return submission.notebook
 
@@ -159,15 +162,18 @@ class GradeSubmission(NbGraderPreprocessor):
         if self.require_sandbox:
             require_sandbox(runner)
         self.log.info("%s", runner.protects)
-        graded = grade(
-            Submission(nb, mended),
-            exercise_set,
-            grading_round.seed,
-            runner,
-            limits=self.limits_of(info["assignment"]),
-            files=project.exercises / exercise_set.name,
-            standing=self.standing,
-        )
+        released = project.exercises / exercise_set.name
+        handed_in = Path(resources["metadata"]["path"])
+        with support_files(released, handed_in, nb) as files:
+            graded = grade(
+                Submission(nb, mended),
+                exercise_set,
+                grading_round.seed,
+                runner,
+                limits=self.limits_of(info["assignment"]),
+                files=files,
+                standing=self.standing,
+            )
         write_outputs(graded, {p.grade_id: p.name for p in exercise_set.parts})
         self.by_chance = graded.by_chance
         nb = graded.notebook

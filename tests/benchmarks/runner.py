@@ -36,7 +36,16 @@ from autograder.grading.submission import Submission
 from autograder.notebooks import instructor_notebook, modules_used
 from autograder.project import find_project
 
-SETS = ("gradient", "empirical_risk", "sgd", "momentum", "adam", "backprop", "logistic_regression")
+SETS = (
+    "gradient",
+    "empirical_risk",
+    "sgd",
+    "momentum",
+    "adam",
+    "backprop",
+    "logistic_regression",
+    "experiments",
+)
 PROMISED = 2.2
 USER = 2**20
 EDGE = 50
