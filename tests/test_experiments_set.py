@@ -59,13 +59,13 @@ def weights_of(sizes: list[int], init: str, rng: np.random.Generator) -> list[Ar
     """A flat list as MLP's, drawn in the order that the docstrings promise."""
     params = []
     for fan_in, fan_out in itertools.pairwise(sizes):
-        bound = fan_in**-0.5
-        drawn = {
-            "zeros": lambda shape: np.zeros(shape),
-            "ones": lambda shape: np.ones(shape),
-            "uniform": lambda shape, b=bound: rng.uniform(-b, b, shape),
-            "he": lambda shape, b=bound: rng.normal(0, b * 2**0.5, shape),
-        }[init]((fan_in, fan_out))
+        bound, shape = fan_in**-0.5, (fan_in, fan_out)
+        if init == "uniform":
+            drawn = rng.uniform(-bound, bound, shape)
+        elif init == "he":
+            drawn = rng.normal(0, bound * 2**0.5, shape)
+        else:
+            drawn = np.full(shape, float(init == "ones"))
         params += [drawn, np.zeros(fan_out)]
     return params
 
