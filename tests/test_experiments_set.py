@@ -59,14 +59,13 @@ def weights_of(sizes: list[int], init: str, rng: np.random.Generator) -> list[Ar
     """A flat list as MLP's, drawn in the order that the docstrings promise."""
     params = []
     for fan_in, fan_out in itertools.pairwise(sizes):
-        bound = fan_in**-0.5
-        shape = (fan_in, fan_out)
+        bound, shape = fan_in**-0.5, (fan_in, fan_out)
         if init == "uniform":
             drawn = rng.uniform(-bound, bound, shape)
         elif init == "he":
             drawn = rng.normal(0, bound * 2**0.5, shape)
         else:
-            drawn = {"zeros": np.zeros, "ones": np.ones}[init](shape)
+            drawn = np.full(shape, float(init == "ones"))
         params += [drawn, np.zeros(fan_out)]
     return params
 
@@ -200,7 +199,7 @@ def test_momentum_over_lists_is_torchs_with_dampening() -> None:
     rng = rng_of(7)
     params, grads = ([rng.normal(size=shape) for shape in ((3, 2), (2,))] for _ in range(2))
     leaves = [torch.tensor(p, requires_grad=True) for p in params]
-    optimiser = torch.optim.SGD(leaves, lr=0.1, momentum=0.9, dampening=0.1)
+    optimiser = torch.optim.SGD(leaves, lr=0.1, momentum=0.9, dampening=0.9)
     velocity = grads
     for step in range(5):
         for leaf, g in zip(leaves, grads, strict=True):

@@ -19,6 +19,7 @@ from autograder.project import Project, find_project
 from autograder.release.build import build, out_of_step
 from autograder.release.bundle import write_bundles
 from autograder.release.freeze import says_the_same
+from autograder.release.given import given_text
 from autograder.release.lint import released_leaks
 
 ROOT = Path(__file__).parent.parent
@@ -98,7 +99,9 @@ def released_texts(archive: Path) -> dict[str, str]:
                 for i, cell in enumerate(json.loads(data)["cells"]):
                     if cell["cell_type"] == "code":
                         texts[f"{name}[{i}]"] = "".join(cell["source"])
-            elif name.endswith("checks.json"):
+            elif name.endswith(".py"):
+                texts[name] = data.decode()
+            elif name.endswith(".json"):
                 texts[name] = "\n".join(json.loads(data)["public"])
                 # A reference that raises LinAlgError would quote the line that does it.
                 assert set(re.findall(r'"line": (.*?),?\n', data.decode())) <= {'""'}, name
@@ -123,6 +126,21 @@ def test_no_reference_is_released(bundles: list[Path]) -> None:
         for name, text in released_texts(archive).items():
             assert released_leaks(exercise_set, text) == [], name
             assert not bodies(text) & secrets, name
+
+
+def test_what_is_handed_out_is_in_its_own_zip_and_in_no_other(bundles: list[Path]) -> None:
+    """Whatever set a reference belongs to: it leaves with the set that hands it out, no sooner."""
+    sets = [find_set(archive.stem, PROJECT) for archive in bundles]
+    given = {body for s in sets for file in s.hand_outs for body in bodies(given_text(file))}
+    assert {f.filename: s.name for s in sets for f in s.hand_outs} == {"tensor.py": "experiments"}
+    tensor = find_set("backprop", PROJECT).part("Tensor.used_twice").reference
+    long = {body for _name, body in own_bodies(tensor) if body.count("\n") > 2}
+    assert long
+    assert long <= given
+    for archive in bundles:
+        for name, text in released_texts(archive).items():
+            handed_out = name == "experiments/tensor.py"
+            assert bool(long & bodies(text)) is handed_out, name
 
 
 def _long(mistakes: list[Mistake]) -> list[Any]:

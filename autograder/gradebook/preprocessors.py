@@ -37,6 +37,7 @@ from autograder.submissions.adopt import Adopted, adopt
 from autograder.submissions.byhand import released_answers
 from autograder.submissions.read import Submission, read_submission
 from autograder.submissions.repair import grade_id_of, repair
+from autograder.submissions.support import own_files, support_files
 
 
 def is_ours(project: Project, assignment: str) -> bool:
@@ -89,8 +90,11 @@ class SubmissionExporter(NotebookExporter):
 
 def read_as_submission(adopted: Adopted) -> NotebookNode:
     """What a learner handed in, with what there is to say of it in its metadata."""
-    submission = read_submission(adopted.path)
-    submission.notebook.metadata["autograder_problems"] = [*adopted.notes, *submission.problems]
+    path, submission = adopted.path, read_submission(adopted.path)
+    released = find_project().exercises / path.stem
+    told = [*adopted.notes, *submission.problems]
+    told += own_files(released, path.parent, submission.notebook)[1]
+    submission.notebook.metadata["autograder_problems"] = told
     return submission.notebook
 
 
@@ -152,15 +156,18 @@ class GradeSubmission(NbGraderPreprocessor):
         if self.require_sandbox:
             require_sandbox(runner)
         self.log.info("%s", runner.protects)
-        graded = grade(
-            Submission(nb, list(mended or ()), repaired=mended is not None),
-            exercise_set,
-            grading_round.seed,
-            runner,
-            limits=self.limits_of(info["assignment"]),
-            files=project.exercises / exercise_set.name,
-            standing=self.standing,
-        )
+        released = project.exercises / exercise_set.name
+        handed_in = Path(resources["metadata"]["path"])
+        with support_files(released, handed_in, nb) as files:
+            graded = grade(
+                Submission(nb, list(mended or ()), repaired=mended is not None),
+                exercise_set,
+                grading_round.seed,
+                runner,
+                limits=self.limits_of(info["assignment"]),
+                files=files,
+                standing=self.standing,
+            )
         write_outputs(graded, exercise_set)
         self.by_chance = graded.by_chance
         nb = graded.notebook

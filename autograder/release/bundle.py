@@ -28,7 +28,8 @@ README = """\
 2. pip install jupyterlab ./{wheel}
 3. jupyter lab {name}.ipynb
 
-Leave checks.json beside the notebook: the checks read it.
+Leave the other files beside the notebook: the checks read checks.json, and what the notebook
+imports is there.
 """
 
 

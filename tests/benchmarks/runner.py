@@ -36,7 +36,16 @@ from autograder.project import find_project
 from autograder.release.notebook import instructor_notebook, modules_used
 from autograder.submissions.read import Submission
 
-SETS = ("gradient", "empirical_risk", "sgd", "momentum", "adam", "backprop", "logistic_regression")
+SETS = (
+    "gradient",
+    "empirical_risk",
+    "sgd",
+    "momentum",
+    "adam",
+    "backprop",
+    "logistic_regression",
+    "experiments",
+)
 PROMISED = 2.2
 USER = 2**20
 EDGE = 50
