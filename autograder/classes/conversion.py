@@ -34,11 +34,12 @@ from nbgrader.utils import find_all_files, setenv
 from autograder.classes.job import Job, Outcome
 from autograder.classes.plan import Plan
 from autograder.classes.staging import CannotWrite, Staging
-from autograder.gradebook.foreign import UNPROTECTED
+from autograder.gradebook.foreign import REMARK, UNPROTECTED
 from autograder.gradebook.marks import Mark, Sheet, comments_of, marks_of
 from autograder.gradebook.preprocessors import SubmissionExporter, pass_on, read_as_submission
 from autograder.gradebook.record import verdicts_in
 from autograder.gradebook.source_facts import SourceFacts
+from autograder.judging.show import printable
 from autograder.submissions.adopt import Adopted
 
 
@@ -123,7 +124,9 @@ class Conversion:
             marks = marks_of(notebook, self._parts, verdicts, self._log)
             found.sheets[path.stem] = Sheet(marks, comments_of(notebook))
             found.verdicts.update(verdicts)
-            remark = remark or notebook.metadata.get(UNPROTECTED, "")
+            # Of what a learner wrote there, not a word is said.
+            if not self._parts and UNPROTECTED in notebook.metadata:
+                remark = REMARK
             self._staging.write(half, path.name, text)
         for name, facts in plan.facts.notebooks.items():
             if not (job.folder / f"{name}.ipynb").exists():
@@ -131,15 +134,20 @@ class Conversion:
                 found.sheets[name] = Sheet([Mark(grade_id, 0.0) for grade_id in facts.graded])
         self._all_known(found.sheets)
         self._staging.seal(half, plan.permissions)
-        if self._parts:
-            points = sum(verdict.points for verdict in found.verdicts.values())
-            most = sum(verdict.max_points for verdict in found.verdicts.values())
-        else:
-            scores = [mark.auto_score for sheet in found.sheets.values() for mark in sheet.marks]
-            points = sum(score or 0.0 for score in scores)
-            most = sum(sum(plan.facts.notebooks[n].max_scores.values()) for n in found.sheets)
+        points, most = self._points(found)
         by_chance = self._grading is None or self._grading.by_chance
         return replace(found, by_chance=by_chance, points=points, max_points=most, remark=remark)
+
+    def _points(self, found: Outcome) -> tuple[float, float]:
+        """What a submission got by itself, and could get."""
+        if self._parts:
+            verdicts = found.verdicts.values()
+            return sum(v.points for v in verdicts), sum(v.max_points for v in verdicts)
+        scores = [mark.auto_score for sheet in found.sheets.values() for mark in sheet.marks]
+        graded = [self._plan.facts.notebooks[name] for name in found.sheets]
+        return sum(score or 0.0 for score in scores), sum(
+            sum(notebook.max_scores.values()) for notebook in graded
+        )
 
     def _all_known(self, sheets: Mapping[str, Sheet]) -> None:
         """See to it that every mark and comment has its row: one without must stop no other's."""
@@ -202,7 +210,7 @@ class Conversion:
 
 def _in_a_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0]}"
+    return f"{type(error).__name__}: {printable(lines[0])}"
 
 
 def _below(folder: Path, files: list[str]) -> dict[str, Path]:

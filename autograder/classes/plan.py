@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ class Plan:
     sanitize: list[Any]
     autograde: list[Any]
     late_steps: list[Any]
-    other_steps: list[Any] = field(default_factory=list)
+    other_steps: list[Any]
 
     @property
     def name(self) -> str:

@@ -30,6 +30,10 @@ from autograder.i18n import _
 from autograder.release.notebook import METADATA
 
 UNPROTECTED = "autograder_unprotected"
+REMARK = _(
+    "Unprotected marks: ordinary assert cells run in the learner's own process, which can fool "
+    "them."
+)
 
 
 class SandboxedExecute(Execute):
@@ -173,8 +177,5 @@ def label(nb: NotebookNode, log: Logger) -> None:
     not told: neither reaches the feedback page."""
     tests = [cell for cell in nb.cells if is_grade(cell) and not is_solution(cell)]
     if any(cell.cell_type == "code" for cell in tests):
-        nb.metadata[UNPROTECTED] = _(
-            "Unprotected marks: ordinary assert cells run in the learner's own process, which can "
-            "fool them."
-        )
-        log.warning("%s", nb.metadata[UNPROTECTED])
+        nb.metadata[UNPROTECTED] = REMARK
+        log.warning("%s", REMARK)
