@@ -14,7 +14,7 @@ import os
 import shutil
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,9 @@ from autograder.gradebook.record import verdicts_in
 from autograder.gradebook.source_facts import SourceFacts
 from autograder.judging.show import printable
 
+# A graded notebook, and the text of its file.
+Converted = tuple[NotebookNode, str]
+
 
 class Conversion:
     """What a judge's process does with each submission."""
@@ -57,11 +60,10 @@ class Conversion:
         )
         self._grading = plan.grading
         self._parts: dict[str, str] = {}
-        self._convert: Callable[[Job, Path, Path], tuple[NotebookNode, str]] = self._as_nbconvert
         if plan.exercise_set is not None:
             self._parts = {part.grade_id: part.name for part in plan.exercise_set.parts}
-            if type(plan.exporter) is SubmissionExporter:
-                self._convert = self._in_memory
+        # Somebody else's exporter may do more.
+        self._in_memory = bool(self._parts) and type(plan.exporter) is SubmissionExporter
         self._log: logging.Logger = plan.converter.log
         self._told = Told()
         # The judge's own parent prints; here everything is kept for the submission's log.
@@ -86,9 +88,12 @@ class Conversion:
 
     def _grade(self, job: Job) -> Outcome:
         notebooks = self._known(job)
+        ready: dict[Path, Converted] = {}
+        if self._in_memory:
+            ready = {path: self._by_ourselves(job, path) for path in notebooks}
         half = self._staging.make(self._files(job, {path.name for path in notebooks}))
         try:
-            return self._fill(job, notebooks, half)
+            return self._fill(job, notebooks, half, ready)
         except BaseException:
             shutil.rmtree(half, ignore_errors=True)
             raise
@@ -115,13 +120,15 @@ class Conversion:
         ours = {*plan.source_files, *notebooks}
         return {**_beside(theirs, ours), **plan.source_files}
 
-    def _fill(self, job: Job, notebooks: list[Path], half: Path) -> Outcome:
-        """Put the graded notebooks into the folder."""
+    def _fill(
+        self, job: Job, notebooks: list[Path], half: Path, ready: Mapping[Path, Converted]
+    ) -> Outcome:
+        """Put the graded notebooks into the folder. ready: those that need not run there."""
         plan = self._plan
         found = Outcome(half=half)
         remark = ""
         for path in notebooks:
-            notebook, text = self._convert(job, path, half)
+            notebook, text = ready.get(path) or self._as_nbconvert(job, path, half)
             verdicts = verdicts_in(notebook.metadata) if self._parts else {}
             marks = marks_of(notebook, self._parts, verdicts, self._log)
             found.sheets[path.stem] = Sheet(marks, comments_of(notebook))
@@ -162,7 +169,7 @@ class Conversion:
 
     # ── Two ways through nbgrader's lists ──────────────────────────────────────────────────────
 
-    def _in_memory(self, job: Job, path: Path, half: Path) -> tuple[NotebookNode, str]:
+    def _by_ourselves(self, job: Job, path: Path) -> Converted:
         """A notebook of a set of ours, neither copied nor written to disk between the steps."""
         notebook, resources = read_as_submission(path), self._resources(job, path, path.parent)
         self._tell_grading(job)
@@ -170,7 +177,7 @@ class Conversion:
             notebook, resources = step(notebook, resources)
         return notebook, nbformat.writes(notebook, version=4) + "\n"
 
-    def _as_nbconvert(self, job: Job, path: Path, half: Path) -> tuple[NotebookNode, str]:
+    def _as_nbconvert(self, job: Job, path: Path, half: Path) -> Converted:
         """Through the course's exporter, twice, as in nbgrader's own loop."""
         exporter = self._plan.exporter
         exporter._preprocessors = self._sanitize
