@@ -14,7 +14,7 @@ import os
 import shutil
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,9 @@ from autograder.gradebook.source_facts import SourceFacts
 from autograder.judging.show import printable
 from autograder.submissions.adopt import Adopted
 
+# A graded notebook, and the text of its file.
+Converted = tuple[NotebookNode, str]
+
 
 class Conversion:
     """What a judge's process does with each submission."""
@@ -55,11 +58,16 @@ class Conversion:
         )
         self._grading = plan.grading
         self._parts: dict[str, str] = {}
-        self._convert: Callable[[Job, Path, Path], tuple[NotebookNode, str]] = self._as_nbconvert
         if plan.exercise_set is not None:
+<<<<<<< HEAD
             self._parts = plan.exercise_set.by_grade_id
             if type(plan.exporter) is SubmissionExporter:
                 self._convert = self._in_memory
+=======
+            self._parts = {part.grade_id: part.name for part in plan.exercise_set.parts}
+        # Somebody else's exporter may do more.
+        self._in_memory = bool(self._parts) and type(plan.exporter) is SubmissionExporter
+>>>>>>> engB
         self._log: logging.Logger = plan.converter.log
         self._told = Told()
         # The judge's own parent prints; here everything is kept for the submission's log.
@@ -84,9 +92,12 @@ class Conversion:
 
     def _grade(self, job: Job) -> Outcome:
         notebooks = self._known(job)
+        ready: dict[Path, Converted] = {}
+        if self._in_memory:
+            ready = {path: self._by_ourselves(job, path) for path in notebooks}
         half = self._staging.make(self._files(job, {path.name for path in notebooks}))
         try:
-            return self._fill(job, notebooks, half)
+            return self._fill(job, notebooks, half, ready)
         except BaseException:
             shutil.rmtree(half, ignore_errors=True)
             raise
@@ -113,13 +124,15 @@ class Conversion:
         ours = {*plan.source_files, *notebooks}
         return {**_beside(theirs, ours), **plan.source_files}
 
-    def _fill(self, job: Job, notebooks: list[Path], half: Path) -> Outcome:
-        """Put the graded notebooks into the folder."""
+    def _fill(
+        self, job: Job, notebooks: list[Path], half: Path, ready: Mapping[Path, Converted]
+    ) -> Outcome:
+        """Put the graded notebooks into the folder. ready: those that need not run there."""
         plan = self._plan
         found = Outcome(half=half)
         remark = ""
         for path in notebooks:
-            notebook, text = self._convert(job, path, half)
+            notebook, text = ready.get(path) or self._as_nbconvert(job, path, half)
             verdicts = verdicts_in(notebook.metadata) if self._parts else {}
             marks = marks_of(notebook, self._parts, verdicts, self._log)
             found.sheets[path.stem] = Sheet(marks, comments_of(notebook))
@@ -160,7 +173,7 @@ class Conversion:
 
     # ── Two ways through nbgrader's lists ──────────────────────────────────────────────────────
 
-    def _in_memory(self, job: Job, path: Path, half: Path) -> tuple[NotebookNode, str]:
+    def _by_ourselves(self, job: Job, path: Path) -> Converted:
         """A notebook of a set of ours, neither copied nor written to disk between the steps."""
         notebook = read_as_submission(Adopted(path, list(job.notes)))
         resources = self._resources(job, path, path.parent)
@@ -169,7 +182,7 @@ class Conversion:
             notebook, resources = step(notebook, resources)
         return notebook, nbformat.writes(notebook, version=4) + "\n"
 
-    def _as_nbconvert(self, job: Job, path: Path, half: Path) -> tuple[NotebookNode, str]:
+    def _as_nbconvert(self, job: Job, path: Path, half: Path) -> Converted:
         """Through the course's exporter, twice, as in nbgrader's own loop."""
         exporter = self._plan.exporter
         exporter._preprocessors = self._sanitize
