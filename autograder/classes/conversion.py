@@ -59,15 +59,9 @@ class Conversion:
         self._grading = plan.grading
         self._parts: dict[str, str] = {}
         if plan.exercise_set is not None:
-<<<<<<< HEAD
             self._parts = plan.exercise_set.by_grade_id
-            if type(plan.exporter) is SubmissionExporter:
-                self._convert = self._in_memory
-=======
-            self._parts = {part.grade_id: part.name for part in plan.exercise_set.parts}
         # Somebody else's exporter may do more.
         self._in_memory = bool(self._parts) and type(plan.exporter) is SubmissionExporter
->>>>>>> engB
         self._log: logging.Logger = plan.converter.log
         self._told = Told()
         # The judge's own parent prints; here everything is kept for the submission's log.
