@@ -52,10 +52,25 @@ the file as it was handed out lies beside it.
 
 
 @public
+def is_tensor(thing):
+    """Whether something holds numbers as a Tensor does. (An array's data is no array.)"""
+    return isinstance(getattr(thing, "data", None), np.ndarray)
+
+
+@public
 def data_of(thing):
-    """The numbers of a Tensor, or that it is none."""
-    data = getattr(thing, "data", None)
-    return np.array(data) if isinstance(data, np.ndarray) else "no Tensor"
+    """The numbers of a Tensor, or of an array that stands in its place."""
+    if is_tensor(thing):
+        return np.array(thing.data)
+    return np.array(thing) if isinstance(thing, np.ndarray) else "no Tensor"
+
+
+@public
+def both_of(answer, names):
+    """What a function gives back where two things should come back."""
+    if not isinstance(answer, (tuple, list)) or len(answer) != 2:
+        raise ValueError(f"two things should come back: return {names}")
+    return answer
 
 
 # A layer
@@ -127,7 +142,8 @@ _UNKNOWN = "if init not in weights:"
 def zeros_and_ones(cls, fan_in, fan_out, init, rng):
     """W and b of a new layer."""
     layer = cls(fan_in, fan_out, rng, init)
-    return {"W": data_of(layer.W), "b": data_of(layer.b)}
+    made = {f"{name} is a Tensor": is_tensor(getattr(layer, name)) for name in "Wb"}
+    return made | {"W": data_of(layer.W), "b": data_of(layer.b)}
 
 
 def _layer(rng, init: str, **more) -> dict:
@@ -555,8 +571,12 @@ def output(cls, X, W, b, G):
     layer.W.data, layer.b.data = np.array(W), np.array(b)
     x = type(layer.W)(X)
     out = layer(x)
-    made = {"what a Tensor becomes": data_of(out), "what an array becomes": data_of(layer(X))}
-    if isinstance(made["what a Tensor becomes"], np.ndarray):
+    made = {
+        "a Tensor comes out": is_tensor(out),
+        "what a Tensor becomes": data_of(out),
+        "what an array becomes": data_of(layer(X)),
+    }
+    if is_tensor(out):
         (out * G).sum().backward()
     grads = {"W": layer.W.grad, "b": layer.b.grad, "x": x.grad}
     return made | {f"the gradient of {name}": grad for name, grad in grads.items()}
@@ -695,7 +715,7 @@ def parameter_list(cls, fan_in, fan_out):
     return {
         "how many": len(held),
         "which": [own.get(id(thing), "another object") for thing in held],
-        "shapes": [tuple(np.shape(data_of(thing))) for thing in held],
+        "they are Tensors": [is_tensor(thing) for thing in held],
     }
 
 
@@ -982,8 +1002,8 @@ def logits_of(cls, sizes, values, X, G):
     for parameter, numbers in zip(held, values, strict=True):
         parameter.data = np.array(numbers)
     out = model(X)
-    made = {"model(X)": data_of(out)}
-    if isinstance(made["model(X)"], np.ndarray):
+    made = {"a Tensor comes out": is_tensor(out), "model(X)": data_of(out)}
+    if is_tensor(out):
         again = data_of(model(type(held[0])(X)))
         made["model(Tensor(X)) is the same"] = np.array_equal(made["model(X)"], again)
         (out * G).sum().backward()
@@ -1120,7 +1140,7 @@ def after_an_update(function, params, grads, velocity, lr, beta, then_look=False
     """What an update gives back, and, where asked for, what became of the arrays given to it."""
     given = {"params": params, "velocity": velocity, "grads": grads}
     before = copy.deepcopy(given)
-    new, speed = function(params, grads, velocity, lr, beta)
+    new, speed = both_of(function(params, grads, velocity, lr, beta), "params, velocity")
     made = {"params": list(new), "velocity": list(speed)}
     if then_look:
         for name, arrays in given.items():
@@ -1269,8 +1289,9 @@ sgd_momentum_update.slips(
             "velocity = [beta": f"{_IN_PLACE}\n    for p, v in zip(params, velocity, strict=True):"
             "\n        p -= lr * v\n    return params, velocity\n    velocity = [beta"
         },
-        "The arrays that were given are changed in place.",
-        hint="p -= ... writes into the caller's array; p - ... makes a new one.",
+        "What was given is changed: the caller's lists, or the arrays in them.",
+        hint="params[i] = ... writes into the caller's list, p -= ... into the caller's array. "
+        "Make new lists of new arrays.",
     ),
     velocity_changed=slip(
         {"velocity = [beta": f"{_IN_PLACE}\n    speed = [beta"},
@@ -1341,7 +1362,8 @@ def epochs_of_training(
 
     def an_epoch(model, state, generator):
         model.seen = []
-        losses, state = function(model, X, y, batch_size, lr, beta, state, generator)
+        both = function(model, X, y, batch_size, lr, beta, state, generator)
+        losses, state = both_of(both, "losses, velocity")
         told = {
             "losses": losses if isinstance(losses, np.ndarray) else list(losses),
             "batches": model.seen,
@@ -1377,6 +1399,8 @@ def replay(case, params, velocity, batches, how=""):
     how: nothing, or the one thing that is done in another way.
     """
     X, y, lr, beta = (case.args[name] for name in ("X", "y", "lr", "beta"))
+    if how == "exchanged":
+        lr, beta = beta, lr
     size = min(case.args["batch_size"] or len(X), len(X))
     held = [np.full(p.shape, case.args.get("left_over", 0.0)) for p in params]
     if how == "velocity from zero":
@@ -1723,6 +1747,11 @@ def down_the_loss(answer, case):
     return not went_wrong(answer, case, "uphill")
 
 
+@train_epoch.property("lr and beta are exchanged.", mistake="lr_for_beta")
+def lr_before_beta(answer, case):
+    return not went_wrong(answer, case, "exchanged")
+
+
 @train_epoch.property("The losses are summed over a batch.", mistake="losses_summed")
 def mean_over_the_batch(answer, case):
     return not went_wrong(answer, case, "losses summed")
@@ -1892,6 +1921,11 @@ train_epoch.slips(
         {"[p.grad for p in params], velocity": "[p.grad / (1 - beta) for p in params], velocity"},
         "The new gradient is not scaled by (1 - beta): that is PyTorch's form.",
         hint="sgd_momentum_update does it; call it.",
+    ),
+    lr_for_beta=slip(
+        {"velocity, lr, beta\n": "velocity, beta, lr\n"},
+        "lr and beta are exchanged where the update is called.",
+        hint="sgd_momentum_update(params, grads, velocity, lr, beta): lr comes first.",
     ),
     climbs=slip(
         {"velocity, lr, beta\n": "velocity, -lr, beta\n"},
@@ -2253,6 +2287,12 @@ def accuracy_of_the_test_rows(answer, case):
     return right or not same_numbers(answer["test_accuracy"], in_training)
 
 
+@run_experiment.property("The first loss is that of ten classes.", mistake="ten_outputs")
+def as_many_outputs_as_classes(answer, case):
+    even = case.args["config"]["init"] in ("zeros", "ones")
+    return not (even and np.isclose(answer["train_loss"][0], np.log(10)))
+
+
 @run_experiment.property("Each epoch starts from rest.", mistake="velocity_lost")
 def momentum_goes_on(answer, case):
     return not happened(answer, case, "from rest each epoch")
@@ -2423,6 +2463,11 @@ run_experiment.slips(
         {'max(y.max(), data["y_test"].max())': "y.max()"},
         "A class that is in the test set alone has no output.",
         hint="The largest label of both sets, plus 1.",
+    ),
+    ten_outputs=slip(
+        {'int(max(y.max(), data["y_test"].max())) + 1': "10"},
+        "The network has ten outputs, however many classes there are.",
+        hint="Other data have other classes. The largest label of both sets, plus 1.",
     ),
     batches_ignored=slip(
         {'X, y, config["batch_size"]': "X, y, None"},

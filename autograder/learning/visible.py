@@ -141,5 +141,6 @@ def show(value: Any) -> str:
         return " ".join(text.split())
     if isinstance(value, float):
         return f"{value:.4g}"
-    text = repr(value)
+    # An array inside of a list breaks its lines.
+    text = " ".join(repr(value).split()) if isinstance(value, list | tuple | dict) else repr(value)
     return text if len(text) < 80 else text[:77] + "..."
