@@ -2,13 +2,15 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from autograder.exercise import AuthorError, Case, Family, class_exercise, exercise
+from autograder.exercise import AuthorError, Case, Family, class_exercise, exercise, hand_out
 from autograder.judging.sets import ExerciseSet, find_set, load_set
 from autograder.project import NoProject, Project, find_project
+from autograder.release.given import given_text
 from autograder.release.lint import lint
 from autograder.slips import slip
 
@@ -192,3 +194,55 @@ def test_no_project_says_where_it_looked(tmp_path: Path, monkeypatch: pytest.Mon
         find_project(tmp_path)
     with pytest.raises(AuthorError, match="no file"):
         load_set(Project(tmp_path).solutions / "nothing.py")
+
+
+def test_a_file_that_is_handed_out_holds_what_its_references_use(tmp_path: Path) -> None:
+    """Also of a neighbour, in a folder of its own; and methods are no names."""
+    (tmp_path / "first.py").write_text(
+        "import numpy as np\n"
+        "from autograder.exercise import exercise\n\n"
+        "SCALE = 3.0\n\n\n"
+        "@exercise(points=1)\n"
+        "def double(x: float) -> float:\n    '''Twice x, scaled.'''\n    return 2 * SCALE * x\n\n\n"
+        "class Box:\n    '''A box.'''\n\n"
+        "    def double(self):\n        '''Its own.'''\n        return double(np.ones(2))\n",
+        "utf-8",
+    )
+    (tmp_path / "second.py").write_text(
+        "from autograder.exercise import exercise, hand_out\n\n"
+        "from .first import Box\n\n"
+        "BOX = hand_out('box.py', Box, about='A box.')\n\n\n"
+        "@exercise(points=1)\n"
+        "def half(x):\n    '''Half of x.'''\n    return x / 2\n",
+        "utf-8",
+    )
+    found = load_set(tmp_path / "second.py")
+    assert [part.name for part in found.parts] == ["half"]
+    assert found.given == ["Box"]
+    text = given_text(found.hand_outs[0])
+    assert "exercise" not in text and "half" not in text
+    names: dict[str, Any] = {}
+    exec(text, names)
+    assert names["Box"]().double().tolist() == [6.0, 6.0]
+    assert names["__all__"] == ["Box"]
+    changed = (tmp_path / "first.py").read_text("utf-8").replace("SCALE = 3.0", "SCALE = 5.25")
+    (tmp_path / "first.py").write_text(changed, "utf-8")
+    assert "SCALE = 5.25" in given_text(load_set(tmp_path / "second.py").hand_outs[0])
+
+
+@pytest.mark.parametrize("filename", ["tensor", "my tensor.py", "tensor.txt"])
+def test_a_file_that_no_notebook_could_import_is_not_handed_out(filename: str) -> None:
+    with pytest.raises(AuthorError, match=r"name it like tensor\.py"):
+        hand_out(filename, dict, about="")
+
+
+def test_a_file_of_a_sets_name_is_not_handed_out(tmp_path: Path) -> None:
+    """nbgrader is told to ship no file of such a name."""
+    code = "\n\nFILE = hand_out('mine.py', good, about='')\n"
+    (tmp_path / "mine.py").write_text(
+        "from autograder.exercise import exercise, hand_out\n\n\n"
+        f"@exercise(points=1)\ndef good(x):\n    '''x.'''\n    return x\n{code}",
+        "utf-8",
+    )
+    with pytest.raises(AuthorError, match="a set has that name"):
+        load_set(tmp_path / "mine.py")

@@ -17,11 +17,14 @@ import scipy.stats
 import torch
 
 from autograder.code import source
+from autograder.exercise import AuthorError
 from autograder.judging.judge import judge, local_caller
-from autograder.judging.sets import find_set
+from autograder.judging.sets import find_set, load_set
 from autograder.judging.verdict import Verdict
 from autograder.release.given import given_text
 from autograder.release.notebook import instructor_notebook
+from autograder.submissions.read import Submission
+from autograder.submissions.repair import repair
 from solutions.experiments import (
     MLP,
     TENSOR,
@@ -771,3 +774,28 @@ def test_the_released_report_has_room_for_an_answer_and_nothing_of_ours() -> Non
     (cell,) = [c for c in released.cells if c.id == "report-experiment"]
     assert cell.source.endswith("*Write here.*")
     assert "SOLUTION" not in cell.source
+
+
+def test_a_report_whose_label_got_lost_has_it_back() -> None:
+    released = nbformat.read(ROOT / "exercises" / "experiments" / "experiments.ipynb", 4)
+    (cell,) = [c for c in released.cells if c.id == "report-experiment"]
+    cell.source = "Half a page."
+    for broken in (cell, next(c for c in released.cells if c.id == "solution-MLP")):
+        broken.metadata.pop("nbgrader")
+    mended = repair(Submission(released, []), SET)
+    (cell,) = [c for c in mended.notebook.cells if c.id == "report-experiment"]
+    label = cell.metadata["nbgrader"]
+    assert (label["grade"], label["solution"], label["points"]) == (True, True, 8.0)
+    assert cell.source == "Half a page."
+
+
+def test_a_report_without_points_is_an_authors_error(tmp_path: Path) -> None:
+    text = "```{code-cell}\n%report mine\n```\n"
+    (tmp_path / "lonely.md").write_text(text, "utf-8")
+    (tmp_path / "lonely.py").write_text(
+        "from autograder.exercise import exercise\n\n\n"
+        "@exercise(points=1)\ndef f(x):\n    '''x.'''\n    return x\n",
+        "utf-8",
+    )
+    with pytest.raises(AuthorError, match="should read %report NAME POINTS"):
+        instructor_notebook(load_set(tmp_path / "lonely.py"))

@@ -1,5 +1,6 @@
 """What learners are sent: in step with its source, the same bytes twice, no solution in it."""
 
+import fnmatch
 import hashlib
 import json
 import re
@@ -18,6 +19,7 @@ from autograder.judging.sets import find_set
 from autograder.project import Project, find_project
 from autograder.release.build import build, out_of_step
 from autograder.release.bundle import write_bundles
+from autograder.release.configuration import course_config
 from autograder.release.freeze import says_the_same
 from autograder.release.given import given_text
 from autograder.release.lint import released_leaks
@@ -141,6 +143,21 @@ def test_what_is_handed_out_is_in_its_own_zip_and_in_no_other(bundles: list[Path
         for name, text in released_texts(archive).items():
             handed_out = name == "experiments/tensor.py"
             assert bool(long & bodies(text)) is handed_out, name
+
+
+def test_nbgrader_ships_what_is_handed_out_and_no_solution() -> None:
+    """Its rule for files is the same when it generates, releases, collects and grades."""
+    ignored = course_config(ROOT).CourseDirectory.ignore
+
+    def is_shipped(name: str) -> bool:
+        return not any(fnmatch.fnmatch(name, pattern) for pattern in ignored)
+
+    solutions = [p.name for p in (ROOT / "solutions").iterdir() if p.is_file()]
+    assert len(solutions) > 10
+    assert not any(map(is_shipped, solutions))
+    for name in PROJECT.sets:
+        for file in find_set(name, PROJECT).hand_outs:
+            assert is_shipped(file.filename)
 
 
 def _long(mistakes: list[Mistake]) -> list[Any]:
