@@ -14,8 +14,10 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell
+from nbgrader.api import Gradebook
 
 from autograder.gradebook.record import read_records
+from autograder.gradebook.waiting import waiting
 from autograder.project import find_project
 from autograder.sample.people import make_class
 
@@ -63,6 +65,21 @@ def assert_marks_are_the_predicted_ones(course: Course) -> None:
 
 def test_every_mark_is_the_predicted_one(graded: Course) -> None:
     assert_marks_are_the_predicted_ones(graded)
+
+
+def test_whoever_wrote_a_report_waits_for_a_person(graded: Course) -> None:
+    """And who wrote none has no points, and nobody need look."""
+    texts = 0
+    with Gradebook(f"sqlite:///{graded.grading / 'gradebook.db'}") as gradebook:
+        waits = {(one.student, one.cell) for one in waiting(gradebook, graded.assignment)}
+        for student, mark in predicted(graded).items():
+            for name in mark.get("waiting", ()):
+                texts += 1
+                assert (student, name) in waits
+            for name in mark.get("unwritten", ()):
+                grade = gradebook.find_grade(name, graded.assignment, graded.assignment, student)
+                assert (student, name) not in waits and grade.auto_score == 0
+    assert (texts > 0) is (graded.assignment == "experiments")
 
 
 def test_every_mistake_is_told_by_name_in_the_feedback(graded: Course) -> None:

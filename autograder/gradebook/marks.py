@@ -15,7 +15,7 @@ from nbformat import NotebookNode
 from nbgrader import utils
 
 from autograder.judging.verdict import Verdict
-from autograder.submissions.byhand import fingerprint, is_by_hand
+from autograder.release.byhand import fingerprint, is_by_hand
 
 
 @dataclass(frozen=True)

@@ -32,9 +32,9 @@ from autograder.i18n import _
 from autograder.judging.sets import ExerciseSet, find_set
 from autograder.judging.verdict import Verdict
 from autograder.project import NoProject, Project, find_project
+from autograder.release.byhand import released_answers
 from autograder.release.configuration import place_of
 from autograder.submissions.adopt import Adopted, adopt
-from autograder.submissions.byhand import released_answers
 from autograder.submissions.read import Submission, read_submission
 from autograder.submissions.repair import grade_id_of, repair
 from autograder.submissions.support import own_files, support_files

@@ -35,9 +35,9 @@ from autograder.judging.judge import Caller, judge
 from autograder.judging.mending import BEGUN, STUB, first_to_mend
 from autograder.judging.sets import ExerciseSet
 from autograder.judging.verdict import Died, TimedOut, Verdict, missing
+from autograder.release.byhand import released_answers
 from autograder.release.freeze import public_source
 from autograder.release.notebook import cell_limits, modules_used
-from autograder.submissions.byhand import released_answers
 from autograder.submissions.read import Submission
 from autograder.submissions.repair import grade_id_of, repair
 from autograder.values.calling import Answer

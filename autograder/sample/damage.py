@@ -12,12 +12,15 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
+from autograder.release.byhand import is_by_hand
+
 
 @dataclass
 class HandedIn:
     """A submission on its way: the notebook, its file, and what got lost.
 
     cells: each exercise's solution source, None where the cell was deleted.
+    reports: what was written into the cells that a person marks, where anything was.
     lost: the exercises of which nothing is left.
     """
 
@@ -26,6 +29,7 @@ class HandedIn:
     submitted: datetime
     cells: dict[str, str | None]
     rng: random.Random
+    reports: dict[str, str] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
     raw: bytes | None = None
 
@@ -47,6 +51,10 @@ class HandedIn:
                 self.notebook.cells.remove(cell)
             else:
                 cell.source = source
+        for cell in self.notebook.cells:
+            if is_by_hand(cell):
+                name = str(cell.metadata.nbgrader.grade_id)
+                cell.source = self.reports.get(name, cell.source)
 
     def solution(self, name: str) -> NotebookNode:
         """The solution cell of an exercise."""

@@ -21,11 +21,23 @@ import nbformat
 from autograder.exercise import AuthorError
 from autograder.judging.sets import ExerciseSet, find_set, load_set
 from autograder.project import Project
+from autograder.release.byhand import is_by_hand, released_answers
 from autograder.sample.answers import BODIES, DEADLY, Filling, Fillings, Mark
 from autograder.sample.damage import PLAIN, SHAPES, HandedIn, Shape
 
 DEADLINE = datetime(2026, 3, 6, 18, 0, tzinfo=UTC)
 PERFECT, UNTOUCHED = Shape("everything right", None), Shape("never opened", None)
+
+# What stands in a cell that a person marks.
+REPORTS = (
+    "I changed the batch size and nothing else, with three seeds for each. The smaller batches "
+    "were ahead after as many epochs, and behind after as many seconds.",
+    "The learning rate decides more than anything else: at 1.0 one seed of three diverged. I "
+    "would have liked more seeds.",
+    "Momentum made no difference. I think that is because both runs had the same lr, and the "
+    "averaged form takes the same steps in the long run.",
+    "It worked well!!",
+)
 
 GIVEN = """
 amara aino baptiste bjarne camila chidi daiyu darya diego elif emeka eszter farah fatou femi
@@ -142,12 +154,23 @@ def _hand_in(
             filename=f"{exercise_set.name}.ipynb",
             submitted=DEADLINE - timedelta(seconds=rng.randrange(60, 4 * 24 * 3600)),
             cells={name: filling.source for name, filling in learner.cells.items()},
+            reports=dict(_reports(learner, exercise_set, released.parent, rng)),
             rng=rng,
         )
         handed_in.put_in_cells()
         if learner.shape.change is not None:
             learner.shape.change(handed_in)
         yield learner, handed_in
+
+
+def _reports(
+    learner: _Learner, exercise_set: ExerciseSet, folder: Path, rng: random.Random
+) -> Iterator[tuple[str, str]]:
+    """What a learner writes into the cells that a person marks: most write something."""
+    for answer in released_answers(exercise_set, folder):
+        text = rng.choice(REPORTS)
+        if learner.shape is PERFECT or (learner.shape is not UNTOUCHED and rng.random() < 0.8):
+            yield answer.name, text
 
 
 def _shapes(count: int, rng: random.Random) -> list[Shape]:
@@ -236,4 +259,10 @@ def _expected(exercise_set: ExerciseSet, learner: _Learner, handed_in: HandedIn)
             mark = Mark(0.0, "missing")
         functions[part.name] = asdict(mark)
     points = round(sum(f["points"] for f in functions.values()), 2)
-    return {"points": points, "functions": functions, "handed_in": learner.shape.name}
+    marks = {"points": points, "functions": functions, "handed_in": learner.shape.name}
+    answers = [str(c.metadata.nbgrader.grade_id) for c in handed_in.notebook.cells if is_by_hand(c)]
+    if answers and learner.shape in (PLAIN, PERFECT, UNTOUCHED):
+        # Whoever wrote nothing has nothing; the others wait for a person.
+        marks["waiting"] = [name for name in answers if name in handed_in.reports]
+        marks["unwritten"] = [name for name in answers if name not in handed_in.reports]
+    return marks

@@ -19,8 +19,8 @@ from autograder.code.source import definitions
 from autograder.exercise import Part
 from autograder.i18n import _
 from autograder.judging.sets import ExerciseSet
+from autograder.release.byhand import Answer
 from autograder.release.notebook import check_cell, nbgrader_metadata
-from autograder.submissions.byhand import Answer
 from autograder.submissions.read import Submission
 
 MOST_NAMES = 1000
