@@ -132,14 +132,14 @@ def copied(notebook: NotebookNode) -> None:
     """As by somebody who starts again in a copy, and empties the first."""
     cell = labels(notebook)[ANSWER]
     twin = new_markdown_cell(cell.source, metadata=dict(cell.metadata))
-    cell.source = "YOUR ANSWER HERE"
+    cell.source = "*Write here.*"
     notebook.cells.append(twin)
 
 
 def copied_above(notebook: NotebookNode) -> None:
     """As by somebody who keeps the question in a copy below."""
     cell = labels(notebook)[ANSWER]
-    twin = new_markdown_cell("YOUR ANSWER HERE", metadata=dict(cell.metadata))
+    twin = new_markdown_cell("*Write here.*", metadata=dict(cell.metadata))
     notebook.cells.append(twin)
 
 
@@ -178,7 +178,7 @@ def test_a_cell_that_is_gone_is_put_back_and_told(course, graded_by):
     graded_by(course)
     assert course.rows("amara")[ANSWER] == (0, False)
     cells = course.graded("amara").cells
-    assert cells[-1].source == "YOUR ANSWER HERE" and "## Report" in cells[-2].source
+    assert cells[-1].source == "*Write here.*" and "## Report" in cells[-2].source
     assert f"The cell of {ANSWER} was missing" in cells[0].source
 
 
