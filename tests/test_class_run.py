@@ -223,7 +223,9 @@ def test_what_goes_to_a_judge_and_comes_back_is_what_was_sent():
     told = Verdict("gabor", "partial", 0.5, 1.0, families={"grid": True}, remarks=["Slow."])
     when = datetime(2026, 3, 1, 12, tzinfo=UTC)
     paths = (Path("a/1.ipynb"), Path("a/2.ipynb"))
-    job = Job("amara", Path("a"), Path("b"), paths, when, ("adopted",), "7", 2, {"gabor": told}, "key")
+    job = Job(
+        "amara", Path("a"), Path("b"), paths, when, ("adopted",), "7", 2, {"gabor": told}, "key"
+    )
     marks = [Mark("check-gabor", None), Mark("check-newton_step", 1.0, look=True)]
     outcome = Outcome(
         log=[("INFO", "said")],

@@ -39,7 +39,7 @@ from autograder.release.byhand import released_answers
 from autograder.release.freeze import public_source
 from autograder.release.notebook import cell_limits, modules_used
 from autograder.submissions.read import Submission
-from autograder.submissions.repair import grade_id_of, repair
+from autograder.submissions.repair import grade_id_of, leave_to_a_person, repair
 from autograder.values.calling import Answer
 
 PART_SECONDS = 60.0
@@ -102,8 +102,10 @@ def grade(
     whatever a learner wrote: a part that cannot be judged is zero and flagged. So is every part of
     a submission whose runner was lost twice, here and elsewhere.
     """
-    repair(submission, exercise_set, released_answers(exercise_set, files))
+    answers = released_answers(exercise_set, files)
+    repair(submission, exercise_set, answers)
     notebook = submission.notebook
+    leave_to_a_person(notebook.cells, answers)
     if isinstance(runner, WarmRunner):
         runner.warm(modules_used(exercise_set))
     of_cells = cell_limits(exercise_set)

@@ -178,8 +178,6 @@ def _mend_answer(cells: list[NotebookNode], answer: Answer) -> list[str]:
             chosen.outputs, chosen.execution_count = [], None
     chosen.metadata["nbgrader"] = copy.deepcopy(released.metadata.nbgrader)
     if not written and _writes_elsewhere(cells, answer):
-        # With it nbgrader gives zero to what was not written in, and asks nobody to look.
-        chosen.metadata.nbgrader.pop("checksum", None)
         told.append(
             _(
                 "The cell of {name} is as it was handed out, but other text was written: if that "
@@ -187,6 +185,19 @@ def _mend_answer(cells: list[NotebookNode], answer: Answer) -> list[str]:
             )
         )
     return [text.format(name=name, count=len(found)) for text in told]
+
+
+def leave_to_a_person(cells: list[NotebookNode], answers: Sequence[Answer]) -> None:
+    """Of a cell that is as it was handed out where other text was written, take the checksum away.
+
+    With it nbgrader gives zero to what was not written in, and asks nobody to look; and its own
+    steps put it back after a repair.
+    """
+    for answer in answers:
+        for cell in cells:
+            untouched = cell.source.strip() == answer.cell.source.strip()
+            if grade_id_of(cell) == answer.name and untouched and _writes_elsewhere(cells, answer):
+                cell.metadata.nbgrader.pop("checksum", None)
 
 
 def _writes_elsewhere(cells: list[NotebookNode], answer: Answer) -> bool:
