@@ -21,6 +21,7 @@ class HandedIn:
 
     cells: each exercise's solution source, None where the cell was deleted.
     reports: what was written into the cells that a person marks, where anything was.
+    answers: the names of these cells.
     lost: the exercises of which nothing is left.
     """
 
@@ -30,6 +31,7 @@ class HandedIn:
     cells: dict[str, str | None]
     rng: random.Random
     reports: dict[str, str] = field(default_factory=dict)
+    answers: list[str] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)
     raw: bytes | None = None
 
@@ -54,6 +56,7 @@ class HandedIn:
         for cell in self.notebook.cells:
             if is_by_hand(cell):
                 name = str(cell.metadata.nbgrader.grade_id)
+                self.answers.append(name)
                 cell.source = self.reports.get(name, cell.source)
 
     def solution(self, name: str) -> NotebookNode:

@@ -21,7 +21,7 @@ import nbformat
 from autograder.exercise import AuthorError
 from autograder.judging.sets import ExerciseSet, find_set, load_set
 from autograder.project import Project
-from autograder.release.byhand import is_by_hand, released_answers
+from autograder.release.byhand import released_answers
 from autograder.sample.answers import BODIES, DEADLY, Filling, Fillings, Mark
 from autograder.sample.damage import PLAIN, SHAPES, HandedIn, Shape
 
@@ -260,9 +260,8 @@ def _expected(exercise_set: ExerciseSet, learner: _Learner, handed_in: HandedIn)
         functions[part.name] = asdict(mark)
     points = round(sum(f["points"] for f in functions.values()), 2)
     marks = {"points": points, "functions": functions, "handed_in": learner.shape.name}
-    answers = [str(c.metadata.nbgrader.grade_id) for c in handed_in.notebook.cells if is_by_hand(c)]
-    if answers and learner.shape in (PLAIN, PERFECT, UNTOUCHED):
+    if handed_in.answers and learner.shape in (PLAIN, PERFECT, UNTOUCHED):
         # Whoever wrote nothing has nothing; the others wait for a person.
-        marks["waiting"] = [name for name in answers if name in handed_in.reports]
-        marks["unwritten"] = [name for name in answers if name not in handed_in.reports]
+        marks["waiting"] = [name for name in handed_in.answers if name in handed_in.reports]
+        marks["unwritten"] = [name for name in handed_in.answers if name not in handed_in.reports]
     return marks
