@@ -24,7 +24,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 from autograder.engine.files import Files
 from autograder.i18n import _
@@ -212,14 +212,16 @@ class Session(Protocol):
         """Kill everything that is left and remove the files."""
         ...
 
-    def __enter__(self) -> Session: ...
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None: ...
+    ) -> None:
+        self.finish()
 
 
 class Runner(Protocol):

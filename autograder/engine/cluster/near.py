@@ -13,7 +13,6 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Protocol, get_args
 
 import numpy as np
@@ -26,6 +25,7 @@ from autograder.engine.interface import (
     Limits,
     NoSandbox,
     RunnerLost,
+    Session,
     Status,
 )
 from autograder.engine.trusted.asking import ORACLE_BYTES, consult, oracles_of, request_of
@@ -134,7 +134,7 @@ class RemoteRunner:
         self._lost.where = where
 
 
-class RemoteSession:
+class RemoteSession(Session):
     """One notebook's run, on the far end of a line."""
 
     def __init__(
@@ -152,17 +152,6 @@ class RemoteSession:
         except BaseException:
             line.close()
             raise
-
-    def __enter__(self) -> RemoteSession:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.finish()
 
     def execute(self, source: str) -> CellResult:
         """Run a cell. Where the interpreter was lost, a new one first replays what had worked."""

@@ -12,11 +12,10 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Protocol
 
 from autograder.engine.files import Files
-from autograder.engine.interface import OF_A_PROCESS, CellResult, Limits, Status
+from autograder.engine.interface import OF_A_PROCESS, CellResult, Limits, Session, Status
 from autograder.engine.trusted.asking import AskedSnapshot, Budget, fork
 from autograder.engine.trusted.outputs import Collector, Shown
 from autograder.engine.trusted.vouching import Known
@@ -80,7 +79,7 @@ class Host(Protocol):
         ...
 
 
-class NotebookSession:
+class NotebookSession(Session):
     """One notebook in a scratch folder."""
 
     def __init__(self, limits: Limits, host: Host) -> None:
@@ -108,17 +107,6 @@ class NotebookSession:
     def scratch(self) -> Path:
         """The scratch folder, as the session sees it."""
         return self._host.scratch
-
-    def __enter__(self) -> NotebookSession:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.finish()
 
     def execute(self, source: str) -> CellResult:
         """Run a cell. Where the interpreter was lost, a new one first replays what had worked."""
