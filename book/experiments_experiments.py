@@ -451,9 +451,7 @@ def price(times: dict[int | None, Timing]) -> Price:
     design = np.column_stack([1 / m, np.ones(len(m))]) / seconds[:, None]
     a, c = np.linalg.lstsq(design, np.ones(len(m)), rcond=None)[0]
     errors = np.abs((a / m + c) / seconds - 1)
-    return Price(
-        float(a), float(c), {int(k): float(e) for k, e in zip(m, errors, strict=True)}
-    )
+    return Price(float(a), float(c), {int(k): float(e) for k, e in zip(m, errors, strict=True)})
 
 
 # Learning rates.

@@ -229,6 +229,10 @@ def test_one_seed_can_make_a_winner_of_nothing():
     assert len(pairs) == 45
     assert 1.7 < pairs.max() < 3
     assert np.mean(pairs > 1.25) > 0.4
+    # On the way they are further apart; far from the cliff, less.
+    ten = lab.confirm()["SGD"].train_loss
+    assert 7 < (ten.max(axis=0) / ten.min(axis=0)).max() < 8
+    assert lab.fooled(lab.many_and_few()["digits"].last).max() < 1.5
 
 
 def test_same_seeds_make_small_differences_visible_until_the_walks_part():
@@ -243,6 +247,13 @@ def test_the_training_loss_alone_does_not_tell_many_digits_from_few():
     table = lab.many_and_few()
     many, few = (table[which] for which in ("digits", "few"))
     assert few.last.max() < many.last.min()
+    # What the caption says, and why the small set got more epochs.
+    updates = [
+        (r.train_loss.shape[1] - 1) * -(-len(lab.data(w)["y_train"]) // 64)
+        for w, r in table.items()
+    ]
+    assert updates == [460, 300]
+    assert few.train_loss[:, 20].min() > 5 * few.last.max()
     assert few.test_loss[:, -1].min() > 2 * many.test_loss[:, -1].max()
     assert few.test_accuracy[:, -1].max() < many.test_accuracy[:, -1].min()
 
@@ -317,6 +328,9 @@ def test_small_batches_win_over_epochs_and_all_are_alike_over_updates():
     assert table[16].last.max() < table[64].last.min()
     two = [np.median(table[m].train_loss[:, 2]) for m in (16, 32, 64, 128, 256, None)]
     assert all(a < b for a, b in pairwise(two))
+    # At about 240 updates 256 is at half the loss of 16.
+    late = [np.median(table[m].train_loss[:, e]) for m, e in ((16, 3), (256, 40))]
+    assert late[1] / late[0] == pytest.approx(0.5, abs=0.15)
     ninety = [
         np.median(table[m].train_loss[:, round(90 / lab.updates_an_epoch(m))])
         for m in (16, 32, 64, 128, 256)
