@@ -433,12 +433,11 @@ def epoch_times(
 
 @dataclass(frozen=True)
 class Price:
-    """The fit a / m + c of seconds an epoch, and its largest relative error."""
+    """The fit a / m + c of seconds an epoch, and its relative error at each batch size."""
 
     a: float
     c: float
-    worst: float
-    where: int  # the batch size with that error
+    errors: dict[int, float]
 
     def __call__(self, m: Array) -> Array:
         return self.a / m + self.c
@@ -452,7 +451,7 @@ def price(times: dict[int | None, Timing]) -> Price:
     design = np.column_stack([1 / m, np.ones(len(m))]) / seconds[:, None]
     a, c = np.linalg.lstsq(design, np.ones(len(m)), rcond=None)[0]
     errors = np.abs((a / m + c) / seconds - 1)
-    return Price(float(a), float(c), float(errors.max()), int(m[errors.argmax()]))
+    return Price(float(a), float(c), {int(k): float(e) for k, e in zip(m, errors, strict=True)})
 
 
 # Learning rates.
@@ -496,10 +495,9 @@ def best_rate(runs: dict[float, Runs], epoch: int = -1) -> float:
     return list(runs)[int(np.argmin(middle(runs, epoch)))]
 
 
-def nearly_best(runs: dict[float, Runs], factor: float = 2.0) -> list[float]:
-    """The learning rates whose median loss is at most `factor` times the lowest."""
-    losses = middle(runs)
-    return [lr for lr, loss in zip(runs, losses, strict=True) if loss <= factor * losses.min()]
+def below(runs: dict[float, Runs], limit: float) -> list[float]:
+    """The learning rates whose median loss is below a limit."""
+    return [lr for lr, loss in zip(runs, middle(runs), strict=True) if loss < limit]
 
 
 @cache

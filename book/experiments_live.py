@@ -1,6 +1,6 @@
 """Chapter 8's live figure, "Read the curve": runs with one fault each, their signs, their words.
 
-Two experiments, each run nine times from the same start: once as it should be, and once with each
+Two experiments, each run nine times from the same weights: once as it should be, and once with each
 fault really made. So a reader who suspects the wrong fault can be shown what that one does, here.
 Every word that a reader sees or hears stands in this file, as a plain string to be translated.
 """
@@ -363,7 +363,7 @@ WHY = {
     "the step along it too long.",
     "rate_low": "Train and test fall together, slowly, and have not arrived: the last quarter of "
     "the epochs did {late} of the fall. Give it time, or a larger step.",
-    "unshuffled": "Look at the batch losses: a saw tooth that comes back in each epoch, with a "
+    "unshuffled": "Look at the batch losses: a sawtooth that comes back in each epoch, with a "
     "correlation of {repeats}. The classes come one after the other, and while one is learnt the "
     "others are unlearned. By epochs alone it may look sound, or like a rate too high.",
     "unscaled": "The first number says it: {first} before any update, where guessing costs ln 10 = "

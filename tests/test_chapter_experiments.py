@@ -229,6 +229,10 @@ def test_one_seed_can_make_a_winner_of_nothing():
     assert len(pairs) == 45
     assert 1.7 < pairs.max() < 3
     assert np.mean(pairs > 1.25) > 0.4
+    # On the way they are further apart; far from the cliff, less.
+    ten = lab.confirm()["SGD"].train_loss
+    assert 7 < (ten.max(axis=0) / ten.min(axis=0)).max() < 8
+    assert lab.fooled(lab.many_and_few()["digits"].last).max() < 1.5
 
 
 def test_same_seeds_make_small_differences_visible_until_the_walks_part():
@@ -243,6 +247,13 @@ def test_the_training_loss_alone_does_not_tell_many_digits_from_few():
     table = lab.many_and_few()
     many, few = (table[which] for which in ("digits", "few"))
     assert few.last.max() < many.last.min()
+    # What the caption says, and why the small set got more epochs.
+    updates = [
+        (r.train_loss.shape[1] - 1) * -(-len(lab.data(w)["y_train"]) // 64)
+        for w, r in table.items()
+    ]
+    assert updates == [460, 300]
+    assert few.train_loss[:, 20].min() > 5 * few.last.max()
     assert few.test_loss[:, -1].min() > 2 * many.test_loss[:, -1].max()
     assert few.test_accuracy[:, -1].max() < many.test_accuracy[:, -1].min()
 
@@ -317,6 +328,9 @@ def test_small_batches_win_over_epochs_and_all_are_alike_over_updates():
     assert table[16].last.max() < table[64].last.min()
     two = [np.median(table[m].train_loss[:, 2]) for m in (16, 32, 64, 128, 256, None)]
     assert all(a < b for a, b in pairwise(two))
+    # At about 240 updates 256 is at half the loss of 16.
+    late = [np.median(table[m].train_loss[:, e]) for m, e in ((16, 3), (256, 40))]
+    assert late[1] / late[0] == pytest.approx(0.5, abs=0.15)
     ninety = [
         np.median(table[m].train_loss[:, round(90 / lab.updates_an_epoch(m))])
         for m in (16, 32, 64, 128, 256)
@@ -351,17 +365,17 @@ def test_an_epoch_is_timed_by_its_batches(monkeypatch):
         assert (t.low, t.high) == pytest.approx((t.median, t.median))
     fit = lab.price(times)
     assert (fit.a, fit.c) == (pytest.approx(3 * 1438), pytest.approx(14.38))
-    assert fit.worst < 1e-9
+    assert max(fit.errors.values()) < 1e-9
     assert fit(np.array([10.0])) == pytest.approx(431.4 + 14.38)
 
 
-def test_the_fit_names_its_worst_error():
+def test_the_fit_has_its_error_at_each_batch_size():
     times = {m: lab.Timing(0.3 / m + 0.004, 0, 0) for m in (1, 4, 16, 64)}
     times[256] = lab.Timing(0.009, 0, 0)
     fit = lab.price(times)
     errors = {m: abs(float(fit(np.array(m))) / t.median - 1) for m, t in times.items()}
-    assert fit.where == max(errors, key=errors.__getitem__)
-    assert fit.worst == pytest.approx(errors[fit.where])
+    assert fit.errors == pytest.approx(errors)
+    assert max(fit.errors, key=fit.errors.__getitem__) == max(errors, key=errors.__getitem__)
 
 
 # Learning rates.
@@ -382,7 +396,7 @@ def test_where_the_rate_is_too_large_units_fall_silent():
     assert lab.silent_units(0.1) < 0.15 < 0.5 < lab.silent_units(1.0)
 
 
-def test_the_left_wall_moves_with_the_batch_and_the_right_wall_does_not():
+def test_the_left_wall_moves_with_the_batch_and_the_right_wall_far_less():
     sizes = lab.rates_by_size()
     for m in lab.RATE_SIZES:
         assert 0.1 <= lab.best_rate(sizes[m]) <= 0.5
@@ -396,6 +410,11 @@ def test_the_left_wall_moves_with_the_batch_and_the_right_wall_does_not():
         assert np.all(sizes[small][0.02].last < sizes[large][0.02].last)
     assert lab.best_rate(sizes[1], 2) <= 0.02 < 0.1 <= lab.best_rate(sizes[16], 2)
     assert sizes[1][0.1].last.min() > 1
+    # Two neighbours of the grid that three seeds cannot tell apart.
+    for m, low, high in ((16, 0.1, 0.2), (256, 0.2, 0.5)):
+        a, b = sizes[m][low].last, sizes[m][high].last
+        assert a.min() < b.max() and b.min() < a.max()
+        assert np.median(a) == pytest.approx(np.median(b), rel=0.25)
 
 
 def test_without_noise_the_large_rate_fails_as_well():
@@ -414,6 +433,7 @@ def test_averaged_momentum_is_no_faster_at_equal_rate_and_pytorchs_seems_to_be()
         ratio = forms["averaged"][beta].last / plain.last
         assert np.all((ratio > 0.99) & (ratio < 1.15))
     assert np.all(forms["averaged"][0.99].last > 1.2 * plain.last)
+    assert np.all(forms["averaged"][0.9].last > plain.last)
     assert np.median(forms["pytorch"][0.9].last) < np.median(plain.last) / 10
 
 
@@ -461,7 +481,15 @@ def test_on_fresh_seeds_momentum_and_adam_beat_sgd_and_hardly_each_other():
     sgd, momentum, adam = (fresh[name] for name in ("SGD", "momentum", "Adam"))
     assert np.all(adam.last < sgd.last) and np.sum(momentum.last < sgd.last) >= 8
     assert sgd.last.mean() > 2 * momentum.last.mean()
-    assert np.sum(adam.last < momentum.last) >= 7
+    # Adam's lead depends on the budget, and the bands overlap at every epoch.
+    lead = momentum.train_loss - adam.train_loss
+    assert np.all(lead[:, 1] > 0) and lead[:, 1].mean() > 10 * lead[:, -1].mean() > 0
+    assert lead[:, 1].mean() > lead[:, 2].mean() > lead[:, -1].mean()
+    mean, error = lab.mean_and_error(lead[:, -1])
+    assert 1.5 * error < mean < 2.5 * error
+    assert 6 <= np.sum(lead[:, -1] > 0) < 10
+    assert np.all(adam.train_loss.max(axis=0) >= momentum.train_loss.min(axis=0))
+    assert np.all(momentum.train_loss.max(axis=0) >= adam.train_loss.min(axis=0))
     gains = {
         name: lab.mean_and_error(runs.test_accuracy[:, -1] - sgd.test_accuracy[:, -1])
         for name, runs in fresh.items()
@@ -478,8 +506,10 @@ def test_at_equal_rates_either_wins_and_adams_bowl_is_the_widest():
     at = {name: {lr: np.median(r.last) for lr, r in t.items()} for name, t in found.items()}
     assert at["SGD"][0.001] > 5 * at["Adam"][0.001]
     assert at["Adam"][0.1] > 3 * at["SGD"][0.1]
-    near = {name: len(lab.nearly_best(table)) for name, table in found.items()}
-    assert near["Adam"] > near["SGD"] >= near["momentum"]
+    lowest = lab.middle(found["SGD"]).min()
+    assert lab.below(found["SGD"], lowest) == []
+    assert lab.below(found["Adam"], lowest) == [0.005, 0.01, 0.02]
+    assert lab.below(found["momentum"], lowest) == [0.5]
     # One left wall for SGD and momentum; then one turns up and the other goes on.
     for lr in (0.02, 0.05, 0.1, 0.2):
         assert at["momentum"][lr] == pytest.approx(at["SGD"][lr], rel=0.4)
