@@ -143,7 +143,7 @@ course.figure("experiments-curves", (root, data) => {
     const epochs = updates ? last / run().an_epoch : last;
     const marks = Array.from({ length: epochs + 1 }, (_, i) => i);
     const each = updates ? run().an_epoch : 1;
-    // A suspect's batches may leave the drawing: they would press a saw tooth flat.
+    // A suspect's batches may leave the drawing: they would press a sawtooth flat.
     const y = shares ? { range: [-0.03, 1.03], ticks: [0, 0.5, 1] } : axis([...own, ...(kind === "batches" ? [] : other)].flat());
     const title = kind === "loss" ? words.title : words.look_titles[kind];
     const panel = course.panel(parent, {
