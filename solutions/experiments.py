@@ -234,15 +234,42 @@ zeros_and_ones.slips(
 
 
 @public
-def spread_is(answer, case, factor):
-    """Whether the weights have `factor` times the variance wanted, and not the one wanted.
+def other_shape(fan_in, fan_out):
+    """Another layer's shape, so far from this one that no two formulas agree in both."""
+    return 4 * fan_in, 9200 // (4 * fan_in) + 1
+
+
+@public
+def spreads_over(answer, case, variance):
+    """For both layers, their root mean square in parts of what a formula (fan_in, fan_out) says."""
+    first = (case.args["fan_in"], case.args["fan_out"])
+    wanted = np.array([variance(*shape) for shape in (first, other_shape(*first))])
+    return np.array(answer["root mean squares"]) / np.sqrt(wanted)
+
+
+@public
+def is_right_size(answer, case):
+    """Whether both layers have the variance wanted.
 
     Five percent of the root mean square either way: with 8,400 weights or more a right answer is
     further off with a probability below 1e-9.
     """
-    variance = {"he": 2, "uniform": 1 / 3}[case.args["init"]] / case.args["fan_in"]
-    ratio = answer["root mean square"] / np.sqrt(variance)
-    return abs(ratio - 1) > 0.05 and abs(ratio / np.sqrt(factor) - 1) <= 0.05
+    factor = {"he": 2, "uniform": 1 / 3}[case.args["init"]]
+    return np.all(np.abs(spreads_over(answer, case, lambda i, o: factor / i) - 1) <= 0.05)
+
+
+@public
+def spread_is(answer, case, init, variance):
+    """Whether an init has another variance in both layers, and not the one wanted."""
+    if case.args["init"] != init or is_right_size(answer, case):
+        return False
+    return bool(np.all(np.abs(spreads_over(answer, case, variance) - 1) <= 0.05))
+
+
+@public
+def is_even(answer):
+    """Whether the weights end where even ones of their size do; normal ones go on."""
+    return answer["largest"] < 2.2 * answer["root mean squares"][0]
 
 
 @Linear.step(
@@ -257,12 +284,14 @@ def spread_is(answer, case, factor):
     ),
 )
 def random_weights(cls, fan_in, fan_out, init, rng):
-    """What there is to say of the weights of three layers: two of one rng, one of its twin."""
+    """What there is to say of the weights of some layers: two of one rng and one of its twin, alike
+    in shape, and one of another shape."""
     twin = copy.deepcopy(rng)
     first, second, again = (cls(fan_in, fan_out, r, init) for r in (rng, rng, twin))
     W, b = data_of(first.W), data_of(first.b)
     sizes = np.abs(W)
     scale = np.sqrt(np.mean(W**2))
+    larger = data_of(cls(*other_shape(fan_in, fan_out), rng, init).W)
     return {
         "shape": W.shape,
         "float64": W.dtype == np.float64,
@@ -271,7 +300,7 @@ def random_weights(cls, fan_in, fan_out, init, rng):
         ),
         "share of different weights": len(np.unique(W)) / W.size,
         "mean": float(np.mean(W)),
-        "root mean square": float(scale),
+        "root mean squares": [float(scale), float(np.sqrt(np.mean(larger**2)))],
         "largest": float(np.max(sizes)),
         "share beyond 2.5": float(np.mean(sizes > 2.5 * scale)),
         "share within 0.5": float(np.mean(sizes < 0.5 * scale)),
@@ -354,87 +383,94 @@ def same_weights_from_a_twin(answer, case):
 def centred(answer, case):
     # Seven standard deviations of the mean.
     slack = 7 / np.sqrt(case.args["fan_in"] * case.args["fan_out"])
-    return abs(answer["mean"]) <= slack * answer["root mean square"]
+    return abs(answer["mean"]) <= slack * answer["root mean squares"][0]
+
+
+@random_weights.property('The weights of "uniform" are not even.', mistake="normal_for_uniform")
+def no_tails_of_a_normal(answer, case):
+    bound = 1 / np.sqrt(case.args["fan_in"])
+    beyond = answer["largest"] > bound * (1 + 1e-12) and not is_even(answer)
+    return case.args["init"] != "uniform" or not beyond
 
 
 @random_weights.property("The standard deviation is 2 / fan_in.", mistake="variance_for_deviation")
 def not_without_root(answer, case):
-    return case.args["init"] != "he" or not spread_is(answer, case, 2 / case.args["fan_in"])
+    return not spread_is(answer, case, "he", lambda i, o: 4 / i**2)
 
 
 @random_weights.property("The variance is 2 / fan_out.", mistake="fan_of_the_wrong_side")
 def not_from_fan_out(answer, case):
-    ratio = case.args["fan_in"] / case.args["fan_out"]
-    return case.args["init"] != "he" or not spread_is(answer, case, ratio)
+    return not spread_is(answer, case, "he", lambda i, o: 2 / o)
 
 
 @random_weights.property("The variance is 1 / fan_in.", mistake="two_forgotten")
 def not_without_the_two(answer, case):
-    return case.args["init"] != "he" or not spread_is(answer, case, 0.5)
+    return not spread_is(answer, case, "he", lambda i, o: 1 / i)
 
 
 @random_weights.property("The variance is 2 / (fan_in + fan_out).", mistake="glorot")
 def not_from_both_fans(answer, case):
-    both = case.args["fan_in"] + case.args["fan_out"]
-    return case.args["init"] != "he" or not spread_is(answer, case, case.args["fan_in"] / both)
+    return not spread_is(answer, case, "he", lambda i, o: 2 / (i + o))
 
 
 @random_weights.property("The variance is 1, whatever the layer.", mistake="not_scaled")
 def not_of_variance_one(answer, case):
-    return case.args["init"] != "he" or not spread_is(answer, case, case.args["fan_in"] / 2)
+    return not spread_is(answer, case, "he", lambda i, o: 1.0)
 
 
 @random_weights.property("The variance is 0.01 ** 2, whatever the layer.", mistake="fixed_scale")
 def not_of_a_fixed_scale(answer, case):
-    return case.args["init"] != "he" or not spread_is(answer, case, case.args["fan_in"] / 2e4)
+    return not spread_is(answer, case, "he", lambda i, o: 0.01**2)
 
 
 @random_weights.property('"he" draws what "uniform" should.', mistake="uniform_for_he")
 def not_torchs_default(answer, case):
-    return case.args["init"] != "he" or not spread_is(answer, case, 1 / 6)
+    return not (is_even(answer) and spread_is(answer, case, "he", lambda i, o: 1 / (3 * i)))
 
 
 @random_weights.property("The ends are -1 / fan_in and 1 / fan_in.", mistake="root_forgotten")
 def not_ends_without_root(answer, case):
-    return case.args["init"] != "uniform" or not spread_is(answer, case, 1 / case.args["fan_in"])
+    return not spread_is(answer, case, "uniform", lambda i, o: 1 / (3 * i**2))
 
 
 @random_weights.property(
     "The ends are -1 and 1, whatever the layer.", mistake="between_one_and_one"
 )
 def not_ends_of_one(answer, case):
-    return case.args["init"] != "uniform" or not spread_is(answer, case, case.args["fan_in"])
+    return not spread_is(answer, case, "uniform", lambda i, o: 1 / 3)
 
 
 @random_weights.property("The ends come from fan_out.", mistake="ends_of_the_wrong_side")
 def not_ends_from_fan_out(answer, case):
-    ratio = case.args["fan_in"] / case.args["fan_out"]
-    return case.args["init"] != "uniform" or not spread_is(answer, case, ratio)
+    return not spread_is(answer, case, "uniform", lambda i, o: 1 / (3 * o))
 
 
 @random_weights.property("The ends are sqrt(6 / fan_in), He's.", mistake="hes_ends")
 def not_hes_ends(answer, case):
-    return case.args["init"] != "uniform" or not spread_is(answer, case, 6)
+    return not spread_is(answer, case, "uniform", lambda i, o: 2 / i)
 
 
 @random_weights.property(
     "The ends are sqrt(6 / (fan_in + fan_out)), Glorot's.", mistake="glorots_ends"
 )
 def not_glorots_ends(answer, case):
-    both = case.args["fan_in"] + case.args["fan_out"]
-    return case.args["init"] != "uniform" or not spread_is(
-        answer, case, 6 * case.args["fan_in"] / both
-    )
+    return not spread_is(answer, case, "uniform", lambda i, o: 2 / (i + o))
 
 
 @random_weights.property(
-    "The weights are of the wrong size for this init.",
-    hint='"uniform" stays within 1 / sqrt(fan_in); "he" has the variance 2 / fan_in, and for '
-    "rng.normal that is a square root.",
+    'The ends of "uniform" are not -1 / sqrt(fan_in) and 1 / sqrt(fan_in).',
+    hint="1 / np.sqrt(fan_in), whatever fan_out is.",
+)
+def ends_wanted(answer, case):
+    return case.args["init"] != "uniform" or is_right_size(answer, case)
+
+
+@random_weights.property(
+    'The variance of "he" is not 2 / fan_in.',
+    hint="rng.normal wants a standard deviation: the square root of the variance.",
 )
 def size_wanted(answer, case):
-    variance = {"he": 2, "uniform": 1 / 3}[case.args["init"]] / case.args["fan_in"]
-    return abs(answer["root mean square"] / np.sqrt(variance) - 1) <= 0.05
+    return case.args["init"] != "he" or is_right_size(answer, case)
 
 
 @random_weights.property('The weights of "he" are evenly drawn, not normal.', mistake="he_evenly")
@@ -444,11 +480,12 @@ def tails_of_a_normal(answer, case):
     slack = 7 / np.sqrt(case.args["fan_in"] * case.args["fan_out"])
     beyond = abs(answer["share beyond 2.5"] - 0.01242) <= 0.1108 * slack
     within = abs(answer["share within 0.5"] - 0.38292) <= 0.4861 * slack
-    return case.args["init"] != "he" or (beyond and within)
+    return case.args["init"] != "he" or not is_right_size(answer, case) or (beyond and within)
 
 
 @random_weights.property(
-    'Some weights of "uniform" are beyond the ends.', mistake="normal_for_uniform"
+    'Some weights of "uniform" are beyond the ends.',
+    hint="rng.uniform(-bound, bound, (fan_in, fan_out)), with bound = 1 / np.sqrt(fan_in).",
 )
 def none_beyond_the_ends(answer, case):
     bound = 1 / np.sqrt(case.args["fan_in"])
@@ -576,7 +613,7 @@ def output(cls, X, W, b, G):
         "what a Tensor becomes": data_of(out),
         "what an array becomes": data_of(layer(X)),
     }
-    if is_tensor(out):
+    if is_tensor(out) and made["what a Tensor becomes"].shape == G.shape:
         (out * G).sum().backward()
     grads = {"W": layer.W.grad, "b": layer.b.grad, "x": x.grad}
     return made | {f"the gradient of {name}": grad for name, grad in grads.items()}
@@ -715,7 +752,8 @@ def parameter_list(cls, fan_in, fan_out):
     return {
         "how many": len(held),
         "which": [own.get(id(thing), "another object") for thing in held],
-        "they are Tensors": [is_tensor(thing) for thing in held],
+        "what they are": ["Tensor" if is_tensor(t) else type(t).__name__ for t in held],
+        "their shapes": [tuple(np.shape(data_of(t))) for t in held],
     }
 
 
@@ -745,6 +783,11 @@ parameter_list.slips(
     arrays=slip(
         {"return [self.W, self.b]": "return [self.W.data, self.b.data]"},
         "These are the arrays in the Tensors: they have no grad.",
+        hint="Return the Tensors themselves: [self.W, self.b].",
+    ),
+    a_dict=slip(
+        {"return [self.W, self.b]": 'return {"W": self.W, "b": self.b}'},
+        "parameters() is a dict, and who goes through it meets names; it should be a list.",
         hint="Return the Tensors themselves: [self.W, self.b].",
     ),
 )
@@ -796,8 +839,11 @@ _FLAT = "[p for layer in self.layers for p in layer.parameters()]"
     ),
 )
 def layer_sizes(cls, sizes, init):
-    """The parameters of a new network: their shapes, and which numbers are in them."""
-    held = list(cls(list(sizes), np.random.default_rng(5), init).parameters())
+    """The parameters of a new network, asked for a second time: their shapes, and which numbers
+    are in them."""
+    model = cls(list(sizes), np.random.default_rng(5), init)
+    model.parameters()
+    held = list(model.parameters())
     data = [data_of(thing) for thing in held]
     return {
         "how many": len(held),
@@ -885,6 +931,15 @@ layer_sizes.slips(
         "Only the parameters of the first layer come back.",
         hint="The return belongs after the loop over the layers, not inside.",
     ),
+    list_that_grows=slip(
+        {
+            f"return {_FLAT}": f'self.all = getattr(self, "all", []) + {_FLAT}'
+            "\n        return self.all"
+        },
+        "parameters() is longer each time it is called.",
+        hint="Begin with an empty list of its own in each call, not with one that the network "
+        "keeps.",
+    ),
 )
 
 
@@ -944,7 +999,8 @@ def no_two_layers_alike(answer, case):
 
 @layers_differ.property("The next network gets the same weights.", mistake="seeded_inside")
 def other_network_next_time(answer, case):
-    return not answer["the next network is alike"]
+    # Of nothing all is alike: that parameters() is empty is for layer_sizes to say.
+    return answer["layers"] == 0 or not answer["the next network is alike"]
 
 
 @layers_differ.property("The weights do not come from the rng passed in.", mistake="another_rng")
@@ -1006,7 +1062,9 @@ def logits_of(cls, sizes, values, X, G):
     if is_tensor(out):
         again = data_of(model(type(held[0])(X)))
         made["model(Tensor(X)) is the same"] = np.array_equal(made["model(X)"], again)
-        (out * G).sum().backward()
+        # Logits of another shape are told by it: an error here would say nothing.
+        if made["model(X)"].shape == G.shape:
+            (out * G).sum().backward()
     return made | {f"the gradient of parameter {i}": p.grad for i, p in enumerate(held)}
 
 

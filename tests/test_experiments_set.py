@@ -261,6 +261,60 @@ def test_a_mistake_is_named_when_somebody_else_makes_it(part: str, mistake: str)
     assert verdict.points < verdict.max_points
 
 
+# Slips that no mistake of the set makes, and what is said of them: a name, or a piece of the
+# message. Each was once told as something that it is not.
+
+_HE = "rng.normal(0, np.sqrt(2 / fan_in), shape)"
+_EVEN = "rng.uniform(-bound, bound, shape)"
+_FLAT = "[p for layer in self.layers for p in layer.parameters()]"
+_LAST = "return self.layers[-1](x)"
+
+TOLD: list[tuple[str, dict[str, str], str | None, str]] = [
+    ("Linear.random_weights", {_HE: "rng.normal(0, 2**0.5 / fan_in, shape)"}, None, "is not 2 /"),
+    ("Linear.random_weights", {_HE: "rng.normal(0, 2 / fan_in**0.5, shape)"}, None, "is not 2 /"),
+    ("Linear.random_weights", {_HE: "rng.normal(0, 0.1, shape)"}, None, "is not 2 /"),
+    ("Linear.random_weights", {_HE: "rng.uniform(-0.3, 0.3, shape)"}, None, "is not 2 /"),
+    (
+        "Linear.random_weights",
+        {_HE: "rng.normal(0, bound / 3**0.5, shape)"},
+        None,
+        "is not 2 /",
+    ),
+    (
+        "Linear.random_weights",
+        {_EVEN: "rng.uniform(-bound * 3**0.5, bound * 3**0.5, shape)"},
+        None,
+        "The ends of",
+    ),
+    ("Linear.random_weights", {_EVEN: "rng.normal(0, bound, shape)"}, "normal_for_uniform", ""),
+    ("MLP.logits_of", {_LAST: "return self.layers[-1](x.T)"}, None, "It raises"),
+    ("MLP.logits_of", {_LAST: "return undefined(x)"}, None, "It raises NameError"),
+    ("MLP.logits_of", {_LAST: "return x.softmax()"}, None, "It raises"),
+    ("MLP.layers_differ", {_FLAT: "[]"}, None, "not one array for each layer"),
+]
+
+
+def changed(part: str, changes: dict[str, str]) -> Any:
+    """The reference of a part, with other code in some places."""
+    exercise = PARTS[part].exercise
+    text = source.written(next(e for e in SET.exercises if e.name == exercise).reference)
+    for old, new in changes.items():
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return notebook_with(**{exercise: text})[exercise]
+
+
+@pytest.mark.parametrize(("part", "changes", "mistake", "message"), TOLD)
+def test_what_is_said_is_so(
+    part: str, changes: dict[str, str], mistake: str | None, message: str
+) -> None:
+    for seed in range(3):
+        verdict = verdict_on(part, changed(part, changes), seed)
+        assert verdict.status != "passed"
+        assert verdict.mistake == mistake, verdict
+        assert message in verdict.message, verdict
+
+
 @pytest.mark.full
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("part", PARTS)
