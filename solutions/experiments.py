@@ -1379,6 +1379,15 @@ def rows_of(x, X):
 
 
 @public
+def items_of(losses):
+    """What is in a list or an array of losses; or the one thing that came in the place of one."""
+    try:
+        return list(losses)
+    except TypeError:
+        return [losses]
+
+
+@public
 def epochs_of_training(
     function,
     params,
@@ -1422,8 +1431,17 @@ def epochs_of_training(
         model.seen = []
         both = function(model, X, y, batch_size, lr, beta, state, generator)
         losses, state = both_of(both, "losses, velocity")
+        items = items_of(losses)
+        several = len(items) != 1 or items[0] is not losses
+        tensors = any(map(is_tensor, items))
+        if tensors:
+            items = [thing.data if is_tensor(thing) else thing for thing in items]
+        elif several and isinstance(losses, np.ndarray):
+            items = losses
         told = {
-            "losses": losses if isinstance(losses, np.ndarray) else list(losses),
+            "losses": items if several else items[0],
+            "losses are Tensors": tensors,
+            "velocity comes first": [np.shape(v) for v in items] == [np.shape(v) for v in params],
             "batches": model.seen,
             "params": [np.array(tensor.data) for tensor in model.held],
             "velocity": [np.array(v) for v in state],
@@ -1436,7 +1454,7 @@ def epochs_of_training(
     made = {"first epoch": first}
     if then_look:
         made["velocity, afterwards"] = given
-    if again:
+    if again and not first["velocity comes first"]:
         made["second epoch"] = an_epoch(model, state, rng)[0]
         start = [np.array(v) for v in velocity]
         made["batches of a twin of rng"] = an_epoch(Watched(), start, twin)[0]["batches"]
@@ -1472,12 +1490,16 @@ def replay(case, params, velocity, batches, how=""):
         pull = shares - np.eye(len(params[1]))[labels]
         return -np.log(mine), [X[rows].T @ pull, pull.sum(axis=0)]
 
-    losses = []
+    losses, at_start = [], (params, velocity)
     for i, rows in enumerate(batches):
+        if how == "velocity of the start":
+            velocity = at_start[1]
+        if how == "one step":
+            params = at_start[0]
         labels = y[i * size : (i + 1) * size] if how == "labels in order" else y[rows]
         each, grads = look(rows, labels)
         count = size if how == "as if full" else len(rows)
-        grads = [g / count for g in grads]
+        grads = [0.0 * g if how == "no gradients" else g / count for g in grads]
         if how in ("not cleared", "cleared afterwards"):
             grads = [g + h for g, h in zip(grads, held, strict=True)]
             held = grads if how == "not cleared" else [0.0 * g for g in grads]
@@ -1661,13 +1683,38 @@ def velocity_afterwards(rng):
     hint="X[batch], with batch a piece of a permutation of range(len(X)).",
 )
 def rows_of_the_data(answer, case):
-    return all(min(rows) >= 0 for epoch in epoch_batches(answer) for rows in epoch)
+    return all(min(rows, default=0) >= 0 for epoch in epoch_batches(answer) for rows in epoch)
 
 
-@train_epoch.property("A batch is larger than batch_size.", mistake="all_rows_each_time")
+@train_epoch.property(
+    "All rows are one batch, whatever batch_size says.", mistake="all_rows_each_time"
+)
 def no_larger_than_a_batch(answer, case):
-    most = max(lengths_of(len(case.args["y"]), case.args["batch_size"]))
-    return all(len(rows) <= most for epoch in epoch_batches(answer) for rows in epoch)
+    n = len(case.args["y"])
+    if max(lengths_of(n, case.args["batch_size"])) == n:
+        return True
+    return not any(sorted(rows) == list(range(n)) for e in epoch_batches(answer) for rows in e)
+
+
+@train_epoch.property("A batch has one row too few.", mistake="slice_one_short")
+def batches_end_where_they_should(answer, case):
+    size = max(lengths_of(len(case.args["y"]), case.args["batch_size"]))
+    return size == 1 or not any(
+        epoch and len(epoch[0]) == size - 1 for epoch in epoch_batches(answer)
+    )
+
+
+@train_epoch.property("The short batch is filled up.", mistake="short_batch_filled")
+def short_batch_stays_short(answer, case):
+    n, size = len(case.args["y"]), case.args["batch_size"] or len(case.args["y"])
+    if n % size == 0:
+        return True
+    for epoch in epoch_batches(answer):
+        before = [row for rows in epoch[:-1] for row in rows]
+        as_many = [len(rows) for rows in epoch] == [size] * -(-n // size)
+        if as_many and len(set(before)) == len(before):
+            return False
+    return True
 
 
 @train_epoch.property(
@@ -1675,14 +1722,14 @@ def no_larger_than_a_batch(answer, case):
 )
 def no_row_twice(answer, case):
     rows = [[row for batch in epoch for row in batch] for epoch in epoch_batches(answer)]
-    return all(len(set(seen)) == len(seen) for seen in rows)
+    return all(len(set(seen)) == min(len(seen), len(case.args["y"])) for seen in rows)
 
 
 @train_epoch.property("Some rows are in no batch.", mistake="leftover_dropped")
 def no_row_left_over(answer, case):
     n, size = len(case.args["y"]), case.args["batch_size"] or len(case.args["y"])
-    seen = [sum(map(len, epoch)) for epoch in epoch_batches(answer)]
-    return n % size == 0 or not any(count == n // size * size for count in seen)
+    seen = [[len(rows) for rows in epoch] for epoch in epoch_batches(answer)]
+    return n % size == 0 or [size] * (n // size) not in seen
 
 
 @train_epoch.property("The model was never called.", hint="loss = cross_entropy(model(...), ...).")
@@ -1724,16 +1771,23 @@ def same_order_from_a_twin(answer, case):
     return twins is None or twins == answer["first epoch"]["batches"]
 
 
+@train_epoch.property("The velocity comes back first.", mistake="other_way_round")
+def losses_come_first(answer, case):
+    return not answer["first epoch"]["velocity comes first"]
+
+
 @train_epoch.property("The losses are Tensors, not numbers.", mistake="losses_are_tensors")
 def losses_are_numbers(answer, case):
-    losses = answer["first epoch"]["losses"]
-    return isinstance(losses, np.ndarray) or np.array(losses).dtype.kind in "iuf"
+    return not answer["first epoch"]["losses are Tensors"]
 
 
 @train_epoch.property("There is one loss, not one for each batch.", mistake="one_loss")
 def a_loss_for_each_batch(answer, case):
     told = answer["first epoch"]
-    return len(told["batches"]) < 2 or np.size(told["losses"]) != 1
+    if one_batch(answer) or np.size(told["losses"]) != 1 or told["losses"] is None:
+        return True
+    losses = replay(case, case.args["params"], case.args["velocity"], told["batches"])[0]
+    return not np.any(np.isclose(told["losses"], np.mean(losses)))
 
 
 @train_epoch.property(
@@ -1745,10 +1799,20 @@ def as_many_losses(answer, case):
     return np.shape(told["losses"]) == (len(told["batches"]),)
 
 
+@train_epoch.property("All gradients are 0 at the step.", mistake="no_gradients")
+def gradients_reach_the_step(answer, case):
+    return not went_wrong(answer, case, "no gradients")
+
+
 @train_epoch.property("The parameters of the model are as they were.", mistake="model_left_alone")
 def the_model_learns(answer, case):
     before, after = case.args["params"], answer["first epoch"]["params"]
     return not all(map(np.array_equal, before, after))
+
+
+@train_epoch.property("There is one step in the epoch.", mistake="one_step")
+def a_step_for_each_batch(answer, case):
+    return not went_wrong(answer, case, "one step")
 
 
 @train_epoch.property(
@@ -1790,6 +1854,11 @@ def velocity_goes_on(answer, case):
     return one_batch(answer) or not went_wrong(answer, case, "velocity from zero")
 
 
+@train_epoch.property("Each batch has the velocity of the start.", mistake="velocity_of_the_start")
+def velocity_goes_from_batch_to_batch(answer, case):
+    return not went_wrong(answer, case, "velocity of the start")
+
+
 @train_epoch.property("The velocity never changes.", mistake="velocity_stays")
 def velocity_takes_gradients_in(answer, case):
     return one_batch(answer) or not went_wrong(answer, case, "velocity stays")
@@ -1826,12 +1895,19 @@ def piece_is_off(answer, case, piece):
     )
 
 
-@train_epoch.property(
-    "The velocity that comes back is not the one after the last step.", mistake="old_velocity"
-)
+@train_epoch.property("The velocity that was given comes back.", mistake="old_velocity")
 def velocity_comes_back(answer, case):
-    right = not piece_is_off(answer, case, "losses") and not piece_is_off(answer, case, "params")
-    return one_batch(answer) or not right or not piece_is_off(answer, case, "velocity")
+    back, given = answer["first epoch"]["velocity"], case.args["velocity"]
+    as_it_was = len(back) == len(given) and all(map(np.array_equal, back, given))
+    return one_batch(answer) or piece_is_off(answer, case, "params") or not as_it_was
+
+
+@train_epoch.property(
+    "The parameters of the model are not where the steps lead to.",
+    hint="One step of sgd_momentum_update for each batch, with the velocity of the one before.",
+)
+def parameters_are_right(answer, case):
+    return not piece_is_off(answer, case, "params")
 
 
 @train_epoch.property(
@@ -1843,11 +1919,15 @@ def losses_are_right(answer, case):
 
 
 @train_epoch.property(
-    "The parameters of the model are not where the steps lead to.",
-    hint="One step of sgd_momentum_update for each batch, with the velocity of the one before.",
+    "The velocity that comes back is not the one after the last step.",
+    hint="return np.array(losses), velocity, after the loop: a list of one array for each "
+    "parameter.",
 )
-def parameters_are_right(answer, case):
-    return not piece_is_off(answer, case, "params")
+def velocity_is_right(answer, case):
+    told = answer["first epoch"]
+    return len(told["velocity"]) == len(told["params"]) and not piece_is_off(
+        answer, case, "velocity"
+    )
 
 
 @train_epoch.property(
@@ -1892,6 +1972,17 @@ train_epoch.slips(
         "The rows are drawn with replacement: in an epoch some come twice, and others not at all.",
         hint="rng.permutation(len(X)) has each number once.",
     ),
+    slice_one_short=slip(
+        {_BATCH: "batch = order[start : start + batch_size - 1]"},
+        "Each batch has one row too few.",
+        hint="A slice ends before its second number: order[start : start + batch_size].",
+    ),
+    short_batch_filled=slip(
+        {_BATCH: "batch = order[max(0, min(start, len(X) - batch_size)) :][:batch_size]"},
+        "The last batch is filled up with rows that had their turn; it may be short.",
+        hint="order[start : start + batch_size] ends where order ends. Its mean is over the rows "
+        "that it has.",
+    ),
     leftover_dropped=slip(
         {"range(0, len(X), batch_size)": "range(0, len(X) - batch_size + 1, batch_size)"},
         "The short batch at the end is dropped: some rows are never used.",
@@ -1918,10 +2009,27 @@ train_epoch.slips(
         "The losses are Tensors: each of them keeps its whole graph alive.",
         hint="float(loss.data) is the number.",
     ),
+    other_way_round=slip(
+        {"np.array(losses), velocity": "velocity, np.array(losses)"},
+        "The two come back in the other order: first the losses, then the velocity.",
+        hint="return np.array(losses), velocity",
+    ),
     one_loss=slip(
         {"np.array(losses)": "np.mean(losses)"},
         "The losses are averaged; there should be one for each batch.",
         hint="return np.array(losses), velocity",
+    ),
+    no_gradients=slip(
+        {"loss.backward()": "pass"},
+        "All gradients are 0 when the step is taken: is backward() missing, or are they cleared "
+        "after it?",
+        hint="Clear them, then loss.backward(), then the step.",
+    ),
+    one_step=slip(
+        {_PUT: "            p.data = p.data if start + batch_size < len(X) else value\n"},
+        "All losses are those of the network that came in: it changes once, at the end, and not "
+        "with each batch.",
+        hint="The step belongs into the loop: the next batch meets the parameters after it.",
     ),
     model_left_alone=slip(
         {_PUT: "            p = Tensor(value)\n"},
@@ -1969,6 +2077,14 @@ train_epoch.slips(
         {_ORDER: f"{_ORDER}\n    velocity = [np.zeros_like(p.data) for p in params]"},
         "The velocity that is passed in is not used: each epoch starts from rest.",
         hint="The argument is where the last epoch stopped. Zeros come from outside, once.",
+    ),
+    velocity_of_the_start=slip(
+        {
+            "values, velocity = sgd": "values, new = sgd",
+            "np.array(losses), velocity": "np.array(losses), new",
+        },
+        "Every batch has the velocity that was passed in: none goes on from the batch before.",
+        hint="values, velocity = sgd_momentum_update(..., velocity, lr, beta).",
     ),
     velocity_stays=slip(
         {"values, velocity = sgd": "values, _ = sgd"},

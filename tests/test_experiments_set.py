@@ -268,6 +268,10 @@ _HE = "rng.normal(0, np.sqrt(2 / fan_in), shape)"
 _EVEN = "rng.uniform(-bound, bound, shape)"
 _FLAT = "[p for layer in self.layers for p in layer.parameters()]"
 _LAST = "return self.layers[-1](x)"
+_NOTE = "losses.append(float(loss.data))"
+_CLEAR = "p.grad = np.zeros_like(p.data)"
+_BACK = "        loss.backward()\n"
+_BATCH = "batch = order[start : start + batch_size]"
 
 TOLD: list[tuple[str, dict[str, str], str | None, str]] = [
     ("Linear.random_weights", {_HE: "rng.normal(0, 2**0.5 / fan_in, shape)"}, None, "is not 2 /"),
@@ -291,6 +295,48 @@ TOLD: list[tuple[str, dict[str, str], str | None, str]] = [
     ("MLP.logits_of", {_LAST: "return undefined(x)"}, None, "It raises NameError"),
     ("MLP.logits_of", {_LAST: "return x.softmax()"}, None, "It raises"),
     ("MLP.layers_differ", {_FLAT: "[]"}, None, "not one array for each layer"),
+    ("train_epoch", {_NOTE: "losses.append(float(loss))"}, None, "It raises TypeError"),
+    ("train_epoch", {_CLEAR: "p.grad = None"}, None, "It raises TypeError"),
+    ("train_epoch", {_CLEAR: "p.grad = np.zeros(p.data)"}, None, "It raises TypeError"),
+    (
+        "train_epoch",
+        {"params = model.parameters()": "params = model.parameters"},
+        None,
+        "It raises TypeError",
+    ),
+    ("train_epoch", {"velocity, lr, beta\n": "velocity, lr\n"}, None, "It raises TypeError"),
+    (
+        "train_epoch",
+        {"cross_entropy(model(X[batch]), y[batch])": "cross_entropy(y[batch], model(X[batch]))"},
+        None,
+        "It raises",
+    ),
+    (
+        "train_epoch",
+        {_BACK: _BACK + "        for p in params:\n            p.grad = 0 * p.grad\n"},
+        "no_gradients",
+        "",
+    ),
+    (
+        "train_epoch",
+        {_BATCH: "batch = np.resize(order, 10 * len(X))[start:][:batch_size]"},
+        "short_batch_filled",
+        "",
+    ),
+    (
+        "train_epoch",
+        {"np.array(losses), velocity": "losses, [0 * v for v in velocity]"},
+        None,
+        "The velocity",
+    ),
+    ("train_epoch", {"np.array(losses), velocity": "losses[-1], velocity"}, None, "one loss"),
+    ("train_epoch", {"np.array(losses), velocity": "None, velocity"}, None, "one loss"),
+    (
+        "train_epoch",
+        {"            p.data = value": "            p.data = 2 * value"},
+        None,
+        "steps",
+    ),
 ]
 
 
