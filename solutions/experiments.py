@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 
-from autograder.exercise import FRESH_RNG, class_exercise, exercise, hand_out, public
+from autograder.exercise import FRESH_RNG, Case, class_exercise, exercise, hand_out, public
 from autograder.slips import method_slip, slip
 
 from .backprop import Tensor
@@ -2136,11 +2136,23 @@ train_epoch.slips(
 
 
 @public
-def an_experiment(function, config, data, again=False):
-    """What an experiment gives back, and, where asked for, whether the seed decides it."""
-    answer = function(copy.deepcopy(config), copy.deepcopy(data))
+def an_experiment(function, config, data, again=False, then_look=False):
+    """What an experiment gives back, and, where asked for, whether the seed decides it, and what
+    became of the arguments."""
+    given = copy.deepcopy((config, data))
+    answer = function(*given)
     names = ("train_loss", "test_loss", "test_accuracy", "epoch_seconds")
     made = {name: answer[name] for name in names}
+    made["Tensors are kept"] = any(
+        is_tensor(thing) for name in names[:2] for thing in items_of(made[name])
+    )
+    for name in names[:2] if made["Tensors are kept"] else ():
+        made[name] = [float(data_of(thing)) for thing in items_of(made[name])]
+    if then_look:
+        made["config, afterwards"] = given[0]
+        made["data is as it was"] = given[1].keys() == data.keys() and all(
+            np.array_equal(given[1][name], data[name]) for name in data
+        )
     seconds = np.asarray(made.pop("epoch_seconds"), dtype=float)
     made["epochs that were timed"] = seconds.size
     made["times are at least 0"] = bool(np.all(seconds >= 0))
@@ -2148,7 +2160,7 @@ def an_experiment(function, config, data, again=False):
         other = {**config, "seed": config["seed"] + 1}
         same = function(copy.deepcopy(config), copy.deepcopy(data))
         another = function(copy.deepcopy(other), copy.deepcopy(data))
-        losses = np.asarray(made["train_loss"], dtype=float)
+        losses = made["train_loss"]
         made["the same seed gives the same"] = np.array_equal(losses, same["train_loss"])
         made["another seed gives the same"] = np.array_equal(losses, another["train_loss"])
     return made
@@ -2379,16 +2391,62 @@ def single_rows_zeros(rng):
     )
 
 
-@run_experiment.cases
-def random_start(rng):
-    """The weights start at random, and batches are small; the test set is the training set."""
-    for init in ("he", "uniform"):
-        case = _experiment(
-            rng, train=[8, 6, 4], test=[1, 1, 1], init=init, batch_size=5, lr=0.1, epochs=2
-        )
-        data = case["data"]
+class _InThisOrder:
+    """Stands for the rng of an epoch whose order is known."""
+
+    def __init__(self, order: list[int]) -> None:
+        self.order = order
+
+    def permutation(self, n: int) -> Array:
+        return np.array(self.order)
+
+
+def _one_left_over(rng, init: str, *, lr: float = 0.2, own_test: bool = False, **more) -> dict:
+    """An experiment with a batch of all rows but one, and a batch of that one: so many things may
+    come of its first epoch as there are rows."""
+    case = _experiment(
+        rng, train=[4, 3, 2], test=[2, 2, 3], init=init, batch_size=8, lr=lr, epochs=2
+    )
+    config, data = case["config"] | {"hidden": [6, 5]}, case["data"]
+    if not own_test:
         data |= {"X_test": data["X_train"].copy(), "y_test": data["y_train"].copy()}
-        yield case | {"again": True}
+    X, y, n = data["X_train"], data["y_train"], len(data["y_train"])
+    ends = []
+    for last in range(n):
+        sizes = [X.shape[1], *config["hidden"], 3]
+        model = MLP(sizes, np.random.default_rng(config["seed"]), init)
+        order = _InThisOrder([*(row for row in range(n) if row != last), last])
+        rest = [np.zeros_like(p.data) for p in model.parameters()]
+        train_epoch(model, X, y, 8, lr, config["beta"], rest, order)
+        logits = model(data["X_test"])
+        right = logits.data.argmax(axis=1) == data["y_test"]
+        losses = (cross_entropy(model(X), y), cross_entropy(logits, data["y_test"]))
+        ends.append([*(float(loss.data) for loss in losses), float(np.mean(right))])
+    return Case({"config": config, "data": data, **more}, {"after one epoch": np.array(ends)})
+
+
+@run_experiment.cases
+def he_start(rng):
+    """The weights start as "he" says, a row is left over; the test set is the training set."""
+    return _one_left_over(rng, "he", again=True)
+
+
+@run_experiment.cases
+def even_start(rng):
+    """The weights start as "uniform" says, a row is left over; the test set is another."""
+    return _one_left_over(rng, "uniform", own_test=True, again=True)
+
+
+@run_experiment.cases
+def ones_and_a_small_batch(rng):
+    """The weights start as ones, and a row is left over."""
+    return _one_left_over(rng, "ones", lr=0.003, own_test=True)
+
+
+@run_experiment.cases
+def nothing_changed(rng):
+    """What was given must be as it was afterwards."""
+    return _one_left_over(rng, "he", own_test=True, then_look=True)
 
 
 @run_experiment.property(
@@ -2399,15 +2457,36 @@ def curves_are_arrays(answer, case):
     return all(isinstance(answer[n], np.ndarray) and answer[n].ndim == 1 for n in names)
 
 
+@public
+def begins_untrained(answer, case):
+    """Whether the first test loss is that of the network before any epoch, which the seed fixes."""
+    curve, wanted = answer["test_loss"], case.expected["test_loss"]
+    return len(curve) > 0 and np.isclose(curve[0], wanted[0], rtol=1e-6)
+
+
+@run_experiment.property("The losses are Tensors.", mistake="losses_of_tensors")
+def losses_are_floats(answer, case):
+    return not answer["Tensors are kept"]
+
+
+@run_experiment.property("There is an epoch too many.", mistake="one_epoch_too_many")
+def as_many_epochs(answer, case):
+    epochs = case.args["config"]["epochs"]
+    one_more = answer["epochs that were timed"] == epochs + 1
+    untimed = len(answer["test_loss"]) == epochs + 1 and begins_untrained(answer, case)
+    return not one_more or untimed or len(answer["test_loss"]) < epochs + 1
+
+
 @run_experiment.property("The start is missing: before the first epoch.", mistake="start_missing")
 def a_look_before_the_first_epoch(answer, case):
-    epochs = case.args["config"]["epochs"]
-    return len(answer["train_loss"]) != epochs or len(answer["test_loss"]) != epochs
+    short = 0 < len(answer["test_loss"]) == case.args["config"]["epochs"]
+    return not short or begins_untrained(answer, case)
 
 
 @run_experiment.property("The last epoch is missing from the curves.", mistake="end_missing")
 def a_look_after_the_last_epoch(answer, case):
-    return not (
+    short = 0 < len(answer["test_loss"]) == case.args["config"]["epochs"]
+    return not (short and begins_untrained(answer, case)) and not (
         is_exact(case)
         and case.args["config"]["epochs"] > 0
         and same_numbers(answer["test_loss"][1:], case.expected["test_loss"][:-1])
@@ -2423,12 +2502,35 @@ def as_many_points(answer, case):
     return all(len(answer[name]) == case.args["config"]["epochs"] + 1 for name in names)
 
 
+@run_experiment.property("epoch_seconds has a time too many.", mistake="times_of_every_look")
+def no_time_before_the_first_epoch(answer, case):
+    one_more = answer["epochs that were timed"] == case.args["config"]["epochs"] + 1
+    return not one_more or not as_many_epochs(answer, case)
+
+
 @run_experiment.property(
-    "epoch_seconds does not have one time for each epoch.", mistake="times_of_every_look"
+    "epoch_seconds does not have one time for each epoch.",
+    hint="time.perf_counter() before and after train_epoch, and the difference goes into a list.",
 )
 def a_time_for_each_epoch(answer, case):
-    timed = answer["epochs that were timed"]
-    return timed == case.args["config"]["epochs"] and answer["times are at least 0"]
+    return answer["epochs that were timed"] == case.args["config"]["epochs"]
+
+
+@run_experiment.property("Times are negative.", mistake="negative_times")
+def times_go_on(answer, case):
+    return answer["times are at least 0"]
+
+
+@run_experiment.property("config is changed.", mistake="config_changed")
+def config_is_left_alone(answer, case):
+    return answer.get("config, afterwards", case.args["config"]) == case.args["config"]
+
+
+@run_experiment.property(
+    "The arrays in data are changed.", hint="Compute new arrays; change none that was given."
+)
+def data_is_left_alone(answer, case):
+    return answer.get("data is as it was", True)
 
 
 @run_experiment.property("The seed changes nothing.", mistake="seed_not_used")
@@ -2467,6 +2569,17 @@ def as_many_outputs_as_classes(answer, case):
     return not (even and np.isclose(answer["train_loss"][0], np.log(10)))
 
 
+@run_experiment.property("argmax lacks its axis.", mistake="axis_forgotten")
+def a_label_for_each_row(answer, case):
+    data, told = case.args["data"], answer["test_accuracy"]
+    if case.args["config"]["init"] in ("zeros", "ones") or "after one epoch" not in case.facts:
+        return True
+    off = not np.isclose(told[0], case.expected["test_accuracy"][0])
+    places = np.arange(len(data["y_test"]) * (1 + max(data["y_test"])))
+    flat = np.mean(places[:, None] == data["y_test"], axis=1)
+    return not off or not begins_untrained(answer, case) or not np.any(np.isclose(flat, told[0]))
+
+
 @run_experiment.property("Each epoch starts from rest.", mistake="velocity_lost")
 def momentum_goes_on(answer, case):
     return not happened(answer, case, "from rest each epoch")
@@ -2491,11 +2604,25 @@ def other_orders_each_epoch(answer, case):
 
 
 @run_experiment.property(
+    "The first loss is not that of the network that config and its seed give.",
+    hint='rng = np.random.default_rng(config["seed"]), and the first thing drawn from it are the '
+    "weights: MLP([columns of X_train, *hidden, classes], rng, init).",
+)
+def the_network_is_that_of_the_seed(answer, case):
+    return begins_untrained(answer, case)
+
+
+@run_experiment.property(
     "No order of the rows leads to these losses.",
     hint="One call of train_epoch an epoch, with batch_size, lr and beta of the config, and the "
     "velocity of the epoch before.",
 )
 def some_order_fits(answer, case):
+    ends = case.facts.get("after one epoch")
+    if ends is not None:
+        names = ("train_loss", "test_loss", "test_accuracy")
+        told = [answer[name][1] for name in names]
+        return bool(np.any(np.all(np.isclose(ends, told, rtol=1e-6, atol=1e-9), axis=1)))
     return case.args["config"]["batch_size"] != 1 or orders_taken(answer, case) is not None
 
 
@@ -2539,11 +2666,37 @@ run_experiment.slips(
     ),
     end_missing=slip(
         {
+            "    look()\n    seconds = []": "    seconds = []",
             "        look()\n    return": "    return",
             "        start = time": "        look()\n        start = time",
         },
         "The curves end before the last epoch: each look comes before its epoch.",
         hint="Look before the loop, and then after each epoch.",
+    ),
+    losses_of_tensors=slip(
+        {"float(cross_entropy(model(X), y).data)": "cross_entropy(model(X), y)"},
+        "The losses are Tensors: each of them keeps its whole graph alive.",
+        hint="float(loss.data) is the number.",
+    ),
+    one_epoch_too_many=slip(
+        {_EPOCHS: 'for _ in range(config["epochs"] + 1):'},
+        "One epoch too many is trained.",
+        hint='The look at the start is before the loop: for _ in range(config["epochs"]).',
+    ),
+    negative_times=slip(
+        {"time.perf_counter() - start": "start - time.perf_counter()"},
+        "The times are negative.",
+        hint="The later reading of the clock, minus the earlier one.",
+    ),
+    config_changed=slip(
+        {_SEED: 'np.random.default_rng(config.pop("seed"))'},
+        "config is changed: who runs the next experiment with it runs another one.",
+        hint="config[...] reads; pop, insert, append and = change what the caller holds.",
+    ),
+    axis_forgotten=slip(
+        {"logits.data.argmax(1)": "logits.data.argmax()"},
+        "argmax without an axis gives one place in all logits, not a label for each row.",
+        hint="logits.data.argmax(axis=1).",
     ),
     times_of_every_look=slip(
         {"seconds = []": "seconds = [0.0]"},

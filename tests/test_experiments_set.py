@@ -270,6 +270,8 @@ _FLAT = "[p for layer in self.layers for p in layer.parameters()]"
 _LAST = "return self.layers[-1](x)"
 _NOTE = "losses.append(float(loss.data))"
 _CLEAR = "p.grad = np.zeros_like(p.data)"
+_RANGE = 'range(config["epochs"])'
+_INSERT = '*(config["hidden"].insert(0, X.shape[1]) or config["hidden"][1:]), classes'
 _BACK = "        loss.backward()\n"
 _BATCH = "batch = order[start : start + batch_size]"
 
@@ -337,6 +339,13 @@ TOLD: list[tuple[str, dict[str, str], str | None, str]] = [
         None,
         "steps",
     ),
+    (
+        "run_experiment",
+        {"    look()\n    seconds": "    seconds", _RANGE: 'range(config["epochs"] + 1)'},
+        "one_epoch_too_many",
+        "",
+    ),
+    ("run_experiment", {'*config["hidden"], classes': _INSERT}, "config_changed", ""),
 ]
 
 
@@ -784,6 +793,32 @@ class NoNetwork:
         return self.layer.parameters()
 
 
+def biases_alone(config: dict, data: dict) -> dict:
+    """An experiment without a network: one vector of logits, whatever comes in."""
+    y, test, rng = data["y_train"], data["y_test"], rng_of(config["seed"])
+    b, v = np.zeros((2, 1 + max(y.max(), test.max())))
+    curves, size = [], config["batch_size"] or len(y)
+    for epoch in range(config["epochs"] + 1):
+        order = rng.permutation(len(y))
+        for rows in np.split(order, range(size, len(y), size)) if epoch else ():
+            shares = np.bincount(y[rows], minlength=len(b)) / len(rows)
+            v = config["beta"] * v + (1 - config["beta"]) * (scipy.special.softmax(b) - shares)
+            b = b - config["lr"] * v
+        losses = -scipy.special.log_softmax(b)
+        curves.append((losses[y].mean(), losses[test].mean(), np.mean(test == b.argmax())))
+    names = ("train_loss", "test_loss", "test_accuracy")
+    seconds = {"epoch_seconds": np.zeros(config["epochs"])}
+    return dict(zip(names, np.array(curves).T, strict=True)) | seconds
+
+
+def always_zeros(config: dict, data: dict) -> dict:
+    return run_experiment(config | {"init": "zeros"}, data)
+
+
+def never_in_batches(config: dict, data: dict) -> dict:
+    return run_experiment(config | {"batch_size": None}, data)
+
+
 CHEAP: dict[str, list[Any]] = {
     "Linear": [Zeros],
     "MLP": [NoNetwork],
@@ -795,7 +830,13 @@ CHEAP: dict[str, list[Any]] = {
         ),
     ],
     "train_epoch": [untrained, looked_at_only],
-    "run_experiment": [flat_curves, random_curves],
+    "run_experiment": [
+        flat_curves,
+        random_curves,
+        biases_alone,
+        always_zeros,
+        never_in_batches,
+    ],
 }
 
 
