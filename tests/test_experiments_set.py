@@ -21,6 +21,7 @@ from autograder.exercise import AuthorError
 from autograder.judging.judge import judge, local_caller
 from autograder.judging.sets import find_set, load_set
 from autograder.judging.verdict import Verdict
+from autograder.release.byhand import released_answers
 from autograder.release.given import given_text
 from autograder.release.notebook import instructor_notebook
 from autograder.submissions.read import Submission
@@ -923,7 +924,8 @@ def test_a_report_whose_label_got_lost_has_it_back() -> None:
     cell.source = "Half a page."
     for broken in (cell, next(c for c in released.cells if c.id == "solution-MLP")):
         broken.metadata.pop("nbgrader")
-    mended = repair(Submission(released, []), SET)
+    answers = released_answers(SET, ROOT / "exercises" / "experiments")
+    mended = repair(Submission(released, []), SET, answers)
     (cell,) = [c for c in mended.notebook.cells if c.id == "report-experiment"]
     label = cell.metadata["nbgrader"]
     assert (label["grade"], label["solution"], label["points"]) == (True, True, 8.0)
