@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 
-from autograder.exercise import FRESH_RNG, class_exercise, exercise, hand_out, public
+from autograder.exercise import FRESH_RNG, Case, class_exercise, exercise, hand_out, public
 from autograder.slips import method_slip, slip
 
 from .backprop import Tensor
@@ -234,15 +234,42 @@ zeros_and_ones.slips(
 
 
 @public
-def spread_is(answer, case, factor):
-    """Whether the weights have `factor` times the variance wanted, and not the one wanted.
+def other_shape(fan_in, fan_out):
+    """Another layer's shape, so far from this one that no two formulas agree in both."""
+    return 4 * fan_in, 9200 // (4 * fan_in) + 1
+
+
+@public
+def spreads_over(answer, case, variance):
+    """For both layers, their root mean square in parts of what a formula (fan_in, fan_out) says."""
+    first = (case.args["fan_in"], case.args["fan_out"])
+    wanted = np.array([variance(*shape) for shape in (first, other_shape(*first))])
+    return np.array(answer["root mean squares"]) / np.sqrt(wanted)
+
+
+@public
+def is_right_size(answer, case):
+    """Whether both layers have the variance wanted.
 
     Five percent of the root mean square either way: with 8,400 weights or more a right answer is
     further off with a probability below 1e-9.
     """
-    variance = {"he": 2, "uniform": 1 / 3}[case.args["init"]] / case.args["fan_in"]
-    ratio = answer["root mean square"] / np.sqrt(variance)
-    return abs(ratio - 1) > 0.05 and abs(ratio / np.sqrt(factor) - 1) <= 0.05
+    factor = {"he": 2, "uniform": 1 / 3}[case.args["init"]]
+    return np.all(np.abs(spreads_over(answer, case, lambda i, o: factor / i) - 1) <= 0.05)
+
+
+@public
+def spread_is(answer, case, init, variance):
+    """Whether an init has another variance in both layers, and not the one wanted."""
+    if case.args["init"] != init or is_right_size(answer, case):
+        return False
+    return bool(np.all(np.abs(spreads_over(answer, case, variance) - 1) <= 0.05))
+
+
+@public
+def is_even(answer):
+    """Whether the weights end where even ones of their size do; normal ones go on."""
+    return answer["largest"] < 2.2 * answer["root mean squares"][0]
 
 
 @Linear.step(
@@ -257,12 +284,14 @@ def spread_is(answer, case, factor):
     ),
 )
 def random_weights(cls, fan_in, fan_out, init, rng):
-    """What there is to say of the weights of three layers: two of one rng, one of its twin."""
+    """What there is to say of the weights of some layers: two of one rng and one of its twin, alike
+    in shape, and one of another shape."""
     twin = copy.deepcopy(rng)
     first, second, again = (cls(fan_in, fan_out, r, init) for r in (rng, rng, twin))
     W, b = data_of(first.W), data_of(first.b)
     sizes = np.abs(W)
     scale = np.sqrt(np.mean(W**2))
+    larger = data_of(cls(*other_shape(fan_in, fan_out), rng, init).W)
     return {
         "shape": W.shape,
         "float64": W.dtype == np.float64,
@@ -271,7 +300,7 @@ def random_weights(cls, fan_in, fan_out, init, rng):
         ),
         "share of different weights": len(np.unique(W)) / W.size,
         "mean": float(np.mean(W)),
-        "root mean square": float(scale),
+        "root mean squares": [float(scale), float(np.sqrt(np.mean(larger**2)))],
         "largest": float(np.max(sizes)),
         "share beyond 2.5": float(np.mean(sizes > 2.5 * scale)),
         "share within 0.5": float(np.mean(sizes < 0.5 * scale)),
@@ -354,87 +383,94 @@ def same_weights_from_a_twin(answer, case):
 def centred(answer, case):
     # Seven standard deviations of the mean.
     slack = 7 / np.sqrt(case.args["fan_in"] * case.args["fan_out"])
-    return abs(answer["mean"]) <= slack * answer["root mean square"]
+    return abs(answer["mean"]) <= slack * answer["root mean squares"][0]
+
+
+@random_weights.property('The weights of "uniform" are not even.', mistake="normal_for_uniform")
+def no_tails_of_a_normal(answer, case):
+    bound = 1 / np.sqrt(case.args["fan_in"])
+    beyond = answer["largest"] > bound * (1 + 1e-12) and not is_even(answer)
+    return case.args["init"] != "uniform" or not beyond
 
 
 @random_weights.property("The standard deviation is 2 / fan_in.", mistake="variance_for_deviation")
 def not_without_root(answer, case):
-    return case.args["init"] != "he" or not spread_is(answer, case, 2 / case.args["fan_in"])
+    return not spread_is(answer, case, "he", lambda i, o: 4 / i**2)
 
 
 @random_weights.property("The variance is 2 / fan_out.", mistake="fan_of_the_wrong_side")
 def not_from_fan_out(answer, case):
-    ratio = case.args["fan_in"] / case.args["fan_out"]
-    return case.args["init"] != "he" or not spread_is(answer, case, ratio)
+    return not spread_is(answer, case, "he", lambda i, o: 2 / o)
 
 
 @random_weights.property("The variance is 1 / fan_in.", mistake="two_forgotten")
 def not_without_the_two(answer, case):
-    return case.args["init"] != "he" or not spread_is(answer, case, 0.5)
+    return not spread_is(answer, case, "he", lambda i, o: 1 / i)
 
 
 @random_weights.property("The variance is 2 / (fan_in + fan_out).", mistake="glorot")
 def not_from_both_fans(answer, case):
-    both = case.args["fan_in"] + case.args["fan_out"]
-    return case.args["init"] != "he" or not spread_is(answer, case, case.args["fan_in"] / both)
+    return not spread_is(answer, case, "he", lambda i, o: 2 / (i + o))
 
 
 @random_weights.property("The variance is 1, whatever the layer.", mistake="not_scaled")
 def not_of_variance_one(answer, case):
-    return case.args["init"] != "he" or not spread_is(answer, case, case.args["fan_in"] / 2)
+    return not spread_is(answer, case, "he", lambda i, o: 1.0)
 
 
 @random_weights.property("The variance is 0.01 ** 2, whatever the layer.", mistake="fixed_scale")
 def not_of_a_fixed_scale(answer, case):
-    return case.args["init"] != "he" or not spread_is(answer, case, case.args["fan_in"] / 2e4)
+    return not spread_is(answer, case, "he", lambda i, o: 0.01**2)
 
 
 @random_weights.property('"he" draws what "uniform" should.', mistake="uniform_for_he")
 def not_torchs_default(answer, case):
-    return case.args["init"] != "he" or not spread_is(answer, case, 1 / 6)
+    return not (is_even(answer) and spread_is(answer, case, "he", lambda i, o: 1 / (3 * i)))
 
 
 @random_weights.property("The ends are -1 / fan_in and 1 / fan_in.", mistake="root_forgotten")
 def not_ends_without_root(answer, case):
-    return case.args["init"] != "uniform" or not spread_is(answer, case, 1 / case.args["fan_in"])
+    return not spread_is(answer, case, "uniform", lambda i, o: 1 / (3 * i**2))
 
 
 @random_weights.property(
     "The ends are -1 and 1, whatever the layer.", mistake="between_one_and_one"
 )
 def not_ends_of_one(answer, case):
-    return case.args["init"] != "uniform" or not spread_is(answer, case, case.args["fan_in"])
+    return not spread_is(answer, case, "uniform", lambda i, o: 1 / 3)
 
 
 @random_weights.property("The ends come from fan_out.", mistake="ends_of_the_wrong_side")
 def not_ends_from_fan_out(answer, case):
-    ratio = case.args["fan_in"] / case.args["fan_out"]
-    return case.args["init"] != "uniform" or not spread_is(answer, case, ratio)
+    return not spread_is(answer, case, "uniform", lambda i, o: 1 / (3 * o))
 
 
 @random_weights.property("The ends are sqrt(6 / fan_in), He's.", mistake="hes_ends")
 def not_hes_ends(answer, case):
-    return case.args["init"] != "uniform" or not spread_is(answer, case, 6)
+    return not spread_is(answer, case, "uniform", lambda i, o: 2 / i)
 
 
 @random_weights.property(
     "The ends are sqrt(6 / (fan_in + fan_out)), Glorot's.", mistake="glorots_ends"
 )
 def not_glorots_ends(answer, case):
-    both = case.args["fan_in"] + case.args["fan_out"]
-    return case.args["init"] != "uniform" or not spread_is(
-        answer, case, 6 * case.args["fan_in"] / both
-    )
+    return not spread_is(answer, case, "uniform", lambda i, o: 2 / (i + o))
 
 
 @random_weights.property(
-    "The weights are of the wrong size for this init.",
-    hint='"uniform" stays within 1 / sqrt(fan_in); "he" has the variance 2 / fan_in, and for '
-    "rng.normal that is a square root.",
+    'The ends of "uniform" are not -1 / sqrt(fan_in) and 1 / sqrt(fan_in).',
+    hint="1 / np.sqrt(fan_in), whatever fan_out is.",
+)
+def ends_wanted(answer, case):
+    return case.args["init"] != "uniform" or is_right_size(answer, case)
+
+
+@random_weights.property(
+    'The variance of "he" is not 2 / fan_in.',
+    hint="rng.normal wants a standard deviation: the square root of the variance.",
 )
 def size_wanted(answer, case):
-    variance = {"he": 2, "uniform": 1 / 3}[case.args["init"]] / case.args["fan_in"]
-    return abs(answer["root mean square"] / np.sqrt(variance) - 1) <= 0.05
+    return case.args["init"] != "he" or is_right_size(answer, case)
 
 
 @random_weights.property('The weights of "he" are evenly drawn, not normal.', mistake="he_evenly")
@@ -444,11 +480,12 @@ def tails_of_a_normal(answer, case):
     slack = 7 / np.sqrt(case.args["fan_in"] * case.args["fan_out"])
     beyond = abs(answer["share beyond 2.5"] - 0.01242) <= 0.1108 * slack
     within = abs(answer["share within 0.5"] - 0.38292) <= 0.4861 * slack
-    return case.args["init"] != "he" or (beyond and within)
+    return case.args["init"] != "he" or not is_right_size(answer, case) or (beyond and within)
 
 
 @random_weights.property(
-    'Some weights of "uniform" are beyond the ends.', mistake="normal_for_uniform"
+    'Some weights of "uniform" are beyond the ends.',
+    hint="rng.uniform(-bound, bound, (fan_in, fan_out)), with bound = 1 / np.sqrt(fan_in).",
 )
 def none_beyond_the_ends(answer, case):
     bound = 1 / np.sqrt(case.args["fan_in"])
@@ -576,7 +613,7 @@ def output(cls, X, W, b, G):
         "what a Tensor becomes": data_of(out),
         "what an array becomes": data_of(layer(X)),
     }
-    if is_tensor(out):
+    if is_tensor(out) and made["what a Tensor becomes"].shape == G.shape:
         (out * G).sum().backward()
     grads = {"W": layer.W.grad, "b": layer.b.grad, "x": x.grad}
     return made | {f"the gradient of {name}": grad for name, grad in grads.items()}
@@ -715,7 +752,8 @@ def parameter_list(cls, fan_in, fan_out):
     return {
         "how many": len(held),
         "which": [own.get(id(thing), "another object") for thing in held],
-        "they are Tensors": [is_tensor(thing) for thing in held],
+        "what they are": ["Tensor" if is_tensor(t) else type(t).__name__ for t in held],
+        "their shapes": [tuple(np.shape(data_of(t))) for t in held],
     }
 
 
@@ -745,6 +783,11 @@ parameter_list.slips(
     arrays=slip(
         {"return [self.W, self.b]": "return [self.W.data, self.b.data]"},
         "These are the arrays in the Tensors: they have no grad.",
+        hint="Return the Tensors themselves: [self.W, self.b].",
+    ),
+    a_dict=slip(
+        {"return [self.W, self.b]": 'return {"W": self.W, "b": self.b}'},
+        "parameters() is a dict, and who goes through it meets names; it should be a list.",
         hint="Return the Tensors themselves: [self.W, self.b].",
     ),
 )
@@ -796,8 +839,11 @@ _FLAT = "[p for layer in self.layers for p in layer.parameters()]"
     ),
 )
 def layer_sizes(cls, sizes, init):
-    """The parameters of a new network: their shapes, and which numbers are in them."""
-    held = list(cls(list(sizes), np.random.default_rng(5), init).parameters())
+    """The parameters of a new network, asked for a second time: their shapes, and which numbers
+    are in them."""
+    model = cls(list(sizes), np.random.default_rng(5), init)
+    model.parameters()
+    held = list(model.parameters())
     data = [data_of(thing) for thing in held]
     return {
         "how many": len(held),
@@ -885,6 +931,15 @@ layer_sizes.slips(
         "Only the parameters of the first layer come back.",
         hint="The return belongs after the loop over the layers, not inside.",
     ),
+    list_that_grows=slip(
+        {
+            f"return {_FLAT}": f'self.all = getattr(self, "all", []) + {_FLAT}'
+            "\n        return self.all"
+        },
+        "parameters() is longer each time it is called.",
+        hint="Begin with an empty list of its own in each call, not with one that the network "
+        "keeps.",
+    ),
 )
 
 
@@ -944,7 +999,8 @@ def no_two_layers_alike(answer, case):
 
 @layers_differ.property("The next network gets the same weights.", mistake="seeded_inside")
 def other_network_next_time(answer, case):
-    return not answer["the next network is alike"]
+    # Of nothing all is alike: that parameters() is empty is for layer_sizes to say.
+    return answer["layers"] == 0 or not answer["the next network is alike"]
 
 
 @layers_differ.property("The weights do not come from the rng passed in.", mistake="another_rng")
@@ -1006,7 +1062,9 @@ def logits_of(cls, sizes, values, X, G):
     if is_tensor(out):
         again = data_of(model(type(held[0])(X)))
         made["model(Tensor(X)) is the same"] = np.array_equal(made["model(X)"], again)
-        (out * G).sum().backward()
+        # Logits of another shape are told by it: an error here would say nothing.
+        if made["model(X)"].shape == G.shape:
+            (out * G).sum().backward()
     return made | {f"the gradient of parameter {i}": p.grad for i, p in enumerate(held)}
 
 
@@ -1321,6 +1379,15 @@ def rows_of(x, X):
 
 
 @public
+def items_of(losses):
+    """What is in a list or an array of losses; or the one thing that came in the place of one."""
+    try:
+        return list(losses)
+    except TypeError:
+        return [losses]
+
+
+@public
 def epochs_of_training(
     function,
     params,
@@ -1364,8 +1431,17 @@ def epochs_of_training(
         model.seen = []
         both = function(model, X, y, batch_size, lr, beta, state, generator)
         losses, state = both_of(both, "losses, velocity")
+        items = items_of(losses)
+        several = len(items) != 1 or items[0] is not losses
+        tensors = any(map(is_tensor, items))
+        if tensors:
+            items = [thing.data if is_tensor(thing) else thing for thing in items]
+        elif several and isinstance(losses, np.ndarray):
+            items = losses
         told = {
-            "losses": losses if isinstance(losses, np.ndarray) else list(losses),
+            "losses": items if several else items[0],
+            "losses are Tensors": tensors,
+            "velocity comes first": [np.shape(v) for v in items] == [np.shape(v) for v in params],
             "batches": model.seen,
             "params": [np.array(tensor.data) for tensor in model.held],
             "velocity": [np.array(v) for v in state],
@@ -1378,7 +1454,7 @@ def epochs_of_training(
     made = {"first epoch": first}
     if then_look:
         made["velocity, afterwards"] = given
-    if again:
+    if again and not first["velocity comes first"]:
         made["second epoch"] = an_epoch(model, state, rng)[0]
         start = [np.array(v) for v in velocity]
         made["batches of a twin of rng"] = an_epoch(Watched(), start, twin)[0]["batches"]
@@ -1414,12 +1490,16 @@ def replay(case, params, velocity, batches, how=""):
         pull = shares - np.eye(len(params[1]))[labels]
         return -np.log(mine), [X[rows].T @ pull, pull.sum(axis=0)]
 
-    losses = []
+    losses, at_start = [], (params, velocity)
     for i, rows in enumerate(batches):
+        if how == "velocity of the start":
+            velocity = at_start[1]
+        if how == "one step":
+            params = at_start[0]
         labels = y[i * size : (i + 1) * size] if how == "labels in order" else y[rows]
         each, grads = look(rows, labels)
         count = size if how == "as if full" else len(rows)
-        grads = [g / count for g in grads]
+        grads = [0.0 * g if how == "no gradients" else g / count for g in grads]
         if how in ("not cleared", "cleared afterwards"):
             grads = [g + h for g, h in zip(grads, held, strict=True)]
             held = grads if how == "not cleared" else [0.0 * g for g in grads]
@@ -1603,13 +1683,38 @@ def velocity_afterwards(rng):
     hint="X[batch], with batch a piece of a permutation of range(len(X)).",
 )
 def rows_of_the_data(answer, case):
-    return all(min(rows) >= 0 for epoch in epoch_batches(answer) for rows in epoch)
+    return all(min(rows, default=0) >= 0 for epoch in epoch_batches(answer) for rows in epoch)
 
 
-@train_epoch.property("A batch is larger than batch_size.", mistake="all_rows_each_time")
+@train_epoch.property(
+    "All rows are one batch, whatever batch_size says.", mistake="all_rows_each_time"
+)
 def no_larger_than_a_batch(answer, case):
-    most = max(lengths_of(len(case.args["y"]), case.args["batch_size"]))
-    return all(len(rows) <= most for epoch in epoch_batches(answer) for rows in epoch)
+    n = len(case.args["y"])
+    if max(lengths_of(n, case.args["batch_size"])) == n:
+        return True
+    return not any(sorted(rows) == list(range(n)) for e in epoch_batches(answer) for rows in e)
+
+
+@train_epoch.property("A batch has one row too few.", mistake="slice_one_short")
+def batches_end_where_they_should(answer, case):
+    size = max(lengths_of(len(case.args["y"]), case.args["batch_size"]))
+    return size == 1 or not any(
+        epoch and len(epoch[0]) == size - 1 for epoch in epoch_batches(answer)
+    )
+
+
+@train_epoch.property("The short batch is filled up.", mistake="short_batch_filled")
+def short_batch_stays_short(answer, case):
+    n, size = len(case.args["y"]), case.args["batch_size"] or len(case.args["y"])
+    if n % size == 0:
+        return True
+    for epoch in epoch_batches(answer):
+        before = [row for rows in epoch[:-1] for row in rows]
+        as_many = [len(rows) for rows in epoch] == [size] * -(-n // size)
+        if as_many and len(set(before)) == len(before):
+            return False
+    return True
 
 
 @train_epoch.property(
@@ -1617,14 +1722,14 @@ def no_larger_than_a_batch(answer, case):
 )
 def no_row_twice(answer, case):
     rows = [[row for batch in epoch for row in batch] for epoch in epoch_batches(answer)]
-    return all(len(set(seen)) == len(seen) for seen in rows)
+    return all(len(set(seen)) == min(len(seen), len(case.args["y"])) for seen in rows)
 
 
 @train_epoch.property("Some rows are in no batch.", mistake="leftover_dropped")
 def no_row_left_over(answer, case):
     n, size = len(case.args["y"]), case.args["batch_size"] or len(case.args["y"])
-    seen = [sum(map(len, epoch)) for epoch in epoch_batches(answer)]
-    return n % size == 0 or not any(count == n // size * size for count in seen)
+    seen = [[len(rows) for rows in epoch] for epoch in epoch_batches(answer)]
+    return n % size == 0 or [size] * (n // size) not in seen
 
 
 @train_epoch.property("The model was never called.", hint="loss = cross_entropy(model(...), ...).")
@@ -1666,16 +1771,23 @@ def same_order_from_a_twin(answer, case):
     return twins is None or twins == answer["first epoch"]["batches"]
 
 
+@train_epoch.property("The velocity comes back first.", mistake="other_way_round")
+def losses_come_first(answer, case):
+    return not answer["first epoch"]["velocity comes first"]
+
+
 @train_epoch.property("The losses are Tensors, not numbers.", mistake="losses_are_tensors")
 def losses_are_numbers(answer, case):
-    losses = answer["first epoch"]["losses"]
-    return isinstance(losses, np.ndarray) or np.array(losses).dtype.kind in "iuf"
+    return not answer["first epoch"]["losses are Tensors"]
 
 
 @train_epoch.property("There is one loss, not one for each batch.", mistake="one_loss")
 def a_loss_for_each_batch(answer, case):
     told = answer["first epoch"]
-    return len(told["batches"]) < 2 or np.size(told["losses"]) != 1
+    if one_batch(answer) or np.size(told["losses"]) != 1 or told["losses"] is None:
+        return True
+    losses = replay(case, case.args["params"], case.args["velocity"], told["batches"])[0]
+    return not np.any(np.isclose(told["losses"], np.mean(losses)))
 
 
 @train_epoch.property(
@@ -1687,10 +1799,20 @@ def as_many_losses(answer, case):
     return np.shape(told["losses"]) == (len(told["batches"]),)
 
 
+@train_epoch.property("All gradients are 0 at the step.", mistake="no_gradients")
+def gradients_reach_the_step(answer, case):
+    return not went_wrong(answer, case, "no gradients")
+
+
 @train_epoch.property("The parameters of the model are as they were.", mistake="model_left_alone")
 def the_model_learns(answer, case):
     before, after = case.args["params"], answer["first epoch"]["params"]
     return not all(map(np.array_equal, before, after))
+
+
+@train_epoch.property("There is one step in the epoch.", mistake="one_step")
+def a_step_for_each_batch(answer, case):
+    return not went_wrong(answer, case, "one step")
 
 
 @train_epoch.property(
@@ -1732,6 +1854,11 @@ def velocity_goes_on(answer, case):
     return one_batch(answer) or not went_wrong(answer, case, "velocity from zero")
 
 
+@train_epoch.property("Each batch has the velocity of the start.", mistake="velocity_of_the_start")
+def velocity_goes_from_batch_to_batch(answer, case):
+    return not went_wrong(answer, case, "velocity of the start")
+
+
 @train_epoch.property("The velocity never changes.", mistake="velocity_stays")
 def velocity_takes_gradients_in(answer, case):
     return one_batch(answer) or not went_wrong(answer, case, "velocity stays")
@@ -1768,12 +1895,19 @@ def piece_is_off(answer, case, piece):
     )
 
 
-@train_epoch.property(
-    "The velocity that comes back is not the one after the last step.", mistake="old_velocity"
-)
+@train_epoch.property("The velocity that was given comes back.", mistake="old_velocity")
 def velocity_comes_back(answer, case):
-    right = not piece_is_off(answer, case, "losses") and not piece_is_off(answer, case, "params")
-    return one_batch(answer) or not right or not piece_is_off(answer, case, "velocity")
+    back, given = answer["first epoch"]["velocity"], case.args["velocity"]
+    as_it_was = len(back) == len(given) and all(map(np.array_equal, back, given))
+    return one_batch(answer) or piece_is_off(answer, case, "params") or not as_it_was
+
+
+@train_epoch.property(
+    "The parameters of the model are not where the steps lead to.",
+    hint="One step of sgd_momentum_update for each batch, with the velocity of the one before.",
+)
+def parameters_are_right(answer, case):
+    return not piece_is_off(answer, case, "params")
 
 
 @train_epoch.property(
@@ -1785,11 +1919,15 @@ def losses_are_right(answer, case):
 
 
 @train_epoch.property(
-    "The parameters of the model are not where the steps lead to.",
-    hint="One step of sgd_momentum_update for each batch, with the velocity of the one before.",
+    "The velocity that comes back is not the one after the last step.",
+    hint="return np.array(losses), velocity, after the loop: a list of one array for each "
+    "parameter.",
 )
-def parameters_are_right(answer, case):
-    return not piece_is_off(answer, case, "params")
+def velocity_is_right(answer, case):
+    told = answer["first epoch"]
+    return len(told["velocity"]) == len(told["params"]) and not piece_is_off(
+        answer, case, "velocity"
+    )
 
 
 @train_epoch.property(
@@ -1834,6 +1972,17 @@ train_epoch.slips(
         "The rows are drawn with replacement: in an epoch some come twice, and others not at all.",
         hint="rng.permutation(len(X)) has each number once.",
     ),
+    slice_one_short=slip(
+        {_BATCH: "batch = order[start : start + batch_size - 1]"},
+        "Each batch has one row too few.",
+        hint="A slice ends before its second number: order[start : start + batch_size].",
+    ),
+    short_batch_filled=slip(
+        {_BATCH: "batch = order[max(0, min(start, len(X) - batch_size)) :][:batch_size]"},
+        "The last batch is filled up with rows that had their turn; it may be short.",
+        hint="order[start : start + batch_size] ends where order ends. Its mean is over the rows "
+        "that it has.",
+    ),
     leftover_dropped=slip(
         {"range(0, len(X), batch_size)": "range(0, len(X) - batch_size + 1, batch_size)"},
         "The short batch at the end is dropped: some rows are never used.",
@@ -1860,10 +2009,27 @@ train_epoch.slips(
         "The losses are Tensors: each of them keeps its whole graph alive.",
         hint="float(loss.data) is the number.",
     ),
+    other_way_round=slip(
+        {"np.array(losses), velocity": "velocity, np.array(losses)"},
+        "The two come back in the other order: first the losses, then the velocity.",
+        hint="return np.array(losses), velocity",
+    ),
     one_loss=slip(
         {"np.array(losses)": "np.mean(losses)"},
         "The losses are averaged; there should be one for each batch.",
         hint="return np.array(losses), velocity",
+    ),
+    no_gradients=slip(
+        {"loss.backward()": "pass"},
+        "All gradients are 0 when the step is taken: is backward() missing, or are they cleared "
+        "after it?",
+        hint="Clear them, then loss.backward(), then the step.",
+    ),
+    one_step=slip(
+        {_PUT: "            p.data = p.data if start + batch_size < len(X) else value\n"},
+        "All losses are those of the network that came in: it changes once, at the end, and not "
+        "with each batch.",
+        hint="The step belongs into the loop: the next batch meets the parameters after it.",
     ),
     model_left_alone=slip(
         {_PUT: "            p = Tensor(value)\n"},
@@ -1911,6 +2077,14 @@ train_epoch.slips(
         {_ORDER: f"{_ORDER}\n    velocity = [np.zeros_like(p.data) for p in params]"},
         "The velocity that is passed in is not used: each epoch starts from rest.",
         hint="The argument is where the last epoch stopped. Zeros come from outside, once.",
+    ),
+    velocity_of_the_start=slip(
+        {
+            "values, velocity = sgd": "values, new = sgd",
+            "np.array(losses), velocity": "np.array(losses), new",
+        },
+        "Every batch has the velocity that was passed in: none goes on from the batch before.",
+        hint="values, velocity = sgd_momentum_update(..., velocity, lr, beta).",
     ),
     velocity_stays=slip(
         {"values, velocity = sgd": "values, _ = sgd"},
@@ -1962,11 +2136,23 @@ train_epoch.slips(
 
 
 @public
-def an_experiment(function, config, data, again=False):
-    """What an experiment gives back, and, where asked for, whether the seed decides it."""
-    answer = function(copy.deepcopy(config), copy.deepcopy(data))
+def an_experiment(function, config, data, again=False, then_look=False):
+    """What an experiment gives back, and, where asked for, whether the seed decides it, and what
+    became of the arguments."""
+    given = copy.deepcopy((config, data))
+    answer = function(*given)
     names = ("train_loss", "test_loss", "test_accuracy", "epoch_seconds")
     made = {name: answer[name] for name in names}
+    made["Tensors are kept"] = any(
+        is_tensor(thing) for name in names[:2] for thing in items_of(made[name])
+    )
+    for name in names[:2] if made["Tensors are kept"] else ():
+        made[name] = [float(data_of(thing)) for thing in items_of(made[name])]
+    if then_look:
+        made["config, afterwards"] = given[0]
+        made["data is as it was"] = given[1].keys() == data.keys() and all(
+            np.array_equal(given[1][name], data[name]) for name in data
+        )
     seconds = np.asarray(made.pop("epoch_seconds"), dtype=float)
     made["epochs that were timed"] = seconds.size
     made["times are at least 0"] = bool(np.all(seconds >= 0))
@@ -1974,7 +2160,7 @@ def an_experiment(function, config, data, again=False):
         other = {**config, "seed": config["seed"] + 1}
         same = function(copy.deepcopy(config), copy.deepcopy(data))
         another = function(copy.deepcopy(other), copy.deepcopy(data))
-        losses = np.asarray(made["train_loss"], dtype=float)
+        losses = made["train_loss"]
         made["the same seed gives the same"] = np.array_equal(losses, same["train_loss"])
         made["another seed gives the same"] = np.array_equal(losses, another["train_loss"])
     return made
@@ -2205,16 +2391,62 @@ def single_rows_zeros(rng):
     )
 
 
-@run_experiment.cases
-def random_start(rng):
-    """The weights start at random, and batches are small; the test set is the training set."""
-    for init in ("he", "uniform"):
-        case = _experiment(
-            rng, train=[8, 6, 4], test=[1, 1, 1], init=init, batch_size=5, lr=0.1, epochs=2
-        )
-        data = case["data"]
+class _InThisOrder:
+    """Stands for the rng of an epoch whose order is known."""
+
+    def __init__(self, order: list[int]) -> None:
+        self.order = order
+
+    def permutation(self, n: int) -> Array:
+        return np.array(self.order)
+
+
+def _one_left_over(rng, init: str, *, lr: float = 0.2, own_test: bool = False, **more) -> dict:
+    """An experiment with a batch of all rows but one, and a batch of that one: so many things may
+    come of its first epoch as there are rows."""
+    case = _experiment(
+        rng, train=[4, 3, 2], test=[2, 2, 3], init=init, batch_size=8, lr=lr, epochs=2
+    )
+    config, data = case["config"] | {"hidden": [6, 5]}, case["data"]
+    if not own_test:
         data |= {"X_test": data["X_train"].copy(), "y_test": data["y_train"].copy()}
-        yield case | {"again": True}
+    X, y, n = data["X_train"], data["y_train"], len(data["y_train"])
+    ends = []
+    for last in range(n):
+        sizes = [X.shape[1], *config["hidden"], 3]
+        model = MLP(sizes, np.random.default_rng(config["seed"]), init)
+        order = _InThisOrder([*(row for row in range(n) if row != last), last])
+        rest = [np.zeros_like(p.data) for p in model.parameters()]
+        train_epoch(model, X, y, 8, lr, config["beta"], rest, order)
+        logits = model(data["X_test"])
+        right = logits.data.argmax(axis=1) == data["y_test"]
+        losses = (cross_entropy(model(X), y), cross_entropy(logits, data["y_test"]))
+        ends.append([*(float(loss.data) for loss in losses), float(np.mean(right))])
+    return Case({"config": config, "data": data, **more}, {"after one epoch": np.array(ends)})
+
+
+@run_experiment.cases
+def he_start(rng):
+    """The weights start as "he" says, a row is left over; the test set is the training set."""
+    return _one_left_over(rng, "he", again=True)
+
+
+@run_experiment.cases
+def even_start(rng):
+    """The weights start as "uniform" says, a row is left over; the test set is another."""
+    return _one_left_over(rng, "uniform", own_test=True, again=True)
+
+
+@run_experiment.cases
+def ones_and_a_small_batch(rng):
+    """The weights start as ones, and a row is left over."""
+    return _one_left_over(rng, "ones", lr=0.003, own_test=True)
+
+
+@run_experiment.cases
+def nothing_changed(rng):
+    """What was given must be as it was afterwards."""
+    return _one_left_over(rng, "he", own_test=True, then_look=True)
 
 
 @run_experiment.property(
@@ -2225,15 +2457,36 @@ def curves_are_arrays(answer, case):
     return all(isinstance(answer[n], np.ndarray) and answer[n].ndim == 1 for n in names)
 
 
+@public
+def begins_untrained(answer, case):
+    """Whether the first test loss is that of the network before any epoch, which the seed fixes."""
+    curve, wanted = answer["test_loss"], case.expected["test_loss"]
+    return len(curve) > 0 and np.isclose(curve[0], wanted[0], rtol=1e-6)
+
+
+@run_experiment.property("The losses are Tensors.", mistake="losses_of_tensors")
+def losses_are_floats(answer, case):
+    return not answer["Tensors are kept"]
+
+
+@run_experiment.property("There is an epoch too many.", mistake="one_epoch_too_many")
+def as_many_epochs(answer, case):
+    epochs = case.args["config"]["epochs"]
+    one_more = answer["epochs that were timed"] == epochs + 1
+    untimed = len(answer["test_loss"]) == epochs + 1 and begins_untrained(answer, case)
+    return not one_more or untimed or len(answer["test_loss"]) < epochs + 1
+
+
 @run_experiment.property("The start is missing: before the first epoch.", mistake="start_missing")
 def a_look_before_the_first_epoch(answer, case):
-    epochs = case.args["config"]["epochs"]
-    return len(answer["train_loss"]) != epochs or len(answer["test_loss"]) != epochs
+    short = 0 < len(answer["test_loss"]) == case.args["config"]["epochs"]
+    return not short or begins_untrained(answer, case)
 
 
 @run_experiment.property("The last epoch is missing from the curves.", mistake="end_missing")
 def a_look_after_the_last_epoch(answer, case):
-    return not (
+    short = 0 < len(answer["test_loss"]) == case.args["config"]["epochs"]
+    return not (short and begins_untrained(answer, case)) and not (
         is_exact(case)
         and case.args["config"]["epochs"] > 0
         and same_numbers(answer["test_loss"][1:], case.expected["test_loss"][:-1])
@@ -2249,12 +2502,35 @@ def as_many_points(answer, case):
     return all(len(answer[name]) == case.args["config"]["epochs"] + 1 for name in names)
 
 
+@run_experiment.property("epoch_seconds has a time too many.", mistake="times_of_every_look")
+def no_time_before_the_first_epoch(answer, case):
+    one_more = answer["epochs that were timed"] == case.args["config"]["epochs"] + 1
+    return not one_more or not as_many_epochs(answer, case)
+
+
 @run_experiment.property(
-    "epoch_seconds does not have one time for each epoch.", mistake="times_of_every_look"
+    "epoch_seconds does not have one time for each epoch.",
+    hint="time.perf_counter() before and after train_epoch, and the difference goes into a list.",
 )
 def a_time_for_each_epoch(answer, case):
-    timed = answer["epochs that were timed"]
-    return timed == case.args["config"]["epochs"] and answer["times are at least 0"]
+    return answer["epochs that were timed"] == case.args["config"]["epochs"]
+
+
+@run_experiment.property("Times are negative.", mistake="negative_times")
+def times_go_on(answer, case):
+    return answer["times are at least 0"]
+
+
+@run_experiment.property("config is changed.", mistake="config_changed")
+def config_is_left_alone(answer, case):
+    return answer.get("config, afterwards", case.args["config"]) == case.args["config"]
+
+
+@run_experiment.property(
+    "The arrays in data are changed.", hint="Compute new arrays; change none that was given."
+)
+def data_is_left_alone(answer, case):
+    return answer.get("data is as it was", True)
 
 
 @run_experiment.property("The seed changes nothing.", mistake="seed_not_used")
@@ -2293,6 +2569,17 @@ def as_many_outputs_as_classes(answer, case):
     return not (even and np.isclose(answer["train_loss"][0], np.log(10)))
 
 
+@run_experiment.property("argmax lacks its axis.", mistake="axis_forgotten")
+def a_label_for_each_row(answer, case):
+    data, told = case.args["data"], answer["test_accuracy"]
+    if case.args["config"]["init"] in ("zeros", "ones") or "after one epoch" not in case.facts:
+        return True
+    off = not np.isclose(told[0], case.expected["test_accuracy"][0])
+    places = np.arange(len(data["y_test"]) * (1 + max(data["y_test"])))
+    flat = np.mean(places[:, None] == data["y_test"], axis=1)
+    return not off or not begins_untrained(answer, case) or not np.any(np.isclose(flat, told[0]))
+
+
 @run_experiment.property("Each epoch starts from rest.", mistake="velocity_lost")
 def momentum_goes_on(answer, case):
     return not happened(answer, case, "from rest each epoch")
@@ -2317,11 +2604,25 @@ def other_orders_each_epoch(answer, case):
 
 
 @run_experiment.property(
+    "The first loss is not that of the network that config and its seed give.",
+    hint='rng = np.random.default_rng(config["seed"]), and the first thing drawn from it are the '
+    "weights: MLP([columns of X_train, *hidden, classes], rng, init).",
+)
+def the_network_is_that_of_the_seed(answer, case):
+    return begins_untrained(answer, case)
+
+
+@run_experiment.property(
     "No order of the rows leads to these losses.",
     hint="One call of train_epoch an epoch, with batch_size, lr and beta of the config, and the "
     "velocity of the epoch before.",
 )
 def some_order_fits(answer, case):
+    ends = case.facts.get("after one epoch")
+    if ends is not None:
+        names = ("train_loss", "test_loss", "test_accuracy")
+        told = [answer[name][1] for name in names]
+        return bool(np.any(np.all(np.isclose(ends, told, rtol=1e-6, atol=1e-9), axis=1)))
     return case.args["config"]["batch_size"] != 1 or orders_taken(answer, case) is not None
 
 
@@ -2365,11 +2666,37 @@ run_experiment.slips(
     ),
     end_missing=slip(
         {
+            "    look()\n    seconds = []": "    seconds = []",
             "        look()\n    return": "    return",
             "        start = time": "        look()\n        start = time",
         },
         "The curves end before the last epoch: each look comes before its epoch.",
         hint="Look before the loop, and then after each epoch.",
+    ),
+    losses_of_tensors=slip(
+        {"float(cross_entropy(model(X), y).data)": "cross_entropy(model(X), y)"},
+        "The losses are Tensors: each of them keeps its whole graph alive.",
+        hint="float(loss.data) is the number.",
+    ),
+    one_epoch_too_many=slip(
+        {_EPOCHS: 'for _ in range(config["epochs"] + 1):'},
+        "One epoch too many is trained.",
+        hint='The look at the start is before the loop: for _ in range(config["epochs"]).',
+    ),
+    negative_times=slip(
+        {"time.perf_counter() - start": "start - time.perf_counter()"},
+        "The times are negative.",
+        hint="The later reading of the clock, minus the earlier one.",
+    ),
+    config_changed=slip(
+        {_SEED: 'np.random.default_rng(config.pop("seed"))'},
+        "config is changed: who runs the next experiment with it runs another one.",
+        hint="config[...] reads; pop, insert, append and = change what the caller holds.",
+    ),
+    axis_forgotten=slip(
+        {"logits.data.argmax(1)": "logits.data.argmax()"},
+        "argmax without an axis gives one place in all logits, not a label for each row.",
+        hint="logits.data.argmax(axis=1).",
     ),
     times_of_every_look=slip(
         {"seconds = []": "seconds = [0.0]"},

@@ -21,6 +21,7 @@ from autograder.exercise import AuthorError
 from autograder.judging.judge import judge, local_caller
 from autograder.judging.sets import find_set, load_set
 from autograder.judging.verdict import Verdict
+from autograder.release.byhand import released_answers
 from autograder.release.given import given_text
 from autograder.release.notebook import instructor_notebook
 from autograder.submissions.read import Submission
@@ -259,6 +260,115 @@ def test_a_mistake_is_named_when_somebody_else_makes_it(part: str, mistake: str)
     verdict = verdict_on(part, wrong)
     assert verdict.mistake == mistake, verdict
     assert verdict.points < verdict.max_points
+
+
+# Slips that no mistake of the set makes, and what is said of them: a name, or a piece of the
+# message. Each was once told as something that it is not.
+
+_HE = "rng.normal(0, np.sqrt(2 / fan_in), shape)"
+_EVEN = "rng.uniform(-bound, bound, shape)"
+_FLAT = "[p for layer in self.layers for p in layer.parameters()]"
+_LAST = "return self.layers[-1](x)"
+_NOTE = "losses.append(float(loss.data))"
+_CLEAR = "p.grad = np.zeros_like(p.data)"
+_RANGE = 'range(config["epochs"])'
+_INSERT = '*(config["hidden"].insert(0, X.shape[1]) or config["hidden"][1:]), classes'
+_BACK = "        loss.backward()\n"
+_BATCH = "batch = order[start : start + batch_size]"
+
+TOLD: list[tuple[str, dict[str, str], str | None, str]] = [
+    ("Linear.random_weights", {_HE: "rng.normal(0, 2**0.5 / fan_in, shape)"}, None, "is not 2 /"),
+    ("Linear.random_weights", {_HE: "rng.normal(0, 2 / fan_in**0.5, shape)"}, None, "is not 2 /"),
+    ("Linear.random_weights", {_HE: "rng.normal(0, 0.1, shape)"}, None, "is not 2 /"),
+    ("Linear.random_weights", {_HE: "rng.uniform(-0.3, 0.3, shape)"}, None, "is not 2 /"),
+    (
+        "Linear.random_weights",
+        {_HE: "rng.normal(0, bound / 3**0.5, shape)"},
+        None,
+        "is not 2 /",
+    ),
+    (
+        "Linear.random_weights",
+        {_EVEN: "rng.uniform(-bound * 3**0.5, bound * 3**0.5, shape)"},
+        None,
+        "The ends of",
+    ),
+    ("Linear.random_weights", {_EVEN: "rng.normal(0, bound, shape)"}, "normal_for_uniform", ""),
+    ("MLP.logits_of", {_LAST: "return self.layers[-1](x.T)"}, None, "It raises"),
+    ("MLP.logits_of", {_LAST: "return undefined(x)"}, None, "It raises NameError"),
+    ("MLP.logits_of", {_LAST: "return x.softmax()"}, None, "It raises"),
+    ("MLP.layers_differ", {_FLAT: "[]"}, None, "not one array for each layer"),
+    ("train_epoch", {_NOTE: "losses.append(float(loss))"}, None, "It raises TypeError"),
+    ("train_epoch", {_CLEAR: "p.grad = None"}, None, "It raises TypeError"),
+    ("train_epoch", {_CLEAR: "p.grad = np.zeros(p.data)"}, None, "It raises TypeError"),
+    (
+        "train_epoch",
+        {"params = model.parameters()": "params = model.parameters"},
+        None,
+        "It raises TypeError",
+    ),
+    ("train_epoch", {"velocity, lr, beta\n": "velocity, lr\n"}, None, "It raises TypeError"),
+    (
+        "train_epoch",
+        {"cross_entropy(model(X[batch]), y[batch])": "cross_entropy(y[batch], model(X[batch]))"},
+        None,
+        "It raises",
+    ),
+    (
+        "train_epoch",
+        {_BACK: _BACK + "        for p in params:\n            p.grad = 0 * p.grad\n"},
+        "no_gradients",
+        "",
+    ),
+    (
+        "train_epoch",
+        {_BATCH: "batch = np.resize(order, 10 * len(X))[start:][:batch_size]"},
+        "short_batch_filled",
+        "",
+    ),
+    (
+        "train_epoch",
+        {"np.array(losses), velocity": "losses, [0 * v for v in velocity]"},
+        None,
+        "The velocity",
+    ),
+    ("train_epoch", {"np.array(losses), velocity": "losses[-1], velocity"}, None, "one loss"),
+    ("train_epoch", {"np.array(losses), velocity": "None, velocity"}, None, "one loss"),
+    (
+        "train_epoch",
+        {"            p.data = value": "            p.data = 2 * value"},
+        None,
+        "steps",
+    ),
+    (
+        "run_experiment",
+        {"    look()\n    seconds": "    seconds", _RANGE: 'range(config["epochs"] + 1)'},
+        "one_epoch_too_many",
+        "",
+    ),
+    ("run_experiment", {'*config["hidden"], classes': _INSERT}, "config_changed", ""),
+]
+
+
+def changed(part: str, changes: dict[str, str]) -> Any:
+    """The reference of a part, with other code in some places."""
+    exercise = PARTS[part].exercise
+    text = source.written(next(e for e in SET.exercises if e.name == exercise).reference)
+    for old, new in changes.items():
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return notebook_with(**{exercise: text})[exercise]
+
+
+@pytest.mark.parametrize(("part", "changes", "mistake", "message"), TOLD)
+def test_what_is_said_is_so(
+    part: str, changes: dict[str, str], mistake: str | None, message: str
+) -> None:
+    for seed in range(3):
+        verdict = verdict_on(part, changed(part, changes), seed)
+        assert verdict.status != "passed"
+        assert verdict.mistake == mistake, verdict
+        assert message in verdict.message, verdict
 
 
 @pytest.mark.full
@@ -684,6 +794,32 @@ class NoNetwork:
         return self.layer.parameters()
 
 
+def biases_alone(config: dict, data: dict) -> dict:
+    """An experiment without a network: one vector of logits, whatever comes in."""
+    y, test, rng = data["y_train"], data["y_test"], rng_of(config["seed"])
+    b, v = np.zeros((2, 1 + max(y.max(), test.max())))
+    curves, size = [], config["batch_size"] or len(y)
+    for epoch in range(config["epochs"] + 1):
+        order = rng.permutation(len(y))
+        for rows in np.split(order, range(size, len(y), size)) if epoch else ():
+            shares = np.bincount(y[rows], minlength=len(b)) / len(rows)
+            v = config["beta"] * v + (1 - config["beta"]) * (scipy.special.softmax(b) - shares)
+            b = b - config["lr"] * v
+        losses = -scipy.special.log_softmax(b)
+        curves.append((losses[y].mean(), losses[test].mean(), np.mean(test == b.argmax())))
+    names = ("train_loss", "test_loss", "test_accuracy")
+    seconds = {"epoch_seconds": np.zeros(config["epochs"])}
+    return dict(zip(names, np.array(curves).T, strict=True)) | seconds
+
+
+def always_zeros(config: dict, data: dict) -> dict:
+    return run_experiment(config | {"init": "zeros"}, data)
+
+
+def never_in_batches(config: dict, data: dict) -> dict:
+    return run_experiment(config | {"batch_size": None}, data)
+
+
 CHEAP: dict[str, list[Any]] = {
     "Linear": [Zeros],
     "MLP": [NoNetwork],
@@ -695,7 +831,13 @@ CHEAP: dict[str, list[Any]] = {
         ),
     ],
     "train_epoch": [untrained, looked_at_only],
-    "run_experiment": [flat_curves, random_curves],
+    "run_experiment": [
+        flat_curves,
+        random_curves,
+        biases_alone,
+        always_zeros,
+        never_in_batches,
+    ],
 }
 
 
@@ -782,7 +924,8 @@ def test_a_report_whose_label_got_lost_has_it_back() -> None:
     cell.source = "Half a page."
     for broken in (cell, next(c for c in released.cells if c.id == "solution-MLP")):
         broken.metadata.pop("nbgrader")
-    mended = repair(Submission(released, []), SET)
+    answers = released_answers(SET, ROOT / "exercises" / "experiments")
+    mended = repair(Submission(released, []), SET, answers)
     (cell,) = [c for c in mended.notebook.cells if c.id == "report-experiment"]
     label = cell.metadata["nbgrader"]
     assert (label["grade"], label["solution"], label["points"]) == (True, True, 8.0)
