@@ -2401,7 +2401,7 @@ class _InThisOrder:
         return np.array(self.order)
 
 
-def _one_left_over(rng, init: str, *, lr: float = 0.2, own_test: bool = False, **more) -> dict:
+def _one_left_over(rng, init: str, *, lr: float = 0.2, own_test: bool = False, **more) -> Case:
     """An experiment with a batch of all rows but one, and a batch of that one: so many things may
     come of its first epoch as there are rows."""
     case = _experiment(
