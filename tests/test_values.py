@@ -98,6 +98,12 @@ def test_other_things_become_a_name(value: Any) -> None:
     assert isinstance(there_and_back(value, True), Opaque)
 
 
+@pytest.mark.parametrize("got", [1.5, [1.5], np.ones(2), None, Opaque("Thing")])
+def test_nothing_is_the_same_as_what_cannot_be_looked_into(got: Any) -> None:
+    """A mistake's answer may hold it, and a learner's number be compared with that."""
+    assert not same([got], [Opaque("Thing")], rtol=1e-7, atol=0)
+
+
 def test_an_array_subclass_is_not_an_array() -> None:
     class Liar(np.ndarray):
         def __eq__(self, other: object) -> Any:

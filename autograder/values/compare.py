@@ -38,6 +38,9 @@ def difference(
     """The first difference, or None where `got` is as good as `wanted`."""
     if isinstance(wanted, Raised) or isinstance(got, Raised):
         return _raised(got, wanted, where)
+    if isinstance(wanted, Opaque):
+        # A mistake's answer may hold anything; nobody can say that another one is the same.
+        return Difference("type", describe(got), describe(wanted), where)
     if isinstance(wanted, dict):
         return _dict(got, wanted, rtol, atol, where)
     if isinstance(wanted, list | tuple):
