@@ -100,11 +100,11 @@ def hand_in(course: Course, student: str, notebook: Any, when: str = "") -> None
 def handed_in(module_course: Course) -> Course:
     """Right, wrong, unsolved, late, without checks, with files beside it; a due date."""
     course = module_course
-    (course.folder / "late.py").write_text(LATE)
+    (course.folder / "late_tenth.py").write_text(LATE)
     course.configure(
         "import sys",
         "sys.path.insert(0, str(ROOT))",
-        'c.AssignLatePenalties.plugin_class = "late.Tenth"',
+        'c.AssignLatePenalties.plugin_class = "late_tenth.Tenth"',
     )
     course.run('nbgrader db assignment add gradient --duedate="2026-03-01 12:00:00 UTC"')
     hand_in(course, "amara", course.solved(), "2026-03-01 11:00:00.000000")

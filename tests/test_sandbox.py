@@ -199,14 +199,14 @@ def test_nothing_is_left_of_a_judge_that_was_killed_as_it_began(tmp_path: Path) 
     for moment in ("original = lambda *a, **k: None", "original = subprocess.Popen"):
         program = (
             "import os, signal, subprocess\n"
-            "from autograder.engine import sandbox\n"
-            "sandbox.font_lists()\n"
+            "from autograder.engine.warm import handle\n"
+            "handle.font_lists()\n"
             f"{moment}\n"
             "def start(*arguments, **options):\n"
             "    original(*arguments, **options)\n"
             "    os.kill(os.getpid(), signal.SIGKILL)\n"
             "subprocess.Popen = start\n"
-            "sandbox.Zygote()"
+            "handle.Zygote()"
         )
         assert left_of(program, tmp_path)[1] == []
 
