@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from book.timing import measure, wrong
@@ -79,7 +78,7 @@ def run(plan: list[Point], name: str, record: Record, quick: bool) -> None:
             record.add(point.name, known)
         progress.done(known)
         if known.get("wall"):
-            forecast.learn(point, median(known["wall"]))
+            forecast.learn(point, min(known["wall"]))
     progress.end()
 
 

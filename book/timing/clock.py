@@ -105,10 +105,11 @@ def time_call(
         return clock() - start
 
     first = once()
-    warm_from, latest = clock(), once()
+    warm_from, warm = clock(), [once()]
     while clock() - warm_from < patience.warm:
-        latest = once()
-    count = int(min(patience.most, max(patience.least, patience.timed / max(latest, 1e-9))))
+        warm.append(once())
+    # The quickest: a reading that something else delayed would leave too few.
+    count = int(min(patience.most, max(patience.least, patience.timed / max(min(warm), 1e-9))))
     wall = [once() for _ in range(count)]
     events = device.by_events(call, count, cold=False)
     return Readings(first, wall, events, device.by_events(call, count, cold=True) if cold else [])
