@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from book.timing import measure, wrong
-from book.timing.clock import FEW_SECONDS, Device, Patience
+from book.timing.clock import LITTLE, Device, Patience
 from book.timing.plan import PARTS, Forecast, Point, points, too_large, too_long
 from book.timing.record import AnotherRun, Record, header
 
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(plan: list[Point], name: str, record: Record, quick: bool) -> None:
     """Measure what the record does not have yet."""
     device = measure.open_device(name)
-    patience = Patience(**FEW_SECONDS) if quick else Patience()
+    patience = LITTLE if quick else Patience()
     forecast = Forecast()
     progress = Progress(len(plan))
     for point in plan:

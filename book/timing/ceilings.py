@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 PRODUCTS = (512, 1024, 2048, 4096, 8192, 16384)
-COPIES = (2**26, 2**28, 2**30)
+# From what a cache holds to what none does.
+COPIES = (2**16, 2**20, 2**22, 2**24, 2**26, 2**28, 2**30)
 EMPTY_CALLS = 1000
 
 

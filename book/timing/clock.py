@@ -12,7 +12,6 @@ Call = Callable[[], Any]
 LEAST, MOST = 5, 200
 # So long is a call repeated before it counts, and so long is it timed, where it is short.
 WARM_SECONDS, TIMED_SECONDS = 0.05, 0.4
-FEW_SECONDS = {"warm": 0.01, "timed": 0.05}
 CACHE_FILLS = 2
 
 
@@ -24,6 +23,10 @@ class Patience:
     timed: float = TIMED_SECONDS
     least: int = LEAST
     most: int = MOST
+
+
+# For a look at how it works.
+LITTLE = Patience(warm=0.01, timed=0.05)
 
 
 @dataclass

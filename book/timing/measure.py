@@ -57,7 +57,9 @@ def _ceiling(point: Point, device: Device, patience: Patience) -> dict[str, Any]
         return {"flops": 2.0 * point.n**3} | asdict(time_call(made, device, patience))
     if point.kind == "copy":
         made = ceilings.numpy_copy(point.n) if numpy else ceilings.torch_copy(point.n, device.name)
-        return {"bytes": 2.0 * point.n} | asdict(time_call(made, device, patience))
+        return {"bytes": 2.0 * point.n, "footprint": 2.0 * point.n} | asdict(
+            time_call(made, device, patience)
+        )
     made = ceilings.numpy_empty_calls() if numpy else ceilings.torch_empty_calls(device.name)
     return {"calls": point.n} | asdict(time_call(made, device, patience))
 
@@ -67,6 +69,7 @@ def _step(point: Point, device: Device, patience: Patience) -> dict[str, Any]:
     counted: dict[str, Any] = {
         "flops": size.flops,
         "bytes": size.moved * point.itemsize,
+        "footprint": size.memory(point.itemsize),
         "parameters": size.parameters,
     }
     if point.library == "numpy":
@@ -120,7 +123,7 @@ def _optimiser(point: Point, device: Device, patience: Patience) -> dict[str, An
     params = [torch.rand(each, device=device.name, requires_grad=True) for _ in range(TENSORS)]
     for p in params:
         p.grad = torch.rand_like(p)
-    way = {"foreach": point.way == "foreach", "fused": point.way == "fused"}
+    way: dict[str, Any] = {"foreach": point.way == "foreach", "fused": point.way == "fused"}
     optimiser: torch.optim.Optimizer
     if point.kind == "adam":
         optimiser = torch.optim.Adam(params, lr=1e-6, **way)

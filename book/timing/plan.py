@@ -121,7 +121,7 @@ def _ceilings(device: str, quick: bool) -> Iterator[Point]:
             yield Point("ceilings", "torch", precision, "", "product", n=n)
     libraries = ("numpy", "torch") if device == "cpu" else ("torch",)
     for library in libraries:
-        for size in ceilings.COPIES[: 1 if quick else None]:
+        for size in ceilings.COPIES[: 5 if quick else None]:
             yield Point("ceilings", library, "", "", "copy", n=size)
         yield Point("ceilings", library, "float32", "", "empty calls", n=ceilings.EMPTY_CALLS)
 

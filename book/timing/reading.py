@@ -53,13 +53,23 @@ class Ceilings:
     """What the device can do at best, as measured in the same run.
 
     flops : operations a second, by library and precision
-    bandwidth : bytes a second, read and written together, by library
+    copies : by library, pairs of how many bytes a copy touches and how many a second it moves, read
+        and written together
     launch : seconds of an empty call, by library
     """
 
     flops: dict[tuple[str, str], float]
-    bandwidth: dict[str, float]
+    copies: dict[str, list[tuple[float, float]]]
     launch: dict[str, float]
+
+    def bandwidth(self, library: str, footprint: float = np.inf) -> float:
+        """Bytes a second of what touches so many bytes: the best copy that touches as many or more.
+
+        What fits into a cache is moved faster than memory can. Beyond the largest copy it is that.
+        """
+        copies = self.copies[library]
+        enough = min(footprint, max(touched for touched, _rate in copies))
+        return max(rate for touched, rate in copies if touched >= enough)
 
 
 class Timings:
@@ -118,7 +128,7 @@ class Timings:
         library, precision = point["library"], point["precision"]
         seconds: dict[Binding, float] = {
             "arithmetic": point["flops"] / self.ceilings.flops[library, precision],
-            "bandwidth": point["bytes"] / self.ceilings.bandwidth[library],
+            "bandwidth": point["bytes"] / self.ceilings.bandwidth(library, point["footprint"]),
             "launches": point["launches"] * self.ceilings.launch[library],
         }
         binds = max(seconds, key=lambda name: seconds[name])
@@ -185,7 +195,7 @@ def crossover(
 
 def _ceilings(points: Iterable[Mapping[str, Any]]) -> Ceilings:
     flops: dict[tuple[str, str], float] = {}
-    bandwidth: dict[str, float] = {}
+    copies: dict[str, list[tuple[float, float]]] = {}
     launch: dict[str, float] = {}
     for point in points:
         if point["part"] != "ceilings" or "skipped" in point:
@@ -195,7 +205,7 @@ def _ceilings(points: Iterable[Mapping[str, Any]]) -> Ceilings:
             key = (library, point["precision"])
             flops[key] = max(flops.get(key, 0.0), point["flops"] / seconds)
         elif point["kind"] == "copy":
-            bandwidth[library] = max(bandwidth.get(library, 0.0), point["bytes"] / seconds)
+            copies.setdefault(library, []).append((point["footprint"], point["bytes"] / seconds))
         else:
             launch[library] = seconds / point["calls"]
-    return Ceilings(flops, bandwidth, launch)
+    return Ceilings(flops, copies, launch)

@@ -103,7 +103,7 @@ def header(device: str, *, quick: bool) -> dict[str, Any]:
     about: dict[str, Any]
     if device == "cuda":
         found = torch.cuda.get_device_properties(0)
-        versions |= {"cuda": torch.version.cuda, "driver": _driver()}
+        versions |= {"cuda": str(torch.version.cuda), "driver": _driver()}
         about = {
             "kind": "cuda",
             "name": found.name,
