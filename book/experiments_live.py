@@ -109,7 +109,7 @@ def data(setup: Setup) -> tuple[Array, Array, Array, Array]:
 def without_clearing() -> Callable[..., Any]:
     """train_epoch without the line that sets the gradients back to zero."""
     forgotten = slip({"p.grad = np.zeros_like(p.data)": "pass"}, "")
-    made: Callable[..., Any] = forgotten.make(getattr(train_epoch, "reference", train_epoch))
+    made: Callable[..., Any] = forgotten.make(train_epoch.reference)
     return made
 
 

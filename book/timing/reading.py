@@ -146,12 +146,6 @@ class Timings:
             and bound.binds != "launches"
         ]
 
-    def by_batch(self, width: int, **wanted: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Batches, and the median seconds of a step, both of shape (n,), in rising order."""
-        found = sorted(self.find("step", width=width, **wanted), key=lambda p: p["batch"])
-        batches = np.array([p["batch"] for p in found])
-        return batches, np.array([seconds_of(p).median for p in found])
-
 
 def load(folder: Path) -> list[Timings]:
     """Every file of timings in a folder, the CPUs' first.

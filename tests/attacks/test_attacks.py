@@ -216,8 +216,3 @@ def test_an_ordinary_user_is_as_safe() -> None:
         )
         assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
         assert "skipped" not in done.stdout
-
-
-def test_the_list_is_as_long_as_it_should_be() -> None:
-    names = [attack.name for attack in ATTACKS]
-    assert len(names) == len(set(names)) >= 60
