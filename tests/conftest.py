@@ -294,3 +294,18 @@ def module_course(built_course: Course, tmp_path_factory: pytest.TempPathFactory
 def recipe() -> Callable[[str], list[Block]]:
     """The code under a heading of the instructors' page."""
     return read_recipe
+
+
+def run_shown_cells(page: Path) -> int:
+    """Run the cells of a page that can be unfolded, in order and without what the hidden ones
+    define; returns how many there are."""
+    import matplotlib.pyplot as plt
+
+    cells = re.findall(r"^```\{code-cell\} python\n(.*?)^```", page.read_text("utf8"), re.M | re.S)
+    shown = [cell for cell in cells if "hide-input" in cell.split("\n---\n")[0][:400]]
+    names: dict[str, object] = {}
+    for cell in shown:
+        code = re.sub(r"\A(---\n.*?\n---\n|:tags:[^\n]*\n)", "", cell, flags=re.S)
+        exec(compile(code, str(page), "exec"), names)
+    plt.close("all")
+    return len(shown)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from itertools import pairwise
@@ -20,6 +19,7 @@ from book import experiments_experiments as lab
 from book import kept
 from solutions import experiments as solutions
 from solutions.experiments import MLP, run_experiment
+from tests.conftest import run_shown_cells
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "book" / "experiments.md"
@@ -550,14 +550,4 @@ def test_the_exam():
 
 
 def test_the_code_that_can_be_unfolded_runs_as_shown():
-    """In order, without what the hidden cells define."""
-    import matplotlib.pyplot as plt
-
-    cells = re.findall(r"^```\{code-cell\} python\n(.*?)^```", PAGE.read_text("utf8"), re.M | re.S)
-    shown = [cell for cell in cells if "hide-input" in cell.split("\n---\n")[0][:400]]
-    assert len(shown) > 12
-    names: dict[str, object] = {}
-    for cell in shown:
-        code = re.sub(r"\A(---\n.*?\n---\n|:tags:[^\n]*\n)", "", cell, flags=re.S)
-        exec(compile(code, str(PAGE), "exec"), names)
-    plt.close("all")
+    assert run_shown_cells(PAGE) > 12

@@ -25,6 +25,7 @@ from solutions.logistic_regression import (
     fit_logistic,
     softmax,
 )
+from tests.conftest import run_shown_cells
 
 EXACT = 1e-12  # two ways of the same arithmetic in float64
 PAGE = Path(__file__).resolve().parent.parent / "book" / "logistic_regression.md"
@@ -616,14 +617,4 @@ def test_scripts_stand_in_the_order_in_which_they_need_each_other():
 
 
 def test_the_code_that_can_be_unfolded_runs_as_shown():
-    """In order, without what the hidden cells define."""
-    import matplotlib.pyplot as plt
-
-    cells = re.findall(r"^```\{code-cell\} python\n(.*?)^```", PAGE.read_text("utf8"), re.M | re.S)
-    shown = [cell for cell in cells if "hide-input" in cell.split("\n---\n")[0][:400]]
-    assert len(shown) > 12
-    names: dict[str, object] = {}
-    for cell in shown:
-        code = re.sub(r"\A(---\n.*?\n---\n|:tags:[^\n]*\n)", "", cell, flags=re.S)
-        exec(compile(code, str(PAGE), "exec"), names)
-    plt.close("all")
+    assert run_shown_cells(PAGE) > 12
