@@ -76,6 +76,15 @@ def test_a_reading_waits_for_the_device_and_leaves_the_first_call_out() -> None:
     assert found.wall == [1.0] * 30
 
 
+def test_what_is_timed_again_and_again_is_still_a_network_that_learns() -> None:
+    """Subnormal numbers, which silent units' velocities decay to, would be timed in its place."""
+    step = NumpyStep(Size(64, 1), "float32")
+    time_call(step, Device(), Patience(warm=1e9, timed=1e9))
+    tiny = np.finfo(np.float32).tiny
+    subnormal = sum(int(((v != 0) & (abs(v) < tiny)).sum()) for v in step.velocity)
+    assert subnormal < 0.01 * sum(v.size for v in step.velocity)
+
+
 @given(st.integers(1, 10**6), st.integers(1, 2000))
 @settings(max_examples=60, deadline=None)
 def test_the_largest_that_fits_is_found_to_one_part_in_64(limit: int, start: int) -> None:
