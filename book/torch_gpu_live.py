@@ -1,0 +1,1022 @@
+"""Chapter 9's live figures: their numbers, their words and the stills for where no script runs.
+
+"The roofline" draws the steps in the files of timings against the ceilings in the same files.
+"Spot the bug" shows readings of a clock and asks what is wrong with them. What needs a device that
+works while its host goes on is simulated where no file shows it, and says so.
+Every word that a reader sees or hears stands in this file, as a plain string to be translated.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count, groupby, pairwise
+from typing import Any
+
+import numpy as np
+
+from autograder.figures import BLUE, GREEN, PURPLE, RED, new_figure
+from book.page import live_figure, picture
+from book.timing.clock import Patience, time_call
+from book.timing.reading import ROOM, Binding, Bound, Timings, seconds_of
+from book.timing.simulated import Simulated, Span
+from book.timing.wrong import SHORT_SIDE, SIDES
+
+Array = np.ndarray
+Way = tuple[str, str, str]  # library, precision, way
+
+# Numbers as people write them.
+
+SECONDS = ((1e-9, "ns"), (1e-6, "µs"), (1e-3, "ms"), (1.0, "s"))
+RATES = ((1e3, "kFLOP/s"), (1e6, "MFLOP/s"), (1e9, "GFLOP/s"), (1e12, "TFLOP/s"), (1e15, "PFLOP/s"))
+FLOWS = ((1e6, "MB/s"), (1e9, "GB/s"), (1e12, "TB/s"))
+SIZES = ((1e3, "kB"), (1e6, "MB"), (1e9, "GB"))
+SPACE = "\u00a0"
+DIGITS = 3
+
+Units = tuple[tuple[float, str], ...]
+
+
+def rounded(value: float) -> float:
+    """To as many digits as are ever shown: what is drawn and what is said are one number."""
+    return float(f"{value:.{DIGITS}g}")
+
+
+def digits(value: float) -> str:
+    """A number in so many digits, with no power of ten."""
+    return f"{rounded(value):,g}" if value < 1e6 else f"{rounded(value):,.0f}"
+
+
+def quantity(value: float, units: Units) -> str:
+    """A number with the largest unit that leaves at least 1 of it, or the smallest there is."""
+    value = rounded(value)
+    size, name = max((u for u in units if u[0] <= value * (1 + 1e-9)), default=units[0])
+    return f"{digits(value / size)}{SPACE}{name}"
+
+
+def share(value: float) -> str:
+    """Per cent."""
+    return f"{100 * value:.0f}{SPACE}%"
+
+
+# Figure 1: the roofline.
+
+LIBRARIES = {"numpy": "NumPy", "torch": "torch"}
+PRECISIONS = {"float64": "float64", "float32": "float32", "tf32": "TF32", "bf16": "BF16"}
+WAYS = {
+    "eager": "{library}, {precision}",
+    "graph": "{library}, {precision}, CUDA graph",
+    "compile": "{library}, {precision}, compiled",
+}
+FIRST_WAY: Way = ("torch", "float32", "eager")
+FIRST_WIDTH = 64
+# Below this share of the highest limit, no limit explains the time.
+EXPLAINED = 1 / 3
+LIMITS: tuple[Binding, ...] = ("arithmetic", "bandwidth", "launches")
+BINS = 60
+# A spread narrower than this is not drawn wider than it is.
+NARROW = 1.1
+
+ROOFLINE_LABEL = "the roofline"
+ROOFLINE_WORDS: dict[str, Any] = {
+    "device": "Device",
+    "way": "How",
+    "batch": "Batch",
+    "width": "Width",
+    "roofline": "FLOP/s, over FLOP per byte that is moved; both logarithmic",
+    "readings": "{count} readings of this step, a dot each; line: median; band: the middle half",
+    "none": "No readings",
+    "arithmetic": "arithmetic: {rate}",
+    "memory": "memory: {flow}",
+    "touched": "what this step touches: {flow}",
+    "launches": "calls, at this width",
+    "trail": "steps of this width",
+    "others": "steps of other widths",
+    "intensity": "FLOP per byte",
+    "source": "Measured on {source}.",
+    "setting": "Width {width}, batch {batch}.",
+    "step": "A step takes {median}, half of the readings lie between {low} and {high}. It does "
+    "{rate}, at {intensity} FLOP per byte.",
+    "limits": "Its arithmetic takes at least {arithmetic}, its bytes {bandwidth}, its calls "
+    "{launches}.",
+    "binds": {
+        "arithmetic": "Its arithmetic binds it: it runs at {share} of the best matrix product.",
+        "bandwidth": "Its bytes bind it: it moves them at {share} of the rate of a plain pass over "
+        "as much memory.",
+        "launches": "Its calls bind it: empty ones would take {share} of its time.",
+    },
+    "unexplained": {
+        "arithmetic": "The highest of these limits is the arithmetic, and it explains no more than "
+        "{share} of the time: the rest goes where no ceiling of ours looks.",
+        "bandwidth": "The highest of these limits is the bytes, and it explains no more than "
+        "{share} of the time: each operation may move its own bytes anew.",
+        "launches": "The highest of these limits is the calls, and it explains no more than "
+        "{share} of the time: a call that has something to do costs more than an empty one.",
+    },
+    "over": "By our count its empty calls alone would take {share} of its time: some of them are "
+    "cheaper here than one at a time.",
+    "impossible": "It runs at {share} of a ceiling. No device beats its own ceiling: this reading "
+    "of the clock, or that of the ceiling, is wrong.",
+    "skipped": "Not measured: {why}.",
+    "absent": "Not measured: it is not in the plan for this device.",
+}
+ROOFLINE_STILL = (
+    "<p>Sliders that need JavaScript and a screen: batch, width and library, and where the step "
+    "then stands. These are all steps of one library, with the ceilings of the same run.</p>"
+)
+ROOFLINE_ALT = (
+    "Achieved FLOP/s over FLOP per byte, both logarithmic, on {device}. A slanted line for the "
+    "bandwidth meets a flat one for the arithmetic. {count} dots, a step each: those of small "
+    "batches far below both lines on the left, those of large batches near the flat line."
+)
+NO_FILES = (
+    "<p>There is no file of timings yet. <code>python -m book.timing --out book/timings/</code> "
+    "makes one for this machine.</p>"
+)
+
+
+def way_of(point: Mapping[str, Any]) -> Way:
+    """Library, precision and way of a step."""
+    return point["library"], point["precision"], point["way"]
+
+
+def way_name(way: Way) -> str:
+    """What a way is called."""
+    library, precision, how = way
+    return WAYS[how].format(library=LIBRARIES[library], precision=PRECISIONS[precision])
+
+
+def steps(timings: Timings) -> dict[Way, dict[tuple[int, int], dict[str, Any]]]:
+    """All steps of a file that have their ceilings, and those that were left out: by way, then by
+    width and batch."""
+    found: dict[Way, dict[tuple[int, int], dict[str, Any]]] = {}
+    for point in timings.points.values():
+        if point["part"] == "step" and has_ceilings(timings, way_of(point)):
+            found.setdefault(way_of(point), {})[point["width"], point["batch"]] = point
+    return found
+
+
+def has_ceilings(timings: Timings, way: Way) -> bool:
+    """Whether everything was measured that a step of this way is held against."""
+    ceilings = timings.ceilings
+    return (
+        way[:2] in ceilings.flops and way[0] in ceilings.copies and way[0] in ceilings.launch
+    )
+
+
+def histogram(seconds: Sequence[float]) -> list[int]:
+    """How many readings lie in each of `BINS` bins of equal ratio, from the fastest to the slowest;
+    so many empty ones in a row are one negative number."""
+    low, high = histogram_range(seconds)
+    edges = np.geomspace(low, high, BINS + 1)
+    edges[0], edges[-1] = 0, np.inf  # rounding must lose none
+    counts = np.histogram(seconds, edges)[0]
+    packed: list[int] = []
+    for empty, run in groupby(counts.tolist(), key=lambda n: n == 0):
+        packed += [-len(list(run))] if empty else list(run)
+    return packed
+
+
+def histogram_range(seconds: Sequence[float]) -> tuple[float, float]:
+    """From where to where the bins go."""
+    low, high = min(seconds), max(seconds)
+    if high < NARROW * low:
+        middle = float(np.sqrt(low * high))
+        low, high = middle / np.sqrt(NARROW), middle * np.sqrt(NARROW)
+    return rounded(low), rounded(high)
+
+
+def readings_of(point: Mapping[str, Any]) -> list[float]:
+    """The readings that `seconds_of` takes."""
+    found: list[float] = point.get("events") or point["wall"]
+    return found
+
+
+def verdict(bound: Bound) -> str:
+    """Which sentence says what binds a step."""
+    if bound.binds == "launches" and bound.share > 1:
+        return "over"
+    if bound.impossible:
+        return "impossible"
+    return "binds" if bound.share > EXPLAINED else "unexplained"
+
+
+def step_data(timings: Timings, point: Mapping[str, Any]) -> list[Any] | str:
+    """A step in numbers: FLOP, FLOP per byte, the quartiles of its seconds, the seconds of each
+    limit (arithmetic, bytes, calls), bytes a second of what touches so many, the limit that binds,
+    the share in per cent, the verdict, from where to where its histogram goes, and the histogram.
+    Or why it was left out."""
+    if "skipped" in point:
+        return str(point["skipped"])
+    spread, bound = seconds_of(point), timings.bound(point)
+    return [
+        rounded(point["flops"]),
+        rounded(point["flops"] / point["bytes"]),
+        *(rounded(v) for v in (spread.low, spread.median, spread.high)),
+        *(rounded(bound.seconds[name]) for name in LIMITS),
+        rounded(timings.ceilings.bandwidth(point["library"], point["footprint"])),
+        bound.binds,
+        round(100 * bound.share),
+        verdict(bound),
+        *histogram_range(readings_of(point)),
+        histogram(readings_of(point)),
+    ]
+
+
+def said(timings: Timings, point: Mapping[str, Any]) -> str:
+    """What the figure says of a step; the script fills the same sentences."""
+    words = ROOFLINE_WORDS
+    setting = words["setting"].format(width=point["width"], batch=point["batch"])
+    made = step_data(timings, point)
+    if isinstance(made, str):
+        return f"{setting} {words['skipped'].format(why=made)}"
+    flop, intensity, *spread = made[:5]
+    binds, percent, how = made[9:12]
+    ending = words[how] if isinstance(words[how], str) else words[how][binds]
+    quartiles = dict(zip(("low", "median", "high"), spread, strict=True))
+    limits = dict(zip(LIMITS, made[5:8], strict=True))
+    told = (
+        setting,
+        words["step"].format(
+            **{name: quantity(value, SECONDS) for name, value in quartiles.items()},
+            rate=quantity(flop / quartiles["median"], RATES),
+            intensity=digits(intensity),
+        ),
+        words["limits"].format(**{k: quantity(v, SECONDS) for k, v in limits.items()}),
+        ending.format(share=f"{percent}{SPACE}%"),
+    )
+    return " ".join(told)
+
+
+def sizes(all_timings: Iterable[Timings]) -> tuple[list[int], list[int]]:
+    """Every width and every batch that any of the files has."""
+    keys = [key for timings in all_timings for way in steps(timings).values() for key in way]
+    return sorted({width for width, _ in keys}), sorted({batch for _, batch in keys})
+
+
+def drawable(all_timings: Iterable[Timings]) -> list[Timings]:
+    """The files that have steps, and their ceilings."""
+    return [
+        timings
+        for timings in all_timings
+        if any("skipped" not in p for way in steps(timings).values() for p in way.values())
+    ]
+
+
+def decades(values: Iterable[float]) -> list[float]:
+    """Powers of ten that hold all values, with some room."""
+    values = list(values)
+    low, high = np.floor(np.log10(min(values) / 1.2)), np.ceil(np.log10(max(values) * 1.2))
+    return [10.0**k for k in range(int(low), int(high) + 1)]
+
+
+def device_data(timings: Timings, widths: Sequence[int], batches: Sequence[int]) -> dict[str, Any]:
+    """A device: its ways, each with its ceilings and its steps by width and batch."""
+    ways, x, y = [], [], []
+    for way, found in steps(timings).items():
+        ceilings = timings.ceilings
+        made = {key: step_data(timings, point) for key, point in found.items()}
+        ways.append(
+            {
+                "name": way_name(way),
+                "peak": rounded(ceilings.flops[way[:2]]),
+                "memory": rounded(ceilings.bandwidth(way[0])),
+                "points": [[made.get((w, b)) for b in batches] for w in widths],
+            }
+        )
+        drawn = [step for step in made.values() if not isinstance(step, str)]
+        x += [step[1] for step in drawn]
+        y += [ways[-1]["peak"], *(step[0] / step[3] for step in drawn)]
+    return {
+        "name": timings.device,
+        "source": ROOFLINE_WORDS["source"].format(source=timings.source),
+        "ways": ways,
+        "x": decades(x),
+        "y": decades(y),
+    }
+
+
+def first_step(timings: Timings) -> Mapping[str, Any]:
+    """The step that the figure begins with: the smallest batch of a narrow network, where calls
+    are most of what it costs."""
+    found = steps(timings)
+    way = found[FIRST_WAY] if FIRST_WAY in found else next(iter(found.values()))
+    measured = [point for point in way.values() if "skipped" not in point]
+    return min(measured, key=lambda p: (p["batch"], abs(p["width"] - FIRST_WIDTH)))
+
+
+def roofline_data(all_timings: Sequence[Timings]) -> dict[str, Any]:
+    """What the figure needs of one device or more."""
+    widths, batches = sizes(all_timings)
+    first = first_step(all_timings[0])
+    return {
+        "devices": [device_data(timings, widths, batches) for timings in all_timings],
+        "widths": widths,
+        "batches": batches,
+        "start": {
+            "way": list(steps(all_timings[0])).index(way_of(first)),
+            "width": widths.index(first["width"]),
+            "batch": batches.index(first["batch"]),
+        },
+        "units": {"seconds": SECONDS, "rate": RATES, "flow": FLOWS},
+        "limits": LIMITS,
+        "words": ROOFLINE_WORDS,
+    }
+
+
+def roofline_still(all_timings: Sequence[Timings]) -> str:
+    """The steps of one way on each device, and three of them in words."""
+    made = [ROOFLINE_STILL]
+    for timings in all_timings:
+        first = first_step(timings)
+        way = way_of(first)
+        drawn = [p for p in steps(timings)[way].values() if "skipped" not in p]
+        figure, ax = new_figure(size=(5.6, 4.4))
+        seconds = np.array([seconds_of(p).median for p in drawn])
+        flop, moved = (np.array([p[name] for p in drawn]) for name in ("flops", "bytes"))
+        peak = timings.ceilings.flops[way[:2]]
+        flow = timings.ceilings.bandwidth(way[0])
+        x = np.geomspace((flop / moved).min() / 2, (flop / moved).max() * 2, 50)
+        ax.plot(x, np.minimum(flow * x, np.nan_to_num(peak)), "--", color=GREEN, label="memory")
+        ax.axhline(peak, color=RED, label="arithmetic")
+        ax.plot(flop / moved, flop / seconds, ".", color=BLUE, label=way_name(way))
+        ax.plot(
+            first["flops"] / first["bytes"], first["flops"] / seconds_of(first).median, "o",
+            color=BLUE, markersize=10,
+        )  # fmt: skip
+        ax.set(
+            xscale="log", yscale="log", xlabel=ROOFLINE_WORDS["intensity"], ylabel="FLOP/s",
+            title=timings.device,
+        )  # fmt: skip
+        ax.legend()
+        made.append(
+            picture(figure, ROOFLINE_ALT.format(device=timings.device, count=len(drawn)))
+        )
+        shown = [first, max(drawn, key=lambda p: p["batch"] * p["width"])]
+        made.append(f"<p>{html.escape(ROOFLINE_WORDS['source'].format(source=timings.source))}</p>")
+        made.append(
+            "<ul>"
+            + "".join(f"<li>{html.escape(said(timings, point))}</li>" for point in shown)
+            + "</ul>"
+        )
+    return "".join(made)
+
+
+def roofline_figure(all_timings: Sequence[Timings]) -> str:
+    """The live figure of the files of a folder, as HTML; where there is none, how to make one."""
+    found = drawable(all_timings)
+    if not found:
+        return NO_FILES
+    return live_figure(
+        "torch-gpu-roofline",
+        script="torch_gpu",
+        label=ROOFLINE_LABEL,
+        still=roofline_still(found),
+        data=roofline_data(found),
+    )
+
+
+# Figure 2: spot the bug. What was measured, and what a simulated device would show.
+
+MISTAKES = (
+    "not_synchronised",
+    "synchronised_late",
+    "first_call",
+    "one_repetition",
+    "transfer",
+    "long_tail",
+    "right",
+)
+IN_FILES = {
+    "right": "right",
+    "not synchronised": "not_synchronised",
+    "first call counted": "first_call",
+    "one repetition": "one_repetition",
+    "transfer included": "transfer",
+    "long tail": "long_tail",
+}
+SIMULATED = ("right", "not_synchronised", "synchronised_late", "first_call", "transfer")
+# What is simulated although a file shows it: a time line tells these apart.
+ALWAYS = ("right", "not_synchronised", "synchronised_late")
+ASKING, PRODUCT, COPYING, LOADING = 10e-6, 60e-6, 350e-6, 3e-3
+ROOM_IN_QUEUE, REPEATS, BEST, SIDE = 16, 24, 0.9, 1024
+JITTER = 0.02
+LESS = 24  # by so much is the side of the product smaller whose first call is counted
+SHOWN_READINGS = 3
+
+# From here on a sign is one.
+STANDS_OUT, PULLED, POOR = 2.0, 1.2, 0.7
+
+
+@dataclass(frozen=True)
+class Round:
+    """Readings of a clock, and what was made of them.
+
+    readings : seconds
+    reported : seconds of a call, as it was told
+    flop : of a call
+    least : seconds that a call takes at the least
+    empty : whether that is what an empty call takes; else it is by the rate of the best product
+    side : the matrices are side x side
+    source : which device
+    cannot : mistakes that the device cannot show, and why
+    looks, spans : of a simulated device: when its clock was read, two looks a reading, and what
+        host and device did
+    """
+
+    mistake: str
+    readings: tuple[float, ...]
+    reported: float
+    flop: float
+    least: float
+    empty: bool
+    side: int
+    source: str
+    cannot: Mapping[str, str]
+    others: tuple[float, ...] = ()
+    looks: tuple[float, ...] = ()
+    spans: tuple[Span, ...] = ()
+
+    @property
+    def simulated(self) -> bool:
+        """Whether a device was simulated for it."""
+        return bool(self.spans)
+
+    @property
+    def median(self) -> float:
+        """The median of the readings."""
+        return float(np.median(self.readings))
+
+    @property
+    def share(self) -> float:
+        """The least over what was reported: above 1 no device can be."""
+        return self.least / self.reported
+
+    @property
+    def first_ratio(self) -> float:
+        """How many times the median of the others the first reading is."""
+        rest = self.readings[1:]
+        return float(self.readings[0] / np.median(rest)) if rest else 1.0
+
+    @property
+    def pull(self) -> float:
+        """How many times the median the mean is, of all readings but the first."""
+        rest = self.readings[1:] or self.readings
+        return float(np.mean(rest) / np.median(rest))
+
+    @property
+    def waits_after(self) -> bool:
+        """Whether the host waits between two readings."""
+        gaps = [
+            (stop, start) for stop, start in zip(self.looks[1::2], self.looks[2::2], strict=False)
+        ]
+        waits = [s for s in self.spans if s.what == "wait"]
+        return any(a <= w.start < b for a, b in gaps for w in waits)
+
+
+SIGNS: dict[str, Callable[[Round], bool]] = {
+    "right": lambda r: (
+        len(r.readings) > 1
+        and POOR < r.share <= ROOM
+        and r.first_ratio < STANDS_OUT
+        and r.reported < 1.05 * r.median
+    ),
+    "not_synchronised": lambda r: r.share > ROOM and not r.waits_after,
+    "synchronised_late": lambda r: r.share > ROOM and r.waits_after,
+    "first_call": lambda r: r.first_ratio > STANDS_OUT and r.reported > 1.02 * r.median,
+    "one_repetition": lambda r: len(r.readings) == 1,
+    "transfer": lambda r: (
+        len(r.readings) > 1
+        and r.share < POOR
+        and r.pull < PULLED
+        and r.first_ratio < STANDS_OUT
+    ),
+    "long_tail": lambda r: r.pull > PULLED and r.reported > PULLED * r.median,
+}
+
+
+def simulate(mistake: str) -> Round:
+    """A product, timed on a simulated device in one of the ways of `SIMULATED`."""
+    rng = np.random.default_rng(MISTAKES.index(mistake))
+    device = Simulated(ASKING, ROOM_IN_QUEUE)
+
+    def ask(what: str, seconds: float) -> None:
+        device.ask(what, seconds * float(rng.lognormal(0, JITTER)))
+
+    def call() -> None:
+        if mistake == "first_call" and len(device.looks) == 1:
+            ask("load", LOADING)
+        if mistake == "transfer":
+            ask("copy", COPYING)
+        ask("product", PRODUCT)
+
+    def reading() -> float:
+        start = device.clock()
+        call()
+        if mistake == "first_call":
+            device.settle()
+        seconds = device.clock() - start
+        if mistake == "synchronised_late":
+            device.settle()
+        return seconds
+
+    if mistake in ("right", "transfer"):
+        patience = Patience(warm=0, timed=0, least=REPEATS)
+        readings = time_call(call, device, patience, clock=device.clock).wall
+    else:
+        if mistake != "first_call":
+            call()
+            device.settle()
+        readings = [reading() for _ in range(REPEATS)]
+        device.settle()
+    return Round(
+        mistake=mistake,
+        readings=tuple(readings),
+        reported=report(mistake, readings),
+        flop=2.0 * SIDE**3,
+        least=PRODUCT * BEST,
+        empty=False,
+        side=SIDE,
+        source=STAND_IN,
+        cannot={},
+        looks=tuple(device.looks[-2 * REPEATS :]),
+        spans=tuple(device.spans),
+    )
+
+
+def report(mistake: str, readings: Sequence[float]) -> float:
+    """What is told of readings: their median, or the mean where that is the mistake."""
+    means = mistake in ("first_call", "long_tail")
+    return float(np.mean(readings) if means else np.median(readings))
+
+
+def measured(timings: Timings) -> list[Round]:
+    """The rounds of a file: its wrong timings, and the right one."""
+    ceilings, found = timings.ceilings, timings.points.values()
+    points = {p["kind"]: p for p in found if p["part"] == "wrong"}
+    if ("torch", "float32") not in ceilings.flops or "torch" not in ceilings.launch:
+        return []
+    cannot = {IN_FILES[kind]: p["skipped"] for kind, p in points.items() if "skipped" in p}
+    if "not_synchronised" in cannot:
+        cannot["synchronised_late"] = cannot["not_synchronised"]
+    made = []
+    for kind, point in points.items():
+        if "skipped" in point:
+            continue
+        mistake, readings = IN_FILES[kind], point["wall"]
+        side = side_of(mistake, timings.kind)
+        flop = 2.0 * side**3
+        by_product = flop / ceilings.flops["torch", "float32"]
+        least = max(by_product, ceilings.launch["torch"])
+        made.append(
+            Round(
+                mistake=mistake,
+                readings=tuple(readings),
+                reported=report(mistake, readings),
+                flop=flop,
+                least=least,
+                empty=least > by_product,
+                side=side,
+                source=timings.device,
+                cannot=cannot,
+                others=tuple(points.get("long tail", {}).get("wall", ())),
+            )
+        )
+    return made
+
+
+def side_of(mistake: str, kind: str) -> int:
+    """How large the matrices are that `book.timing.wrong` multiplies."""
+    if mistake in ("one_repetition", "long_tail"):
+        return SHORT_SIDE
+    return SIDES[kind] - (LESS if mistake == "first_call" else 0)
+
+
+def rounds(all_timings: Sequence[Timings]) -> list[Round]:
+    """What is asked, in its order. Readings that do not show their mistake are not asked about."""
+    found = [r for timings in all_timings for r in measured(timings) if SIGNS[r.mistake](r)]
+    shown = {r.mistake for r in found}
+    found += [simulate(m) for m in SIMULATED if m in ALWAYS or m not in shown]
+    orders = (np.random.default_rng(seed).permutation(len(found)) for seed in count())
+    return next(
+        order
+        for order in ([found[i] for i in permutation] for permutation in orders)
+        if order[0].mistake == "not_synchronised"
+        and order[0].simulated
+        and all(a.mistake != b.mistake for a, b in pairwise(order))
+    )
+
+
+# Its words.
+
+SPOT_LABEL = "spot the bug"
+NAMES = {
+    "not_synchronised": "not synchronised",
+    "synchronised_late": "synchronised after the clock was read",
+    "first_call": "first call counted",
+    "one_repetition": "one repetition",
+    "transfer": "transfer included",
+    "long_tail": "mean of a long tail",
+    "right": "nothing is wrong",
+}
+STAND_IN = "a simulated device, whose numbers are made up"
+SPOT_WORDS: dict[str, Any] = {
+    "progress": "Timing {number} of {all} · {found} of {answered} right",
+    "first": "Timing 1 of {all}",
+    "readings": "Each reading in its turn, logarithmic",
+    "reading": "reading",
+    "reported": "reported: {reported}",
+    "least": "the least that is possible: {least}",
+    "timeline": "The first readings (simulated)",
+    "lanes": ["clock", "host", "device"],
+    "spans": {
+        "reading": "a reading",
+        "ask": "asks",
+        "wait": "waits",
+        "product": "product",
+        "copy": "transfer",
+        "load": "loads",
+    },
+    "question": "What is wrong with this timing? Your answer",
+    "tell": "Tell me",
+    "next": "Next timing",
+    "results": "To the result",
+    "again": "Once more",
+    "result": "{found} of {all} found at the first try.",
+    "all_found": "Every one. Nobody sells you a stopwatch.",
+    "missed": "Worth another look: {list}.",
+    "pair": "“{true}” taken for “{chosen}”",
+    "told": "“{true}” (told)",
+}
+ABOUT = "A product of two {side} × {side} matrices of float32, on {source}. Reported: {reported}."
+LEAST_PRODUCT = "The best product here runs at {best}, so one takes {least} at the least."
+LEAST_CALL = "An empty call takes {least} here."
+NUMBERS = (
+    "{count} readings: the first {first}, the fastest {low}, the median {median}, the slowest "
+    "{high}."
+)
+NUMBER = "One reading: {first}."
+TIMELINE = (
+    "Reading 1 begins at 0 and ends at {end}. The device does what was asked from {start} to "
+    "{done}. {waits} Reading 2 begins at {next}."
+)
+WAITS = "Then, until {until}, the host waits."
+WAITS_NOT = "The host waits for nothing."
+
+YES = "Yes: {name}. {why}"
+IS = "It is: {name}. {why}"
+NO = "No, not “{name}”. {here}"
+CANNOT = "No, not “{name}”: {why}."
+MAYBE = "It may be. {here}"
+WHY: dict[str, list[tuple[Callable[[Round], bool], str]]] = {
+    "not_synchronised": [
+        (
+            lambda r: r.simulated,
+            "{reported} would be {rate}, {too_fast} times the best product: what was timed is the "
+            "asking. The host never waits, and runs ahead of the device. The last readings are "
+            "longer only because the queue is full by then.",
+        ),
+        (
+            lambda r: True,
+            "{reported} would be {rate}, {too_fast} times the best product. No device beats its "
+            "own ceiling: what was timed is the asking.",
+        ),
+    ],
+    "synchronised_late": [
+        (
+            lambda r: True,
+            "{reported} would be {rate}, {too_fast} times the best product: what was timed is the "
+            "asking. The host does wait for the device, but after it has read the clock.",
+        )
+    ],
+    "first_call": [
+        (
+            lambda r: True,
+            "The first reading is {first_ratio} times the median of the others, and it is in the "
+            "mean: {below} of the readings are below what was reported. A first call loads, "
+            "chooses and allocates; without it the mean is {rest_mean}.",
+        )
+    ],
+    "one_repetition": [
+        (
+            lambda r: len(r.others) > 1,
+            "One reading, and nothing tells how far to trust it. The same call, {others} times: "
+            "from {others_low} to {others_high}, the median {others_median}.",
+        ),
+        (lambda r: True, "One reading, and nothing tells how far to trust it."),
+    ],
+    "transfer": [
+        (
+            lambda r: r.simulated,
+            "Every reading is possible, and all agree: but {reported} is {times} times what the "
+            "product takes at the least. Before each product a matrix is sent to the device, and "
+            "the clock is running.",
+        ),
+        (
+            lambda r: True,
+            "Every reading is possible, and all agree: but {reported} is {times} times what the "
+            "product takes at the least. One matrix, {bytes}, was sent to the device while the "
+            "clock was running.",
+        ),
+    ],
+    "long_tail": [
+        (
+            lambda r: True,
+            "Reported is the mean, and {below} of the readings are below it. A few slow ones, up "
+            "to {high}, pull it up to {pull} times the median. The median, {median}, hardly "
+            "notices them.",
+        )
+    ],
+    "right": [
+        (
+            lambda r: True,
+            "The readings agree, the first is like the others, and {reported} is {times} times "
+            "the least: possible, and no more than a call costs.",
+        )
+    ],
+}
+# The first that is true of the round.
+EARLY = (
+    "would show the asking alone, far less than the least that is possible. {reported} is {times} "
+    "times that."
+)
+AGAINST: dict[str, list[tuple[Callable[[Round], bool], str]]] = {
+    "not_synchronised": [
+        (
+            lambda r: r.share > ROOM,
+            "The readings are too short, as they would be. But this host does wait, after each of "
+            "them: look at the time line.",
+        ),
+        (lambda r: True, "It " + EARLY),
+    ],
+    "synchronised_late": [
+        (
+            lambda r: r.share > ROOM and r.simulated,
+            "Then the host would wait after each reading. Here it does not: it begins the second "
+            "one at {next}, while the device is busy with the first.",
+        ),
+        (
+            lambda r: r.share > ROOM,
+            "These readings alone do not part it from another mistake: both are too short in the "
+            "same way. This program waited nowhere.",
+        ),
+        (lambda r: True, "It " + EARLY),
+    ],
+    "first_call": [
+        (lambda r: len(r.readings) == 1, "Beside one reading there is none to hold it against."),
+        (
+            lambda r: True,
+            "Then the first reading would stand out: it is {first_ratio} times the median of the "
+            "others.",
+        ),
+    ],
+    "one_repetition": [(lambda r: True, "There are {count} readings.")],
+    "transfer": [
+        (
+            lambda r: r.share > ROOM,
+            "What is counted on top makes a time longer, and this one is too short.",
+        ),
+        (lambda r: len(r.readings) == 1, "One reading does not tell what is in it."),
+        (
+            lambda r: r.mistake == "first_call",
+            "It would be in every reading. Here one stands out; the median of the others is "
+            "{rest_times} times the least.",
+        ),
+        (
+            lambda r: r.mistake == "long_tail",
+            "It would be in every reading. Here half of them take {median} or less, and a few go "
+            "up to {high}.",
+        ),
+        (
+            lambda r: True,
+            "There is hardly room for one: {reported} is {times} times the least that a product "
+            "takes.",
+        ),
+    ],
+    "long_tail": [
+        (lambda r: len(r.readings) == 1, "One reading has no tail."),
+        (
+            lambda r: r.share > ROOM,
+            "Slow readings would pull a mean up, and this one is too short.",
+        ),
+        (
+            lambda r: r.mistake == "first_call",
+            "One reading is far off, and it is the first: that is no chance. The mean of the "
+            "others is {pull} times their median.",
+        ),
+        (
+            lambda r: True,
+            "It would pull the mean up: here the mean is {pull} times the median.",
+        ),
+    ],
+    "right": [
+        (
+            lambda r: r.share > ROOM,
+            "{reported} would be {rate}, {too_fast} times the best product of this device.",
+        ),
+        (
+            lambda r: len(r.readings) == 1,
+            "Another reading might say something else, and there is none.",
+        ),
+        (
+            lambda r: r.mistake == "transfer",
+            "The readings agree, but {reported} is {times} times what the product takes at the "
+            "least. What else is in it?",
+        ),
+        (lambda r: True, "{below} of the readings are below what was reported."),
+    ],
+}
+SPOT_STILL = (
+    "<p>A riddle: what is wrong with each of these timings of a matrix product? One mistake each, "
+    "or none. Dots: the readings in their turn; solid line: what was reported; dashed: the least "
+    "that is possible. With JavaScript and a screen the figure asks, and answers each choice.</p>"
+)
+SPOT_ALT = (
+    "{count} small panels, one for each timing: readings as dots over their number, logarithmic, a "
+    "solid line for what was reported and a dashed one for the least that is possible. Below, each "
+    "is told in numbers."
+)
+ANSWERS = "The answers"
+
+
+def facts(r: Round) -> dict[str, str]:
+    """All that a sentence may say about a round."""
+    rest = r.readings[1:] or r.readings
+    made = {
+        "side": f"{r.side:,}",
+        "source": r.source,
+        "count": f"{len(r.readings):,}",
+        "rate": quantity(r.flop / r.reported, RATES),
+        "best": quantity(r.flop / r.least, RATES),
+        "bytes": quantity(4.0 * r.side**2, SIZES),
+        "times": digits(1 / r.share),
+        "too_fast": digits(r.share),
+        "rest_times": digits(float(np.median(rest)) / r.least),
+        "first_ratio": digits(r.first_ratio),
+        "pull": digits(r.pull),
+        "below": share(float(np.mean(np.array(r.readings) < r.reported))),
+        "others": f"{len(r.others):,}",
+    }
+    times = {
+        "reported": r.reported,
+        "least": r.least,
+        "first": r.readings[0],
+        "low": min(r.readings),
+        "median": r.median,
+        "high": max(r.readings),
+        "rest_mean": float(np.mean(rest)),
+    }
+    if len(r.others) > 1:
+        times |= {
+            "others_low": min(r.others),
+            "others_high": max(r.others),
+            "others_median": float(np.median(r.others)),
+        }
+    if r.simulated:
+        times["next"] = r.looks[2] - r.looks[0]
+    return made | {name: quantity(seconds, SECONDS) for name, seconds in times.items()}
+
+
+def first_true(table: Iterable[tuple[Callable[[Round], bool], str]], r: Round) -> str:
+    """The first sentence of a table that is true of a round, filled."""
+    return next(text for holds, text in table if holds(r)).format(**facts(r))
+
+
+def about(r: Round) -> str:
+    """What is told of a round before it is asked."""
+    return f"{ABOUT} {LEAST_CALL if r.empty else LEAST_PRODUCT}".format(**facts(r))
+
+
+def numbers(r: Round) -> str:
+    """Its drawings in numbers, for who does not see them."""
+    told = [(NUMBER if len(r.readings) == 1 else NUMBERS).format(**facts(r))]
+    if r.simulated:
+        told.append(timeline_words(r))
+    return " ".join(told)
+
+
+def alike(r: Round) -> list[str]:
+    """Choices that the readings do not part from the true one: they are no misses."""
+    late = r.mistake == "not_synchronised" and not r.simulated
+    return ["synchronised_late"] if late else []
+
+
+def feedback(r: Round, chosen: str) -> str:
+    """To a reader who says what is wrong with a round."""
+    name = NAMES[chosen]
+    if chosen == r.mistake:
+        return YES.format(name=name, why=first_true(WHY[chosen], r))
+    if chosen in r.cannot:
+        return CANNOT.format(name=name, why=r.cannot[chosen])
+    text = MAYBE if chosen in alike(r) else NO
+    return text.format(name=name, here=first_true(AGAINST[chosen], r))
+
+
+def told(r: Round) -> str:
+    """To a reader who asks for the answer."""
+    return IS.format(name=NAMES[r.mistake], why=first_true(WHY[r.mistake], r))
+
+
+def window(r: Round) -> float:
+    """Until when the time line goes, from the start of the first reading: so many readings, and
+    what the device does for them."""
+    start = r.looks[0]
+    done = [s.end for s in r.spans if s.what == "product" and s.start >= start]
+    return max(r.looks[2 * SHOWN_READINGS - 1], done[SHOWN_READINGS - 1]) - start
+
+
+def timeline(r: Round) -> list[list[Any]]:
+    """Lane, kind, start and end in microseconds of all that the time line shows."""
+    start, until = r.looks[0], window(r)
+    spans = [(s.lane, s.what, s.start - start, s.end - start) for s in r.spans]
+    spans += [
+        ("clock", "reading", a - start, b - start)
+        for a, b in zip(r.looks[::2], r.looks[1::2], strict=True)
+    ]
+    lanes = ("clock", "host", "device")
+    return [
+        [lanes.index(lane), what, rounded(1e6 * a), rounded(1e6 * b)]
+        for lane, what, a, b in spans
+        if a >= -1e-12 and a < until
+    ]
+
+
+def timeline_words(r: Round) -> str:
+    """The first reading on the time line, in words."""
+    start, end, following = (look - r.looks[0] for look in r.looks[:3])
+    asked = [s for s in r.spans if s.lane == "device" and s.start >= r.looks[0]]
+    last = next(i for i, s in enumerate(asked) if s.what == "product")
+    waits = [
+        s.end - r.looks[0]
+        for s in r.spans
+        if s.what == "wait" and r.looks[0] <= s.start < r.looks[2]
+    ]
+    clock = lambda t: quantity(t, SECONDS) if t > 0 else "0"  # noqa: E731 - one word below
+    return TIMELINE.format(
+        end=clock(end - start),
+        start=clock(asked[0].start - r.looks[0]),
+        done=clock(asked[last].end - r.looks[0]),
+        waits=WAITS.format(until=clock(waits[0])) if waits else WAITS_NOT,
+        next=clock(following),
+    )
+
+
+def round_data(r: Round) -> dict[str, Any]:
+    """A round: what is drawn of it, and all that is said about it."""
+    made = {
+        "answer": r.mistake,
+        "readings": [rounded(1e6 * seconds) for seconds in r.readings],  # microseconds are short
+        "reported": rounded(r.reported),
+        "least": rounded(r.least),
+        "about": about(r),
+        "numbers": numbers(r),
+        "feedback": {chosen: feedback(r, chosen) for chosen in MISTAKES},
+        "told": told(r),
+        "alike": alike(r),
+    }
+    if r.simulated:
+        made |= {"timeline": timeline(r), "until": rounded(1e6 * window(r))}
+    return made
+
+
+def spot_data(all_timings: Sequence[Timings]) -> dict[str, Any]:
+    """What the figure needs, of any number of devices."""
+    return {
+        "rounds": [round_data(r) for r in rounds(all_timings)],
+        "names": NAMES,
+        "units": {"seconds": SECONDS},
+        "words": SPOT_WORDS,
+    }
+
+
+def spot_still(all_timings: Sequence[Timings]) -> str:
+    """All rounds as small pictures and in numbers, and the answers, folded."""
+    asked = rounds(all_timings)
+    rows = -(-len(asked) // 2)
+    figure, axes = new_figure(rows, 2, size=(5.6, 2.1 * rows))
+    for number, (ax, r) in enumerate(zip(axes.flat, asked, strict=False), 1):
+        ax.plot(np.arange(1, len(r.readings) + 1), r.readings, ".", color=BLUE)
+        ax.axhline(r.reported, color=PURPLE)
+        ax.axhline(r.least, color=RED, linestyle="--")
+        ax.set(yscale="log", title=f"{number}", ylabel="s")
+        ax.minorticks_off()
+    for ax in axes.flat[len(asked) :]:
+        ax.axis("off")
+    listed = lambda texts: "".join(f"<li>{html.escape(text)}</li>" for text in texts)  # noqa: E731
+    return (
+        f"{SPOT_STILL}{picture(figure, SPOT_ALT.format(count=len(asked)))}"
+        f"<ol>{listed(f'{about(r)} {numbers(r)}' for r in asked)}</ol>"
+        f"<details><summary>{ANSWERS}</summary><ol>{listed(map(told, asked))}</ol></details>"
+    )
+
+
+def spot_figure(all_timings: Sequence[Timings]) -> str:
+    """The live figure, as HTML; with no file at all, of the simulated device alone."""
+    return live_figure(
+        "torch-gpu-spot",
+        script="torch_gpu",
+        label=SPOT_LABEL,
+        still=spot_still(all_timings),
+        data=spot_data(all_timings),
+    )
