@@ -11,6 +11,7 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import count, groupby, pairwise
 from typing import Any
 
@@ -34,6 +35,8 @@ FLOWS = ((1e6, "MB/s"), (1e9, "GB/s"), (1e12, "TB/s"))
 SIZES = ((1e3, "kB"), (1e6, "MB"), (1e9, "GB"))
 SPACE = "\u00a0"
 DIGITS = 3
+# In the data of a page.
+MICRO, MEGA, GIGA = 1e-6, 1e6, 1e9
 
 Units = tuple[tuple[float, str], ...]
 
@@ -43,9 +46,20 @@ def rounded(value: float) -> float:
     return float(f"{value:.{DIGITS}g}")
 
 
+def short(value: float, unit: float) -> float:
+    """In a unit, for the data of a page: fewer characters."""
+    value = rounded(value / unit)
+    return int(value) if value.is_integer() else value
+
+
 def digits(value: float) -> str:
     """A number in so many digits, with no power of ten."""
     return f"{rounded(value):,g}" if value < 1e6 else f"{rounded(value):,.0f}"
+
+
+def ratio(value: float) -> str:
+    """How many times: 1.00, not 1."""
+    return digits(value) if value >= 100 else f"{value:#.{DIGITS}g}"
 
 
 def quantity(value: float, units: Units) -> str:
@@ -70,11 +84,11 @@ WAYS = {
     "compile": "{library}, {precision}, compiled",
 }
 FIRST_WAY: Way = ("torch", "float32", "eager")
-FIRST_WIDTH = 64
 # Below this share of the highest limit, no limit explains the time.
 EXPLAINED = 1 / 3
 LIMITS: tuple[Binding, ...] = ("arithmetic", "bandwidth", "launches")
-BINS = 60
+VERDICTS = ("binds", "unexplained", "over", "impossible")
+BINS = 30
 # A spread narrower than this is not drawn wider than it is.
 NARROW = 1.1
 
@@ -98,6 +112,8 @@ ROOFLINE_WORDS: dict[str, Any] = {
     "setting": "Width {width}, batch {batch}.",
     "step": "A step takes {median}, half of the readings lie between {low} and {high}. It does "
     "{rate}, at {intensity} FLOP per byte.",
+    "uncounted": "Its arithmetic takes at least {arithmetic}, its bytes {bandwidth}. How many calls "
+    "are left of it was not counted.",
     "limits": "Its arithmetic takes at least {arithmetic}, its bytes {bandwidth}, its calls "
     "{launches}.",
     "binds": {
@@ -159,10 +175,12 @@ def steps(timings: Timings) -> dict[Way, dict[tuple[int, int], dict[str, Any]]]:
 
 def has_ceilings(timings: Timings, way: Way) -> bool:
     """Whether everything was measured that a step of this way is held against."""
-    ceilings = timings.ceilings
-    return (
-        way[:2] in ceilings.flops and way[0] in ceilings.copies and way[0] in ceilings.launch
-    )
+    library, precision, _ = way
+    try:
+        timings.ceilings.bandwidth(library)
+    except KeyError:
+        return False
+    return (library, precision) in timings.ceilings.flops and library in timings.ceilings.launch
 
 
 def histogram(seconds: Sequence[float]) -> list[int]:
@@ -203,23 +221,27 @@ def verdict(bound: Bound) -> str:
 
 
 def step_data(timings: Timings, point: Mapping[str, Any]) -> list[Any] | str:
-    """A step in numbers: FLOP, FLOP per byte, the quartiles of its seconds, the seconds of each
-    limit (arithmetic, bytes, calls), bytes a second of what touches so many, the limit that binds,
-    the share in per cent, the verdict, from where to where its histogram goes, and the histogram.
-    Or why it was left out."""
+    """A step in numbers, or why it was left out.
+
+    MFLOP; FLOP per byte; the quartiles in microseconds; what each of `LIMITS` takes at the least,
+    in microseconds, None where it was not counted; GB a second of what touches so many bytes; which
+    limit binds, and which of `VERDICTS` is said of it; the share in per cent; from where to where
+    the histogram goes, in microseconds; the histogram.
+    """
     if "skipped" in point:
         return str(point["skipped"])
     spread, bound = seconds_of(point), timings.bound(point)
+    limits = [bound.seconds.get(name) for name in LIMITS]
     return [
-        rounded(point["flops"]),
+        short(point["flops"], MEGA),
         rounded(point["flops"] / point["bytes"]),
-        *(rounded(v) for v in (spread.low, spread.median, spread.high)),
-        *(rounded(bound.seconds[name]) for name in LIMITS),
-        rounded(timings.ceilings.bandwidth(point["library"], point["footprint"])),
-        bound.binds,
+        *(short(v, MICRO) for v in (spread.low, spread.median, spread.high)),
+        *(None if v is None else short(v, MICRO) for v in limits),
+        short(timings.ceilings.bandwidth(point["library"], point["footprint"]), GIGA),
+        LIMITS.index(bound.binds),
+        VERDICTS.index(verdict(bound)),
         round(100 * bound.share),
-        verdict(bound),
-        *histogram_range(readings_of(point)),
+        *(short(v, MICRO) for v in histogram_range(readings_of(point))),
         histogram(readings_of(point)),
     ]
 
@@ -231,22 +253,20 @@ def said(timings: Timings, point: Mapping[str, Any]) -> str:
     made = step_data(timings, point)
     if isinstance(made, str):
         return f"{setting} {words['skipped'].format(why=made)}"
-    flop, intensity, *spread = made[:5]
-    binds, percent, how = made[9:12]
+    mega_flop, intensity, *micros = made[:8]
+    binds, how, percent = LIMITS[made[9]], VERDICTS[made[10]], made[11]
     ending = words[how] if isinstance(words[how], str) else words[how][binds]
-    quartiles = dict(zip(("low", "median", "high"), spread, strict=True))
-    limits = dict(zip(LIMITS, made[5:8], strict=True))
-    told = (
+    names = ("low", "median", "high", *LIMITS)
+    times = {k: v * MICRO for k, v in zip(names, micros, strict=True) if v is not None}
+    told = {name: quantity(seconds, SECONDS) for name, seconds in times.items()}
+    rate = quantity(mega_flop * MEGA / times["median"], RATES)
+    sentences = (
         setting,
-        words["step"].format(
-            **{name: quantity(value, SECONDS) for name, value in quartiles.items()},
-            rate=quantity(flop / quartiles["median"], RATES),
-            intensity=digits(intensity),
-        ),
-        words["limits"].format(**{k: quantity(v, SECONDS) for k, v in limits.items()}),
+        words["step"].format(**told, rate=rate, intensity=digits(intensity)),
+        words["limits" if "launches" in told else "uncounted"].format(**told),
         ending.format(share=f"{percent}{SPACE}%"),
     )
-    return " ".join(told)
+    return " ".join(sentences)
 
 
 def sizes(all_timings: Iterable[Timings]) -> tuple[list[int], list[int]]:
@@ -287,7 +307,7 @@ def device_data(timings: Timings, widths: Sequence[int], batches: Sequence[int])
         )
         drawn = [step for step in made.values() if not isinstance(step, str)]
         x += [step[1] for step in drawn]
-        y += [ways[-1]["peak"], *(step[0] / step[3] for step in drawn)]
+        y += [ways[-1]["peak"], *(step[0] * MEGA / step[3] / MICRO for step in drawn)]
     return {
         "name": timings.device,
         "source": ROOFLINE_WORDS["source"].format(source=timings.source),
@@ -298,12 +318,13 @@ def device_data(timings: Timings, widths: Sequence[int], batches: Sequence[int])
 
 
 def first_step(timings: Timings) -> Mapping[str, Any]:
-    """The step that the figure begins with: the smallest batch of a narrow network, where calls
-    are most of what it costs."""
+    """The step that the figure begins with: that of which its calls explain most. It is a small
+    one."""
     found = steps(timings)
     way = found[FIRST_WAY] if FIRST_WAY in found else next(iter(found.values()))
     measured = [point for point in way.values() if "skipped" not in point]
-    return min(measured, key=lambda p: (p["batch"], abs(p["width"] - FIRST_WIDTH)))
+    bound = timings.bound
+    return max(measured, key=lambda p: bound(p).share * (bound(p).binds == "launches"))
 
 
 def roofline_data(all_timings: Sequence[Timings]) -> dict[str, Any]:
@@ -321,6 +342,7 @@ def roofline_data(all_timings: Sequence[Timings]) -> dict[str, Any]:
         },
         "units": {"seconds": SECONDS, "rate": RATES, "flow": FLOWS},
         "limits": LIMITS,
+        "verdicts": VERDICTS,
         "words": ROOFLINE_WORDS,
     }
 
@@ -338,7 +360,7 @@ def roofline_still(all_timings: Sequence[Timings]) -> str:
         peak = timings.ceilings.flops[way[:2]]
         flow = timings.ceilings.bandwidth(way[0])
         x = np.geomspace((flop / moved).min() / 2, (flop / moved).max() * 2, 50)
-        ax.plot(x, np.minimum(flow * x, np.nan_to_num(peak)), "--", color=GREEN, label="memory")
+        ax.plot(x, np.minimum(flow * x, peak), "--", color=GREEN, label="memory")
         ax.axhline(peak, color=RED, label="arithmetic")
         ax.plot(flop / moved, flop / seconds, ".", color=BLUE, label=way_name(way))
         ax.plot(
@@ -396,17 +418,17 @@ IN_FILES = {
     "transfer included": "transfer",
     "long tail": "long_tail",
 }
-SIMULATED = ("right", "not_synchronised", "synchronised_late", "first_call", "transfer")
 # What is simulated although a file shows it: a time line tells these apart.
 ALWAYS = ("right", "not_synchronised", "synchronised_late")
-ASKING, PRODUCT, COPYING, LOADING = 10e-6, 60e-6, 350e-6, 3e-3
+ASKING, PRODUCT, COPYING, LOADING, OTHERS = 10e-6, 60e-6, 350e-6, 3e-3, 400e-6
 ROOM_IN_QUEUE, REPEATS, BEST, SIDE = 16, 24, 0.9, 1024
 JITTER = 0.02
+EVERY = 7  # one call of so many finds somebody else's work before it
 LESS = 24  # by so much is the side of the product smaller whose first call is counted
 SHOWN_READINGS = 3
 
 # From here on a sign is one.
-STANDS_OUT, PULLED, POOR = 2.0, 1.2, 0.7
+STANDS_OUT, PULLED, POOR = 2.0, 1.1, 0.7
 
 
 @dataclass(frozen=True)
@@ -460,19 +482,21 @@ class Round:
         return float(self.readings[0] / np.median(rest)) if rest else 1.0
 
     @property
+    def rest_mean(self) -> float:
+        """The mean of all readings but the first."""
+        return float(np.mean(self.readings[1:] or self.readings))
+
+    @property
     def pull(self) -> float:
         """How many times the median the mean is, of all readings but the first."""
-        rest = self.readings[1:] or self.readings
-        return float(np.mean(rest) / np.median(rest))
+        return float(self.rest_mean / np.median(self.readings[1:] or self.readings))
 
     @property
     def waits_after(self) -> bool:
         """Whether the host waits between two readings."""
-        gaps = [
-            (stop, start) for stop, start in zip(self.looks[1::2], self.looks[2::2], strict=False)
-        ]
-        waits = [s for s in self.spans if s.what == "wait"]
-        return any(a <= w.start < b for a, b in gaps for w in waits)
+        gaps = list(zip(self.looks[1::2], self.looks[2::2], strict=False))
+        waits = [span.start for span in self.spans if span.what == "wait"]
+        return any(stop <= wait < start for stop, start in gaps for wait in waits)
 
 
 SIGNS: dict[str, Callable[[Round], bool]] = {
@@ -484,7 +508,7 @@ SIGNS: dict[str, Callable[[Round], bool]] = {
     ),
     "not_synchronised": lambda r: r.share > ROOM and not r.waits_after,
     "synchronised_late": lambda r: r.share > ROOM and r.waits_after,
-    "first_call": lambda r: r.first_ratio > STANDS_OUT and r.reported > 1.02 * r.median,
+    "first_call": lambda r: r.first_ratio > STANDS_OUT and r.reported > PULLED * r.rest_mean,
     "one_repetition": lambda r: len(r.readings) == 1,
     "transfer": lambda r: (
         len(r.readings) > 1
@@ -496,10 +520,13 @@ SIGNS: dict[str, Callable[[Round], bool]] = {
 }
 
 
+@cache
 def simulate(mistake: str) -> Round:
-    """A product, timed on a simulated device in one of the ways of `SIMULATED`."""
+    """A product, timed on a simulated device in the way of a mistake."""
     rng = np.random.default_rng(MISTAKES.index(mistake))
     device = Simulated(ASKING, ROOM_IN_QUEUE)
+    repeats = 1 if mistake == "one_repetition" else REPEATS
+    calls = count(1)
 
     def ask(what: str, seconds: float) -> None:
         device.ask(what, seconds * float(rng.lognormal(0, JITTER)))
@@ -509,6 +536,8 @@ def simulate(mistake: str) -> Round:
             ask("load", LOADING)
         if mistake == "transfer":
             ask("copy", COPYING)
+        if mistake == "long_tail" and next(calls) % EVERY == 0:
+            ask("others", OTHERS)
         ask("product", PRODUCT)
 
     def reading() -> float:
@@ -521,15 +550,15 @@ def simulate(mistake: str) -> Round:
             device.settle()
         return seconds
 
-    if mistake in ("right", "transfer"):
-        patience = Patience(warm=0, timed=0, least=REPEATS)
-        readings = time_call(call, device, patience, clock=device.clock).wall
-    else:
+    if mistake in ("first_call", "not_synchronised", "synchronised_late"):
         if mistake != "first_call":
             call()
             device.settle()
-        readings = [reading() for _ in range(REPEATS)]
+        readings = [reading() for _ in range(repeats)]
         device.settle()
+    else:
+        patience = Patience(warm=0, timed=0, least=repeats)
+        readings = time_call(call, device, patience, clock=device.clock).wall
     return Round(
         mistake=mistake,
         readings=tuple(readings),
@@ -540,7 +569,8 @@ def simulate(mistake: str) -> Round:
         side=SIDE,
         source=STAND_IN,
         cannot={},
-        looks=tuple(device.looks[-2 * REPEATS :]),
+        others=simulate("long_tail").readings if mistake == "one_repetition" else (),
+        looks=tuple(device.looks[-2 * repeats :]),
         spans=tuple(device.spans),
     )
 
@@ -597,7 +627,7 @@ def rounds(all_timings: Sequence[Timings]) -> list[Round]:
     """What is asked, in its order. Readings that do not show their mistake are not asked about."""
     found = [r for timings in all_timings for r in measured(timings) if SIGNS[r.mistake](r)]
     shown = {r.mistake for r in found}
-    found += [simulate(m) for m in SIMULATED if m in ALWAYS or m not in shown]
+    found += [simulate(m) for m in MISTAKES if m in ALWAYS or m not in shown]
     orders = (np.random.default_rng(seed).permutation(len(found)) for seed in count())
     return next(
         order
@@ -636,7 +666,8 @@ SPOT_WORDS: dict[str, Any] = {
         "wait": "waits",
         "product": "product",
         "copy": "transfer",
-        "load": "loads",
+        "load": "loading",
+        "others": "somebody else’s work",
     },
     "question": "What is wrong with this timing? Your answer",
     "tell": "Tell me",
@@ -659,15 +690,15 @@ NUMBERS = (
 NUMBER = "One reading: {first}."
 TIMELINE = (
     "Reading 1 begins at 0 and ends at {end}. The device does what was asked from {start} to "
-    "{done}. {waits} Reading 2 begins at {next}."
+    "{done}. {waits}"
 )
+SECOND = "Reading 2 begins at {next}."
 WAITS = "Then, until {until}, the host waits."
 WAITS_NOT = "The host waits for nothing."
 
 YES = "Yes: {name}. {why}"
 IS = "It is: {name}. {why}"
 NO = "No, not “{name}”. {here}"
-CANNOT = "No, not “{name}”: {why}."
 MAYBE = "It may be. {here}"
 WHY: dict[str, list[tuple[Callable[[Round], bool], str]]] = {
     "not_synchronised": [
@@ -766,6 +797,10 @@ AGAINST: dict[str, list[tuple[Callable[[Round], bool], str]]] = {
     "first_call": [
         (lambda r: len(r.readings) == 1, "Beside one reading there is none to hold it against."),
         (
+            lambda r: r.mistake == "long_tail",
+            "Leave the first reading out, and the mean is {rest_mean}: the others pull as well.",
+        ),
+        (
             lambda r: True,
             "Then the first reading would stand out: it is {first_ratio} times the median of the "
             "others.",
@@ -850,11 +885,11 @@ def facts(r: Round) -> dict[str, str]:
         "rate": quantity(r.flop / r.reported, RATES),
         "best": quantity(r.flop / r.least, RATES),
         "bytes": quantity(4.0 * r.side**2, SIZES),
-        "times": digits(1 / r.share),
-        "too_fast": digits(r.share),
-        "rest_times": digits(float(np.median(rest)) / r.least),
-        "first_ratio": digits(r.first_ratio),
-        "pull": digits(r.pull),
+        "times": ratio(1 / r.share),
+        "too_fast": ratio(r.share),
+        "rest_times": ratio(float(np.median(rest)) / r.least),
+        "first_ratio": ratio(r.first_ratio),
+        "pull": ratio(r.pull),
         "below": share(float(np.mean(np.array(r.readings) < r.reported))),
         "others": f"{len(r.others):,}",
     }
@@ -865,7 +900,7 @@ def facts(r: Round) -> dict[str, str]:
         "low": min(r.readings),
         "median": r.median,
         "high": max(r.readings),
-        "rest_mean": float(np.mean(rest)),
+        "rest_mean": r.rest_mean,
     }
     if len(r.others) > 1:
         times |= {
@@ -873,7 +908,7 @@ def facts(r: Round) -> dict[str, str]:
             "others_high": max(r.others),
             "others_median": float(np.median(r.others)),
         }
-    if r.simulated:
+    if len(r.looks) > 2:
         times["next"] = r.looks[2] - r.looks[0]
     return made | {name: quantity(seconds, SECONDS) for name, seconds in times.items()}
 
@@ -908,7 +943,8 @@ def feedback(r: Round, chosen: str) -> str:
     if chosen == r.mistake:
         return YES.format(name=name, why=first_true(WHY[chosen], r))
     if chosen in r.cannot:
-        return CANNOT.format(name=name, why=r.cannot[chosen])
+        why = r.cannot[chosen]
+        return NO.format(name=name, here=f"{why[0].upper()}{why[1:]}.")
     text = MAYBE if chosen in alike(r) else NO
     return text.format(name=name, here=first_true(AGAINST[chosen], r))
 
@@ -921,9 +957,9 @@ def told(r: Round) -> str:
 def window(r: Round) -> float:
     """Until when the time line goes, from the start of the first reading: so many readings, and
     what the device does for them."""
-    start = r.looks[0]
+    start, shown = r.looks[0], min(SHOWN_READINGS, len(r.readings))
     done = [s.end for s in r.spans if s.what == "product" and s.start >= start]
-    return max(r.looks[2 * SHOWN_READINGS - 1], done[SHOWN_READINGS - 1]) - start
+    return max(r.looks[2 * shown - 1], done[shown - 1]) - start
 
 
 def timeline(r: Round) -> list[list[Any]]:
@@ -936,7 +972,7 @@ def timeline(r: Round) -> list[list[Any]]:
     ]
     lanes = ("clock", "host", "device")
     return [
-        [lanes.index(lane), what, rounded(1e6 * a), rounded(1e6 * b)]
+        [lanes.index(lane), what, round(a / MICRO, 1), round(b / MICRO, 1)]
         for lane, what, a, b in spans
         if a >= -1e-12 and a < until
     ]
@@ -944,31 +980,27 @@ def timeline(r: Round) -> list[list[Any]]:
 
 def timeline_words(r: Round) -> str:
     """The first reading on the time line, in words."""
-    start, end, following = (look - r.looks[0] for look in r.looks[:3])
-    asked = [s for s in r.spans if s.lane == "device" and s.start >= r.looks[0]]
-    last = next(i for i, s in enumerate(asked) if s.what == "product")
-    waits = [
-        s.end - r.looks[0]
-        for s in r.spans
-        if s.what == "wait" and r.looks[0] <= s.start < r.looks[2]
-    ]
-    clock = lambda t: quantity(t, SECONDS) if t > 0 else "0"  # noqa: E731 - one word below
-    return TIMELINE.format(
-        end=clock(end - start),
-        start=clock(asked[0].start - r.looks[0]),
-        done=clock(asked[last].end - r.looks[0]),
-        waits=WAITS.format(until=clock(waits[0])) if waits else WAITS_NOT,
-        next=clock(following),
+    zero, end, following = [*r.looks, np.inf][:3]
+    asked = [s for s in r.spans if s.lane == "device" and s.start >= zero]
+    done = next(s.end for s in asked if s.what == "product")
+    waits = [s.end for s in r.spans if s.what == "wait" and zero <= s.start < following]
+    at = lambda time: quantity(time - zero, SECONDS)  # noqa: E731 - one word
+    told = TIMELINE.format(
+        end=at(end),
+        start=at(asked[0].start),
+        done=at(done),
+        waits=WAITS.format(until=at(waits[0])) if waits else WAITS_NOT,
     )
+    return f"{told} {SECOND.format(next=at(following))}" if np.isfinite(following) else told
 
 
 def round_data(r: Round) -> dict[str, Any]:
     """A round: what is drawn of it, and all that is said about it."""
     made = {
         "answer": r.mistake,
-        "readings": [rounded(1e6 * seconds) for seconds in r.readings],  # microseconds are short
-        "reported": rounded(r.reported),
-        "least": rounded(r.least),
+        "readings": [short(seconds, MICRO) for seconds in r.readings],
+        "reported": short(r.reported, MICRO),
+        "least": short(r.least, MICRO),
         "about": about(r),
         "numbers": numbers(r),
         "feedback": {chosen: feedback(r, chosen) for chosen in MISTAKES},
@@ -976,7 +1008,7 @@ def round_data(r: Round) -> dict[str, Any]:
         "alike": alike(r),
     }
     if r.simulated:
-        made |= {"timeline": timeline(r), "until": rounded(1e6 * window(r))}
+        made |= {"timeline": timeline(r), "until": short(window(r), MICRO)}
     return made
 
 

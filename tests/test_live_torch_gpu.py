@@ -34,7 +34,7 @@ ALL = {
     "measured": FILES,
 }
 EACH = pytest.mark.parametrize("several", ALL.values(), ids=ALL)
-SIMULATED = [live.simulate(mistake) for mistake in live.SIMULATED]
+SIMULATED = [live.simulate(mistake) for mistake in MISTAKES]
 
 
 # The simulated device.
@@ -143,12 +143,12 @@ def test_what_is_said_of_a_step_is_what_was_made_up() -> None:
 def test_every_ending_is_chosen_by_what_binds() -> None:
     point = dict(CPU.find("step", library="torch", way="eager", width=64, batch=1)[0])
     seconds = CPU.bound(point).seconds["launches"]
-    for times, words in ((1.6, "Its calls bind it"), (9, "no more than"), (0.9, "cheaper here")):
+    for times, words in ((1.6, "Its calls bind it"), (9, "no more than"), (0.8, "cheaper here")):
         told = live.said(CPU, {**point, "wall": [times * seconds]})
         assert words in told
     wide = CPU.find("step", library="torch", way="eager", width=1024, batch=1024)[0]
     seconds = CPU.bound(wide).seconds["arithmetic"]
-    for times, words in ((1.2, "Its arithmetic binds it"), (9, "no more than"), (0.9, "No device")):
+    for times, words in ((1.2, "Its arithmetic binds it"), (9, "no more than"), (0.8, "No device")):
         assert words in live.said(CPU, {**wide, "wall": [times * seconds]})
     thin = CPU.find("step", library="torch", way="eager", width=4096, batch=1)[0]
     seconds = CPU.bound(thin).seconds["bandwidth"]
@@ -178,17 +178,17 @@ def test_every_point_of_the_files_is_in_the_figure(several: list[Timings]) -> No
         for way in device["ways"]:
             for step in (p for line in way["points"] for p in line if isinstance(p, list)):
                 assert device["x"][0] < step[1] < device["x"][-1]
-                assert device["y"][0] < step[0] / step[3] < device["y"][-1]
+                assert device["y"][0] < 1e12 * step[0] / step[3] < device["y"][-1]
                 assert way["peak"] < device["y"][-1]
     start = data["start"]
     first = data["devices"][0]["ways"][start["way"]]["points"][start["width"]][start["batch"]]
-    assert first[9] == "launches", "the figure begins with a step that its calls bind"
+    assert live.LIMITS[first[9]] == "launches", "the figure begins with a step that its calls bind"
 
 
 # Spot the bug.
 
 
-@pytest.mark.parametrize("found", SIMULATED, ids=live.SIMULATED)
+@pytest.mark.parametrize("found", SIMULATED, ids=MISTAKES)
 def test_a_simulated_timing_shows_its_mistake_and_no_other(found: Round) -> None:
     assert [mistake for mistake, sign in SIGNS.items() if sign(found)] == [found.mistake]
 
@@ -216,9 +216,7 @@ def test_what_a_simulated_clock_shows_is_what_its_mistake_makes_of_it() -> None:
 @EACH
 def test_what_is_asked_is_to_be_seen(several: list[Timings]) -> None:
     asked = live.rounds(several)
-    assert {"right", "not_synchronised", "synchronised_late", "first_call", "transfer"} <= {
-        r.mistake for r in asked
-    }
+    assert {r.mistake for r in asked} == set(MISTAKES)
     for r in asked:
         assert SIGNS[r.mistake](r), r.mistake
         assert not (SIGNS["right"](r) and r.mistake != "right")
@@ -249,7 +247,8 @@ CLAIMS: dict[str, Callable[[Round], bool]] = {
     "host does wait": lambda r: r.waits_after,
     "Here it does not": lambda r: not r.waits_after,
     "The first reading is": lambda r: r.readings[0] > 2 * max(r.readings[1:]),
-    "the first alone": lambda r: r.readings[0] > 2 * max(r.readings[1:]),
+    "Here one stands out": lambda r: r.readings[0] > 2 * max(r.readings[1:]),
+    "the others pull as well": lambda r: r.reported < 1.02 * np.mean(r.readings[1:]),
     "One reading is far off, and it is the first": lambda r: (
         r.readings[0] > 2 * np.sort(r.readings)[-2]
     ),
@@ -300,21 +299,21 @@ def test_every_choice_is_answered_in_a_sentence_of_its_own(several: list[Timings
         assert len(set(answers.values())) == len(MISTAKES)
         assert answers[r.mistake].startswith("Yes: ")
         for chosen, why in r.cannot.items():
-            assert why in answers[chosen]
+            assert why[1:] in answers[chosen]
         for chosen in live.alike(r):
             assert answers[chosen].startswith("It may be.")
         assert live.told(r).startswith(f"It is: {live.NAMES[r.mistake]}. ")
         assert not any(name in live.about(r) + live.numbers(r) for name in live.NAMES.values())
 
 
-@pytest.mark.parametrize("found", SIMULATED, ids=live.SIMULATED)
+@pytest.mark.parametrize("found", SIMULATED, ids=MISTAKES)
 def test_the_time_line_is_that_of_the_first_readings(found: Round) -> None:
     spans = live.timeline(found)
     readings = [(a, b) for lane, what, a, b in spans if what == "reading"]
     np.testing.assert_allclose(
-        [b - a for a, b in readings[:3]], 1e6 * np.array(found.readings[:3]), rtol=0.02
+        [b - a for a, b in readings[:3]], 1e6 * np.array(found.readings[:3]), atol=0.11
     )
-    assert sum(what == "product" for _, what, _, _ in spans) >= live.SHOWN_READINGS
+    assert sum(what == "product" for _, what, _, _ in spans) >= len(readings[:3])
     words = live.timeline_words(found)
     assert ("waits for nothing" in words) is (found.mistake == "not_synchronised")
     assert not re.search(r"[{}]|nan", words)

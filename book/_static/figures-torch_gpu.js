@@ -7,8 +7,9 @@ course.torch_gpu = (() => {
 
   /** A number with the largest of the units [[size, name], ...] that leaves at least 1 of it. */
   function quantity(value, units) {
-    const [size, name] = units.findLast(([each]) => each <= value * (1 + 1e-9)) ?? units[0];
-    return `${digits(value / size)}${space}${name}`;
+    const near = Number(value.toPrecision(3));
+    const [size, name] = units.findLast(([each]) => each <= near * (1 + 1e-9)) ?? units[0];
+    return `${digits(near / size)}${space}${name}`;
   }
 
   /** Some 1, 2 and 5 times powers of ten inside a range, or round steps where it is narrow. */
@@ -53,11 +54,23 @@ course.figure("torch-gpu-roofline", (root, data) => {
   const state = course.state(root);
   const source = course.html(root, "p", { class: "live-title" });
 
-  /** A step in words for what its numbers are. */
+  /** What the numbers of a step are, by name; nothing where it was left out. */
   function read(point) {
     if (!Array.isArray(point)) return null;
-    const [flop, x, low, median, high, arithmetic, bandwidth, launches, flow, binds, share, how, from, to, bins] = point;
-    return { flop, x, low, median, high, limits: { arithmetic, bandwidth, launches }, flow, binds, share, how, from, to, bins, y: flop / median };
+    const [mega, x, ...rest] = point;
+    const [low, median, high, ...limits] = rest.slice(0, 6).map((v) => (v === null ? null : v * 1e-6));
+    const [giga, binds, how, share, from, to, bins] = rest.slice(6);
+    return {
+      x, low, median, high, share, bins,
+      flop: mega * 1e6,
+      y: (mega * 1e6) / median,
+      limits: Object.fromEntries(data.limits.map((name, i) => [name, limits[i]])),
+      flow: giga * 1e9,
+      binds: data.limits[binds],
+      how: data.verdicts[how],
+      from: from * 1e-6,
+      to: to * 1e-6,
+    };
   }
 
   /** Another device: its ways, the same one if it has it. */
@@ -92,7 +105,10 @@ course.figure("torch-gpu-roofline", (root, data) => {
         low: seconds(low), median: seconds(median), high: seconds(high),
         rate: quantity(step.y, data.units.rate), intensity: digits(step.x),
       }),
-      fill(words.limits, Object.fromEntries(data.limits.map((name) => [name, seconds(step.limits[name])]))),
+      fill(
+        step.limits.launches === null ? words.uncounted : words.limits,
+        Object.fromEntries(Object.entries(step.limits).map(([name, v]) => [name, v && seconds(v)])),
+      ),
       fill(ending, { share: `${step.share}\u00a0%` }),
     ].join(" ");
   }
@@ -135,15 +151,18 @@ course.figure("torch-gpu-roofline", (root, data) => {
       panel.dots(dots, [[other.x, other.y]], other.how === "impossible" ? { class: "live-start live-c2", r: 5 } : attributes);
     }
     if (trail.length) {
-      limit("launches", trail.map(({ x, flop, limits }) => [x, flop / limits.launches]));
-      entries.push({ label: words.launches, colour: 4, dash: dashes.launches });
+      const counted = trail.filter(({ limits }) => limits.launches !== null);
+      if (counted.length) {
+        limit("launches", counted.map(({ x, flop, limits }) => [x, flop / limits.launches]));
+        entries.push({ label: words.launches, colour: 4, dash: dashes.launches });
+      }
       const group = course.svg(layer, "g", { class: "live-c1" });
       panel.line(group, trail.map((one) => [one.x, one.y]), { style: "stroke-width: 1.2px" });
       panel.dots(group, trail.map((one) => [one.x, one.y]), { r: 2.6 });
       entries.push({ label: words.trail, colour: 1, style: "stroke-width: 1.2px" });
     }
     if (step) {
-      if (step.flow !== memory) {
+      if (Math.abs(step.flow / memory - 1) > 0.01) {
         limit("touched", slanted(step.flow));
         entries.splice(2, 0, { label: fill(words.touched, { flow: quantity(step.flow, data.units.flow) }), colour: 3, dash: dashes.touched });
       }
@@ -189,7 +208,7 @@ course.figure("torch-gpu-spot", (root, data) => {
   const { fill } = course;
   const { quantity, ticks } = course.torch_gpu;
   const seconds = (value) => quantity(value, data.units.seconds);
-  const kinds = { reading: 4, ask: 1, wait: 5, product: 3, copy: 2, load: 6 };
+  const kinds = { reading: 4, ask: 1, wait: 5, product: 3, copy: 2, load: 6, others: 7 };
 
   const tall = course.html(root, "div", { class: "live-tall" });
   const drawing = course.html(tall, "div");
@@ -213,9 +232,10 @@ course.figure("torch-gpu-spot", (root, data) => {
     answered() {},
   });
 
-  function drawReadings({ readings, reported, least }) {
+  function drawReadings(round) {
     drawing.replaceChildren();
-    const values = readings.map((v) => v * 1e-6);
+    const values = round.readings.map((v) => v * 1e-6);
+    const [reported, least] = [round.reported * 1e-6, round.least * 1e-6];
     const all = [...values, reported, least];
     const range = [Math.min(...all) / 1.6, Math.max(...all) * 1.6];
     const count = values.length;
