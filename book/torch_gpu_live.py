@@ -83,7 +83,6 @@ WAYS = {
     "graph": "{library}, {precision}, CUDA graph",
     "compile": "{library}, {precision}, compiled",
 }
-FIRST_WAY: Way = ("torch", "float32", "eager")
 # Below this share of the highest limit, no limit explains the time.
 EXPLAINED = 1 / 3
 LIMITS: tuple[Binding, ...] = ("arithmetic", "bandwidth", "launches")
@@ -98,15 +97,13 @@ ROOFLINE_WORDS: dict[str, Any] = {
     "way": "How",
     "batch": "Batch",
     "width": "Width",
-    "roofline": "FLOP/s, over FLOP per byte that is moved; both logarithmic",
-    "readings": "{count} readings of this step, a dot each; line: median; band: the middle half",
+    "roofline": "FLOP/s over FLOP per byte, logarithmic",
+    "readings": "{count} readings; line: median; band: middle half",
     "none": "No readings",
     "arithmetic": "arithmetic: {rate}",
     "memory": "memory: {flow}",
     "touched": "what this step touches: {flow}",
     "launches": "calls, at this width",
-    "trail": "steps of this width",
-    "others": "steps of other widths",
     "intensity": "FLOP per byte",
     "source": "Measured on {source}.",
     "setting": "Width {width}, batch {batch}.",
@@ -320,9 +317,7 @@ def device_data(timings: Timings, widths: Sequence[int], batches: Sequence[int])
 def first_step(timings: Timings) -> Mapping[str, Any]:
     """The step that the figure begins with: that of which its calls explain most. It is a small
     one."""
-    found = steps(timings)
-    way = found[FIRST_WAY] if FIRST_WAY in found else next(iter(found.values()))
-    measured = [point for point in way.values() if "skipped" not in point]
+    measured = [p for way in steps(timings).values() for p in way.values() if "skipped" not in p]
     bound = timings.bound
     return max(measured, key=lambda p: bound(p).share * (bound(p).binds == "launches"))
 
@@ -355,6 +350,7 @@ def roofline_still(all_timings: Sequence[Timings]) -> str:
         way = way_of(first)
         drawn = [p for p in steps(timings)[way].values() if "skipped" not in p]
         figure, ax = new_figure(size=(5.6, 4.4))
+        figure.set_layout_engine("constrained")
         seconds = np.array([seconds_of(p).median for p in drawn])
         flop, moved = (np.array([p[name] for p in drawn]) for name in ("flops", "bytes"))
         peak = timings.ceilings.flops[way[:2]]
@@ -423,6 +419,7 @@ ALWAYS = ("right", "not_synchronised", "synchronised_late")
 ASKING, PRODUCT, COPYING, LOADING, OTHERS = 10e-6, 60e-6, 350e-6, 3e-3, 400e-6
 ROOM_IN_QUEUE, REPEATS, BEST, SIDE = 16, 24, 0.9, 1024
 JITTER = 0.02
+MARGIN = 1.6  # above and below what is drawn
 EVERY = 7  # one call of so many finds somebody else's work before it
 LESS = 24  # by so much is the side of the product smaller whose first call is counted
 SHOWN_READINGS = 3
@@ -650,18 +647,16 @@ NAMES = {
     "long_tail": "mean of a long tail",
     "right": "nothing is wrong",
 }
-STAND_IN = "a simulated device, whose numbers are made up"
+STAND_IN = "a simulated device (its numbers are made up)"
 SPOT_WORDS: dict[str, Any] = {
     "progress": "Timing {number} of {all} · {found} of {answered} right",
     "first": "Timing 1 of {all}",
     "readings": "Each reading in its turn, logarithmic",
-    "reading": "reading",
     "reported": "reported: {reported}",
     "least": "the least that is possible: {least}",
     "timeline": "The first readings (simulated)",
     "lanes": ["clock", "host", "device"],
     "spans": {
-        "reading": "a reading",
         "ask": "asks",
         "wait": "waits",
         "product": "product",
@@ -680,21 +675,22 @@ SPOT_WORDS: dict[str, Any] = {
     "pair": "“{true}” taken for “{chosen}”",
     "told": "“{true}” (told)",
 }
-ABOUT = "A product of two {side} × {side} matrices of float32, on {source}. Reported: {reported}."
-LEAST_PRODUCT = "The best product here runs at {best}, so one takes {least} at the least."
-LEAST_CALL = "An empty call takes {least} here."
+ABOUT = "Two {side} × {side} matrices of float32 are multiplied on {source}."
+BEST_PRODUCT = "The best product there runs at {best}."
+EMPTY_CALL = "An empty call takes {least} there."
 NUMBERS = (
     "{count} readings: the first {first}, the fastest {low}, the median {median}, the slowest "
     "{high}."
 )
 NUMBER = "One reading: {first}."
+REPORTED = "Reported: {reported}; the least that is possible: {least}."
 TIMELINE = (
     "Reading 1 begins at 0 and ends at {end}. The device does what was asked from {start} to "
     "{done}. {waits}"
 )
 SECOND = "Reading 2 begins at {next}."
 WAITS = "Then, until {until}, the host waits."
-WAITS_NOT = "The host waits for nothing."
+WAITS_NOT = "The host does not wait."
 
 YES = "Yes: {name}. {why}"
 IS = "It is: {name}. {why}"
@@ -705,8 +701,8 @@ WHY: dict[str, list[tuple[Callable[[Round], bool], str]]] = {
         (
             lambda r: r.simulated,
             "{reported} would be {rate}, {too_fast} times the best product: what was timed is the "
-            "asking. The host never waits, and runs ahead of the device. The last readings are "
-            "longer only because the queue is full by then.",
+            "asking. The host does not wait for the product, and runs ahead of the device, until "
+            "the queue is full: that is why the last readings are longer.",
         ),
         (
             lambda r: True,
@@ -920,15 +916,14 @@ def first_true(table: Iterable[tuple[Callable[[Round], bool], str]], r: Round) -
 
 def about(r: Round) -> str:
     """What is told of a round before it is asked."""
-    return f"{ABOUT} {LEAST_CALL if r.empty else LEAST_PRODUCT}".format(**facts(r))
+    return f"{ABOUT} {EMPTY_CALL if r.empty else BEST_PRODUCT}".format(**facts(r))
 
 
 def numbers(r: Round) -> str:
     """Its drawings in numbers, for who does not see them."""
-    told = [(NUMBER if len(r.readings) == 1 else NUMBERS).format(**facts(r))]
-    if r.simulated:
-        told.append(timeline_words(r))
-    return " ".join(told)
+    readings = NUMBER if len(r.readings) == 1 else NUMBERS
+    made = f"{readings} {REPORTED}".format(**facts(r))
+    return f"{made} {timeline_words(r)}" if r.simulated else made
 
 
 def alike(r: Round) -> list[str]:
@@ -1024,6 +1019,8 @@ def spot_data(all_timings: Sequence[Timings]) -> dict[str, Any]:
 
 def spot_still(all_timings: Sequence[Timings]) -> str:
     """All rounds as small pictures and in numbers, and the answers, folded."""
+    from matplotlib.ticker import LogLocator
+
     asked = rounds(all_timings)
     rows = -(-len(asked) // 2)
     figure, axes = new_figure(rows, 2, size=(5.6, 2.1 * rows))
@@ -1031,7 +1028,11 @@ def spot_still(all_timings: Sequence[Timings]) -> str:
         ax.plot(np.arange(1, len(r.readings) + 1), r.readings, ".", color=BLUE)
         ax.axhline(r.reported, color=PURPLE)
         ax.axhline(r.least, color=RED, linestyle="--")
-        ax.set(yscale="log", title=f"{number}", ylabel="s")
+        seen = [*r.readings, r.reported, r.least]
+        ax.set(yscale="log", title=f"{number}", xlim=(0, len(r.readings) + 1))
+        ax.set_ylim(min(seen) / MARGIN, max(seen) * MARGIN)
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=5))
+        ax.yaxis.set_major_formatter(lambda seconds, _: quantity(seconds, SECONDS))
         ax.minorticks_off()
     for ax in axes.flat[len(asked) :]:
         ax.axis("off")

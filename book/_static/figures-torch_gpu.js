@@ -38,7 +38,7 @@ course.figure("torch-gpu-roofline", (root, data) => {
   const { fill } = course;
   const { digits, quantity, ticks } = course.torch_gpu;
   const seconds = (value) => quantity(value, data.units.seconds);
-  const dashes = { arithmetic: "none", memory: "7 3", touched: "3 2", launches: "1 4" };
+  const dashes = { arithmetic: "none", memory: "7 3", touched: "2 3", launches: "9 3 2 3" };
   const colours = { arithmetic: 2, memory: 3, touched: 3, launches: 4 };
 
   const row = course.panels(root);
@@ -159,7 +159,6 @@ course.figure("torch-gpu-roofline", (root, data) => {
       const group = course.svg(layer, "g", { class: "live-c1" });
       panel.line(group, trail.map((one) => [one.x, one.y]), { style: "stroke-width: 1.2px" });
       panel.dots(group, trail.map((one) => [one.x, one.y]), { r: 2.6 });
-      entries.push({ label: words.trail, colour: 1, style: "stroke-width: 1.2px" });
     }
     if (step) {
       if (Math.abs(step.flow / memory - 1) > 0.01) {
@@ -184,7 +183,7 @@ course.figure("torch-gpu-roofline", (root, data) => {
     const range = [step.from, step.to];
     const panel = course.panel(right, {
       title: fill(words.readings, { count }),
-      height: 150,
+      height: 112,
       x: { range, ticks: ticks(range), log: true, format: seconds },
       y: { range: [0, Math.max(most, 12) + 1] },
     });
@@ -241,8 +240,8 @@ course.figure("torch-gpu-spot", (root, data) => {
     const count = values.length;
     const panel = course.panel(drawing, {
       title: words.readings,
-      height: 190,
-      x: { range: [0, count + 1], ticks: count > 1 ? [1, count] : [1], label: words.reading },
+      height: 150,
+      x: { range: [0, count + 1], ticks: count > 1 ? [1, count] : [1] },
       y: { range, ticks: ticks(range), log: true, format: seconds },
     });
     const layer = panel.layer();
@@ -264,7 +263,7 @@ course.figure("torch-gpu-spot", (root, data) => {
     if (!timeline) return;
     const panel = course.panel(lanes, {
       title: words.timeline,
-      height: 130,
+      height: 105,
       x: { range: [0, until * 1.02], ticks: [0, until / 2, until], format: (v) => (v ? seconds(v * 1e-6) : "0") },
       y: { range: [2.6, -0.6], ticks: [0, 1, 2], format: (v) => words.lanes[v] },
     });
@@ -276,7 +275,7 @@ course.figure("torch-gpu-spot", (root, data) => {
         class: `live-span live-${what}`, x, width: Math.max(panel.x(to) - x, 1.5), y: panel.y(lane) - 11, height: 22,
       });
     }
-    const shown = Object.keys(kinds).filter((kind) => timeline.some(([, what]) => what === kind));
+    const shown = Object.keys(words.spans).filter((kind) => timeline.some(([, what]) => what === kind));
     course.legend(lanes, shown.map((kind) => ({
       label: words.spans[kind], colour: kinds[kind], dash: kind === "wait" ? "2 2" : "none", style: "stroke-width: 4px",
     })));
