@@ -98,11 +98,11 @@ ROOFLINE_WORDS: dict[str, Any] = {
     "batch": "Batch",
     "width": "Width",
     "roofline": "FLOP/s over FLOP per byte, logarithmic",
-    "readings": "{count} readings; line: median; band: middle half",
+    "readings": "{count} readings: median and middle half",
     "none": "No readings",
     "arithmetic": "arithmetic: {rate}",
     "memory": "memory: {flow}",
-    "touched": "what this step touches: {flow}",
+    "touched": "cache, for this step: {flow}",
     "launches": "calls, at this width",
     "intensity": "FLOP per byte",
     "source": "Measured on {source}.",
@@ -246,7 +246,7 @@ def step_data(timings: Timings, point: Mapping[str, Any]) -> list[Any] | str:
 def said(timings: Timings, point: Mapping[str, Any]) -> str:
     """What the figure says of a step; the script fills the same sentences."""
     words = ROOFLINE_WORDS
-    setting = words["setting"].format(width=point["width"], batch=point["batch"])
+    setting = words["setting"].format(width=f"{point['width']:,}", batch=f"{point['batch']:,}")
     made = step_data(timings, point)
     if isinstance(made, str):
         return f"{setting} {words['skipped'].format(why=made)}"
@@ -368,9 +368,7 @@ def roofline_still(all_timings: Sequence[Timings]) -> str:
             title=timings.device,
         )  # fmt: skip
         ax.legend()
-        made.append(
-            picture(figure, ROOFLINE_ALT.format(device=timings.device, count=len(drawn)))
-        )
+        made.append(picture(figure, ROOFLINE_ALT.format(device=timings.device, count=len(drawn))))
         shown = [first, max(drawn, key=lambda p: p["batch"] * p["width"])]
         made.append(f"<p>{html.escape(ROOFLINE_WORDS['source'].format(source=timings.source))}</p>")
         made.append(
@@ -508,10 +506,7 @@ SIGNS: dict[str, Callable[[Round], bool]] = {
     "first_call": lambda r: r.first_ratio > STANDS_OUT and r.reported > PULLED * r.rest_mean,
     "one_repetition": lambda r: len(r.readings) == 1,
     "transfer": lambda r: (
-        len(r.readings) > 1
-        and r.share < POOR
-        and r.pull < PULLED
-        and r.first_ratio < STANDS_OUT
+        len(r.readings) > 1 and r.share < POOR and r.pull < PULLED and r.first_ratio < STANDS_OUT
     ),
     "long_tail": lambda r: r.pull > PULLED and r.reported > PULLED * r.median,
 }

@@ -53,7 +53,9 @@ def made(kind: str) -> Timings:
     return Timings(
         {
             "device": {"kind": kind, "name": about["name"]},
-            "versions": VERSIONS if kind == "cuda" else {k: VERSIONS[k] for k in ("torch", "numpy")},
+            "versions": VERSIONS
+            if kind == "cuda"
+            else {k: VERSIONS[k] for k in ("torch", "numpy")},
             "date": "2026-11-30",
             "threads": 2,
             "points": found,
@@ -69,8 +71,10 @@ def _point(
         return named | _wrong(point.kind, kind, about, rng)
     if point.part == "ceilings" and point.kind == "product":
         flops = 2.0 * point.n**3
-        return named | {"flops": flops} | _read(
-            flops / about["flops"][point.library, point.precision], about, rng
+        return (
+            named
+            | {"flops": flops}
+            | _read(flops / about["flops"][point.library, point.precision], about, rng)
         )
     if point.part == "ceilings" and point.kind != "empty calls":
         moved = 2.0 * point.n

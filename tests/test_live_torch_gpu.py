@@ -46,9 +46,10 @@ def test_a_reading_is_the_asking_or_also_the_work_as_the_clock_is_read() -> None
     assert device.now == 1.0
     device.settle()
     assert device.now == 11.0
-    assert time_call(lambda: device.ask("product", 10.0), device, clock=device.clock).wall == [
-        11.0
-    ] * Patience().least
+    assert (
+        time_call(lambda: device.ask("product", 10.0), device, clock=device.clock).wall
+        == [11.0] * Patience().least
+    )
 
 
 def test_a_full_queue_holds_the_host() -> None:
@@ -91,7 +92,9 @@ def test_the_device_keeps_its_order_and_the_host_never_goes_back(
     # The host does nothing else: no time is missing.
     assert sum(span.end - span.start for span in host) == pytest.approx(device.now)
     # The device stands still only where nothing was asked for.
-    assert all(b.start in (a.end, ask.end) for a, b, ask in zip(work, work[1:], asks[1:], strict=False))
+    assert all(
+        b.start in (a.end, ask.end) for a, b, ask in zip(work, work[1:], asks[1:], strict=False)
+    )
 
 
 # Numbers.
@@ -152,7 +155,9 @@ def test_every_ending_is_chosen_by_what_binds() -> None:
         assert words in live.said(CPU, {**wide, "wall": [times * seconds]})
     thin = CPU.find("step", library="torch", way="eager", width=4096, batch=1)[0]
     seconds = CPU.bound(thin).seconds["bandwidth"]
-    assert "Its bytes bind it: it moves them at 50" in live.said(CPU, {**thin, "wall": [2 * seconds]})
+    assert "Its bytes bind it: it moves them at 50" in live.said(
+        CPU, {**thin, "wall": [2 * seconds]}
+    )
 
 
 def test_a_step_that_was_left_out_says_why() -> None:
@@ -206,7 +211,9 @@ def test_what_a_simulated_clock_shows_is_what_its_mistake_makes_of_it() -> None:
     for mistake, seconds in want.items():
         assert medians[mistake] == pytest.approx(seconds, rel=0.05), mistake
     first = next(r for r in SIMULATED if r.mistake == "first_call")
-    assert first.first_ratio == pytest.approx((live.LOADING + product) / (asking + product), rel=0.1)
+    assert first.first_ratio == pytest.approx(
+        (live.LOADING + product) / (asking + product), rel=0.1
+    )
     late = next(r for r in SIMULATED if r.mistake == "synchronised_late")
     assert max(late.readings) == pytest.approx(asking)
     ahead = next(r for r in SIMULATED if r.mistake == "not_synchronised")

@@ -41,12 +41,14 @@ course.figure("torch-gpu-roofline", (root, data) => {
   const dashes = { arithmetic: "none", memory: "7 3", touched: "2 3", launches: "9 3 2 3" };
   const colours = { arithmetic: 2, memory: 3, touched: 3, launches: 4 };
 
+  const whole = (v) => v.toLocaleString("en");
+
   const row = course.panels(root);
   const [left, right] = [course.html(row, "div"), course.html(row, "div")];
-  const slider = (name, format) =>
-    course.slider(root, { id: `live-roofline-${name}`, label: words[name], values: data[format], start: data.start[name], format: (v) => v.toLocaleString("en"), change: draw });
-  const batch = slider("batch", "batches");
-  const width = slider("width", "widths");
+  const slider = (name, values) =>
+    course.slider(root, { id: `live-roofline-${name}`, label: words[name], values, start: data.start[name], format: whole, change: draw });
+  const batch = slider("batch", data.batches);
+  const width = slider("width", data.widths);
   const devices = data.devices.map(({ name }, value) => ({ value, label: name }));
   const device = course.select(root, { id: "live-roofline-device", label: words.device, options: devices, change: enter });
   device.parentElement.hidden = devices.length < 2;
@@ -93,7 +95,7 @@ course.figure("torch-gpu-roofline", (root, data) => {
     source.textContent = here().source;
     drawRoof(step);
     drawReadings(step);
-    const setting = fill(words.setting, { width: width.value, batch: batch.value });
+    const setting = fill(words.setting, { width: whole(width.value), batch: whole(batch.value) });
     state.textContent = `${setting} ${step ? tell(step) : point ? fill(words.skipped, { why: point }) : words.absent}`;
   }
 
@@ -272,7 +274,7 @@ course.figure("torch-gpu-spot", (root, data) => {
       const x = panel.x(from);
       const group = course.svg(layer, "g", { class: `live-c${kinds[what]}` });
       course.svg(group, "rect", {
-        class: `live-span live-${what}`, x, width: Math.max(panel.x(to) - x, 1.5), y: panel.y(lane) - 11, height: 22,
+        class: `live-span live-${what}`, x, width: Math.max(panel.x(to) - x, 1.5), y: panel.y(lane) - 9, height: 18,
       });
     }
     const shown = Object.keys(words.spans).filter((kind) => timeline.some(([, what]) => what === kind));

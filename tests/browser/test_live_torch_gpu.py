@@ -105,7 +105,8 @@ def test_it_begins_with_a_step_that_its_calls_bind(page: Page, tiny: Site) -> No
 def test_every_step_is_said_and_drawn_as_it_was_measured(page: Page, tiny: Site) -> None:
     box = open_figure(page, tiny, ROOFLINE)
     rng = np.random.default_rng(0)
-    for timings in BOTH:
+    for timings, device in zip(BOTH, live.roofline_data(BOTH)["devices"], strict=True):
+        decade = 200 / (len(device["y"]) - 1)
         for way, found in live.steps(timings).items():
             keys = list(found)
             for at in rng.permutation(len(keys))[:5]:
@@ -120,8 +121,7 @@ def test_every_step_is_said_and_drawn_as_it_was_measured(page: Page, tiny: Site)
                 (_, low), (_, high) = line(box, "gap")
                 assert low == height(box)
                 (_, peak), _ = line(box, "arithmetic")
-                decade = 230 / 5  # roughly; the direction is exact
-                assert (low - high) / decade == pytest.approx(-np.log10(bound.share), abs=0.9)
+                assert (low - high) / decade == pytest.approx(-np.log10(bound.share), abs=0.02)
                 if bound.binds == "arithmetic":
                     assert high == pytest.approx(peak, abs=1.5)
                 readings = len(live.readings_of(point))
