@@ -1,4 +1,4 @@
-"""Files of timings of two devices that never were: every point of the plan, with likely readings."""
+"""Files of timings of two devices that never were: each point of the plan, likely readings."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ DEVICES: dict[str, dict[str, Any]] = {
 }
 TOO_LONG = 1.0
 READINGS = 200
-VERSIONS = {"torch": "2.13.0", "numpy": "2.4.6", "cuda": "13.0", "driver": "600"}
+VERSIONS = {"torch": "2.13.0", "numpy": "2.4.6"}
+CUDA = {"cuda": "13.0", "driver": "600"}
 
 
 def made(kind: str) -> Timings:
@@ -53,9 +54,7 @@ def made(kind: str) -> Timings:
     return Timings(
         {
             "device": {"kind": kind, "name": about["name"]},
-            "versions": VERSIONS
-            if kind == "cuda"
-            else {k: VERSIONS[k] for k in ("torch", "numpy")},
+            "versions": VERSIONS | (CUDA if kind == "cuda" else {}),
             "date": "2026-11-30",
             "threads": 2,
             "points": found,

@@ -15,8 +15,9 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from book import torch_gpu_live as live
+from book import torch_gpu_spot as spot
 from book.timing.reading import Timings
-from book.torch_gpu_live import MISTAKES, NAMES
+from book.torch_gpu_spot import MISTAKES, NAMES, Round
 from tests.made_timings import made
 from tests.tiny_site import NOTEBOOK, build
 
@@ -26,8 +27,8 @@ from .test_site import Scheme, axe
 pytestmark = pytest.mark.browser
 
 BOTH = [made("cpu"), made("cuda")]
-ROUNDS = live.rounds(BOTH)
-ROOFLINE, SPOT = live.ROOFLINE_LABEL, live.SPOT_LABEL
+ROUNDS = spot.rounds(BOTH)
+ROOFLINE, SPOT = live.ROOFLINE_LABEL, spot.SPOT_LABEL
 
 # The figures name their files from a folder of pages, as the site has one.
 PAGE = f"""{NOTEBOOK}
@@ -49,7 +50,7 @@ The end.
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     base = tmp_path_factory.mktemp("torch_gpu")
     text = PAGE.replace("{roofline}", live.roofline_figure(BOTH))
-    folder, warnings = build(base, text.replace("{spot}", live.spot_figure(BOTH)), look=True)
+    folder, warnings = build(base, text.replace("{spot}", spot.spot_figure(BOTH)), look=True)
     assert "index.md" not in warnings, warnings
     (base / "_static").symlink_to(folder / "_static")
     with serve(base) as served:
@@ -170,9 +171,9 @@ def test_the_roofline_by_keyboard_alone(page: Page, tiny: Site) -> None:
 # Spot the bug.
 
 
-def asked(box: Locator) -> live.Round:
+def asked(box: Locator) -> Round:
     text = box.locator(".live-about").text_content()
-    (found,) = [r for r in ROUNDS if text == f"{live.about(r)} {live.numbers(r)}"]
+    (found,) = [r for r in ROUNDS if text == f"{spot.about(r)} {spot.numbers(r)}"]
     return found
 
 
@@ -193,22 +194,22 @@ def test_all_rounds_in_their_order_and_first_tries_count(page: Page, tiny: Site)
         assert (reported > least) is (r.share > 1)
         expect(box.locator(".live-span").first).to_be_visible(visible=r.simulated)
         if number % 3 == 1:
-            wrong = next(m for m in MISTAKES if m != r.mistake and m not in live.alike(r))
+            wrong = next(m for m in MISTAKES if m != r.mistake and m not in spot.alike(r))
             press(box, NAMES[wrong])
-            assert state(box) == live.feedback(r, wrong)
+            assert state(box) == spot.feedback(r, wrong)
             expect(box.get_by_role("button", name=f"✗ {NAMES[wrong]}")).to_be_visible()
         if number % 3 == 2:
-            press(box, live.SPOT_WORDS["tell"])
-            assert state(box) == live.told(r)
+            press(box, spot.SPOT_WORDS["tell"])
+            assert state(box) == spot.told(r)
         else:
             press(box, NAMES[r.mistake])
-            assert state(box) == live.feedback(r, r.mistake)
+            assert state(box) == spot.feedback(r, r.mistake)
             found += number % 3 == 0
         last = number == len(ROUNDS) - 1
-        press(box, live.SPOT_WORDS["results" if last else "next"])
-    result = live.SPOT_WORDS["result"].format(found=found, all=len(ROUNDS))
+        press(box, spot.SPOT_WORDS["results" if last else "next"])
+    result = spot.SPOT_WORDS["result"].format(found=found, all=len(ROUNDS))
     expect(box.locator(".live-progress")).to_have_text(result)
-    press(box, live.SPOT_WORDS["again"])
+    press(box, spot.SPOT_WORDS["again"])
     assert asked(box) == ROUNDS[0]
 
 
@@ -220,17 +221,17 @@ def test_each_choice_is_answered_and_one_that_looks_alike_is_no_miss(
         for chosen in MISTAKES:
             if chosen != r.mistake:
                 box.get_by_role("button", name=re.compile(f"{NAMES[chosen]}$")).click()
-                assert state(box) == live.feedback(r, chosen)
-        assert box.get_by_role("button", name=re.compile("^≈")).count() == len(live.alike(r))
-        press(box, live.SPOT_WORDS["tell"])
+                assert state(box) == spot.feedback(r, chosen)
+        assert box.get_by_role("button", name=re.compile("^≈")).count() == len(spot.alike(r))
+        press(box, spot.SPOT_WORDS["tell"])
         box.locator(".live-side .live-row").last.get_by_role("button").click()
-    press(box, live.SPOT_WORDS["again"])
+    press(box, spot.SPOT_WORDS["again"])
     for number, r in enumerate(ROUNDS):
-        for chosen in live.alike(r):
+        for chosen in spot.alike(r):
             press(box, NAMES[chosen])
         press(box, NAMES[r.mistake])
         if number + 1 < len(ROUNDS):
-            press(box, live.SPOT_WORDS["next"])
+            press(box, spot.SPOT_WORDS["next"])
             expect(box.locator(".live-progress")).to_contain_text(f"{number + 1} of {number + 1}")
 
 
@@ -244,12 +245,12 @@ def test_spot_the_bug_by_keyboard_alone(page: Page, tiny: Site) -> None:
     assert state(box).startswith("Yes: ")
     for _ in range(len(MISTAKES) - MISTAKES.index(ROUNDS[0].mistake)):
         page.keyboard.press("Tab")
-    expect(box.get_by_role("button", name=live.SPOT_WORDS["next"])).to_be_focused()
+    expect(box.get_by_role("button", name=spot.SPOT_WORDS["next"])).to_be_focused()
     page.keyboard.press("Enter")
     expect(box.locator(".live-progress")).to_be_focused()
-    box.get_by_role("button", name=live.SPOT_WORDS["tell"]).focus()
+    box.get_by_role("button", name=spot.SPOT_WORDS["tell"]).focus()
     page.keyboard.press("Space")
-    expect(box.get_by_role("button", name=live.SPOT_WORDS["next"])).to_be_focused()
+    expect(box.get_by_role("button", name=spot.SPOT_WORDS["next"])).to_be_focused()
 
 
 # Both.
@@ -296,7 +297,7 @@ def test_a_phone_sees_the_drawing_while_its_thumb_is_on_a_control(
     assert drawing is not None
     controls = box.get_by_role("slider").or_(box.get_by_role("combobox"))
     if label == SPOT:
-        controls = box.get_by_role("group", name=live.SPOT_WORDS["question"]).get_by_role("button")
+        controls = box.get_by_role("group", name=spot.SPOT_WORDS["question"]).get_by_role("button")
     assert controls.count() >= 4
     for control in controls.all():
         place = control.bounding_box()
@@ -309,7 +310,7 @@ def test_a_phone_sees_the_drawing_while_its_thumb_is_on_a_control(
     if label == SPOT:
         controls.nth(MISTAKES.index(ROUNDS[0].mistake)).tap()
         assert state(box).startswith("Yes: ")
-        box.get_by_role("button", name=live.SPOT_WORDS["next"]).tap()
+        box.get_by_role("button", name=spot.SPOT_WORDS["next"]).tap()
         expect(box.locator(".live-progress")).to_be_in_viewport()
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
 
@@ -318,27 +319,27 @@ def test_in_print_and_without_javascript(browser: Browser, tiny: Site) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{tiny.url}/html/index.html", wait_until="load")
-    roofline, spot = page.locator(".live-figure").all()
-    check_stills(roofline, spot)
-    answers = spot.locator("details li")
+    roofline, riddle = page.locator(".live-figure").all()
+    check_stills(roofline, riddle)
+    answers = riddle.locator("details li")
     expect(answers).to_have_count(len(ROUNDS))
     expect(answers.first).to_be_hidden()
-    spot.locator("summary").click()
+    riddle.locator("summary").click()
     for answer, r in zip(answers.all(), ROUNDS, strict=True):
-        expect(answer).to_have_text(live.told(r))
+        expect(answer).to_have_text(spot.told(r))
         expect(answer).to_be_visible()
     context.close()
     page = browser.new_page()
     open_figure(page, tiny, ROOFLINE)
     page.emulate_media(media="print")
-    roofline, spot = page.locator(".live-figure").all()
-    check_stills(roofline, spot)
-    expect(spot.locator("details li").first).to_be_visible()
+    roofline, riddle = page.locator(".live-figure").all()
+    check_stills(roofline, riddle)
+    expect(riddle.locator("details li").first).to_be_visible()
     page.close()
 
 
-def check_stills(roofline: Locator, spot: Locator) -> None:
-    for box in (roofline, spot):
+def check_stills(roofline: Locator, riddle: Locator) -> None:
+    for box in (roofline, riddle):
         for picture in box.locator(".live-still img").all():
             size: Any = picture.bounding_box()
             assert min(size["width"], size["height"]) > 200
@@ -347,4 +348,4 @@ def check_stills(roofline: Locator, spot: Locator) -> None:
     for timings in BOTH:
         expect(roofline).to_contain_text(live.said(timings, live.first_step(timings)))
     for r in ROUNDS:
-        expect(spot.locator(".live-still > ol")).to_contain_text(live.about(r))
+        expect(riddle.locator(".live-still > ol")).to_contain_text(spot.about(r))
