@@ -97,31 +97,30 @@ ROOFLINE_WORDS: dict[str, Any] = {
     "arithmetic": "arithmetic: {rate}",
     "memory": "memory: {flow}",
     "touched": "cache, for this step: {flow}",
-    "launches": "calls, at this width",
+    "launches": "launches, at this width",
     "intensity": "FLOP per byte",
     "source": "Measured on {source}.",
     "setting": "Width {width}, batch {batch}.",
     "step": "A step takes {median}, half of the readings lie between {low} and {high}. It does "
     "{rate}, at {intensity} FLOP per byte.",
     "uncounted": "Its arithmetic takes at least {arithmetic}, its bytes {bandwidth}. How many "
-    "calls are left of it was not counted.",
-    "limits": "Its arithmetic takes at least {arithmetic}, its bytes {bandwidth}, its calls "
-    "{launches}.",
+    "launches are left of it was not counted.",
+    "limits": "Its arithmetic takes at least {arithmetic}, its bytes {bandwidth}, its {launches}.",
     "binds": {
         "arithmetic": "Its arithmetic binds it: it runs at {share} of the best matrix product.",
         "bandwidth": "Its bytes bind it: it moves them at {share} of the rate of a plain pass over "
         "as much memory.",
-        "launches": "Its calls bind it: empty ones would take {share} of its time.",
+        "launches": "Its launches bind it: empty ones would take {share} of its time.",
     },
     "unexplained": {
         "arithmetic": "The highest of these limits is the arithmetic, and it explains no more than "
         "{share} of the time: the rest goes where no ceiling of ours looks.",
         "bandwidth": "The highest of these limits is the bytes, and it explains no more than "
         "{share} of the time: each operation may move its own bytes anew.",
-        "launches": "The highest of these limits is the calls, and it explains no more than "
-        "{share} of the time: a call that has something to do costs more than an empty one.",
+        "launches": "The highest of these limits is the launches, and it explains no more than "
+        "{share} of the time: one that has something to do costs more than an empty one.",
     },
-    "over": "By our count its empty calls alone would take {share} of its time: some of them are "
+    "over": "By our count its launches alone would take {share} of its time: some of them are "
     "cheaper here than one at a time.",
     "impossible": "It runs at {share} of a ceiling. No device beats its own ceiling: this reading "
     "of the clock, or that of the ceiling, is wrong.",
@@ -310,7 +309,7 @@ def device_data(timings: Timings, widths: Sequence[int], batches: Sequence[int])
 
 
 def first_step(timings: Timings) -> Mapping[str, Any]:
-    """The step that the figure begins with: that of which its calls explain most. It is a small
+    """The step that the figure begins with: that of which its launches explain most. It is a small
     one."""
     measured = [p for way in steps(timings).values() for p in way.values() if "skipped" not in p]
     bound = timings.bound

@@ -96,10 +96,10 @@ def height(box: Locator) -> float:
 # The roofline.
 
 
-def test_it_begins_with_a_step_that_its_calls_bind(page: Page, tiny: Site) -> None:
+def test_it_begins_with_a_step_that_its_launches_bind(page: Page, tiny: Site) -> None:
     box = open_figure(page, tiny, ROOFLINE)
     assert state(box) == live.said(BOTH[0], live.first_step(BOTH[0]))
-    assert "Its calls bind it" in state(box)
+    assert "Its launches bind it" in state(box)
     expect(box).to_contain_text(BOTH[0].source)
 
 
