@@ -105,7 +105,8 @@ ROOFLINE_WORDS: dict[str, Any] = {
     "{rate}, at {intensity} FLOP per byte.",
     "uncounted": "Its arithmetic takes at least {arithmetic}, its bytes {bandwidth}. How many "
     "launches are left of it was not counted.",
-    "limits": "Its arithmetic takes at least {arithmetic}, its bytes {bandwidth}, its {launches}.",
+    "limits": "Its arithmetic takes at least {arithmetic}, its bytes {bandwidth}, its launches "
+    "{launches}.",
     "binds": {
         "arithmetic": "Its arithmetic binds it: it runs at {share} of the best matrix product.",
         "bandwidth": "Its bytes bind it: it moves them at {share} of the rate of a plain pass over "
