@@ -147,6 +147,9 @@ def test_another_device_keeps_the_library_if_it_has_it(page: Page, tiny: Site) -
     device.select_option(BOTH[1].device)
     assert way.locator("option:checked").inner_text() == "torch, float32"
     expect(box).to_contain_text(BOTH[1].source)
+    device.select_option(BOTH[0].device)
+    assert way.locator("option:checked").inner_text() == "torch, float32"
+    device.select_option(BOTH[1].device)
     way.select_option("torch, BF16")
     device.select_option(BOTH[0].device)
     assert way.locator("option:checked").inner_text() == "NumPy, float64"
