@@ -57,6 +57,7 @@ ALWAYS = ("right", "not_synchronised", "synchronised_late")
 ASKING, PRODUCT, COPYING, LOADING, OTHERS = 10e-6, 60e-6, 350e-6, 3e-3, 400e-6
 ROOM_IN_QUEUE, REPEATS, BEST, SIDE = 16, 24, 0.9, 1024
 JITTER = 0.02
+FEW_DECADES = 20
 MARGIN = 1.6  # above and below what is drawn
 EVERY = 7  # one call of so many finds somebody else's work before it
 LESS = 24  # by so much is the side of the product smaller whose first call is counted
@@ -664,7 +665,10 @@ def spot_still(all_timings: Sequence[Timings]) -> str:
         seen = [*r.readings, r.reported, r.least]
         ax.set(yscale="log", title=f"{number}", xlim=(0, len(r.readings) + 1))
         ax.set_ylim(min(seen) / MARGIN, max(seen) * MARGIN)
-        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=5))
+        # A few numbers on each axis: between powers of ten only where these are too few.
+        between = (1, 2, 5) if max(seen) < FEW_DECADES * min(seen) else (1,)
+        ax.yaxis.set_major_locator(LogLocator(subs=between, numticks=5))
+        ax.set_xticks(sorted({1, len(r.readings)}))
         ax.yaxis.set_major_formatter(lambda seconds, _: quantity(seconds, SECONDS))
         ax.minorticks_off()
     for ax in axes.flat[len(asked) :]:
