@@ -57,7 +57,7 @@ ALWAYS = ("right", "not_synchronised", "synchronised_late")
 ASKING, PRODUCT, COPYING, LOADING, OTHERS = 10e-6, 60e-6, 350e-6, 3e-3, 400e-6
 ROOM_IN_QUEUE, REPEATS, BEST, SIDE = 16, 24, 0.9, 1024
 JITTER = 0.02
-FEW_DECADES = 20
+FEW_DECADES, MANY = 20, 100
 MARGIN = 1.6  # above and below what is drawn
 EVERY = 7  # one call of so many finds somebody else's work before it
 LESS = 24  # by so much is the side of the product smaller whose first call is counted
@@ -659,7 +659,10 @@ def spot_still(all_timings: Sequence[Timings]) -> str:
     rows = -(-len(asked) // 2)
     figure, axes = new_figure(rows, 2, size=(5.6, 2.1 * rows))
     for number, (ax, r) in enumerate(zip(axes.flat, asked, strict=False), 1):
-        ax.plot(np.arange(1, len(r.readings) + 1), r.readings, ".", color=BLUE)
+        # Thousands of dots as shapes would be most of what the page weighs.
+        many = len(r.readings) > MANY
+        turns = np.arange(1, len(r.readings) + 1)
+        ax.plot(turns, r.readings, ".", color=BLUE, rasterized=many)
         ax.axhline(r.reported, color=PURPLE)
         ax.axhline(r.least, color=RED, linestyle="--")
         seen = [*r.readings, r.reported, r.least]

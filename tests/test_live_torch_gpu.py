@@ -404,7 +404,9 @@ def test_the_figures_leave_pictures_and_words_for_where_no_script_runs(
         assert spot.told(r).split(". ")[0] in told
 
 
-def test_the_data_of_both_figures_are_light() -> None:
+def test_both_figures_are_light() -> None:
     both = [CPU, CUDA]
     size = len(json.dumps([live.roofline_data(both), spot.spot_data(both)], separators=(",", ":")))
     assert size < 120_000
+    # With the pictures for paper. A page is given 600,000.
+    assert len(live.roofline_figure(both)) + len(spot.spot_figure(both)) < 450_000
