@@ -231,6 +231,101 @@ globalThis.course ??= (() => {
     return element;
   }
 
+  /** What the lines of a drawing are: entries are { label, colour, dash?, ... }, in a row below it. */
+  function legend(parent, entries) {
+    const row = html(parent, "p", { class: "live-legend" });
+    for (const { label, colour, dash = "none", ...attributes } of entries) {
+      const entry = html(row, "span");
+      const drawn = svg(entry, "svg", { class: `live-key live-c${colour}`, viewBox: "0 0 26 4", "aria-hidden": "true" });
+      svg(drawn, "line", { class: "live-line", x1: 0, x2: 26, y1: 2, y2: 2, "stroke-dasharray": dash, ...attributes });
+      html(entry, "span", {}, label);
+    }
+  }
+
+  /**
+   * A riddle in rounds: each has one right answer, every choice is answered in words, and the first
+   * try counts. Rounds are { answer, feedback: { choice: sentence }, told, alike? }; a choice in
+   * `alike` is no miss. `order()` gives their numbers in the order of a game, `parts` are gone when
+   * it is over. Calls `show(round)` for each one, and `answered(round, { chosen, first })` after a
+   * choice or after "Tell me": `first` where the answer has just come out.
+   */
+  function quiz({ head, side, words, names, rounds, order, parts, show, answered }) {
+    const choices = Object.keys(names);
+    const progress = html(head, "p", { class: "live-progress", tabindex: -1 });
+    head.prepend(progress);
+    const group = html(side, "div", { class: "live-row live-quiz", role: "group", "aria-label": words.question });
+    const buttons = choices.map((name) => button(group, names[name], () => answer(name)));
+    const said = state(side);
+    const foot = html(side, "div", { class: "live-row" });
+    const tell = button(foot, words.tell, () => { asked.told = true; settle(round().told); });
+    const next = button(foot, words.next, () => { game.at += 1; ask(); progress.focus(); });
+    const again = button(foot, words.again, () => { begin(); progress.focus(); });
+    let game = { order: [] }; // and where it is, how many were found, which were missed
+    let asked = {}; // of this round: the wrong answers so far, whether it was told, whether it is out
+
+    const round = () => rounds[game.order[game.at]];
+    const mark = (name, sign) => (buttons[choices.indexOf(name)].textContent = `${sign} ${names[name]}`);
+
+    function begin() {
+      game = { order: order(game.order), at: 0, found: 0, missed: [] };
+      ask();
+    }
+
+    /** The round whose turn it is, or the result. */
+    function ask() {
+      asked = { wrong: [] };
+      said.textContent = "";
+      const over = game.at === game.order.length;
+      for (const part of [...parts, group]) part.hidden = over;
+      again.hidden = !over;
+      tell.hidden = over;
+      next.hidden = true;
+      for (const [i, element] of buttons.entries()) element.textContent = names[choices[i]];
+      if (over) return finish();
+      next.textContent = game.at === game.order.length - 1 ? words.results : words.next;
+      progress.textContent = fill(game.at ? words.progress : words.first, {
+        number: game.at + 1, all: game.order.length, found: game.found, answered: game.at,
+      });
+      show(round());
+    }
+
+    function finish() {
+      const { found, missed } = game;
+      progress.textContent = fill(words.result, { found, all: game.order.length });
+      const list = missed.map(([name, chosen]) =>
+        fill(chosen ? words.pair : words.told, { true: names[name], chosen: names[chosen] }));
+      said.textContent = list.length ? fill(words.missed, { list: [...new Set(list)].join(", ") }) : words.all_found;
+    }
+
+    function answer(name) {
+      if (name === round().answer) return settle(round().feedback[name]);
+      const alike = round().alike?.includes(name);
+      mark(name, alike ? "≈" : "✗");
+      if (!asked.out && !alike) asked.wrong.push(name);
+      said.textContent = round().feedback[name];
+      answered(round(), { chosen: name, first: false });
+    }
+
+    /** The answer is out: say it, and count it once. */
+    function settle(text) {
+      const first = !asked.out;
+      said.textContent = text;
+      if (first) {
+        asked.out = true;
+        if (asked.told || asked.wrong.length) game.missed.push([round().answer, asked.wrong[0]]);
+        else game.found += 1;
+      }
+      mark(round().answer, "✓");
+      next.hidden = false;
+      tell.hidden = true;
+      // A button that is gone would leave the keyboard nowhere.
+      if (document.activeElement === tell || document.activeElement === document.body) next.focus();
+      answered(round(), { chosen: round().answer, first });
+    }
+
+    return { begin };
+  }
+
   /** The height lines of 1/2 (a u^2 + b v^2), as ellipses of a panel. */
   function rings(panel, parent, [a, b], levels) {
     for (const level of levels) {
@@ -246,5 +341,5 @@ globalThis.course ??= (() => {
   /** The sentence that says what is to be seen; a screen reader reads it out when it changes. */
   const state = (root) => html(root, "p", { class: "live-state", "aria-live": "polite" });
 
-  return { svg, html, clamp, minus, fill, figure, slider, choice, select, button, player, panels, panel, label, rings, state };
+  return { svg, html, clamp, minus, fill, figure, slider, choice, select, button, player, panels, panel, label, legend, quiz, rings, state };
 })();
