@@ -304,7 +304,7 @@ def test_what_is_lost_twice_is_flagged_and_gets_nothing(built_course) -> None:
 
 def test_a_runner_that_does_not_start_there_is_lost_with_its_reason() -> None:
     class Broken(SandboxedRunner):
-        def open(self, files: Any, limits: Any) -> Any:
+        def open(self, files: Any, limits: Any, modules: Any = ()) -> Any:
             raise OSError("No space left on device")
 
     with pytest.raises(RunnerLost, match="OSError: No space left on device"):

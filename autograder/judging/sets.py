@@ -16,6 +16,10 @@ from autograder.exercise import AuthorError, ClassExercise, Exercise, HandOut, P
 from autograder.project import Project, find_project
 
 
+# What one set needs and no other does, and how it is installed.
+FOREIGN = {"torch": "python -m pip install -c constraints.txt torch"}
+
+
 @dataclass(frozen=True)
 class ExerciseSet:
     """What one solutions module declares."""
@@ -62,7 +66,8 @@ def load_set(path: Path) -> ExerciseSet:
 
     Raises
     ------
-    AuthorError where the file is missing, declares nothing, or uses a name twice.
+    AuthorError where the file is missing, declares nothing, uses a name twice, or needs a package
+    that is not installed.
     """
     path = Path(path).resolve()
     if not path.is_file():
@@ -120,10 +125,19 @@ def _imported(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except BaseException:
+    except BaseException as error:
         del sys.modules[name]
+        if isinstance(error, ModuleNotFoundError) and error.name in FOREIGN:
+            raise AuthorError(_not_installed(path, error.name)) from None
         raise
     return module
+
+
+def _not_installed(path: Path, package: str) -> str:
+    return (
+        f"{path} needs {package}, which is not installed here. In the course's folder, in its "
+        f"environment: {FOREIGN[package]}. Other sets do without."
+    )
 
 
 def _collect(path: Path, module: ModuleType) -> ExerciseSet:
