@@ -102,7 +102,7 @@ def _network(rng: np.random.Generator, sizes: list[int]) -> list[Array]:
 
 def _unequal(rng: np.random.Generator, count: int) -> list[int]:
     """Layer sizes of which no two are equal."""
-    return [int(n) for n in rng.permutation(np.arange(2, 8))[:count]]
+    return [int(n) for n in rng.permutation(np.arange(2, 2 + max(3, count)))[:count]]
 
 
 # The same numbers, in tensors
