@@ -66,13 +66,23 @@ def is_near(tensors, others, dtype):
 
 
 @public
-def told_of(run, dtype, elsewhere):
-    """What the tensors are that a run makes; they come as a list.
+def on_one_thread(work):
+    """work(), on a single thread: over tensors as small as these, several wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return work()
+    finally:
+        torch.set_num_threads(threads)
 
-    The numbers are those of float64, which are the same on every processor up to the last digits.
+
+@public
+def told_of(made, run, dtype, elsewhere):
+    """What some tensors are, which run("float64", "cpu") has made.
+
+    Their numbers are those of float64, which are the same on every processor up to the last digits.
     A coarser dtype is tried in a run of its own, and so is another device.
     """
-    made = run("float64", "cpu")
     told = {"what comes back": kinds(made)}
     if told["what comes back"] != "Tensor":
         return told
@@ -81,14 +91,38 @@ def told_of(run, dtype, elsewhere):
     told["dtypes"] = each(t.dtype for t in coarse if torch.is_tensor(t))
     if elsewhere:
         try:
-            told["devices, where others are than the CPU"] = each(
-                t.device.type for t in run("float64", "meta")
-            )
+            there = each(t.device.type for t in run("float64", "meta"))
         except Exception:
-            told["devices, where others are than the CPU"] = "an error"
+            there = "an error"
+        told["devices, where others are than the CPU"] = there
     if dtype != "float64":
         told[f"about the same in {dtype}"] = is_near(coarse, made, dtype)
     return told
+
+
+@public
+def told_of_pass(name, forward, params, dtype, elsewhere):
+    """What comes of one pass, and whether gradients find their way back.
+
+    forward(leaves, dtype, device) makes one tensor, which goes by the name.
+    """
+    leaves = leaves_of(params)
+    made = forward(leaves, "float64", "cpu")
+    told = told_of(
+        [made], lambda d, place: [forward(leaves_of(params, d, place), d, place)], dtype, elsewhere
+    )
+    if told["what comes back"] != "Tensor":
+        return told
+    told |= {"shape": tuple(made.shape), name: numbers(made)}
+    told["grad of the parameters after the call"] = each(type(p.grad).__name__ for p in leaves)
+    told[f"the graph reaches the {name}"] = made.requires_grad
+    if not made.requires_grad:
+        return told
+    grads = torch.autograd.grad(made.sum(), leaves, allow_unused=True)
+    return told | {
+        f"the gradient of {name_of(i)}": "none" if g is None else numbers(g)
+        for i, g in enumerate(grads)
+    }
 
 
 def _network(rng: np.random.Generator, sizes: list[int]) -> list[Array]:
@@ -263,35 +297,18 @@ to_torch.slips(
 
 
 @public
-def gradients(result, leaves):
-    """The gradients of a number with regard to the leaves, by their names."""
-    grads = torch.autograd.grad(result, leaves, allow_unused=True)
-    return {
-        f"the gradient of {name_of(i)}": "none" if g is None else numbers(g)
-        for i, g in enumerate(grads)
-    }
-
-
-@public
 def forward_pass(function, params, X, dtype="float64", elsewhere=False):
     """The logits, and whether gradients find their way back from them."""
-    told = told_of(
-        lambda d, place: [function(leaves_of(params, d, place), tensor_of(X, d, place))],
-        dtype,
-        elsewhere,
-    )
-    if told["what comes back"] != "Tensor":
-        return told
-    leaves = leaves_of(params)
-    logits = function(leaves, tensor_of(X))
-    told |= {"shape": tuple(logits.shape), "logits": numbers(logits)}
-    told["the graph reaches the logits"] = logits.requires_grad
-    return told | (gradients((logits**2).sum(), leaves) if logits.requires_grad else {})
+
+    def forward(leaves, d, place):
+        return function(leaves, tensor_of(X, d, place))
+
+    return on_one_thread(lambda: told_of_pass("logits", forward, params, dtype, elsewhere))
 
 
 @exercise(
     points=2,
-    draws=2,
+    draws=1,
     probe=forward_pass,
     hints=(
         "Read your mlp_forward of chapter 6 line by line. Which lines does torch not understand?",
@@ -454,28 +471,16 @@ torch_forward.slips(
 @public
 def loss_and_slopes(function, params, X, labels, dtype="float64", elsewhere=False):
     """The loss, its gradients, and what the call left on the parameters."""
-    told = told_of(
-        lambda d, place: [
-            function(
-                leaves_of(params, d, place), tensor_of(X, d, place), tensor_of(labels, "int64", place)
-            )
-        ],
-        dtype,
-        elsewhere,
-    )
-    if told["what comes back"] != "Tensor":
-        return told
-    leaves = leaves_of(params)
-    loss = function(leaves, tensor_of(X), tensor_of(labels, "int64"))
-    told |= {"shape": tuple(loss.shape), "loss": numbers(loss)}
-    told["grad of the parameters after the call"] = each(type(p.grad).__name__ for p in leaves)
-    told["the graph reaches the loss"] = loss.requires_grad
-    return told | (gradients(loss.sum(), leaves) if loss.requires_grad else {})
+
+    def forward(leaves, d, place):
+        return function(leaves, tensor_of(X, d, place), tensor_of(labels, "int64", place))
+
+    return on_one_thread(lambda: told_of_pass("loss", forward, params, dtype, elsewhere))
 
 
 @exercise(
     points=2,
-    draws=2,
+    draws=1,
     probe=loss_and_slopes,
     hints=(
         "torch brings the cross entropy of chapter 7 along, stable for any logits. Does it want "
@@ -616,8 +621,10 @@ torch_loss.slips(
         hint="A patch against log(0) caps the loss. log_softmax and cross_entropy need none.",
     ),
     mean_over_classes_too=slip(
-        {_LOSS: f"-(torch.log_softmax({_LOGITS}, 1) * functional.one_hot(labels, "
-         "params[-1].shape[0])).mean()"},
+        {
+            _LOSS: f"-(torch.log_softmax({_LOGITS}, 1) * functional.one_hot(labels, "
+            "params[-1].shape[0])).mean()"
+        },
         "The mean is taken over rows and classes: the loss is k times too small.",
         hint="Of each row one entry counts, that of its label: divide by n alone.",
     ),
@@ -632,8 +639,10 @@ torch_loss.slips(
         hint="With this sign training makes the network worse and worse.",
     ),
     squares_of_probabilities=slip(
-        {_LOSS: f"((torch.softmax({_LOGITS}, 1) - functional.one_hot(labels, "
-         "params[-1].shape[0])) ** 2).mean()"},
+        {
+            _LOSS: f"((torch.softmax({_LOGITS}, 1) - functional.one_hot(labels, "
+            "params[-1].shape[0])) ** 2).mean()"
+        },
         "This is the squared error of the probabilities, not their cross entropy.",
         hint="functional.cross_entropy.",
     ),
@@ -678,7 +687,9 @@ torch_loss.slips(
         "what it is computed from.",
     ),
     differentiated_already=slip(
-        {f"return {_LOSS}": f"loss = {_LOSS}\n    loss.backward(retain_graph=True)\n    return loss"},
+        {
+            f"return {_LOSS}": f"loss = {_LOSS}\n    loss.backward(retain_graph=True)\n    return loss"
+        },
         "backward is called in here: the gradients are left in the grad of the caller's "
         "parameters.",
         hint="The loss is one thing, its gradients another: return the loss, and no more. Who "
@@ -709,8 +720,10 @@ def walk(step, lists, names, data, dtype, device, steps=1, left_over=False, watc
     step(lists, X, labels, number) takes one. It is taken as long as parameters come back that
     another step could start from. watch is told what went into each step, before and after it.
     """
-    lists = [leaves_of(lists[0], dtype, device), *([tensor_of(a, dtype, device) for a in part]
-             for part in lists[1:])]
+    lists = [
+        leaves_of(lists[0], dtype, device),
+        *([tensor_of(a, dtype, device) for a in part] for part in lists[1:]),
+    ]
     if left_over:
         for leaf in lists[0]:
             leaf.grad = torch.ones_like(leaf)
@@ -758,27 +771,25 @@ def told_of_steps(
 ):
     """What came back after some steps, whether another step can start from there, and, where asked
     for, what became of the arguments."""
-    told = {}
-    watch = watcher(names, told) if look else None
+    of_arguments = {}
+    watch = watcher(names, of_arguments) if look else None
     made = walk(step, lists, names, data, "float64", "cpu", steps, left_over, watch)
-    of_arguments, told = told, {}
-    told = {"what comes back": kinds(t for part in made for t in part)}
+
+    def run(dtype, device):
+        return [t for part in walk(step, lists, names, data, dtype, device) for t in part]
+
+    told = told_of([t for part in made for t in part], run, dtype, elsewhere)
     if told["what comes back"] != "Tensor":
         return told
     told["the new params require a gradient"] = all(p.requires_grad for p in made[0])
     told["the new params are leaves"] = all(p.is_leaf for p in made[0])
     for name, part in zip(names[1:], made[1:], strict=True):
         told[f"{name} hangs on a graph"] = any(t.requires_grad for t in part)
-
-    def run(dtype, device):
-        return sum(walk(step, lists, names, data, dtype, device), [])
-
-    told |= told_of(run, dtype, elsewhere) | of_arguments
+    told |= of_arguments
     for name, part in zip(names, made, strict=True):
         for i, t in enumerate(part):
-            told[f"{name} of {name_of(i)}" if name != "params" else f"the new {name_of(i)}"] = (
-                numbers(t)
-            )
+            which = "the new " if name == "params" else f"{name} of "
+            told[which + name_of(i)] = numbers(t)
     return told
 
 
@@ -802,22 +813,24 @@ def momentum_steps(
     def step(lists, X, labels, number):
         return function(*lists, X, labels, lr, beta)
 
-    return told_of_steps(
-        step,
-        [params, velocity],
-        ["params", "velocity"],
-        (X, labels),
-        dtype,
-        steps,
-        elsewhere,
-        look,
-        left_over,
+    return on_one_thread(
+        lambda: told_of_steps(
+            step,
+            [params, velocity],
+            ["params", "velocity"],
+            (X, labels),
+            dtype,
+            steps,
+            elsewhere,
+            look,
+            left_over,
+        )
     )
 
 
 @exercise(
     points=4,
-    draws=2,
+    draws=1,
     probe=momentum_steps,
     hints=(
         "Three things in turn: the loss, its gradients, the step of chapter 8. Which of them "
@@ -940,9 +953,7 @@ _TOLD_NO_LEAVES = (
     "The new parameters do not require a gradient: no graph knows them, and the next step has "
     "nothing to differentiate."
 )
-_TOLD_ADDED = (
-    "The gradients are added to what lay in grad before: backward never clears, it adds."
-)
+_TOLD_ADDED = "The gradients are added to what lay in grad before: backward never clears, it adds."
 _HINT_ADDED = (
     "torch.autograd.grad(loss, params) returns the gradients and touches no grad. With backward "
     "every grad has to be cleared first, and is the caller's."
@@ -1026,7 +1037,10 @@ torch_sgd_momentum_step.slips(
         hint="Against the velocity: p - lr * v.",
     ),
     moved_by_the_old=slip(
-        {"velocity = [beta": "speed = [beta", "for p in params], velocity": "for p in params], speed"},
+        {
+            "velocity = [beta": "speed = [beta",
+            "for p in params], velocity": "for p in params], speed",
+        },
         "The parameters are moved by the old velocity.",
         hint="First the new velocity, then the step, with the new one.",
     ),
@@ -1101,22 +1115,24 @@ def adam_steps(
     def step(lists, X, labels, number):
         return function(*lists, t + number, X, labels, *settings)
 
-    return told_of_steps(
-        step,
-        [params, m, v],
-        ["params", "m", "v"],
-        (X, labels),
-        dtype,
-        steps,
-        elsewhere,
-        look,
-        left_over,
+    return on_one_thread(
+        lambda: told_of_steps(
+            step,
+            [params, m, v],
+            ["params", "m", "v"],
+            (X, labels),
+            dtype,
+            steps,
+            elsewhere,
+            look,
+            left_over,
+        )
     )
 
 
 @exercise(
     points=4,
-    draws=2,
+    draws=1,
     probe=adam_steps,
     hints=(
         "Two things meet: the frame of your momentum step, and adam_step of chapter 5 in its "
@@ -1321,7 +1337,7 @@ torch_adam_step.slips(
         hint="g**2.",
     ),
     m_squared=slip(
-        {"(1 - beta2) * g**2 for a, g in zip(v, grads": "(1 - beta2) * a2**2 for a, a2 in zip(v, m"},
+        {"* g**2 for a, g in zip(v, grads": "* a2**2 for a, a2 in zip(v, m"},
         "v averages the squares of m; it should average those of the gradients.",
         hint="g**2, with the gradient of this step.",
     ),
@@ -1379,11 +1395,7 @@ torch_adam_step.slips(
         hint="What is made under no_grad requires no gradient. p.requires_grad_() for each.",
     ),
     adam_params_in_place=slip(
-        {
-            _MOVED: (
-                "p -= lr * m_hat / (v_hat.sqrt() + eps)\n            moved.append(p)"
-            )
-        },
+        {_MOVED: ("p -= lr * m_hat / (v_hat.sqrt() + eps)\n            moved.append(p)")},
         "The parameters that were given are changed: p -= ... writes into the caller's tensors.",
         hint="p - lr * ... is a new tensor. So is p.detach().clone(), which may be changed.",
     ),
@@ -1515,11 +1527,14 @@ def _calls(rng, repeats: int, **more) -> dict:
         seconds[[second, -1]] = seconds[[-1, second]]
     # What is called once more than it should be takes another time again.
     more_calls = 1e-3 * rng.uniform(5, 9, repeats + 2)
-    return dict(
-        repeats=repeats,
-        seconds=np.concatenate([[first], seconds, more_calls]),
-        launch=float(1e-5 * rng.uniform(1, 4)),
-    ) | more
+    return (
+        dict(
+            repeats=repeats,
+            seconds=np.concatenate([[first], seconds, more_calls]),
+            launch=float(1e-5 * rng.uniform(1, 4)),
+        )
+        | more
+    )
 
 
 @time_step.cases
@@ -1689,8 +1704,10 @@ time_step.slips(
         hint="clock() - start.",
     ),
     clock_ignored=slip(
-        {"start = clock()": "start = time.perf_counter()", "clock() - start": "time.perf_counter() "
-         "- start"},
+        {
+            "start = clock()": "start = time.perf_counter()",
+            "clock() - start": "time.perf_counter() - start",
+        },
         "The clock that was given is not used.",
         hint="clock(), the argument. time.perf_counter is only what it is if nobody gives another.",
     ),

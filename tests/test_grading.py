@@ -128,9 +128,7 @@ def test_the_notebook_runs_once_whatever_failed() -> None:
     class Counting:
         name, protects, opened = RUNNER.name, RUNNER.protects, 0
 
-        def open(
-            self, files: Path | None, limits: Limits, modules: Sequence[str] = ()
-        ) -> Session:
+        def open(self, files: Path | None, limits: Limits, modules: Sequence[str] = ()) -> Session:
             self.opened += 1
             return RUNNER.open(files, limits, modules)
 

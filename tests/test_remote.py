@@ -427,7 +427,9 @@ def test_a_far_end_without_our_torch_serves_the_sets_that_need_none(foreign: Any
     """And is told to install it before a set that needs it is run there: nobody gets a zero."""
     far = remote(greets(foreign=foreign))
     far.open(None, Limits(), ["numpy", "wave"]).finish()
-    with pytest.raises(StartError, match=r"the worker liar has torch .*; here it is torch 2.*there\."):
+    with pytest.raises(
+        StartError, match=r"the worker liar has torch .*; here it is torch 2.*there\."
+    ):
         far.open(None, Limits(), ["numpy", "torch.nn"])
     remote(greets()).open(None, Limits(), ["torch"]).finish()
 

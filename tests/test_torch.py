@@ -96,7 +96,8 @@ def test_a_fork_finds_its_way_back_through_a_graph() -> None:
 @pytest.mark.parametrize("name", TENSORS_OF)
 def test_a_tensor_comes_back_as_it_was(name: str) -> None:
     tensor = torch.tensor([[0, 1], [1, 0]], dtype=getattr(torch, name))
-    for blobs in (None, []):
+    boxes: list[list[bytes] | None] = [None, []]
+    for blobs in boxes:
         back = decode(encode(tensor, blobs), blobs)
         assert back.dtype == tensor.dtype and torch.equal(back, tensor)
 

@@ -117,7 +117,7 @@ def test_momentum_walks_as_chapter_8_does(sizes: list[int], beta: float) -> None
 def test_momentum_is_torchs_with_dampening() -> None:
     """torch does not dampen its first step: ours starts where torch's stands after one."""
     params, X, labels = a_network([4, 6, 3], 8)
-    X, labels = torch.tensor(X), torch.tensor(labels)
+    inputs, targets = torch.tensor(X), torch.tensor(labels)
     theirs = in_tensors(params)
     optimiser = torch.optim.SGD(theirs, lr=0.1, momentum=0.9, dampening=0.9)
     ours: list[torch.Tensor] = []
@@ -126,10 +126,10 @@ def test_momentum_is_torchs_with_dampening() -> None:
             ours = [p.detach().clone().requires_grad_() for p in theirs]
             speeds = [optimiser.state[p]["momentum_buffer"].clone() for p in theirs]
         optimiser.zero_grad()
-        torch_loss(theirs, X, labels).backward()
+        torch_loss(theirs, inputs, targets).backward()
         optimiser.step()
         if step:
-            ours, speeds = torch_sgd_momentum_step(ours, speeds, X, labels, 0.1, 0.9)
+            ours, speeds = torch_sgd_momentum_step(ours, speeds, inputs, targets, 0.1, 0.9)
             for a, b in zip(arrays(ours), arrays(theirs), strict=True):
                 close(a, b)
 
@@ -150,7 +150,10 @@ def test_adam_walks_as_chapter_5_does_and_as_torchs(sizes: list[int], eps: float
         torch_loss(theirs, inputs, targets).backward()
         optimiser.step()
         grads = numpy_gradients(params, X, labels)
-        steps = [adam_step(*state, t, **settings) for state in zip(params, grads, m_np, v_np)]
+        steps = [
+            adam_step(*state, t, **settings)
+            for state in zip(params, grads, m_np, v_np, strict=True)
+        ]
         params, m_np, v_np = (list(part) for part in zip(*steps, strict=True))
         for got, wanted, his in zip(arrays(ours), params, arrays(theirs), strict=True):
             close(got, wanted, 1e-8)
@@ -161,12 +164,12 @@ def test_adam_walks_as_chapter_5_does_and_as_torchs(sizes: list[int], eps: float
 
 def test_adams_defaults_are_torchs() -> None:
     params, X, labels = a_network([4, 3], 8)
-    X, labels = torch.tensor(X), torch.tensor(labels)
+    inputs, targets = torch.tensor(X), torch.tensor(labels)
     theirs = in_tensors(params)
-    torch_loss(theirs, X, labels).backward()
+    torch_loss(theirs, inputs, targets).backward()
     torch.optim.Adam(theirs).step()
     zeros = [torch.zeros_like(p) for p in theirs]
-    ours, _m, _v = torch_adam_step(in_tensors(params), zeros, zeros, 1, X, labels)
+    ours, _m, _v = torch_adam_step(in_tensors(params), zeros, zeros, 1, inputs, targets)
     for a, b in zip(arrays(ours), arrays(theirs), strict=True):
         close(a, b)
 
@@ -269,7 +272,12 @@ TOLD: list[tuple[str, dict[str, str], str | None, str]] = [
         "",
     ),
     ("to_torch", {_MAKE: "p"}, None, "what comes back"),
-    ("to_torch", {_MAKE: "nn.Parameter(torch.from_numpy(p).to(device, dtype))"}, "memory_shared", ""),
+    (
+        "to_torch",
+        {_MAKE: "nn.Parameter(torch.from_numpy(p).to(device, dtype))"},
+        "memory_shared",
+        "",
+    ),
     ("torch_forward", {_LAST: f"({_LAST}).tolist()"}, None, "what comes back"),
     ("torch_forward", {_LAST: f"torch.tensor(({_LAST}).tolist())"}, None, "in dtypes"),
     ("torch_forward", {"torch.relu(": "np.maximum(0, "}, None, "It raises"),
@@ -299,8 +307,10 @@ TOLD: list[tuple[str, dict[str, str], str | None, str]] = [
     ),
     (
         "torch_sgd_momentum_step",
-        {_SPEED: _SPEED.replace("* g ", "* g.clone().requires_grad_() ") + "\n    "
-         "velocity = [v.requires_grad_() for v in velocity]\n    if True:"},
+        {
+            _SPEED: _SPEED.replace("* g ", "* g.clone().requires_grad_() ") + "\n    "
+            "velocity = [v.requires_grad_() for v in velocity]\n    if True:"
+        },
         None,
         "hangs on a graph",
     ),
@@ -317,8 +327,15 @@ TOLD: list[tuple[str, dict[str, str], str | None, str]] = [
         "It raises ValueError",
     ),
     ("torch_adam_step", {"v_hat.sqrt()": "np.sqrt(v_hat)"}, None, ""),
-    ("torch_adam_step", {"loss = torch_loss(params, X, labels)": "loss = torch_loss(params, X, "
-      "labels)\n    print(loss.item())"}, "adam_copied_to_the_cpu", ""),
+    (
+        "torch_adam_step",
+        {
+            "loss = torch_loss(params, X, labels)": "loss = torch_loss(params, X, "
+            "labels)\n    print(loss.item())"
+        },
+        "adam_copied_to_the_cpu",
+        "",
+    ),
     ("time_step", {"float(np.median(seconds))": "seconds"}, None, ""),
     ("time_step", {"float(np.median(seconds))": "None"}, None, ""),
     ("time_step", {"range(repeats)": "range(100)"}, None, "calls of step"),

@@ -15,7 +15,6 @@ from typing import Any
 from autograder.exercise import AuthorError, ClassExercise, Exercise, HandOut, Part, Public
 from autograder.project import Project, find_project
 
-
 # What one set needs and no other does, and how it is installed.
 FOREIGN = {"torch": "python -m pip install -c constraints.txt torch"}
 
