@@ -688,7 +688,9 @@ torch_loss.slips(
     ),
     differentiated_already=slip(
         {
-            f"return {_LOSS}": f"loss = {_LOSS}\n    loss.backward(retain_graph=True)\n    return loss"
+            f"return {_LOSS}": (
+                f"loss = {_LOSS}\n    loss.backward(retain_graph=True)\n    return loss"
+            )
         },
         "backward is called in here: the gradients are left in the grad of the caller's "
         "parameters.",

@@ -307,12 +307,9 @@ TOLD: list[tuple[str, dict[str, str], str | None, str]] = [
     ),
     (
         "torch_sgd_momentum_step",
-        {
-            _SPEED: _SPEED.replace("* g ", "* g.clone().requires_grad_() ") + "\n    "
-            "velocity = [v.requires_grad_() for v in velocity]\n    if True:"
-        },
-        None,
-        "hangs on a graph",
+        {"for p in params], velocity": "for p in params], [v.requires_grad_() for v in velocity]"},
+        "velocity_on_a_graph",
+        "",
     ),
     (
         "torch_sgd_momentum_step",
@@ -326,7 +323,7 @@ TOLD: list[tuple[str, dict[str, str], str | None, str]] = [
         None,
         "It raises ValueError",
     ),
-    ("torch_adam_step", {"v_hat.sqrt()": "np.sqrt(v_hat)"}, None, ""),
+    ("torch_adam_step", {"v_hat.sqrt()": "np.sqrt(v_hat)"}, "adam_copied_to_the_cpu", ""),
     (
         "torch_adam_step",
         {
