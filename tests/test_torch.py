@@ -116,14 +116,15 @@ def test_who_sends_a_tensor_names_no_other_thing_of_torchs(name: Any) -> None:
 
 NO_TORCH = """
 import sys
+from importlib.machinery import PathFinder
 
-class NoTorch:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == "torch":
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+class WithoutTorch(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.partition(".")[0] == "torch" else super().find_spec(name, path, target)
 
 assert "torch" not in sys.modules
-sys.meta_path.insert(0, NoTorch())
+sys.meta_path[:] = [WithoutTorch if f is PathFinder else f for f in sys.meta_path]
 """
 
 
@@ -190,24 +191,23 @@ def test_a_set_is_built_checked_and_graded_without_it(tmp_path: Path) -> None:
         "print(graded.points == graded.max_points, 'torch' in sys.modules)",
         tmp_path,
     )
-    assert said.splitlines() == ["gabor: Correct.", "True False"] or said.endswith("True False\n")
-    assert "Correct." in said
+    assert "Correct." in said and said.endswith("True False\n")
 
 
-def test_who_would_grade_the_set_without_it_is_told_what_to_do(tmp_path: Path) -> None:
+def test_who_would_grade_the_set_without_it_is_told_what_to_do() -> None:
     notebook = ROOT / "exercises" / "torch_gpu" / "torch_gpu.ipynb"
     program = (
         "from autograder.cli import main\n"
         "for words in (['lint', 'torch_gpu'], ['build', 'torch_gpu', '--no-db'],\n"
         f"              ['grade-notebook', {str(notebook)!r}, '--assignment', 'torch_gpu']):\n"
         "    sys.stderr = sys.stdout\n"
-        "    print(main(words))"
+        "    print('exit', main(words))"
     )
-    lines = [line for line in without_torch(program).splitlines() if line.strip()]
-    assert lines[1::2] == ["2", "2", "2"], lines
-    for line in lines[::2]:
-        assert "needs torch, which is not installed here" in line
-        assert "pip install -c constraints.txt torch" in line
+    lines = without_torch(program).splitlines()
+    assert [line for line in lines if line.startswith("exit")] == ["exit 2"] * 3
+    told = [line for line in lines if "needs torch, which is not installed here" in line]
+    assert len(told) == 3
+    assert all("pip install -c constraints.txt torch" in line for line in told)
 
 
 def test_a_learner_without_it_is_told_how_to_get_the_small_one() -> None:
