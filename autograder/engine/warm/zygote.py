@@ -153,9 +153,11 @@ def import_all(modules: Iterable[str]) -> None:
         with contextlib.suppress(Exception):
             importlib.import_module(name)
     if "torch" in sys.modules:
-        # For its first tensor of several numbers it looks at the processor, and complains that there
-        # is no /proc: once, and so not in a learner's cell.
-        sys.modules["torch"].ones(2)
+        # For its first tensor of several numbers it looks at the processor, and complains that
+        # there is no /proc: once, and so not in a learner's cell. For the first computation
+        # without numbers it imports 800 modules.
+        torch = sys.modules["torch"]
+        torch.ones(2), torch.ones(2, device="meta") + 1
     gc.collect()
     gc.freeze()
 
