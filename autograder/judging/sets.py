@@ -13,10 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from autograder.exercise import AuthorError, ClassExercise, Exercise, HandOut, Part, Public
-from autograder.project import Project, find_project
-
-# What one set needs and no other does, and how it is installed.
-FOREIGN = {"torch": "python -m pip install -c constraints.txt torch"}
+from autograder.project import FOREIGN, Project, find_project
 
 
 @dataclass(frozen=True)

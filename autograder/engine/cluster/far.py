@@ -28,8 +28,8 @@ from autograder.engine.untrusted.answering import encoded, exception
 from autograder.engine.wire import Channel, Closed, TooSlow, fits, packed
 from autograder.exercise import FRESH_RNG
 from autograder.judging.judge import Oracle
-from autograder.judging.sets import FOREIGN
 from autograder.judging.verdict import Died, TimedOut
+from autograder.project import FOREIGN
 from autograder.values.calling import by_position
 from autograder.values.codec import MalformedValue, Raised, decode, encode
 
