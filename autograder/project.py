@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# What one set needs and no other does, and how it is installed in the course's folder.
+FOREIGN = {"torch": "python -m pip install -c constraints.txt torch"}
+
 
 class NoProject(Exception):
     """No project folder was found. Says where it was looked for."""

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,9 +112,11 @@ class Murderous:
         self._late = late
         self.places: list[str] = []
 
-    def open(self, files: Path | None, limits: Limits) -> RemoteSession:
+    def open(
+        self, files: Path | None, limits: Limits, modules: Sequence[str] = ()
+    ) -> RemoteSession:
         """A session that will not live long."""
-        session = self._runner.open(files, limits)
+        session = self._runner.open(files, limits, modules)
         self.places.append(session.where)
         if self._left > 0:
             self._left -= 1

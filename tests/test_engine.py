@@ -391,8 +391,8 @@ def test_a_new_warm_process_takes_the_place_of_a_lost_one(walls: bool) -> None:
         assert text(running.execute("print(1 + 1)")) == "2\n"
         found = above(running)[1].parent()
         assert found is not None
-        assert runner._zygote is not None
-        folder = runner._zygote.folder
+        assert list(runner._zygotes) == [False]
+        folder = runner._zygotes[False].folder
         assert folder.exists()
     del runner, running
     gc.collect()
@@ -758,8 +758,7 @@ def test_later_sessions_find_imported_what_was_announced() -> None:
     """Before the warm process has started, and after; what is not installed is no failure."""
     warm = SandboxedRunner()
     for module in ("colorsys", "no_such_module", "wave"):
-        warm.warm([module])
-        with warm.open(None, Limits()) as running:
+        with warm.open(None, Limits(), [module]) as running:
             known = running.execute(f"import sys; print({module!r} in sys.modules)")
             assert text(known) == f"{module != 'no_such_module'}\n"
 

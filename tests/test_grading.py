@@ -1,7 +1,7 @@
 """One notebook through repair, runner and judge: judged where, and what cannot be forged."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -128,9 +128,9 @@ def test_the_notebook_runs_once_whatever_failed() -> None:
     class Counting:
         name, protects, opened = RUNNER.name, RUNNER.protects, 0
 
-        def open(self, files: Path | None, limits: Limits) -> Session:
+        def open(self, files: Path | None, limits: Limits, modules: Sequence[str] = ()) -> Session:
             self.opened += 1
-            return RUNNER.open(files, limits)
+            return RUNNER.open(files, limits, modules)
 
     runner = Counting()
     notebook = handed_in(WRONG, "%check gabor", USES, "%check gabor_gradient")

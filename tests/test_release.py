@@ -1,7 +1,9 @@
 """What learners are sent: in step with its source, the same bytes twice, no solution in it."""
 
+import email
 import fnmatch
 import hashlib
+import io
 import json
 import re
 import shutil
@@ -129,6 +131,23 @@ def test_no_reference_is_released(bundles: list[Path]) -> None:
         for name, text in released_texts(archive).items():
             assert released_leaks(exercise_set, text) == [], name
             assert not bodies(text) & secrets, name
+
+
+def test_the_wheel_offers_torch_and_only_its_set_asks_for_it(bundles: list[Path]) -> None:
+    """On Linux the build for GPUs takes several GB: the small one is named where it is needed."""
+    for archive in bundles:
+        with zipfile.ZipFile(archive) as outer:
+            text = outer.read(f"{archive.stem}/README.txt").decode()
+            [name] = [name for name in outer.namelist() if name.endswith(".whl")]
+            with zipfile.ZipFile(io.BytesIO(outer.read(name))) as wheel:
+                [file] = [n for n in wheel.namelist() if n.endswith(".dist-info/METADATA")]
+                metadata = email.message_from_bytes(wheel.read(file))
+        assert metadata.get_all("Provides-Extra") == ["torch"]
+        wanted = [line for line in metadata.get_all("Requires-Dist") or [] if "torch" in line]
+        assert [line.replace("'", '"') for line in wanted] == ['torch; extra == "torch"']
+        small = "pip install torch --index-url https://download.pytorch.org/whl/cpu"
+        assert (small in text) is (f"{Path(name).name}[torch]" in text)
+        assert (small in text) is (archive.stem == "torch_gpu")
 
 
 def test_what_is_handed_out_is_in_its_own_zip_and_in_no_other(bundles: list[Path]) -> None:

@@ -19,7 +19,7 @@ import pytest
 
 from autograder.engine.cluster import connection
 from autograder.engine.cluster.connection import Listener, connect
-from autograder.engine.cluster.far import host, refused, versions
+from autograder.engine.cluster.far import foreign_versions, host, refused, versions
 from autograder.engine.cluster.near import RemoteRunner
 from autograder.engine.interface import Call, Limits, NoSandbox, Runner, RunnerLost
 from autograder.engine.trusted.session import StartError
@@ -304,7 +304,7 @@ def test_what_is_lost_twice_is_flagged_and_gets_nothing(built_course) -> None:
 
 def test_a_runner_that_does_not_start_there_is_lost_with_its_reason() -> None:
     class Broken(SandboxedRunner):
-        def open(self, files: Any, limits: Any) -> Any:
+        def open(self, files: Any, limits: Any, modules: Any = ()) -> Any:
             raise OSError("No space left on device")
 
     with pytest.raises(RunnerLost, match="OSError: No space left on device"):
@@ -328,6 +328,7 @@ def greets(*frames: Any, **changes: Any) -> FarEnd:
 
     def far_end(channel: Channel) -> None:
         hello = {"where": "liar", "versions": versions(), "refused": refused(LOCAL)}
+        hello["foreign"] = foreign_versions()
         channel.send({**hello, **changes})
         channel.receive()
         for frame in frames:
@@ -419,6 +420,18 @@ def test_scripts_in_outputs_keep_the_rules_of_a_collector() -> None:
 def test_other_versions_are_refused_in_a_sentence() -> None:
     with pytest.raises(StartError, match=r"the worker liar has autograder 0\.0\.1; here it is"):
         remote(greets(versions="autograder 0.0.1")).open(None, Limits())
+
+
+@pytest.mark.parametrize("foreign", [{"torch": None}, {"torch": "1.0"}, {}, None, "torch"])
+def test_a_far_end_without_our_torch_serves_the_sets_that_need_none(foreign: Any) -> None:
+    """And is told to install it before a set that needs it is run there: nobody gets a zero."""
+    far = remote(greets(foreign=foreign))
+    far.open(None, Limits(), ["numpy", "wave"]).finish()
+    with pytest.raises(
+        StartError, match=r"the worker liar has torch .*; here it is torch 2.*there\."
+    ):
+        far.open(None, Limits(), ["numpy", "torch.nn"])
+    remote(greets()).open(None, Limits(), ["torch"]).finish()
 
 
 def test_a_wall_that_is_missing_only_there_is_no_sandbox() -> None:

@@ -186,7 +186,7 @@ def test_nothing_is_left_of_a_judge_that_was_killed(tmp_path: Path, walls: bool)
         f"runner = SandboxedRunner(walls={walls})\n"
         "session = runner.open(None, Limits())\n"
         "session.execute('x = 1')\n"
-        "print(runner._zygote.folder, flush=True)\n"
+        "print(runner._zygotes[False].folder, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
     folder, left = left_of(program, tmp_path)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Protocol
@@ -24,7 +24,7 @@ from autograder.gradebook.waiting import Texts
 from autograder.grading.rounds import current_round
 from autograder.judging.sets import ExerciseSet
 from autograder.project import Project
-from autograder.release.notebook import cell_limits
+from autograder.release.notebook import cell_limits, modules_used
 from autograder.submissions.adopt import adopt, drop_links
 from autograder.submissions.read import MAX_FILE
 
@@ -45,9 +45,11 @@ HOW = (
 
 
 class Kind(Protocol):
-    """Whose an assignment is. patience: seconds for one submission."""
+    """Whose an assignment is. patience: seconds for one submission. modules: what its notebooks
+    will probably import, as far as anybody knows."""
 
     patience: float
+    modules: Sequence[str]
 
     def adopt(self, folder: Path) -> list[str]:
         """Before anything in a submission's folder is opened; says what was done."""
@@ -91,6 +93,7 @@ class OfAnybody:
 
     # Each session has limits of its own, and a kernel without walls may take as long as it likes.
     patience = math.inf
+    modules: Sequence[str] = ()
 
     def adopt(self, folder: Path) -> list[str]:
         """See `Kind`."""
@@ -127,6 +130,7 @@ class OfOurs:
         self._round = None if plan.again is not None else current_round(project, plan.name)
         limits = plan.grading.limits_of(plan.name) if plan.grading else Limits()
         self.patience = PATIENCE_SECONDS + TIMES * limits.notebook_seconds
+        self.modules: Sequence[str] = modules_used(exercise_set)
         self._texts = Texts(project, plan.name)
         self._cache = Cache(
             project.grading / "cache",

@@ -115,7 +115,7 @@ class Pipeline:
     def _prepare(self, place: int) -> Callable[[], Work[Job, Outcome]]:
         """Before a judge's process is forked: a line of its own to the warm process."""
         runner = self._plan.runner
-        lent = runner.lend() if isinstance(runner, SandboxedRunner) else None
+        lent = runner.lend(self._kind.modules) if isinstance(runner, SandboxedRunner) else None
 
         def make_work() -> Work[Job, Outcome]:
             if isinstance(runner, SandboxedRunner) and lent is not None:

@@ -71,6 +71,9 @@ def environment(scratch: Path) -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
+        # A process that was forked cannot use a GPU that the first one has used, nor find its way
+        # back through a graph there: a snapshot would fail where the cell above it did not.
+        "CUDA_VISIBLE_DEVICES": "",
         # nbgrader says so to every notebook that it grades.
         "NBGRADER_EXECUTION": "autograde",
     }

@@ -20,11 +20,11 @@ A hidden input first leaves the judge in stage 3, so it cannot reach the output 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self, runtime_checkable
+from typing import Any, Literal, Protocol, Self
 
 from autograder.engine.files import Files
 from autograder.i18n import _
@@ -234,16 +234,11 @@ class Runner(Protocol):
         """What stands between a submission and this machine, in a sentence for the instructor."""
         ...
 
-    def open(self, files: Path | None, limits: Limits) -> Session:
-        """A session in a scratch folder with a copy of `files`; links in there are left out."""
-        ...
+    def open(self, files: Path | None, limits: Limits, modules: Sequence[str] = ()) -> Session:
+        """A session in a scratch folder with a copy of `files`; links in there are left out.
 
-
-@runtime_checkable
-class WarmRunner(Protocol):
-    """A runner that keeps imports from one session to the next."""
-
-    def warm(self, modules: Iterable[str]) -> None:
-        """Later sessions will probably import these modules: the course's own text says so, not a
-        learner. What is not installed is left out."""
+        modules: what the notebook will probably import: the course's own text says so, not a
+        learner. A runner that keeps imports from one session to the next has them ready, but for
+        those that are not installed.
+        """
         ...

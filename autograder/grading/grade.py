@@ -25,7 +25,6 @@ from autograder.engine.interface import (
     RunnerLost,
     Session,
     Snapshot,
-    WarmRunner,
 )
 from autograder.exercise import Part
 from autograder.grading.clean import harmless
@@ -106,15 +105,14 @@ def grade(
     repair(submission, exercise_set, answers)
     notebook = submission.notebook
     leave_to_a_person(notebook.cells, answers)
-    if isinstance(runner, WarmRunner):
-        runner.warm(modules_used(exercise_set))
+    modules = modules_used(exercise_set)
     of_cells = cell_limits(exercise_set)
     of_all = limits or Limits()
     code = Code(notebook)
     losses: list[str] = []
     while len(losses) <= ELSEWHERE:
         try:
-            with runner.open(files, of_all.at_least(of_cells.values())) as session:
+            with runner.open(files, of_all.at_least(of_cells.values()), modules) as session:
                 snapshots, by_chance = _run(session, notebook, exercise_set, of_all, of_cells)
                 session.close()
                 verdicts = _judge_all(snapshots, exercise_set, seed, code, standing or {})

@@ -19,9 +19,9 @@ from collections.abc import Iterator
 
 from autograder.code import names
 
-MODULES = {"cmath", "math", "numpy", "scipy"}
+MODULES = {"cmath", "math", "numpy", "scipy", "torch"}
 # Imports that run no file of the learner's and leave everything else as it was.
-QUIET = MODULES | {"autograder", "itertools", "functools", "matplotlib", "sklearn", "torch"}
+QUIET = MODULES | {"autograder", "itertools", "functools", "matplotlib", "sklearn"}
 UNTAME = {
     *("__import__", "breakpoint", "compile", "delattr", "eval", "exec", "exit", "getattr"),
     *("globals", "help", "input", "locals", "open", "quit", "setattr", "super", "vars"),

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from autograder.exercise import AuthorError, ClassExercise, Exercise, HandOut, Part, Public
-from autograder.project import Project, find_project
+from autograder.project import FOREIGN, Project, find_project
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ def load_set(path: Path) -> ExerciseSet:
 
     Raises
     ------
-    AuthorError where the file is missing, declares nothing, or uses a name twice.
+    AuthorError where the file is missing, declares nothing, uses a name twice, or needs a package
+    that is not installed.
     """
     path = Path(path).resolve()
     if not path.is_file():
@@ -120,10 +121,19 @@ def _imported(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except BaseException:
+    except BaseException as error:
         del sys.modules[name]
+        if isinstance(error, ModuleNotFoundError) and error.name in FOREIGN:
+            raise AuthorError(_not_installed(path, error.name)) from None
         raise
     return module
+
+
+def _not_installed(path: Path, package: str) -> str:
+    return (
+        f"{path} needs {package}, which is not installed here. In the course's folder, in its "
+        f"environment: {FOREIGN[package]}. Other sets do without."
+    )
 
 
 def _collect(path: Path, module: ModuleType) -> ExerciseSet:

@@ -12,12 +12,14 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+from autograder.code.source import modules_imported
 from autograder.project import Project, find_project
 from autograder.release.notebook import WHEEL
 
 # What `check` and `hint` import: neither the engine nor the grading leaves this machine.
 LEARNERS_ROOMS = ("learning", "judging", "values", "code")
 NOT_FOR_LEARNERS = ("optional-dependencies", "scripts")
+LEARNERS_EXTRAS = ("torch",)
 NOT_THEIRS = ("cli.py", "__pycache__")
 LONG_AGO = (2020, 1, 1, 0, 0, 0)
 
@@ -25,12 +27,19 @@ README = """\
 {name}: an exercise notebook
 
 1. Unpack this folder and open a terminal in it.
-2. pip install jupyterlab ./{wheel}
+2. {installing}
 3. jupyter lab {name}.ipynb
 
 Leave the other files beside the notebook: the checks read checks.json, and what the notebook
 imports is there.
 """
+INSTALLING = "pip install jupyterlab ./{wheel}"
+# Without the index it would be the build for GPUs, on Linux: several GB.
+INSTALLING_TORCH = """\
+pip install torch --index-url https://download.pytorch.org/whl/cpu
+   pip install jupyterlab "./{wheel}[torch]"
+   On a machine with a GPU leave out the first of these two lines. Colab and Kaggle have torch:
+   there install the wheel alone."""
 
 
 def write_bundles(folder: Path, project: Project | None = None) -> list[Path]:
@@ -68,12 +77,15 @@ def build_wheel(project: Project, folder: Path) -> Path:
 
 
 def _learners_settings(pyproject: str) -> str:
-    """The project's settings without what grades: no command, no extras."""
+    """The project's settings without what grades: no command, and the extras of learners alone."""
     settings = tomllib.loads(pyproject)
     kept = {k: v for k, v in settings["project"].items() if k not in NOT_FOR_LEARNERS}
     tables = {
         "build-system": settings["build-system"],
         "project": kept,
+        "project.optional-dependencies": {
+            name: settings["project"]["optional-dependencies"][name] for name in LEARNERS_EXTRAS
+        },
         "tool.setuptools": {"include-package-data": False},
         "tool.setuptools.packages.find": settings["tool"]["setuptools"]["packages"]["find"],
         "tool.setuptools.package-data": settings["tool"]["setuptools"]["package-data"],
@@ -110,9 +122,16 @@ def _bundle(project: Project, name: str, wheel: Path, folder: Path) -> Path:
         for path in sorted(files):
             _add(archive, f"{name}/{path.relative_to(exercise)}", path.read_bytes())
         _add(archive, f"{name}/{wheel.name}", wheel.read_bytes())
-        text = README.format(name=name, wheel=wheel.name)
+        needs_torch = "torch" in modules_imported(_code_of(exercise / f"{name}.ipynb"))
+        installing = (INSTALLING_TORCH if needs_torch else INSTALLING).format(wheel=wheel.name)
+        text = README.format(name=name, installing=installing)
         _add(archive, f"{name}/README.txt", text.encode())
     return target
+
+
+def _code_of(notebook: Path) -> str:
+    cells = json.loads(notebook.read_text("utf-8"))["cells"]
+    return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
 
 
 def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:

@@ -98,7 +98,8 @@ class Fillings:
     def broken(self, kind: str) -> Filling | None:
         """A body that fails at once, None where its marks depend on the seed."""
         text = self._with_body(BODIES[kind])
-        namespace: dict[str, Any] = {}
+        # A default may name something of the module.
+        namespace = dict(vars(self.exercise_set.module))
         exec(compile(text, "<sample>", "exec"), namespace)
         marks = self._predict(partial(_trials_of, namespace[self.name]))
         return Filling(kind, text, marks) if marks else None

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ SETS = (
     "backprop",
     "logistic_regression",
     "experiments",
+    "torch_gpu",
 )
 PROMISED = 2.2
 USER = 2**20
@@ -77,9 +78,11 @@ def in_the_shell(cells: list[str | None]) -> None:
         shell.sink.close_cell()
 
 
-def in_a_session(runner: SandboxedRunner, cells: list[str | None], *, snapshots: bool) -> None:
+def in_a_session(
+    runner: SandboxedRunner, cells: list[str | None], modules: Sequence[str], *, snapshots: bool
+) -> None:
     """Execute the cells in a new session."""
-    with runner.open(None, Limits()) as session:
+    with runner.open(None, Limits(), modules) as session:
         for source in cells:
             if source is not None:
                 session.execute(source)
@@ -107,12 +110,12 @@ def compare(names: list[str], rounds: int) -> None:
     print(f"as {who}; walls that this system refuses: {refused}; {rounds} rounds", file=out)
     for name in names:
         exercise_set = find_set(name)
-        import_all(modules_used(exercise_set))
-        runner.warm(modules_used(exercise_set))
+        modules = modules_used(exercise_set)
+        import_all(modules)
         cells = pieces(exercise_set)
         plain = [cell for cell in cells if cell is None or "figures" not in cell]
         for what, some in (("all cells", cells), ("no figures", plain)):
-            shell, bare, full = medians(runner, some, rounds)
+            shell, bare, full = medians(runner, some, modules, rounds)
             print(
                 f"{name:>15}, {what}: shell {1e3 * shell:6.1f} ms, runner {1e3 * bare:6.1f} ms, "
                 f"ratio {bare / shell:.2f} (promised to root, of all cells: {PROMISED}); "
@@ -122,12 +125,14 @@ def compare(names: list[str], rounds: int) -> None:
             )
 
 
-def medians(runner: SandboxedRunner, cells: list[str | None], rounds: int) -> list[float]:
+def medians(
+    runner: SandboxedRunner, cells: list[str | None], modules: Sequence[str], rounds: int
+) -> list[float]:
     """Median seconds in the shell, in a session, and in a session with snapshots; turn about."""
     ways: list[Callable[[], None]] = [
         lambda: in_the_shell(cells),
-        lambda: in_a_session(runner, cells, snapshots=False),
-        lambda: in_a_session(runner, cells, snapshots=True),
+        lambda: in_a_session(runner, cells, modules, snapshots=False),
+        lambda: in_a_session(runner, cells, modules, snapshots=True),
     ]
     for way in ways:  # the first round only warms up
         way()

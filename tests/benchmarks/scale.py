@@ -110,11 +110,11 @@ class Metered:
         self.spent: list[float] = []
         self._runner = runner
 
-    def open(self, files: Path | None, limits: Limits) -> Session:
+    def open(self, files: Path | None, limits: Limits, modules: Sequence[str] = ()) -> Session:
         """A session whose processes are looked at before any of them is killed."""
         before = below()
         most: dict[int, float] = {}
-        session = self._runner.open(files, limits)
+        session = self._runner.open(files, limits, modules)
         close, finish = session.close, session.finish
 
         def look() -> None:

@@ -23,13 +23,13 @@ from autograder.engine.interface import (
     Runner,
     Session,
     Snapshot,
-    WarmRunner,
 )
 from autograder.engine.untrusted.answering import encoded, exception
 from autograder.engine.wire import Channel, Closed, TooSlow, fits, packed
 from autograder.exercise import FRESH_RNG
 from autograder.judging.judge import Oracle
 from autograder.judging.verdict import Died, TimedOut
+from autograder.project import FOREIGN
 from autograder.values.calling import by_position
 from autograder.values.codec import MalformedValue, Raised, decode, encode
 
@@ -47,10 +47,26 @@ def versions() -> str:
     return ", ".join([f"autograder {__version__}", f"Python {python}", *packages])
 
 
+def foreign_versions() -> dict[str, str | None]:
+    """The same for what one set needs and no other does; None for what is not installed."""
+    found: dict[str, str | None] = {}
+    for name in FOREIGN:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = None
+    return found
+
+
 def host(channel: Channel, runner: Runner, where: str) -> None:
     """Serve one session on a channel until home ends it or is gone. where: this end's name."""
     try:
-        hello = {"where": where, "versions": versions(), "refused": refused(runner)}
+        hello = {
+            "where": where,
+            "versions": versions(),
+            "foreign": foreign_versions(),
+            "refused": refused(runner),
+        }
         channel.send(hello, deadline=time.monotonic() + IDLE_SECONDS)
         request, blobs = channel.receive(time.monotonic() + IDLE_SECONDS)
         with _opened(runner, request, blobs) as session:
@@ -72,8 +88,6 @@ def refused(runner: Runner) -> dict[str, str]:
 
 
 def _opened(runner: Runner, request: dict[str, Any], blobs: list[bytes]) -> Session:
-    if isinstance(runner, WarmRunner):
-        runner.warm(request["warm"])
     with tempfile.TemporaryDirectory(prefix="autograder-files-") as folder:
         for name, data in zip(request["files"], blobs, strict=True):
             place = Path(folder, name)
@@ -81,7 +95,7 @@ def _opened(runner: Runner, request: dict[str, Any], blobs: list[bytes]) -> Sess
                 place.mkdir(parents=True, exist_ok=True)
             else:
                 place.write_bytes(data)
-        return runner.open(Path(folder), Limits(**request["limits"]))
+        return runner.open(Path(folder), Limits(**request["limits"]), request["modules"])
 
 
 class Host:

@@ -10,14 +10,14 @@ import json
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol, get_args
 
 import numpy as np
 
-from autograder.engine.cluster.far import MAX_REASON, versions
+from autograder.engine.cluster.far import MAX_REASON, foreign_versions, versions
 from autograder.engine.files import Files, read_files
 from autograder.engine.interface import (
     Call,
@@ -83,11 +83,12 @@ class RemoteRunner:
         self.refused = refused
         self.protects = protects
         self._lines = lines
-        self.modules: dict[str, None] = {}
         # A submission that lost its far end is done elsewhere, in the thread that had begun it.
         self._lost = threading.local()
 
-    def open(self, files: Path | None, limits: Limits) -> RemoteSession:
+    def open(
+        self, files: Path | None, limits: Limits, modules: Sequence[str] = ()
+    ) -> RemoteSession:
         """A session in a scratch folder with a copy of `files`; links in there are left out.
 
         Raises
@@ -96,14 +97,10 @@ class RemoteRunner:
         """
         avoid = getattr(self._lost, "where", "")
         self._lost.where = ""
-        return RemoteSession(self._lines.open(avoid), files, limits, self)
+        return RemoteSession(self._lines.open(avoid), files, limits, modules, self)
 
-    def warm(self, modules: Iterable[str]) -> None:
-        """See to it that later sessions find these modules imported."""
-        self.modules.update(dict.fromkeys(modules))
-
-    def expect(self, hello: dict[str, Any]) -> str:
-        """Read a far end's first frame. Returns its name.
+    def expect(self, hello: dict[str, Any], modules: Sequence[str]) -> str:
+        """Read a far end's first frame. Returns its name. modules: what a session will need.
 
         Raises
         ------
@@ -112,13 +109,21 @@ class RemoteRunner:
         where, refused = hello.get("where"), hello.get("refused")
         if not isinstance(where, str) or not isinstance(refused, dict):
             raise MalformedValue("a greeting that is none")
-        where, theirs = where[:200], str(hello.get("versions"))[:200]
-        if theirs != versions():
-            raise StartError(
-                _(
-                    "the worker {where} has {theirs}; here it is {ours}. Install the same there."
-                ).format(where=where, theirs=theirs, ours=versions())
-            )
+        where = where[:200]
+        foreign = hello.get("foreign")
+        pairs = [(str(hello.get("versions"))[:200], versions())]
+        for name, ours in foreign_versions().items():
+            if any(module.partition(".")[0] == name for module in modules):
+                theirs = foreign.get(name) if isinstance(foreign, dict) else None
+                pairs.append((f"{name} {theirs}"[:200], f"{name} {ours}"))
+        for theirs, ours in pairs:
+            if theirs != ours:
+                raise StartError(
+                    _(
+                        "the worker {where} has {theirs}; here it is {ours}. Install the same "
+                        "there."
+                    ).format(where=where, theirs=theirs, ours=ours)
+                )
         new = sorted(set(map(str, refused)) - set(self.refused))
         if new:
             why = "; ".join(f"{layer} ({refused[layer]})" for layer in new)[:MAX_REASON]
@@ -138,7 +143,12 @@ class RemoteSession(Session):
     """One notebook's run, on the far end of a line."""
 
     def __init__(
-        self, line: Line, files: Path | None, limits: Limits, runner: RemoteRunner
+        self,
+        line: Line,
+        files: Path | None,
+        limits: Limits,
+        modules: Sequence[str],
+        runner: RemoteRunner,
     ) -> None:
         self.limits = limits
         self.where = ""
@@ -148,7 +158,7 @@ class RemoteSession(Session):
         self._snapshots = 0
         self._closed = False
         try:
-            self._open(files)
+            self._open(files, list(modules))
         except BaseException:
             line.close()
             raise
@@ -249,12 +259,12 @@ class RemoteSession(Session):
             _("the connection to {where} was lost: {how}").format(where=where, how=how)
         )
 
-    def _open(self, files: Path | None) -> None:
+    def _open(self, files: Path | None, modules: list[str]) -> None:
         given = read_files(files)
         request = {
             "limits": asdict(self.limits),
             "files": [name for name, _data in given],
-            "warm": list(self._runner.modules),
+            "modules": modules,
         }
         blobs = [data for _name, data in given]
         if not fits(request, blobs):
@@ -265,7 +275,7 @@ class RemoteSession(Session):
             )
         hello, _blobs = self.hear(time.monotonic() + SLACK_SECONDS)
         try:
-            self.where = self._runner.expect(hello)
+            self.where = self._runner.expect(hello, modules)
             self._line.channel.send(request, blobs, deadline=time.monotonic() + SLACK_SECONDS)
         except (Closed, TooSlow, MalformedValue) as error:
             raise self.lose(error) from error

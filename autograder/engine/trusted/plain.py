@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -47,8 +48,11 @@ class PlainRunner:
         "nothing keeps it from your files or the network."
     )
 
-    def open(self, files: Path | None, limits: Limits) -> NotebookSession:
-        """A session in a scratch folder with a copy of `files`; links in there are left out."""
+    def open(
+        self, files: Path | None, limits: Limits, modules: Sequence[str] = ()
+    ) -> NotebookSession:
+        """A session in a scratch folder with a copy of `files`; links in there are left out. It
+        imports for itself what it needs."""
         return NotebookSession(limits, SubprocessHost(files, limits, self._fonts))
 
     @cached_property

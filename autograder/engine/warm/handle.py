@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,10 @@ def require_sandbox(runner: Runner) -> None:
 
 
 class SandboxedRunner:
-    """Runs cells in walled-in forks of one warm process, which starts with the first session.
+    """Runs cells in walled-in forks of a warm process, which starts with the first session.
+
+    With torch in memory every fork takes longer, so that there is a second one for the sessions
+    that need it: it starts with the first of those.
 
     walls: False leaves all of them out, as a kernel would that refuses everything.
     """
@@ -91,24 +94,24 @@ class SandboxedRunner:
 
     def __init__(self, *, walls: bool = True) -> None:
         self._walls = walls
-        self._modules: dict[str, None] = {}
-        self._zygote: Zygote | None = None
+        # By whether torch is in its memory.
+        self._zygotes: dict[bool, Zygote] = {}
         self._turn = threading.Lock()
 
     @property
     def refused(self) -> dict[str, str]:
         """The walls that this system refuses, and what it said."""
-        return self._ready().refused
+        return self._any().refused
 
     @property
     def standing(self) -> list[str]:
         """The walls that stand."""
-        return self._ready().standing
+        return self._any().standing
 
     @property
     def protects(self) -> str:
         """What stands between a submission and this machine, in a sentence."""
-        zygote = self._ready()
+        zygote = self._any()
         if not zygote.standing:
             return PlainRunner.protects
         if not zygote.refused:
@@ -117,14 +120,12 @@ class SandboxedRunner:
             layers=", ".join(zygote.refused)
         )
 
-    def open(self, files: Path | None, limits: Limits) -> NotebookSession:
-        """A session in a scratch folder with a copy of `files`; links in there are left out."""
-        return NotebookSession(limits, self._host(files, limits))
-
-    def warm(self, modules: Iterable[str]) -> None:
-        """See to it that later sessions find these modules imported."""
-        # With torch in memory every fork takes several times longer.
-        self._modules.update(dict.fromkeys(m for m in modules if m.partition(".")[0] != "torch"))
+    def open(
+        self, files: Path | None, limits: Limits, modules: Sequence[str] = ()
+    ) -> NotebookSession:
+        """A session in a scratch folder with a copy of `files`; links in there are left out. It
+        finds these modules imported, and so do those after it."""
+        return NotebookSession(limits, self._host(files, limits, modules))
 
     def start(self) -> None:
         """Begin to start the warm process, which somebody is going to need soon."""
@@ -136,32 +137,45 @@ class SandboxedRunner:
 
         threading.Thread(target=begin, daemon=True).start()
 
-    def lend(self) -> Zygote:
-        """The warm process on a line of its own, for a process that is forked from this one."""
-        return self._ready().another_line()
+    def lend(self, modules: Sequence[str] = ()) -> dict[bool, Zygote]:
+        """The warm process for sessions with these modules, on a line of its own, for a process
+        that is forked from this one."""
+        with_torch = _need_torch(modules)
+        return {with_torch: self._ready(with_torch).another_line()}
 
-    def borrow(self, lent: Zygote) -> None:
+    def borrow(self, lent: dict[bool, Zygote]) -> None:
         """In a forked process: use the warm process of the parent on a line of its own."""
-        self._zygote = lent
+        self._zygotes = lent
 
-    def _ready(self) -> Zygote:
+    def _ready(self, with_torch: bool = False) -> Zygote:
         with self._turn:
-            if self._zygote is None:
-                self._zygote = Zygote(walls=self._walls)
-            return self._zygote
+            if with_torch not in self._zygotes:
+                self._zygotes[with_torch] = Zygote(walls=self._walls)
+            return self._zygotes[with_torch]
 
-    def _host(self, files: Path | None, limits: Limits) -> KeptHost:
+    def _any(self) -> Zygote:
+        """One that has been started: the same walls stand around each."""
+        with self._turn:
+            started = list(self._zygotes.values())
+        return started[0] if started else self._ready()
+
+    def _host(self, files: Path | None, limits: Limits, modules: Sequence[str]) -> KeptHost:
+        with_torch = _need_torch(modules)
         # A new one where the last was lost, once: a second loss is no accident.
         for _attempt in range(2):
-            zygote = self._ready()
+            zygote = self._ready(with_torch)
             try:
-                zygote.warm(list(self._modules))
+                zygote.warm(modules)
                 return KeptHost(zygote, files, limits)
             except Closed:
                 with self._turn:
-                    if self._zygote is zygote:
-                        self._zygote = None
+                    if self._zygotes.get(with_torch) is zygote:
+                        del self._zygotes[with_torch]
         raise StartError("the warm process ended as soon as it was asked to fork")
+
+
+def _need_torch(modules: Iterable[str]) -> bool:
+    return any(module.partition(".")[0] == "torch" for module in modules)
 
 
 class Zygote:

@@ -14,6 +14,7 @@ import os
 import select
 import signal
 import socket
+import sys
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
@@ -151,6 +152,12 @@ def import_all(modules: Iterable[str]) -> None:
     for name in modules:
         with contextlib.suppress(Exception):
             importlib.import_module(name)
+    if "torch" in sys.modules:
+        # For its first tensor of several numbers it looks at the processor, and complains that
+        # there is no /proc: once, and so not in a learner's cell. For the first computation
+        # without numbers it imports 800 modules.
+        torch = sys.modules["torch"]
+        torch.ones(2), torch.ones(2, device="meta") + 1
     gc.collect()
     gc.freeze()
 
