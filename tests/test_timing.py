@@ -13,7 +13,7 @@ from book.timing.clock import Device, Patience, time_call
 from book.timing.memory import largest
 from book.timing.network import NumpyStep, Size
 from book.timing.plan import Forecast, Point, points, too_large, too_long
-from book.timing.reading import ROOM, Timings, crossover, flat_until, load
+from book.timing.reading import Ceilings, Timings, crossover, flat_until, load
 from book.timing.record import AnotherRun, Record, slug
 from book.timing.torch_step import TorchStep, launches
 
@@ -132,8 +132,35 @@ def test_a_step_is_held_against_the_ceiling_that_binds_it(tmp_path: Path) -> Non
     assert read.bound({**step, "flops": 1.0, "bytes": 20.0, "wall": [2.0]}).binds == "bandwidth"
     small = {**step, "footprint": 4.0, "flops": 1.0, "bytes": 20.0, "wall": [1.0]}
     assert read.bound(small).seconds["bandwidth"] == pytest.approx(0.4)
-    assert read.bound({**step, "flops": 500.0, "bytes": 1.0, "wall": [4.0]}).share > ROOM
+    assert read.bound({**step, "flops": 500.0, "bytes": 1.0, "wall": [4.0]}).impossible
     assert read.source == "Some Device (R), 1 thread, torch 2, NumPy 2; 30 November 2026"
+
+
+def test_what_is_faster_than_the_device_can_be_is_a_bug_of_the_timing(tmp_path: Path) -> None:
+    ceilings = {"part": "ceilings", "precision": ""}
+    optimiser = {"part": "optimiser", "precision": "float32", "bytes": 12.0, "footprint": 8.0}
+    read = timings(
+        tmp_path,
+        {**ceilings, "kind": "copy", "bytes": 10.0, "footprint": 10.0, "wall": [1.0]},
+        # A copy reads what it is about to overwrite: a pass in place moves more of what is asked.
+        {**ceilings, "kind": "in place", "bytes": 15.0, "footprint": 9.0, "wall": [1.0]},
+        {**optimiser, "wall": [0.5]},
+        {**optimiser, "wall": [1.0]},
+        {**optimiser, "skipped": "it would take 16 GB"},
+    )
+    assert read.impossible() == ["2"]
+    assert read.bound(read.points["3"]).share == pytest.approx(0.8)
+
+
+@given(st.floats(1, 1e12), st.floats(1, 1e12))
+def test_a_bandwidth_never_rises_with_what_is_touched(one: float, other: float) -> None:
+    copies = [(1e3, 5.0), (1e6, 40.0), (1e8, 20.0), (1e9, 10.0)]
+    ceilings = Ceilings({}, {("torch", "copy"): copies, ("torch", "in place"): [(1e7, 30.0)]}, {})
+    small, large = sorted((one, other))
+    assert ceilings.bandwidth("torch", small) >= ceilings.bandwidth("torch", large)
+    # Between two sizes a cache may end anywhere; memory alone is left beyond the last.
+    assert ceilings.bandwidth("torch", 5e7) == 40.0
+    assert ceilings.bandwidth("torch", 5e8) == 30.0
 
 
 def test_where_the_flat_part_ends_and_where_the_other_device_wins() -> None:

@@ -12,7 +12,7 @@ from book.timing import ceilings, wrong
 from book.timing.clock import Cuda, Device, Patience, time_call
 from book.timing.memory import Trials, largest
 from book.timing.network import PIXELS, NumpyStep, Size
-from book.timing.plan import COLD, LARGEST_WIDTH, Point
+from book.timing.plan import COLD, LARGEST_WIDTH, OPTIMISER_NUMBERS, Point
 
 # Tensors of an optimiser: a loop over them is what `foreach` and `fused` do without.
 TENSORS = 16
@@ -47,21 +47,14 @@ def measure(point: Point, device: Device, patience: Patience) -> dict[str, Any]:
 
 
 def _ceiling(point: Point, device: Device, patience: Patience) -> dict[str, Any]:
-    numpy = point.library == "numpy"
-    if point.kind == "product":
-        made = (
-            ceilings.numpy_product(point.n, point.precision)
-            if numpy
-            else ceilings.torch_product(point.n, device.name, point.precision)
-        )
-        return {"flops": 2.0 * point.n**3} | asdict(time_call(made, device, patience))
-    if point.kind == "copy":
-        made = ceilings.numpy_copy(point.n) if numpy else ceilings.torch_copy(point.n, device.name)
-        return {"bytes": 2.0 * point.n, "footprint": 2.0 * point.n} | asdict(
-            time_call(made, device, patience)
-        )
-    made = ceilings.numpy_empty_calls() if numpy else ceilings.torch_empty_calls(device.name)
-    return {"calls": point.n} | asdict(time_call(made, device, patience))
+    call = ceilings.call(point.library, point.kind, point.n, device.name, point.precision)
+    counted: dict[str, dict[str, float]] = {
+        "product": {"flops": 2.0 * point.n**3},
+        "copy": {"bytes": 2.0 * point.n, "footprint": 2.0 * point.n},
+        "in place": {"bytes": 2.0 * point.n, "footprint": float(point.n)},
+        "empty calls": {"calls": point.n},
+    }
+    return counted[point.kind] | asdict(time_call(call, device, patience))
 
 
 def _step(point: Point, device: Device, patience: Patience) -> dict[str, Any]:
@@ -83,7 +76,9 @@ def _step(point: Point, device: Device, patience: Patience) -> dict[str, Any]:
     device.settle()
     prepared = time.perf_counter() - start
     counted["prepare"] = prepared
-    counted["launches"] = 1 if point.way == "graph" else launches(call)
+    # What a compiler makes of the operations cannot be counted from here.
+    if point.way != "compile":
+        counted["launches"] = 1 if point.way == "graph" else launches(call)
     cold = (point.width, point.batch) in COLD
     return counted | asdict(time_call(call, device, patience, cold=cold))
 
@@ -131,8 +126,14 @@ def _optimiser(point: Point, device: Device, patience: Patience) -> dict[str, An
         momentum = 0.9 if point.kind == "momentum" else 0.0
         optimiser = torch.optim.SGD(params, lr=1e-6, momentum=momentum, **way)
     # Read: parameter, gradient and state; written: parameter and state.
-    numbers = {"sgd": 3, "momentum": 5, "adam": 7}[point.kind]
-    counted = {"bytes": 4.0 * numbers * each * TENSORS, "tensors": TENSORS}
+    kept = OPTIMISER_NUMBERS[point.kind]
+    touched = 4.0 * each * TENSORS
+    counted = {
+        "bytes": (2 * kept - 1) * touched,
+        "footprint": kept * touched,
+        "parameters": each * TENSORS,
+        "tensors": TENSORS,
+    }
     return counted | asdict(time_call(optimiser.step, device, patience, cold=True))
 
 

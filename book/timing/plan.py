@@ -11,7 +11,7 @@ from book.timing.clock import LEAST
 from book.timing.network import Size
 
 PARTS = {
-    "ceilings": "what the device can do at best: products, copies, empty calls",
+    "ceilings": "what the device can do at best: products, copies, writing in place, empty calls",
     "step": "one training step over batch and width, by every way and precision",
     "transfer": "a batch on its way to the device",
     "neighbours": "batches and widths beside a power of two",
@@ -27,7 +27,9 @@ COLD = frozenset(product((256, 4096), (64, 1024, 16384)))
 NEIGHBOUR_WIDTH, NEIGHBOURS = 1024, (*range(1008, 1041, 4), 1022, 1023, 1025, 1026)
 PARAMETERS = tuple(10**k for k in range(4, 10))
 QUICK_PARAMETERS = (10**4, 10**6, 10**7)
-OPTIMISERS, LOOPS = ("sgd", "momentum", "adam"), ("loop", "foreach", "fused")
+LOOPS = ("loop", "foreach", "fused")
+# What there is of each parameter: itself, its gradient, and what the optimiser keeps of it.
+OPTIMISER_NUMBERS = {"sgd": 2, "momentum": 3, "adam": 4}
 LARGEST_WIDTH = 4096
 # A point that is going to take longer is left out, and said to be.
 PATIENCE_SECONDS = 20.0
@@ -103,7 +105,7 @@ def _all(device: str, quick: bool) -> Iterator[Point]:
         for precision in ("float32", "bf16"):
             yield Point("largest", precision=precision, width=LARGEST_WIDTH)
     for n in QUICK_PARAMETERS if quick else PARAMETERS:
-        for kind, way in product(OPTIMISERS, LOOPS):
+        for kind, way in product(OPTIMISER_NUMBERS, LOOPS):
             yield Point("optimiser", way=way, kind=kind, n=n)
     for kind in wrong.KINDS:
         yield Point("wrong", kind=kind, way="")
@@ -123,6 +125,7 @@ def _ceilings(device: str, quick: bool) -> Iterator[Point]:
     for library in libraries:
         for size in ceilings.COPIES[: 5 if quick else None]:
             yield Point("ceilings", library, "", "", "copy", n=size)
+            yield Point("ceilings", library, "", "", "in place", n=size)
         yield Point("ceilings", library, "float32", "", "empty calls", n=ceilings.EMPTY_CALLS)
 
 
@@ -130,6 +133,8 @@ def _steps(device: str, size: tuple[int, int]) -> Iterator[tuple[str, str, str]]
     if device == "cpu":
         yield from (("numpy", "float64", "eager"), ("numpy", "float32", "eager"))
         yield "torch", "float32", "eager"
+        if size in COMPILED:
+            yield "torch", "float32", "compile"
         return
     for precision in ("float32", "tf32", "bf16"):
         yield "torch", precision, "eager"
@@ -185,11 +190,10 @@ def too_large(point: Point, free_bytes: float) -> str:
     if point.width and point.batch:
         needs = point.size.memory(point.itemsize)
     elif point.part == "optimiser":
-        # Parameter, gradient, and what the optimiser keeps: one number for momentum, two for Adam.
-        needs = 4.0 * point.n * {"sgd": 2, "momentum": 3, "adam": 4}[point.kind]
+        needs = 4.0 * point.n * OPTIMISER_NUMBERS[point.kind]
     elif point.kind == "product":
         needs = 3.0 * point.n**2 * point.itemsize
-    elif point.kind == "copy":
+    elif point.kind in ("copy", "in place"):
         needs = 2.0 * point.n
     if needs <= 0.8 * free_bytes:
         return ""

@@ -17,8 +17,9 @@ from book.timing.record import read
 
 Binding = Literal["arithmetic", "bandwidth", "launches"]
 
-# By so much may a reading be faster than the ceiling before the clock is what is wrong.
-ROOM = 1.05
+# By so much may a reading be faster than the ceiling before the clock is what is wrong: a ceiling
+# is a reading, too, and memory that is read more than written is a little faster.
+ROOM = 1.1
 # A time has left the flat part where it is so many times that of the smallest batch.
 LEFT = 1.5
 
@@ -53,23 +54,34 @@ class Ceilings:
     """What the device can do at best, as measured in the same run.
 
     flops : operations a second, by library and precision
-    copies : by library, pairs of how many bytes a copy touches and how many a second it moves, read
-        and written together
+    passes : by library and kind, "copy" or "in place", pairs of how many bytes a pass over memory
+        touches and how many a second it moves, read and written together; small before large
     launch : seconds of an empty call, by library
     """
 
     flops: dict[tuple[str, str], float]
-    copies: dict[str, list[tuple[float, float]]]
+    passes: dict[tuple[str, str], list[tuple[float, float]]]
     launch: dict[str, float]
 
     def bandwidth(self, library: str, footprint: float = np.inf) -> float:
-        """Bytes a second of what touches so many bytes: the best copy that touches as many or more.
+        """Bytes a second of what touches so many bytes, at the most.
 
-        What fits into a cache is moved faster than memory can. Beyond the largest copy it is that.
+        What fits into a cache is moved faster than memory can. So the best rate counts of a pass
+        that touches as many or more; and of the last one that touches fewer, since a cache may end
+        anywhere between the two.
+
+        Raises
+        ------
+        KeyError where none was measured.
         """
-        copies = self.copies[library]
-        enough = min(footprint, max(touched for touched, _rate in copies))
-        return max(rate for touched, rate in copies if touched >= enough)
+        rates = []
+        for (of, _kind), passes in self.passes.items():
+            if of == library:
+                below = sum(touched <= footprint for touched, _rate in passes)
+                rates += [rate for _touched, rate in passes[max(0, below - 1) :]]
+        if not rates:
+            raise KeyError(library)
+        return max(rates)
 
 
 class Timings:
@@ -119,7 +131,7 @@ class Timings:
         return {name: p["skipped"] for name, p in self.points.items() if "skipped" in p}
 
     def bound(self, point: Mapping[str, Any]) -> Bound:
-        """How near a step comes to what the device can do.
+        """How near a step, or an optimiser's, comes to what the device can do.
 
         Raises
         ------
@@ -127,10 +139,12 @@ class Timings:
         """
         library, precision = point["library"], point["precision"]
         seconds: dict[Binding, float] = {
-            "arithmetic": point["flops"] / self.ceilings.flops[library, precision],
-            "bandwidth": point["bytes"] / self.ceilings.bandwidth(library, point["footprint"]),
-            "launches": point["launches"] * self.ceilings.launch[library],
+            "bandwidth": point["bytes"] / self.ceilings.bandwidth(library, point["footprint"])
         }
+        if "flops" in point:
+            seconds["arithmetic"] = point["flops"] / self.ceilings.flops[library, precision]
+        if "launches" in point:
+            seconds["launches"] = point["launches"] * self.ceilings.launch[library]
         binds = max(seconds, key=lambda name: seconds[name])
         return Bound(seconds, binds, seconds[binds] / seconds_of(point).median)
 
@@ -139,8 +153,8 @@ class Timings:
         return [
             name
             for name, point in self.points.items()
-            if "flops" in point
-            and "launches" in point
+            if "footprint" in point
+            and point["part"] != "ceilings"
             and "skipped" not in point
             and (bound := self.bound(point)).impossible
             and bound.binds != "launches"
@@ -189,7 +203,7 @@ def crossover(
 
 def _ceilings(points: Iterable[Mapping[str, Any]]) -> Ceilings:
     flops: dict[tuple[str, str], float] = {}
-    copies: dict[str, list[tuple[float, float]]] = {}
+    passes: dict[tuple[str, str], list[tuple[float, float]]] = {}
     launch: dict[str, float] = {}
     for point in points:
         if point["part"] != "ceilings" or "skipped" in point:
@@ -198,8 +212,11 @@ def _ceilings(points: Iterable[Mapping[str, Any]]) -> Ceilings:
         if point["kind"] == "product":
             key = (library, point["precision"])
             flops[key] = max(flops.get(key, 0.0), point["flops"] / seconds)
-        elif point["kind"] == "copy":
-            copies.setdefault(library, []).append((point["footprint"], point["bytes"] / seconds))
+        elif point["kind"] in ("copy", "in place"):
+            pairs = passes.setdefault((library, point["kind"]), [])
+            pairs.append((point["footprint"], point["bytes"] / seconds))
         else:
             launch[library] = seconds / point["calls"]
-    return Ceilings(flops, copies, launch)
+    for pairs in passes.values():
+        pairs.sort()
+    return Ceilings(flops, passes, launch)

@@ -73,6 +73,8 @@ class TorchStep:
         """Compile or capture, if that is the way; the step is called a few times for it."""
         allow_tf32(self.tf32)
         if self.way == "compile":
+            # What was compiled for another size would be compiled anew for all sizes.
+            torch._dynamo.reset()
             self._loss = torch.compile(self._loss)  # type: ignore[method-assign]
         if self.way != "graph":
             self._step()

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from book.timing.clock import Device, Patience, time_call
+from book.timing.clock import DIGITS, Device, Patience, time_call
 
 SIDES = {"cuda": 8192, "cpu": 1024}
 SHORT_SIDE = 16
@@ -52,7 +52,7 @@ def _not_synchronised(device: Device) -> list[float]:
     for _ in range(READINGS):
         start = time.perf_counter()
         call()
-        found.append(time.perf_counter() - start)
+        found.append(round(time.perf_counter() - start, DIGITS))
     device.settle()
     return found
 
