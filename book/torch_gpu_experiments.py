@@ -6,7 +6,7 @@ The page shows the lines of the two loops below, and a test holds the page to th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -334,9 +334,8 @@ class Port:
     gaps: dict[str, Gap]
 
 
-def compare(sizes: tuple[int, ...]) -> Port:
-    """Run the loops on chapter 8's digits and hold them against one another."""
-    found = walks(task(sizes))
+def compare(found: dict[tuple[str, str], Walk]) -> Port:
+    """Hold the loops against one another."""
     exact = found["numpy", "float64"]
     gaps = {
         "in float64": gap(exact, found["torch", "float64"]),
@@ -347,43 +346,35 @@ def compare(sizes: tuple[int, ...]) -> Port:
     return Port(np.array(exact.losses), exact.theta[0].size, np.array(exact.on).size, gaps)
 
 
-def keep(what: str, sizes: tuple[int, ...], every: int, made: str) -> Any:
-    """What joblib keeps: a result under its name, and under what it is made of."""
-    return _kept()[what](sizes, every) if every else _kept()[what](sizes)
+@dataclass(frozen=True)
+class Proof:
+    """What the loops do, and what float32 may do to them."""
+
+    port: Port
+    bound: Any  # of book.torch_gpu_rounding
 
 
-def _kept() -> dict[str, Callable[..., Any]]:
-    from book import torch_gpu_rounding as rounding
+def prove(sizes: tuple[int, ...], every: int) -> Proof:
+    """Run both loops in both precisions, and bound the gaps after every so many steps."""
+    from book.torch_gpu_rounding import bound
 
-    return {"port": compare, "loss": rounding.loss_bound, "theta": rounding.theta_bound}
-
-
-def kept(what: str, sizes: tuple[int, ...] = SIZES, every: int = 0) -> Any:
-    """A result that takes seconds, from the disk if nothing that makes it has changed."""
-    made = made_of(_kept()[what]) + torch.__version__
-    return memory().cache(keep)(what, sizes, every, made)
+    work = task(sizes)
+    found = walks(work)
+    return Proof(compare(found), bound(work, found, sizes, every))
 
 
-def port(sizes: tuple[int, ...] = SIZES) -> Port:
-    """`compare`, kept."""
-    return kept("port", sizes)
+def keep(sizes: tuple[int, ...], every: int, made: str) -> Proof:
+    """What joblib keeps: a proof under its arguments, and under what it is made of."""
+    return prove(sizes, every)
 
 
-def loss_bounds() -> dict[tuple[int, ...], Any]:
-    """How far the loss may be off: for the small network at every step, for chapter 8's at some."""
-    return {SMALL: kept("loss", SMALL, 1), SIZES: kept("loss", SIZES, 50)}
+def proof(sizes: tuple[int, ...] = SIZES) -> Proof:
+    """From the disk if nothing that makes it has changed: of the small network after every step, of
+    chapter 8's after every fiftieth."""
+    from book.torch_gpu_rounding import bound
 
-
-def theta_bound() -> Any:
-    """How far each parameter of the small network may be off."""
-    return kept("theta", SMALL)
-
-
-def main() -> None:
-    """Make all that the page keeps."""
-    port()
-    loss_bounds()
-    theta_bound()
+    made = made_of(prove, bound) + torch.__version__
+    return memory().cache(keep)(sizes, 1 if sizes == SMALL else 50, made)
 
 
 # A device that is late.

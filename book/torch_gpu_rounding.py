@@ -1,19 +1,20 @@
 """How far float32 may carry a training away from float64: a bound that is derived, not guessed.
 
-A step in float32 is the exact step and a small error. What one step gets wrong the later steps carry
-on, to first order by their Jacobians; so after T steps any linear measure c of the state is off by
+Every operation of a training rounds, and a rounding is a small number that is added to a result. So
+the outcome is a function of all the roundings, and to first order
 
-    |c . e_T| <= sum over t of |c Phi(T, t)| delta_t,    Phi(T, t) = J_T ... J_{t+1},
+    |error| <= sum over all roundings of |derivative of the outcome by it| * its largest size.
 
-where delta_t bounds the error that step t makes by itself, component by component (a running error
-analysis by the standard model fl(a op b) = (a op b)(1 + d), |d| <= u). The products c Phi come from
-the end to the front, as in backpropagation, so no product of two matrices is ever needed.
+The derivatives come by reverse mode, from the last step to the first: Linnainmaa published reverse
+mode in 1970 for this very purpose. The largest sizes come from the standard model
+fl(a op b) = (a op b)(1 + d), |d| <= u; a sum of k terms is off by gamma_k times the sum of their
+sizes, in whatever order it is taken. So the bound holds for any device.
 
-Assumed: first order (products of errors are left out); no hidden unit changes sides, so that ReLU is
-linear between the two trainings (`Gap.flips` counts); exp and log within `ULPS` units in the last
-place. Nothing is assumed about the order of sums, so the bound holds for any device.
+Assumed: first order (products of roundings are left out); no hidden unit changes sides, so that ReLU
+is linear between the two trainings (`Gap.flips` counts); exp and log within `ULPS` units in the last
+place.
 
-Source: Higham, Accuracy and Stability of Numerical Algorithms, chapters 2 to 4.
+Source: Linnainmaa (1970); Higham, Accuracy and Stability of Numerical Algorithms, chapters 2 to 4.
 """
 
 from __future__ import annotations
@@ -24,37 +25,25 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.func import grad, jvp, vmap
-from torch.nn import functional
+from torch.func import grad, vmap
 
-from book.experiments_experiments import flat
-from book.torch_gpu_experiments import BETA, LR, gap, one_thread, task, walks
+from book.torch_gpu_experiments import BETA, LR, Task, Walk, gap, one_thread
 
 Array = np.ndarray
+Tensor = torch.Tensor
 
 U = 2.0**-24
 # NumPy says 2.5 for its float32 exp, CUDA 2, SLEEF 1.
 ULPS = 4
-BLOCK = 25
+
+# What is to be done with a result that is rounded: its name, itself, the largest size of the
+# rounding.
+Rounded = Callable[[str, Tensor, Callable[[], Tensor]], Tensor]
 
 
-def gamma(k: int) -> float:
+def gamma(k: Any) -> Any:
     """The relative error of k roundings, one on another."""
     return k * U / (1 - k * U)
-
-
-@dataclass(frozen=True)
-class Local:
-    """What one float32 step may get wrong by itself.
-
-    velocity : (d,), in the new velocity
-    theta : (d,), in the new parameters, besides what comes with the velocity
-    loss : in the loss that it reports
-    """
-
-    velocity: Array
-    theta: Array
-    loss: float
 
 
 def unpack(theta: Any, sizes: Sequence[int]) -> list[Any]:
@@ -68,100 +57,139 @@ def unpack(theta: Any, sizes: Sequence[int]) -> list[Any]:
     return made
 
 
-def local(theta: Array, velocity: Array, X: Array, labels: Array, sizes: Sequence[int]) -> Local:
-    """The running error bound of one step, in float64 at a point of the float64 training.
-
-    theta, velocity : (d,), before the step
-    X, labels : the batch, (n, pixels) and (n,)
-    """
-    params = unpack(theta, sizes)
+def slopes(
+    theta: Tensor, X: Tensor, labels: Tensor, sizes: Sequence[int], rounded: Rounded
+) -> tuple[Tensor, Tensor]:
+    """The gradient, (d,), and the loss of a batch, operation by operation; each result passes
+    through `rounded`. A term that is 0 is added without any error, and is not counted."""
+    params, n = unpack(theta, sizes), len(labels)
     layers = list(zip(params[::2], params[1::2], strict=True))
-    n, rows = len(labels), np.arange(len(labels))
-
-    inputs, wrong = [X], [np.zeros_like(X)]
-    for number, (W, b) in enumerate(layers):
-        z = inputs[-1] @ W + b
-        # A sum of fan_in products and a bias, in any order.
-        sums = np.abs(inputs[-1]) @ np.abs(W) + np.abs(b)
-        error = wrong[-1] @ np.abs(W) + gamma(len(W) + 1) * sums
-        on = (z > 0) if number < len(layers) - 1 else True
-        inputs.append(z * on)
-        wrong.append(error * on)
-
-    # Softmax: only differences of logits count, so the largest may be off without harm.
-    logits = inputs.pop()
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    eta = wrong.pop() + U * np.abs(shifted)
-    powers = np.exp(shifted)
-    total = powers.sum(axis=1, keepdims=True)
-    p, log_p = powers / total, shifted - np.log(total)
+    terms = lambda a: (a != 0).to(a.dtype)  # noqa: E731 - 1 where there is something to add
     function = 2 * ULPS * U
-    in_log = function * (1 + np.log(total)) + gamma(logits.shape[1] - 1)
-    mixed = np.sum(p * eta, axis=1, keepdims=True)
-    log_wrong = eta * (1 - p) + mixed - p * eta + in_log + U * np.abs(log_p)
-    p_wrong = p * (log_wrong + function + U)
-    right = log_p[rows, labels]
-    loss = float(np.mean(log_wrong[rows, labels]) + gamma(n) * np.mean(np.abs(right)))
 
-    delta = p.copy()
-    delta[rows, labels] -= 1
-    delta, error = delta / n, p_wrong / n + 2 * U * np.abs(delta) / n
-    grads: list[Array] = []
-    of_grads: list[Array] = []
+    inputs = [X]
+    for number, (W, b) in enumerate(layers):
+        a = inputs[-1]
+        z = rounded(
+            f"z{number}",
+            a @ W + b,
+            lambda a=a, W=W, b=b: (
+                gamma(terms(a).sum(1, keepdim=True) + 1) * (a.abs() @ W.abs() + b.abs())
+            ),
+        )
+        inputs.append(torch.relu(z))
+    inputs.pop()
+
+    # The largest is one of them, without a rounding; and only differences count.
+    shifted = z - z.amax(1, keepdim=True).detach()
+    shifted = rounded("shifted", shifted, lambda: U * shifted.abs())
+    powers = torch.exp(shifted)
+    powers = rounded("exp", powers, lambda: function * powers)
+    total = powers.sum(1, keepdim=True)
+    total = rounded("sum", total, lambda: gamma(z.shape[1] - 1) * total)
+    log_total = torch.log(total)
+    log_total = rounded("log", log_total, lambda: function * log_total.abs())
+    log_p = shifted - log_total
+    log_p = rounded("log_p", log_p, lambda: U * log_p.abs())
+    right = log_p.gather(1, labels[:, None])[:, 0]
+    loss = rounded("loss", -right.mean(), lambda: gamma(n) * right.abs().mean())
+
+    p = torch.exp(log_p)
+    p = rounded("p", p, lambda: function * p)
+    delta = (p - one_hot(labels, z)) / n
+    delta = rounded("delta", delta, lambda: 2 * U * delta.abs())
+    grads: list[Tensor] = []
     for number in range(len(layers) - 1, -1, -1):
-        a, off, W = inputs[number], wrong[number], layers[number][0]
-        size = np.abs(delta)
-        grads[:0] = [a.T @ delta, delta.sum(axis=0)]
-        of_grads[:0] = [
-            off.T @ size + np.abs(a).T @ error + gamma(n) * (np.abs(a).T @ size),
-            error.sum(axis=0) + gamma(n - 1) * size.sum(axis=0),
-        ]
-        on = a > 0
-        error = (error @ np.abs(W).T + gamma(W.shape[1]) * (size @ np.abs(W).T)) * on
-        delta = (delta @ W.T) * on
-
-    g, of_g = flat(grads), flat(of_grads)
-    new = BETA * velocity + (1 - BETA) * g
-    # A product and a sum each.
-    in_velocity = (1 - BETA) * (of_g + 2 * U * np.abs(g)) + 2 * U * BETA * np.abs(velocity)
-    in_theta = U * np.abs(theta - LR * new) + U * LR * np.abs(new)
-    return Local(in_velocity, in_theta, loss)
-
-
-def loss_at(theta: torch.Tensor, X: torch.Tensor, labels: torch.Tensor, sizes: Sequence[int]) -> Any:
-    """The mean cross entropy of a batch, as a function of all parameters in one row."""
-    *hidden, last = list(zip(*[iter(unpack(theta, sizes))] * 2, strict=True))
-    x = X
-    for W, b in hidden:
-        x = torch.relu(x @ W + b)
-    return functional.cross_entropy(x @ last[0] + last[1], labels)
+        a, W, d = inputs[number], layers[number][0], delta
+        of_W = rounded(
+            f"W{number}",
+            a.T @ d,
+            lambda a=a, d=d: gamma(terms(a).T @ terms(d)) * (a.abs().T @ d.abs()),
+        )
+        of_b = rounded(f"b{number}", d.sum(0), lambda d=d: gamma(terms(d).sum(0)) * d.abs().sum(0))
+        grads[:0] = [of_W.flatten(), of_b]
+        if number:
+            back = rounded(
+                f"d{number}",
+                d @ W.T,
+                lambda d=d, W=W: (
+                    gamma(terms(d).sum(1, keepdim=True)) * (d.abs() @ W.abs().T)
+                ),
+            )
+            delta = back * (a > 0)
+    return torch.cat(grads), loss
 
 
-def products(theta: Array, X: Array, labels: Array, sizes: Sequence[int], rows: Array) -> Array:
-    """Each of the rows, (k, d), times the Hessian of the batch's loss: a derivative of the gradient
-    along the row, so that no Hessian has to be kept."""
-    told = (torch.from_numpy(X), torch.from_numpy(labels))
-    slope = grad(lambda at: loss_at(at, *told, sizes))
-    at = torch.from_numpy(theta)
-    along = vmap(lambda w: jvp(slope, (at,), (w,))[1])
-    return along(torch.from_numpy(rows)).numpy()
+def one_hot(labels: Tensor, like: Tensor) -> Tensor:
+    """The right classes, one-hot, (n, k)."""
+    return torch.nn.functional.one_hot(labels, like.shape[1]).to(like.dtype)
 
 
-def gradient(theta: Array, X: Array, labels: Array, sizes: Sequence[int]) -> Array:
-    """The gradient of the batch's loss, (d,)."""
-    told = (torch.from_numpy(X), torch.from_numpy(labels))
-    return grad(lambda at: loss_at(at, *told, sizes))(torch.from_numpy(theta)).numpy()
+class Batch:
+    """One batch at one place: what its gradient and its loss may get wrong in float32.
+
+    theta : (d,)
+    X, labels : (n, pixels) and (n,)
+    """
+
+    def __init__(self, theta: Array, X: Array, labels: Array, sizes: Sequence[int]) -> None:
+        self._at = torch.from_numpy(theta)
+        self._told = (torch.from_numpy(X), torch.from_numpy(labels), sizes)
+        self._largest: dict[str, Tensor] = {}
+        gradient, loss = slopes(self._at, *self._told, self._note)
+        self.gradient, self.loss = gradient.numpy(), float(loss)
+
+    def _note(self, name: str, value: Tensor, size: Callable[[], Tensor]) -> Tensor:
+        self._largest[name] = size()
+        return value
+
+    def _outcome(self, theta: Tensor, rounding: dict[str, Tensor], w: Tensor) -> Tensor:
+        gradient, _ = slopes(theta, *self._told, lambda name, value, _: value + rounding[name])
+        return gradient @ w
+
+    def _loss(self, theta: Tensor, rounding: dict[str, Tensor]) -> Tensor:
+        return slopes(theta, *self._told, lambda name, value, _: value + rounding[name])[1]
+
+    def along(self, rows: Array) -> tuple[Array, Array]:
+        """For each of k measures of the gradient, (k, d): its derivative by theta, which is the
+        row times the Hessian, (k, d); and what roundings may do to it, (k,)."""
+        none = {name: torch.zeros_like(size) for name, size in self._largest.items()}
+        slope = vmap(grad(self._outcome, argnums=(0, 1)), in_dims=(None, None, 0))
+        by_theta, by_rounding = slope(self._at, none, torch.from_numpy(rows))
+        wrong = sum(
+            by_rounding[name].abs().reshape(len(rows), -1) @ size.flatten()
+            for name, size in self._largest.items()
+        )
+        return by_theta.numpy(), wrong.numpy()
+
+    def of_loss(self) -> tuple[Array, float]:
+        """The derivative of the loss by theta, (d,), and what roundings may do to the loss."""
+        none = {name: torch.zeros_like(size) for name, size in self._largest.items()}
+        by_theta, by_rounding = grad(self._loss, argnums=(0, 1))(self._at, none)
+        wrong = sum(float((by_rounding[n].abs() * size).sum()) for n, size in self._largest.items())
+        return by_theta.numpy(), wrong
+
+
+def in_update(theta: Array, velocity: Array, gradient: Array) -> tuple[Array, Array]:
+    """What the update's own roundings may do to the velocity and to theta, (d,) each: a product and
+    a sum for either term of the velocity, and the step."""
+    new = BETA * velocity + (1 - BETA) * gradient
+    in_velocity = 2 * U * ((1 - BETA) * np.abs(gradient) + BETA * np.abs(velocity))
+    return in_velocity, U * (np.abs(theta - LR * new) + LR * np.abs(new))
 
 
 def pull_back(
-    c: Array, after: Array, found: Sequence[Local], curved: Callable[[int, Array], Array]
+    c: Array,
+    after: Array,
+    along: Callable[[int, Array], tuple[Array, Array]],
+    update: Callable[[int], tuple[Array, Array]],
 ) -> Array:
-    """Sum |c Phi(T, t)| delta_t over t = T, ..., 1, for several T at once.
+    """What all roundings of a training may do to measures of its outcome, for several ends at once.
 
-    c : (k, m, d), m linear measures of theta for each T
-    after : (k,), the Ts, falling
-    found : the local errors; found[t - 1] is of step t
-    curved : of t and of (k, m, d), each row times the Hessian of step t's loss
+    c : (k, m, d), m linear measures of theta for each end
+    after : (k,), after how many steps the ends are, falling
+    along : of a step t and of rows (j, d), what `Batch.along` says of the step's batch
+    update : of t, what `in_update` says of the step
 
     Returns
     -------
@@ -170,105 +198,91 @@ def pull_back(
     p, q, total = c.copy(), np.zeros_like(c), np.zeros(c.shape[:2])
     for t in range(int(after[0]), 0, -1):
         k = int(np.sum(after >= t))
-        error = found[t - 1]
+        in_velocity, in_theta = update(t)
         # What is wrong with the velocity is wrong with theta too, lr times as much.
         w = q[:k] - LR * p[:k]
-        total[:k] += np.abs(w) @ error.velocity + np.abs(p[:k]) @ error.theta
-        p[:k] += (1 - BETA) * curved(t, w)
+        curved, wrong = along(t, (1 - BETA) * w.reshape(-1, w.shape[-1]))
+        total[:k] += wrong.reshape(w.shape[:2])
+        total[:k] += np.abs(w) @ in_velocity + np.abs(p[:k]) @ in_theta
+        p[:k] += curved.reshape(w.shape)
         q[:k] = BETA * w
     return total
 
 
 @dataclass(frozen=True)
 class Bound:
-    """A bound beside what was measured, at some of the steps.
+    """A bound beside what was measured, at some of the steps; by loop, "numpy" and "torch".
 
     steps : (k,), after so many
-    bound : (k,) of the loss, or (k, d) of the parameters: what float32 may be off by
-    found : the same as measured, by loop: "numpy" and "torch"
-    flips : hidden sums that were above 0 in one training alone, by loop
+    loss : (k,), what float32 may do to the loss
+    theta : by loop (k,), what it may do to the sum of all parameters' differences, signs as found
+    loss_found, theta_found : by loop (k,), the same as measured
+    flips : by loop, hidden sums that were above 0 in one training alone
     """
 
     steps: Array
-    bound: Array
-    found: dict[str, Array]
+    loss: Array
+    theta: dict[str, Array]
+    loss_found: dict[str, Array]
+    theta_found: dict[str, Array]
     flips: dict[str, int]
-
-    @property
-    def factor(self) -> Array:
-        """How many times as large the bound is as what was measured, where that is largest; (k,)"""
-        measured = np.maximum(*self.found.values())
-        if measured.ndim == 2:
-            return self.bound.max(axis=1) / measured.max(axis=1)
-        return self.bound / measured
 
     @property
     def holds(self) -> bool:
         """Whether nothing that was measured is above it."""
-        return all(bool(np.all(measured <= self.bound)) for measured in self.found.values())
+        return all(
+            bool(np.all(self.loss_found[name] <= self.loss))
+            and bool(np.all(self.theta_found[name] <= self.theta[name]))
+            for name in self.loss_found
+        )
+
+    @property
+    def loss_factor(self) -> Array:
+        """How many times what was measured the bound is, for the loss; (k,)"""
+        return self.loss / np.maximum(*self.loss_found.values())
+
+    @property
+    def theta_factor(self) -> Array:
+        """The same for the parameters."""
+        return np.min([self.theta[name] / self.theta_found[name] for name in self.theta], axis=0)
 
 
-class _Training:
-    """The trainings of a task by both loops, and the local errors along the float64 one."""
+def bound(
+    work: Task, found: dict[tuple[str, str], Walk], sizes: tuple[int, ...], every: int
+) -> Bound:
+    """Bound the float32 trainings of a network by both loops, after every so many steps.
 
-    def __init__(self, sizes: tuple[int, ...]) -> None:
-        self.sizes, self.task = sizes, task(sizes)
-        found = walks(self.task)
-        self.exact = found["numpy", "float64"]
-        self.rough = {name: found[name, "float32"] for name in ("numpy", "torch")}
-        self.flips = {name: gap(self.exact, walk).flips for name, walk in self.rough.items()}
-        self.local = [
-            local(self.exact.theta[t], self.exact.velocity[t], *self.batch(t), sizes)
-            for t in range(len(self.task.batches))
-        ]
+    work, found : what the loops were given, and what they went through
 
-    def batch(self, t: int) -> tuple[Array, Array]:
-        """The batch that is met after t steps."""
-        rows = self.task.batches[t]
-        return self.task.X[rows], self.task.labels[rows]
+    For the parameters the measure is the sum of their differences, each with the sign that was
+    found: the bound holds for any measure, so for this one too.
+    """
+    exact = found["numpy", "float64"]
+    rough = {name: found[name, "float32"] for name in ("numpy", "torch")}
 
-    def curved(self, t: int, rows: Array) -> Array:
-        """Rows times the Hessian of step t's loss."""
-        flat_rows = rows.reshape(-1, rows.shape[-1])
-        made = products(self.exact.theta[t - 1], *self.batch(t - 1), self.sizes, flat_rows)
-        return made.reshape(rows.shape)
+    def batch(t: int) -> Batch:
+        """The one that is met after t steps."""
+        rows = work.batches[t]
+        return Batch(exact.theta[t], work.X[rows], work.labels[rows], sizes)
 
+    def update(t: int) -> tuple[Array, Array]:
+        gradient = (exact.velocity[t] - BETA * exact.velocity[t - 1]) / (1 - BETA)
+        return in_update(exact.theta[t - 1], exact.velocity[t - 1], gradient)
 
-def loss_bound(sizes: tuple[int, ...], every: int = 50) -> Bound:
-    """How far the losses may be off, of every so many steps."""
+    after = np.arange(len(work.batches) - 1, 0, -every)
+    off = {name: np.subtract(walk.theta, exact.theta)[after] for name, walk in rough.items()}
     with one_thread():
-        made = _Training(sizes)
-        after = np.arange(len(made.local) - 1, 0, -every)
-        c = [gradient(made.exact.theta[t], *made.batch(t), sizes) for t in after]
-        carried = pull_back(np.array(c)[:, None], after, made.local, made.curved)[:, 0]
-    own = np.array([made.local[t].loss for t in after])
-    found = {
-        name: np.abs(np.subtract(walk.losses, made.exact.losses))[after]
-        for name, walk in made.rough.items()
-    }
+        of_loss = [batch(int(t)).of_loss() for t in after]
+        c = np.stack([[by_theta for by_theta, _ in of_loss], *(np.sign(o) for o in off.values())], 1)
+        total = pull_back(c, after, lambda t, rows: batch(t - 1).along(rows), update)
     up = slice(None, None, -1)
-    return Bound(after[up], (carried + own)[up], {k: v[up] for k, v in found.items()}, made.flips)
-
-
-def theta_bound(sizes: tuple[int, ...]) -> Bound:
-    """How far each parameter may be off, after every step: for a small network."""
-    with one_thread():
-        made = _Training(sizes)
-        d = len(made.exact.theta[0])
-        hessians = [made.curved(t, np.eye(d)) for t in range(1, len(made.local) + 1)]
-        after = np.arange(len(made.local), 0, -1)
-        blocks = [after[i : i + BLOCK] for i in range(0, len(after), BLOCK)]
-        bounds = [
-            pull_back(
-                np.tile(np.eye(d), (len(block), 1, 1)),
-                block,
-                made.local,
-                lambda t, rows: rows @ hessians[t - 1],
-            )
-            for block in blocks
-        ]
-    found = {
-        name: np.abs(np.subtract(walk.theta, made.exact.theta))[1:]
-        for name, walk in made.rough.items()
-    }
-    return Bound(after[::-1], np.concatenate(bounds)[::-1], found, made.flips)
+    loss = total[:, 0] + [own for _, own in of_loss]
+    gaps = {name: gap(exact, walk) for name, walk in rough.items()}
+    return Bound(
+        after[up],
+        loss[up],
+        {name: total[up, 1 + place] for place, name in enumerate(rough)},
+        {name: g.loss[after][up] for name, g in gaps.items()},
+        {name: np.abs(o).sum(axis=1)[up] for name, o in off.items()},
+        {name: g.flips for name, g in gaps.items()},
+    )
