@@ -144,7 +144,7 @@ class Walk:
 
     def see(self, params: list[Any], velocity: list[Any], *sums: Any) -> None:
         """Take note of parameters, of the velocity, and of which sums are above 0."""
-        numbers = lambda a: np.array(a.detach().cpu() if torch.is_tensor(a) else a)  # noqa: E731
+        numbers = lambda a: a.detach().cpu().numpy() if torch.is_tensor(a) else a  # noqa: E731
         self.theta.append(np.concatenate([numbers(p).ravel() for p in params]).astype(float))
         self.velocity.append(np.concatenate([numbers(v).ravel() for v in velocity]).astype(float))
         if sums:

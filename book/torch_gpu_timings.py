@@ -238,7 +238,7 @@ def bounds(t: Timings, way: Way = MAIN) -> list[tuple[dict[str, Any], Any]]:
     found = [p for width in widths(t) for p in steps(t, width, way).values()]
     made = []
     for p in found:
-        with contextlib.suppress(KeyError, ValueError):
+        with contextlib.suppress(KeyError):
             made.append((p, t.bound(p)))
     return made
 
@@ -313,9 +313,6 @@ def draw_neighbours(timings: Sequence[Timings]) -> None:
             ax.legend(fontsize=10)
 
 
-STATE = {"sgd": 2, "momentum": 3, "adam": 4}
-
-
 def optimiser(t: Timings, kind: str, way: str) -> dict[int, float]:
     """Median seconds of an optimiser's step alone, by how many parameters there are."""
     found = t.find("optimiser", kind=kind, way=way)
@@ -323,9 +320,14 @@ def optimiser(t: Timings, kind: str, way: str) -> dict[int, float]:
 
 
 def floor(t: Timings, kind: str, n: int) -> float:
-    """The least seconds that the numbers take to be moved, by the bandwidth of what holds them."""
-    (point,) = t.find("optimiser", kind=kind, way="foreach", n=n)
-    return float(point["bytes"] / t.ceilings.bandwidth("torch", 4.0 * n * STATE[kind]))
+    """The least seconds that the numbers take to be moved, by the bandwidth of what holds them.
+
+    Raises
+    ------
+    KeyError where no bandwidth was measured.
+    """
+    point = t.find("optimiser", kind=kind, way="foreach", n=n)[0]
+    return t.bound(point).seconds["bandwidth"]
 
 
 def draw_optimiser(timings: Sequence[Timings], kind: str = "adam") -> None:
@@ -493,7 +495,8 @@ def duration(seconds: float) -> str:
 
 def percent(share: float) -> str:
     """A share of one."""
-    return f"{100 * share:.1f}\u00a0%" if share < 0.095 else f"{100 * share:.0f}\u00a0%"
+    digits = 1 if abs(share) < 0.095 else 0
+    return f"{100 * share:.{digits}f}\u00a0%".replace("-", "\u2212")
 
 
 def listed(words: Sequence[str]) -> str:
@@ -636,14 +639,14 @@ def say_ceilings(t: Timings) -> str:
     rest = [
         (
             {"numpy": "NumPy", "torch": "torch"}[library],
-            f"{max(rate for _, rate in t.ceilings.copies[library]) / 1e9:,.1f}",
+            f"{t.ceilings.bandwidth(library, 0) / 1e9:,.1f}",
             f"{t.ceilings.bandwidth(library) / 1e9:,.1f}",
             duration(t.ceilings.launch[library]),
         )
-        for library in sorted(t.ceilings.copies)
+        for library in sorted({library for library, _kind in t.ceilings.passes})
         if library in t.ceilings.launch
     ]
-    head = ("copies and calls", "GB/s in cache", "GB/s from memory", "an empty call")
+    head = ("passes and calls", "GB/s in cache", "GB/s from memory", "an empty call")
     return f"**{short(t)}**\n\n{told}\n\n{table(head, rest)}"
 
 
@@ -745,7 +748,7 @@ def say_optimiser(t: Timings, kind: str = "adam") -> str:
     )
     try:
         share = floor(t, kind, many) / best[0]
-    except (KeyError, ValueError):
+    except KeyError:
         return f"{told}."
     return f"{told}; that is {percent(share)} of what the bandwidth allows."
 
@@ -868,7 +871,23 @@ def say_graphs(t: Timings) -> str:
     )
 
 
-def say_skipped(t: Timings) -> str:
-    """How much was left out of a file, and the first reason."""
-    left = t.skipped()
-    return f"{short(t)}: {len(t.points) - len(left)} points, {len(left)} left out."
+def say_compiled(t: Timings) -> str:
+    """What compiling saves, and what it costs once."""
+    gains = []
+    for width in widths(t):
+        eager, compiled = steps(t, width), steps(t, width, (*MAIN[:2], "compile"))
+        gains += [
+            (seconds_of(eager[m]).median / seconds_of(p).median, p)
+            for m, p in compiled.items()
+            if m in eager
+        ]
+    if not gains:
+        return ""
+    (least, _), (most, best) = (f(gains, key=lambda pair: pair[0]) for f in (min, max))
+    told = (
+        f"**{short(t)}**: compiled, a step is {times(least)} to {times(most)} times as fast (most at "
+        f"width {best['width']:,}, batch {best['batch']:,})"
+    )
+    if "prepare" in best:
+        told += f"; the first call took {duration(best['prepare'])}"
+    return f"{told}."

@@ -6,8 +6,7 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-from book.timing import measure
-from book.timing.plan import Point, points
+from book.timing.plan import OPTIMISER_NUMBERS, Point, points
 from book.timing.record import Record
 
 MEMORY = 40e9
@@ -73,16 +72,20 @@ def _point(p: Point, kind: str) -> dict[str, Any]:
     if p.part == "ceilings" and p.kind == "product":
         flops = 2.0 * p.n**3
         return about | {"flops": flops, "wall": _readings(flops / device["flops"][p.precision])}
-    if p.part == "ceilings" and p.kind == "copy":
-        size = 2.0 * p.n
-        return about | {"bytes": size, "footprint": size, "wall": _readings(size / rate(size))}
+    if p.part == "ceilings" and p.kind in ("copy", "in place"):
+        size, touched = 2.0 * p.n, (2.0 if p.kind == "copy" else 1.0) * p.n
+        return about | {
+            "bytes": size,
+            "footprint": touched,
+            "wall": _readings(size / rate(touched)),
+        }
     if p.part == "ceilings":
         return about | {"calls": p.n, "wall": _readings(p.n * launch)}
     if p.part in ("step", "neighbours"):
         size, counted = p.size, p.size.memory(p.itemsize)
         if counted > MEMORY:
             return about | {"skipped": "it would take too much"}
-        calls = 1 if p.way == "graph" else LAUNCHES
+        calls = {"graph": 1, "compile": 20}.get(p.way, LAUNCHES)
         seconds = (
             calls * launch
             + size.flops / device["flops"][p.precision] / 0.7
@@ -92,7 +95,7 @@ def _point(p: Point, kind: str) -> dict[str, Any]:
             "flops": size.flops,
             "bytes": size.moved * p.itemsize,
             "footprint": counted,
-            "launches": calls,
+            **({"launches": calls} if p.way != "compile" else {"prepare": 12.0}),
             "wall": _readings(1.1 * seconds),
             **({"events": _readings(seconds)} if kind == "cuda" else {}),
         }
@@ -111,10 +114,12 @@ def _point(p: Point, kind: str) -> dict[str, Any]:
             "free_bytes": MEMORY,
         }
     if p.part == "optimiser":
-        size = 4.0 * {"sgd": 3, "momentum": 5, "adam": 7}[p.kind] * p.n
+        kept = OPTIMISER_NUMBERS[p.kind]
+        size = 4.0 * (2 * kept - 1) * p.n
         calls = {"loop": 80, "foreach": 8, "fused": 1}[p.way]
-        seconds = calls * launch + {"loop": 3, "foreach": 2, "fused": 1.2}[p.way] * size / rate(size)
-        return about | {"bytes": size, "tensors": measure.TENSORS, "wall": _readings(seconds)}
+        passes = {"loop": 3, "foreach": 2, "fused": 1.2}[p.way]
+        seconds = calls * launch + passes * size / rate(4.0 * kept * p.n)
+        return about | {"bytes": size, "footprint": 4.0 * kept * p.n, "wall": _readings(seconds)}
     if kind == "cpu" and p.kind in ("not synchronised", "transfer included"):
         return about | {"skipped": "the CPU cannot show it"}
     truth = 0.02

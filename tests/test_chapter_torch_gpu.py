@@ -91,7 +91,7 @@ def test_the_pages_lines_are_the_lines_that_run():
         shown = {line.strip() for name, block in blocks if name == whose for line in block.splitlines()}
         body = source[source.index("walk, losses = ") :].replace("]  # fmt: skip", "]")
         left = [line.strip() for line in body.splitlines() if line.strip() not in shown | {""}]
-        allowed = r"walk[,.]|for batch in|x, right|rows = |return walk|batches = "
+        allowed = r"walk[,.]|for batch in|x, right|rows = |return walk"
         assert all(re.match(allowed, line) for line in left), left
 
 
@@ -194,7 +194,7 @@ def test_a_small_mistake_is_above_the_bound(small):
     wrong = lab.numpy_loop(task.start, *told, lab.LR * 1.001, lab.BETA)
     off = np.abs(np.subtract(right.theta, wrong.theta))[bound.steps].sum(axis=1)
     assert np.mean(off > np.maximum(*bound.theta.values())) > 0.9
-    assert lab.gap(right, wrong).loss.max() < 0.02
+    assert lab.gap(right, wrong).loss.max() < 0.03
 
 
 @pytest.fixture
@@ -284,7 +284,7 @@ def test_one_step_of_float32_is_within_its_own_bound():
             moved = np.abs(rough.theta[1] - exact.theta[1])
             assert np.all(moved <= lab.LR * (wrong + v) + own)
             assert abs(rough.losses[0] - exact.losses[0]) <= of_loss
-            largest = max(largest, float(np.max(off / (wrong + v))))
+            largest = max(largest, float(np.max(off[off > 0] / (wrong + v)[off > 0])))
     assert largest > 0.05  # of the right size
 
 
@@ -439,8 +439,8 @@ def test_a_gpus_sentences_say_what_its_numbers_are(filed):
             if batch is not None and rival and b >= batch:
                 assert seconds <= rival
     assert "TF32" in told and "BF16" in told and "**Made-up CUDA 9000** is never slower" in told
-    rows = re.findall(r"\| (FP32|BF16) \| ([\d,]+) \| ([\d,]+) \| (\S+) ?%", told)
-    assert [row[0] for row in rows] == ["FP32", "BF16"] and {row[3] for row in rows} == {"-3.0"}
+    rows = re.findall(r"\| (FP32|BF16) \| ([\d,]+) \| ([\d,]+) \| (\S+)\s%", told)
+    assert [row[0] for row in rows] == ["FP32", "BF16"] and {row[3] for row in rows} == {"−3.0"}
     assert "not synchronised: 0.00 times" not in told
     assert "captured in a graph" in told
 
@@ -561,7 +561,7 @@ def test_short_cells_run_and_say_what_the_text_says(capsys):
     assert unknown.strip() == "False None"
     assert grows.strip() == "[2, 3, 4, 5] False"
     assert "backward through the graph a second time" in twice
-    assert stale.count("gradient -4.0, loss 4.0") == 4 and "w = 4.8" in stale
+    assert stale.count("gradient -4.0, loss 4.0") == 4 and "w = 5.8" in stale
     assert linear.startswith("(16, 784) (16,)")
     largest_w, largest_b, limit = map(float, linear.splitlines()[1].split())
     assert 0.99 * limit < largest_w <= limit and 0 < largest_b <= limit
