@@ -178,10 +178,11 @@ def flat(t: Timings, width: int, way: Way = MAIN) -> Flat | None:
 def panels(timings: Sequence[Timings], height: float = 3.7, per_file: int = 1) -> tuple[Any, Any]:
     """A figure with so many panels for each file, one under another."""
     rows = len(timings) * per_file
-    fig, axes = new_figure(rows, 1, size=(5.6, height * rows + 0.3), squeeze=False)
-    for ax in axes[:, 0]:
+    fig, found = new_figure(rows, 1, size=(5.6, height * rows + 0.3))
+    axes = np.atleast_1d(found)
+    for ax in axes:
         ax.grid(True, color=STYLE["grid.color"], linewidth=STYLE["grid.linewidth"])
-    return fig, axes[:, 0]
+    return fig, axes
 
 
 def short(t: Timings) -> str:
@@ -481,6 +482,8 @@ def draw_graphs(timings: Sequence[Timings]) -> None:
 
 def times(ratio: float) -> str:
     """A ratio as people say it."""
+    if ratio < 0.1:
+        return f"{ratio:.1g}"
     return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.1f}" if ratio >= 1.95 else f"{ratio:.2f}"
 
 
