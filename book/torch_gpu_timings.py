@@ -287,9 +287,17 @@ def draw_shares(timings: Sequence[Timings]) -> None:
 
 
 def neighbours(t: Timings, kind: str, precision: str) -> dict[int, Spread]:
-    """Seconds of the sizes beside a power of two, by size; `kind` is "batch" or "width"."""
-    found = t.find("neighbours", kind=kind, precision=precision)
-    return {p[kind]: seconds_of(p) for p in sorted(found, key=lambda p: p[kind])}
+    """Seconds of the sizes beside a power of two, by size; `kind` is "batch" or "width".
+
+    For equal work: a larger size has more to do, and the seconds are those of a step with as many
+    operations as the smallest has.
+    """
+    found = sorted(t.find("neighbours", kind=kind, precision=precision), key=lambda p: p[kind])
+    made = {}
+    for p in found:
+        s, work = seconds_of(p), found[0]["flops"] / p["flops"]
+        made[p[kind]] = Spread(s.median * work, s.low * work, s.high * work, s.count)
+    return made
 
 
 def draw_neighbours(timings: Sequence[Timings]) -> None:
@@ -309,7 +317,7 @@ def draw_neighbours(timings: Sequence[Timings]) -> None:
                 label=WAYS["torch", precision, "eager"], capsize=2,
             )  # fmt: skip
         ax.axvline(1024, color=BLACK, linestyle=":")
-        ax.set(xlabel=f"{kind}", ylabel="time (% of the median)", title=f"{short(t)}: {kind}")
+        ax.set(xlabel=f"{kind}", ylabel="time for equal work (%)", title=f"{short(t)}: {kind}")
         if ax.get_legend_handles_labels()[0]:
             ax.legend(fontsize=10)
 
@@ -432,10 +440,12 @@ def library_crossings(t: Timings) -> dict[int, int | None]:
 
 def draw_crossover(timings: Sequence[Timings]) -> None:
     """How many times as fast torch on one device is as its rival: the GPU beside the CPU where both
-    were measured, torch beside NumPy on the CPU otherwise."""
+    were measured, torch beside NumPy on the CPU otherwise. Nothing without a CPU."""
     pairs = [(c, g) for c in cpus(timings) for g in gpus(timings)]
     rows = [(f"{short(g)} by {short(c)}", c, g) for c, g in pairs]
     rows = rows or [(f"torch by NumPy, {short(c)}", c, c) for c in cpus(timings)]
+    if not rows:
+        return
     _, axes = panels([r[1] for r in rows])
     for ax, (title, ours, theirs) in zip(axes, rows, strict=True):
         for place, width in enumerate(w for w in widths(ours) if w in widths(theirs)):
@@ -525,10 +535,7 @@ def missing(what: str) -> str:
     """What a GPU's file would add here, and how to make one; nothing where there is one."""
     if gpus(shown()):
         return ""
-    return (
-        f"*Missing here: {what}. No GPU has been measured yet. On a machine that has one, {COMMAND} "
-        "makes the file, and this page draws it when it is built again.*"
-    )
+    return f"*Not measured yet: {what}. On a machine with a GPU, {COMMAND} fills it in.*"
 
 
 def unmeasured() -> str:
@@ -602,19 +609,19 @@ def say_bounds(t: Timings) -> str:
     found = bounds(t)
     if not found:
         return ""
-    counted = {b: [x for x in found if x[1].binds == b] for b in BINDS}
-    parts = [
-        f"{len(there)} by {BINDS[b]} (median share {percent(float(np.median([x[1].share for x in there])))})"
-        for b, there in counted.items()
-        if there
-    ]
+    told = []
+    for binds, name in BINDS.items():
+        shares = [b.share for _, b in found if b.binds == binds]
+        if shares:
+            share = percent(float(np.median(shares)))
+            told.append(f"{name} binds {len(shares)} (median share {share})")
     point, best = max(
         (x for x in found if x[1].binds != "launches"), default=found[0], key=lambda x: x[1].share
     )
-    told = f"**{short(t)}**: of {len(found)} steps in torch float32 {listed(parts)} are bound. "
-    return told + (
-        f"The best share of arithmetic or bandwidth is {percent(best.share)}, at width "
-        f"{point['width']:,} and batch {point['batch']:,}."
+    return (
+        f"**{short(t)}**: of {len(found)} steps in torch float32, {listed(told)}. The best share of "
+        f"arithmetic or bandwidth is {percent(best.share)}, at width {point['width']:,} and batch "
+        f"{point['batch']:,}."
     )
 
 
@@ -669,12 +676,11 @@ def say_precision(t: Timings) -> str:
     width, batch = max(common, key=lambda size: Size(*size).flops)
     slow = medians(steps(t, width, pairs[0]))[batch]
     told = [
-        f"{WAYS[way]} {times(slow / medians(steps(t, width, way))[batch])} times as fast"
+        f"{WAYS[way]} is {times(slow / medians(steps(t, width, way))[batch])} times as fast"
         for way in pairs[1:]
     ]
-    return (
-        f"**{short(t)}**, width {width:,}, batch {batch:,}: against {WAYS[pairs[0]]}, {listed(told)}."
-    )
+    where = f"at width {width:,} and batch {batch:,}, the largest that all of them did"
+    return f"**{short(t)}**, {where}: {listed(told)} as {WAYS[pairs[0]]}."
 
 
 @dataclass(frozen=True)
@@ -753,7 +759,9 @@ def say_optimiser(t: Timings, kind: str = "adam") -> str:
         share = floor(t, kind, many) / best[0]
     except KeyError:
         return f"{told}."
-    return f"{told}; that is {percent(share)} of what the bandwidth allows."
+    return f"{told}; that is {percent(share)} of what the bandwidth allows" + (
+        ", which is a reading too." if share > 1 else "."
+    )
 
 
 def say_wrong(t: Timings) -> str:
@@ -789,7 +797,7 @@ def say_crossover(timings: Sequence[Timings]) -> list[str]:
         ]
     return [
         _crossed(library_crossings(t), f"**{short(t)}**: torch is never slower than NumPy (float32)")
-        for t in timings
+        for t in cpus(timings)
     ]
 
 
@@ -887,9 +895,11 @@ def say_compiled(t: Timings) -> str:
     if not gains:
         return ""
     (least, _), (most, best) = (f(gains, key=lambda pair: pair[0]) for f in (min, max))
-    told = (
-        f"**{short(t)}**: compiled, a step is {times(least)} to {times(most)} times as fast (most at "
-        f"width {best['width']:,}, batch {best['batch']:,})"
+    told = f"**{short(t)}**: " + (
+        f"compiled, a step is {times(least)} to {times(most)} times as fast, most at width "
+        f"{best['width']:,} and batch {best['batch']:,}"
+        if most > 1.05
+        else f"compiling gains nothing: a step is {times(least)} to {times(most)} times as fast as eager"
     )
     if "prepare" in best:
         told += f"; the first call took {duration(best['prepare'])}"

@@ -6,7 +6,7 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-from book.timing.plan import OPTIMISER_NUMBERS, Point, points
+from book.timing.plan import OPTIMISER_NUMBERS, PARTS, Point, points
 from book.timing.record import Record
 
 MEMORY = 40e9
@@ -41,7 +41,7 @@ def header(kind: str) -> dict[str, Any]:
 
 def content(kind: str, *, quick: bool = False) -> dict[str, Any]:
     """What a file of a made-up device says."""
-    made = {p.name: _point(p, kind) for p in points(kind, quick=quick)}
+    made = {p.name: _point(p, kind) for p in points(kind, quick=quick, only=PARTS)}
     return {"format": 1, **header(kind), "points": made}
 
 
