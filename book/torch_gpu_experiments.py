@@ -5,6 +5,7 @@ The page shows the lines of the two loops below, and a test holds the page to th
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,7 +71,7 @@ FORMATS = (
 
 def draw_formats() -> None:
     """The bits of each format, a row a format."""
-    fig, ax = new_figure(size=(5.6, 3.0))
+    _fig, ax = new_figure(size=(5.6, 3.0))
     for row, form in enumerate(FORMATS):
         parts = [(1, BLACK, "sign"), (form.exponent, RED, "exponent"), (form.mantissa, BLUE, "m")]
         left = 0
@@ -78,14 +79,18 @@ def draw_formats() -> None:
             ax.barh(row, bits, left=left, color=colour, height=0.62, edgecolor="white")
             if bits > 1:
                 ax.text(
-                    left + bits / 2, row, str(bits), color="white", ha="center", va="center", size=11
+                    left + bits / 2,
+                    row,
+                    str(bits),
+                    color="white",
+                    ha="center",
+                    va="center",
+                    size=11,
                 )
             left += bits
         if left < form.stored:
             ax.barh(row, form.stored - left, left=left, color="white", edgecolor=BLACK, height=0.62)
-            ax.text(
-                (left + form.stored) / 2, row, "unused", ha="center", va="center", size=9.5
-            )
+            ax.text((left + form.stored) / 2, row, "unused", ha="center", va="center", size=9.5)
     ax.set(yticks=range(len(FORMATS)), yticklabels=[f.name for f in FORMATS], xlabel="bits")
     ax.set_xticks(range(0, 65, 16))
     ax.invert_yaxis()
@@ -266,7 +271,7 @@ def task(sizes: tuple[int, ...] = SIZES, steps: int = STEPS, seed: int = 0) -> T
     if sizes[0] == 16:
         X = X.reshape(-1, 4, 2, 4, 2).mean(axis=(2, 4)).reshape(-1, 16)
     start: list[Array] = []
-    for a, b in zip(sizes[:-1], sizes[1:], strict=True):
+    for a, b in itertools.pairwise(sizes):
         start += [rng.normal(0, np.sqrt(2 / a), (a, b)), np.zeros(b)]
     rows: list[Array] = []
     while len(rows) < steps:
@@ -440,7 +445,7 @@ TIMED = {
 
 def draw_time_lines() -> None:
     """Host and device over time, for the three ways."""
-    fig, axes = new_figure(3, 1, size=(5.6, 6.2), sharex=True)
+    _fig, axes = new_figure(3, 1, size=(5.6, 6.2), sharex=True)
     for ax, (way, title) in zip(axes, TIMED.items(), strict=True):
         device, shown = timed(way)
         scale = lambda spans: [(a / MICRO, b / MICRO) for a, b in spans]  # noqa: E731
@@ -461,7 +466,7 @@ def draw_time_lines() -> None:
 
 @dataclass(frozen=True)
 class Saved:
-    """What autograd keeps from the way forward for the way back: bytes of numbers, and of labels."""
+    """Bytes that autograd keeps from the way forward for the way back, of numbers and of labels."""
 
     numbers: int
     labels: int
@@ -534,11 +539,16 @@ def largest_batch(width: int, memory_bytes: float, scheme: str = "FP32") -> int:
 def draw_memory(width: int) -> None:
     """Bytes of a step over the batch: what is fixed, and what grows."""
     batches = 4 ** np.arange(0, 11)
-    fig, ax = new_figure()
+    _fig, ax = new_figure()
     colours = {"FP32": BLUE, "BF16 alone": GREEN}
     for scheme, colour in colours.items():
         each = [bytes_of(Size(width, int(m)), scheme) for m in batches]
-        ax.plot(batches, [e.activations / 1e9 for e in each], color=colour, label=f"activations, {scheme}")
+        ax.plot(
+            batches,
+            [e.activations / 1e9 for e in each],
+            color=colour,
+            label=f"activations, {scheme}",
+        )
         ax.plot(
             batches,
             [e.fixed / 1e9 for e in each],
@@ -549,4 +559,3 @@ def draw_memory(width: int) -> None:
     ax.set(xscale="log", yscale="log", xlabel="batch size", ylabel="memory (GB)")
     ax.grid(True, color=STYLE["grid.color"], linewidth=STYLE["grid.linewidth"])
     ax.legend(fontsize=10.5)
-

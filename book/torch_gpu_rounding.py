@@ -10,15 +10,16 @@ mode in 1970 for this very purpose. The largest sizes come from the standard mod
 fl(a op b) = (a op b)(1 + d), |d| <= u; a sum of k terms is off by gamma_k times the sum of their
 sizes, in whatever order it is taken. So the bound holds for any device.
 
-Assumed: first order (products of roundings are left out); no hidden unit changes sides, so that ReLU
-is linear between the two trainings (`Gap.flips` counts); exp and log within `ULPS` units in the last
-place.
+Assumed: first order (products of roundings are left out); no hidden unit changes sides, so that
+ReLU is linear between the two trainings (`Gap.flips` counts); exp and log within `ULPS` units in
+the last place.
 
 Source: Linnainmaa (1970); Higham, Accuracy and Stability of Numerical Algorithms, chapters 2 to 4.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,7 +50,7 @@ def gamma(k: Any) -> Any:
 def unpack(theta: Any, sizes: Sequence[int]) -> list[Any]:
     """W and b of each layer in turn, as views of theta."""
     made, start = [], 0
-    for a, b in zip(sizes[:-1], sizes[1:], strict=True):
+    for a, b in itertools.pairwise(sizes):
         for shape in ((a, b), (b,)):
             count = int(np.prod(shape))
             made.append(theta[start : start + count].reshape(shape))
@@ -112,9 +113,7 @@ def slopes(
             back = rounded(
                 f"d{number}",
                 d @ W.T,
-                lambda d=d, W=W: (
-                    gamma(terms(d).sum(1, keepdim=True)) * (d.abs() @ W.abs().T)
-                ),
+                lambda d=d, W=W: gamma(terms(d).sum(1, keepdim=True)) * (d.abs() @ W.abs().T),
             )
             delta = back * (a > 0)
     return torch.cat(grads), loss
@@ -273,7 +272,9 @@ def bound(
     off = {name: np.subtract(walk.theta, exact.theta)[after] for name, walk in rough.items()}
     with one_thread():
         of_loss = [batch(int(t)).of_loss() for t in after]
-        c = np.stack([[by_theta for by_theta, _ in of_loss], *(np.sign(o) for o in off.values())], 1)
+        c = np.stack(
+            [[by_theta for by_theta, _ in of_loss], *(np.sign(o) for o in off.values())], 1
+        )
         total = pull_back(c, after, lambda t, rows: batch(t - 1).along(rows), update)
     up = slice(None, None, -1)
     loss = total[:, 0] + [own for _, own in of_loss]

@@ -22,7 +22,7 @@ from autograder.figures import BLACK, COLOURS, DASHES, MARKERS, RED, STYLE, new_
 from book.timing import measure
 from book.timing.__main__ import run
 from book.timing.plan import PARTS, Point, points
-from book.timing.reading import LEFT, Spread, Timings, crossover, flat_until, load, seconds_of
+from book.timing.reading import Spread, Timings, crossover, flat_until, load, seconds_of
 from book.timing.record import Record, header
 
 Array = np.ndarray
@@ -277,7 +277,9 @@ def draw_shares(timings: Sequence[Timings]) -> None:
         for binds, (colour, marker) in BINDING_STYLE.items():
             there = [(p["batch"], 100 * b.share) for p, b in bounds(t) if b.binds == binds]
             if there:
-                ax.plot(*zip(*there, strict=True), marker, color=colour, label=BINDS[binds], alpha=0.8)
+                ax.plot(
+                    *zip(*there, strict=True), marker, color=colour, label=BINDS[binds], alpha=0.8
+                )
         ax.axhline(100, color=BLACK, linestyle=":")
         ax.set(
             xscale="log", xlabel="batch size", ylabel="share of the ceiling (%)", ylim=(0, None),
@@ -351,8 +353,20 @@ def draw_optimiser(timings: Sequence[Timings], kind: str = "adam") -> None:
                 linestyle=DASHES[place], marker=MARKERS[place], markersize=5,
             )  # fmt: skip
         n = list(optimiser(t, kind, "foreach"))
-        ax.plot(n, [1e3 * floor(t, kind, each) for each in n], color=BLACK, linestyle=":", label="bandwidth")
-        ax.set(xscale="log", yscale="log", xlabel="parameters", ylabel="one update (ms)", title=short(t))
+        ax.plot(
+            n,
+            [1e3 * floor(t, kind, each) for each in n],
+            color=BLACK,
+            linestyle=":",
+            label="bandwidth",
+        )
+        ax.set(
+            xscale="log",
+            yscale="log",
+            xlabel="parameters",
+            ylabel="one update (ms)",
+            title=short(t),
+        )
         ax.legend(fontsize=10)
 
 
@@ -397,7 +411,14 @@ def draw_wrong(timings: Sequence[Timings]) -> None:
     for ax, t in zip(axes, timings, strict=True):
         found = wrong(t)
         for row, way in enumerate(found):
-            ax.plot(way.shown, np.full(len(way.shown), row), "|", color=COLOURS[0], alpha=0.35, markersize=12)
+            ax.plot(
+                way.shown,
+                np.full(len(way.shown), row),
+                "|",
+                color=COLOURS[0],
+                alpha=0.35,
+                markersize=12,
+            )
             ax.plot(way.reported, row, "D", color=RED, markersize=8)
         ax.axvline(1, color=BLACK, linestyle=":")
         ax.set(
@@ -499,10 +520,9 @@ def times(ratio: float) -> str:
 
 def duration(seconds: float) -> str:
     """A time with a unit that fits it."""
-    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if seconds >= scale:
-            break
-    value = seconds / scale
+    units = {1.0: "s", 1e-3: "ms", 1e-6: "µs"}
+    scale = next((scale for scale in units if seconds >= scale), 1e-6)
+    value, unit = seconds / scale, units[scale]
     return f"{value:.0f}\u00a0{unit}" if value >= 100 else f"{value:.3g}\u00a0{unit}"
 
 
@@ -562,9 +582,14 @@ def say_flat(t: Timings) -> str:
 
     def one(e: Flat) -> str:
         if e.until == e.first:
-            return f"at width {e.width:,} there is no flat part: the next batch takes longer at once"
-        where = f"up to a batch of {e.until:,}" + ("" if e.ended else ", the largest that was tried")
-        return f"at width {e.width:,} it is flat {where}, where an example costs {times(e.saving)} times less than alone"
+            return (
+                f"at width {e.width:,} there is no flat part: the next batch takes longer at once"
+            )
+        where = f"up to a batch of {e.until:,}" + (
+            "" if e.ended else ", the largest that was tried"
+        )
+        price = f"an example costs {times(e.saving)} times less than alone"
+        return f"at width {e.width:,} it is flat {where}, where {price}"
 
     told = [one(e) for e in ({e.width: e for e in (ends[0], ends[-1])}).values()]
     return f"**{short(t)}**: {'; '.join(told)}."
@@ -577,7 +602,13 @@ def flat_table(t: Timings) -> str:
         if e := flat(t, width):
             until = f"{e.until:,}" if e.ended else f"{e.until:,} or more"
             rows.append(
-                (f"{width:,}", until, duration(e.at_first), duration(e.at_until), duration(e.cheapest))
+                (
+                    f"{width:,}",
+                    until,
+                    duration(e.at_first),
+                    duration(e.at_until),
+                    duration(e.cheapest),
+                )
             )
     if not rows:
         return ""
@@ -619,9 +650,9 @@ def say_bounds(t: Timings) -> str:
         (x for x in found if x[1].binds != "launches"), default=found[0], key=lambda x: x[1].share
     )
     return (
-        f"**{short(t)}**: of {len(found)} steps in torch float32, {listed(told)}. The best share of "
-        f"arithmetic or bandwidth is {percent(best.share)}, at width {point['width']:,} and batch "
-        f"{point['batch']:,}."
+        f"**{short(t)}**: of {len(found)} steps in torch float32, {listed(told)}. The best share "
+        f"of arithmetic or bandwidth is {percent(best.share)}, at width {point['width']:,} and "
+        f"batch {point['batch']:,}."
     )
 
 
@@ -685,8 +716,8 @@ def say_precision(t: Timings) -> str:
 
 @dataclass(frozen=True)
 class Powers:
-    """The neighbours of 1,024: the quickest of them; by how much 1,024 takes longer than it, and the
-    slowest; and by how much a reading of one size varies, from quartile to quartile."""
+    """The neighbours of 1,024: the quickest of them; by how much 1,024 takes longer than it, and
+    the slowest; and by how much a reading of one size varies, from quartile to quartile."""
 
     quickest: int
     behind: float
@@ -781,7 +812,8 @@ def say_wrong(t: Timings) -> str:
 
 def _crossed(found: dict[int, int | None], ahead: str) -> str:
     told = [
-        f"{width:,}: " + (f"from {batch:,} on" if batch is not None else "never, as far as was measured")
+        f"{width:,}: "
+        + (f"from {batch:,} on" if batch is not None else "never, as far as was measured")
         for width, batch in found.items()
     ]
     return f"{ahead}, by width: {'; '.join(told)}."
@@ -796,7 +828,9 @@ def say_crossover(timings: Sequence[Timings]) -> list[str]:
             for c, g in pairs
         ]
     return [
-        _crossed(library_crossings(t), f"**{short(t)}**: torch is never slower than NumPy (float32)")
+        _crossed(
+            library_crossings(t), f"**{short(t)}**: torch is never slower than NumPy (float32)"
+        )
         for t in cpus(timings)
     ]
 
@@ -841,14 +875,20 @@ def verdict_largest(timings: Sequence[Timings]) -> str:
     for t in gpus(timings):
         found = {p["precision"]: p["largest"] for p in t.find("largest")}
         if found.get("float32") and found.get("bf16"):
-            told.append(f"{short(t)}: {times(found['bf16'] / found['float32'])} times the batch in BF16")
+            told.append(
+                f"{short(t)}: {times(found['bf16'] / found['float32'])} times the batch in BF16"
+            )
     return "; ".join(told) or "not measured: no GPU"
 
 
 def say_transfer(t: Timings) -> str:
     """What it takes to bring a batch to the device, beside a step with it."""
-    found = {p["batch"]: seconds_of(p, by="wall").median for p in t.find("transfer", kind="pageable")}
-    pinned = {p["batch"]: seconds_of(p, by="wall").median for p in t.find("transfer", kind="pinned")}
+    found = {
+        p["batch"]: seconds_of(p, by="wall").median for p in t.find("transfer", kind="pageable")
+    }
+    pinned = {
+        p["batch"]: seconds_of(p, by="wall").median for p in t.find("transfer", kind="pinned")
+    }
     width = widths(t)[-1] if widths(t) else 0
     own = medians(steps(t, width)) if width else {}
     common = sorted(set(found) & set(pinned) & set(own))
@@ -877,8 +917,8 @@ def say_graphs(t: Timings) -> str:
     (wide, large), least = min(gains.items(), key=lambda item: item[1])
     return (
         f"**{short(t)}**: captured in a graph a step is up to {times(gain)} times as fast (width "
-        f"{width:,}, batch {batch:,}), and at the least {times(least)} times (width {wide:,}, batch "
-        f"{large:,})."
+        f"{width:,}, batch {batch:,}), and at the least {times(least)} times (width {wide:,}, "
+        f"batch {large:,})."
     )
 
 
@@ -895,11 +935,11 @@ def say_compiled(t: Timings) -> str:
     if not gains:
         return ""
     (least, _), (most, best) = (f(gains, key=lambda pair: pair[0]) for f in (min, max))
+    spread = f"a step is {times(least)} to {times(most)} times as fast"
     told = f"**{short(t)}**: " + (
-        f"compiled, a step is {times(least)} to {times(most)} times as fast, most at width "
-        f"{best['width']:,} and batch {best['batch']:,}"
+        f"compiled, {spread}, most at width {best['width']:,} and batch {best['batch']:,}"
         if most > 1.05
-        else f"compiling gains nothing: a step is {times(least)} to {times(most)} times as fast as eager"
+        else f"compiling gains nothing: {spread} as eager"
     )
     if "prepare" in best:
         told += f"; the first call took {duration(best['prepare'])}"

@@ -65,7 +65,7 @@ def test_tf32_has_bf16s_range_and_ten_bits():
 
 def test_sums_have_an_order_and_a_bound():
     sums = lab.sums()
-    assert 10 < len(np.unique(sums.found)) and 0 < np.abs(sums.errors).max() < sums.bound / 10
+    assert len(np.unique(sums.found)) > 10 and 0 < np.abs(sums.errors).max() < sums.bound / 10
     assert np.float32(2**24) + np.float32(1) == 2**24 != np.float32(2**24 - 1) + np.float32(0)
     assert torch.tensor(2.0**8, dtype=torch.bfloat16) + 1 == 2**8
 
@@ -88,7 +88,9 @@ def test_the_pages_lines_are_the_lines_that_run():
         assert "\n".join(wanted) in runs, block
     # And nothing of a loop is left out but its head and the notes that are taken.
     for whose, source in loops.items():
-        shown = {line.strip() for name, block in blocks if name == whose for line in block.splitlines()}
+        shown = {
+            line.strip() for name, block in blocks if name == whose for line in block.splitlines()
+        }
         body = source[source.index("walk, losses = ") :].replace("]  # fmt: skip", "]")
         left = [line.strip() for line in body.splitlines() if line.strip() not in shown | {""}]
         allowed = r"walk[,.]|for batch in|x, right|rows = |return walk"
@@ -115,7 +117,7 @@ def test_in_float64_both_loops_are_the_same_computation(large):
     assert port.parameters == 13_002 and len(port.loss) == 500
     apart = port.gaps["in float64"]
     assert apart.loss.max() < 1e-10 and apart.theta.max() < 1e-10
-    assert 0 < apart.theta.max()  # and they are two computations
+    assert apart.theta.max() > 0  # and they are two computations
     assert port.loss[0] > 2 and port.loss[-50:].mean() < 0.2
 
 
@@ -447,7 +449,9 @@ def test_a_gpus_sentences_say_what_its_numbers_are(filed):
 
 def test_what_the_data_do_not_say_is_not_said(filed):
     (cpu,) = filed("cpu")
-    assert clocks.verdict_largest([cpu]) == clocks.verdict_crossover([cpu]) == "not measured: no GPU"
+    assert (
+        clocks.verdict_largest([cpu]) == clocks.verdict_crossover([cpu]) == "not measured: no GPU"
+    )
     assert clocks.say_largest(cpu) == clocks.say_transfer(cpu) == clocks.say_graphs(cpu) == ""
     assert "What it cannot show: not synchronised" in clocks.say_wrong(cpu)
     only_ceilings = dict(cpu.content)
@@ -469,9 +473,8 @@ def test_sentences_follow_the_data(filed):
     (cpu,) = filed("cpu")
 
     def slower_at_1024(p):
-        if p["part"] == "neighbours" and 1024 in (p.get("batch"), p.get("width")):
-            if p[p["kind"]] == 1024:
-                p["wall"] = [1.5 * s for s in p["wall"]]
+        if p["part"] == "neighbours" and p[p["kind"]] == 1024:
+            p["wall"] = [1.5 * s for s in p["wall"]]
 
     def faster_at_1024(p):
         if p["part"] == "neighbours" and p[p["kind"]] == 1024:
@@ -515,8 +518,12 @@ def test_neighbours_are_compared_for_equal_work(filed):
 def test_an_update_is_held_against_the_bandwidth_of_what_holds_it(filed):
     (cpu,) = filed("cpu")
     # Adam: four arrays of four bytes are there, seven times is one of them read or written.
-    assert clocks.floor(cpu, "adam", 10**9) == pytest.approx(28e9 / made_up.DEVICES["cpu"]["memory"], rel=0.02)
-    assert clocks.floor(cpu, "adam", 10**6) == pytest.approx(28e6 / made_up.DEVICES["cpu"]["cache"], rel=0.02)
+    assert clocks.floor(cpu, "adam", 10**9) == pytest.approx(
+        28e9 / made_up.DEVICES["cpu"]["memory"], rel=0.02
+    )
+    assert clocks.floor(cpu, "adam", 10**6) == pytest.approx(
+        28e6 / made_up.DEVICES["cpu"]["cache"], rel=0.02
+    )
     assert "fused is the quickest" in clocks.say_optimiser(cpu)
 
 
@@ -544,7 +551,12 @@ def test_no_folder_is_no_file(tmp_path):
 
 @pytest.mark.parametrize(
     ("seconds", "told"),
-    [(2.5, "2.5\u00a0s"), (0.0123, "12.3\u00a0ms"), (4.56e-5, "45.6\u00a0µs"), (2e-8, "0.02\u00a0µs")],
+    [
+        (2.5, "2.5\u00a0s"),
+        (0.0123, "12.3\u00a0ms"),
+        (4.56e-5, "45.6\u00a0µs"),
+        (2e-8, "0.02\u00a0µs"),
+    ],
 )
 def test_times_have_a_unit_that_fits(seconds, told):
     assert clocks.duration(seconds) == told
