@@ -22,6 +22,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -58,26 +59,44 @@ def unpack(theta: Any, sizes: Sequence[int]) -> list[Any]:
     return made
 
 
+def terms(a: Tensor) -> Tensor:
+    """1 where there is something to add: 0 is added without an error."""
+    return (a != 0).to(a.dtype)
+
+
+def of_product(a: Tensor, W: Tensor) -> Tensor:
+    """The largest error of a @ W, where the zeros are in the rows of a."""
+    return gamma(terms(a).sum(1, keepdim=True)) * (a.abs() @ W.abs())
+
+
+def of_layer(a: Tensor, W: Tensor, b: Tensor) -> Tensor:
+    """The same of a @ W + b."""
+    return gamma(terms(a).sum(1, keepdim=True) + 1) * (a.abs() @ W.abs() + b.abs())
+
+
+def of_outer(a: Tensor, delta: Tensor) -> Tensor:
+    """The same of a.T @ delta, where either may have zeros."""
+    return gamma(terms(a).T @ terms(delta)) * (a.abs().T @ delta.abs())
+
+
+def of_columns(delta: Tensor) -> Tensor:
+    """The same of delta.sum(0)."""
+    return gamma(terms(delta).sum(0)) * delta.abs().sum(0)
+
+
 def slopes(
     theta: Tensor, X: Tensor, labels: Tensor, sizes: Sequence[int], rounded: Rounded
 ) -> tuple[Tensor, Tensor]:
     """The gradient, (d,), and the loss of a batch, operation by operation; each result passes
-    through `rounded`. A term that is 0 is added without any error, and is not counted."""
+    through `rounded`."""
     params, n = unpack(theta, sizes), len(labels)
     layers = list(zip(params[::2], params[1::2], strict=True))
-    terms = lambda a: (a != 0).to(a.dtype)  # noqa: E731 - 1 where there is something to add
     function = 2 * ULPS * U
 
     inputs = [X]
     for number, (W, b) in enumerate(layers):
         a = inputs[-1]
-        z = rounded(
-            f"z{number}",
-            a @ W + b,
-            lambda a=a, W=W, b=b: (
-                gamma(terms(a).sum(1, keepdim=True) + 1) * (a.abs() @ W.abs() + b.abs())
-            ),
-        )
+        z = rounded(f"z{number}", a @ W + b, partial(of_layer, a, W, b))
         inputs.append(torch.relu(z))
     inputs.pop()
 
@@ -101,20 +120,12 @@ def slopes(
     delta = rounded("delta", delta, lambda: 2 * U * delta.abs())
     grads: list[Tensor] = []
     for number in range(len(layers) - 1, -1, -1):
-        a, W, d = inputs[number], layers[number][0], delta
-        of_W = rounded(
-            f"W{number}",
-            a.T @ d,
-            lambda a=a, d=d: gamma(terms(a).T @ terms(d)) * (a.abs().T @ d.abs()),
-        )
-        of_b = rounded(f"b{number}", d.sum(0), lambda d=d: gamma(terms(d).sum(0)) * d.abs().sum(0))
+        a, W = inputs[number], layers[number][0]
+        of_W = rounded(f"W{number}", a.T @ delta, partial(of_outer, a, delta))
+        of_b = rounded(f"b{number}", delta.sum(0), partial(of_columns, delta))
         grads[:0] = [of_W.flatten(), of_b]
         if number:
-            back = rounded(
-                f"d{number}",
-                d @ W.T,
-                lambda d=d, W=W: gamma(terms(d).sum(1, keepdim=True)) * (d.abs() @ W.abs().T),
-            )
+            back = rounded(f"d{number}", delta @ W.T, partial(of_product, delta, W.T))
             delta = back * (a > 0)
     return torch.cat(grads), loss
 

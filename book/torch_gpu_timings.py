@@ -175,7 +175,7 @@ def flat(t: Timings, width: int, way: Way = MAIN) -> Flat | None:
 # Drawing.
 
 
-def panels(timings: Sequence[Timings], height: float = 3.7, per_file: int = 1) -> tuple[Any, Any]:
+def panels(timings: Sequence[Timings], height: float = 3.9, per_file: int = 1) -> tuple[Any, Any]:
     """A figure with so many panels for each file, one under another."""
     rows = len(timings) * per_file
     fig, found = new_figure(rows, 1, size=(5.6, height * rows + 0.3))
@@ -203,6 +203,14 @@ def line(ax: Any, place: int, found: dict[int, dict[str, Any]], label: str, **mo
     ax.plot(x, ms, label=label, markersize=5, **style | more)
 
 
+def legend_of_widths(ax: Any) -> None:
+    """Below the axes, where it hides no line."""
+    ax.legend(
+        title="width", fontsize=10, title_fontsize=10, ncols=3, loc="upper center",
+        bbox_to_anchor=(0.5, -0.18),
+    )  # fmt: skip
+
+
 def draw_flat(timings: Sequence[Timings]) -> None:
     """A step's time over the batch, a line a width; a ring where the flat part ends."""
     _, axes = panels(timings)
@@ -219,7 +227,7 @@ def draw_flat(timings: Sequence[Timings]) -> None:
         ax.set(
             xscale="log", yscale="log", xlabel="batch size", ylabel="one step (ms)", title=short(t)
         )
-        ax.legend(title="width", fontsize=9.5, title_fontsize=9.5, ncols=2)
+        legend_of_widths(ax)
 
 
 def draw_ways(timings: Sequence[Timings]) -> None:
@@ -486,7 +494,7 @@ def draw_crossover(timings: Sequence[Timings]) -> None:
         ax.axhline(1, color=BLACK, linestyle=":")
         ax.set(xscale="log", yscale="log", xlabel="batch size", ylabel="times as fast", title=title)
         ax.title.set_fontsize(11)
-        ax.legend(title="width", fontsize=9.5, title_fontsize=9.5, ncols=2)
+        legend_of_widths(ax)
 
 
 def draw_graphs(timings: Sequence[Timings]) -> None:
@@ -505,7 +513,7 @@ def draw_graphs(timings: Sequence[Timings]) -> None:
                 )  # fmt: skip
         ax.axhline(1, color=BLACK, linestyle=":")
         ax.set(xscale="log", xlabel="batch size", ylabel="times as fast as eager", title=short(t))
-        ax.legend(title="width", fontsize=9.5, title_fontsize=9.5, ncols=2)
+        legend_of_widths(ax)
 
 
 # What is said. Each function returns Markdown; nothing where the data say nothing.
