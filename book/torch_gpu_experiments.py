@@ -212,6 +212,7 @@ def torch_loop(
 ) -> Walk:
     """The same in torch."""
     walk, losses = Walk(), []
+    params: list[Any]
     X = torch.tensor(X, dtype=dtype, device=device)
     labels = torch.tensor(labels, device=device)
     batches = torch.tensor(batches, device=device)

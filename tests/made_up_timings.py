@@ -82,18 +82,18 @@ def _point(p: Point, kind: str) -> dict[str, Any]:
     if p.part == "ceilings":
         return about | {"calls": p.n, "wall": _readings(p.n * launch)}
     if p.part in ("step", "neighbours"):
-        size, counted = p.size, p.size.memory(p.itemsize)
+        net, counted = p.size, p.size.memory(p.itemsize)
         if counted > MEMORY:
             return about | {"skipped": "it would take too much"}
         calls = {"graph": 1, "compile": 20}.get(p.way, LAUNCHES)
         seconds = (
             calls * launch
-            + size.flops / device["flops"][p.precision] / 0.7
-            + size.moved * p.itemsize / rate(counted)
+            + net.flops / device["flops"][p.precision] / 0.7
+            + net.moved * p.itemsize / rate(counted)
         )
         return about | {
-            "flops": size.flops,
-            "bytes": size.moved * p.itemsize,
+            "flops": net.flops,
+            "bytes": net.moved * p.itemsize,
             "footprint": counted,
             **({"launches": calls} if p.way != "compile" else {"prepare": 12.0}),
             "wall": _readings(1.1 * seconds),

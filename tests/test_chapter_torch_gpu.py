@@ -93,7 +93,7 @@ def test_the_pages_lines_are_the_lines_that_run():
         }
         body = source[source.index("walk, losses = ") :].replace("]  # fmt: skip", "]")
         left = [line.strip() for line in body.splitlines() if line.strip() not in shown | {""}]
-        allowed = r"walk[,.]|for batch in|x, right|rows = |return walk"
+        allowed = r"walk[,.]|params: |for batch in|x, right|rows = |return walk"
         assert all(re.match(allowed, line) for line in left), left
 
 
