@@ -61,7 +61,7 @@ def files(folder: Path = FOLDER) -> tuple[Timings, ...]:
 @cache
 def here() -> tuple[Timings, ...]:
     """This very machine, timed quickly: some seconds. Nothing of it is kept."""
-    only = ("ceilings", "step") if files() else [p for p in PARTS if p not in UNHURRIED]
+    only = ["step"] if files() else [p for p in PARTS if p not in UNHURRIED]
     with tempfile.TemporaryDirectory() as folder:
         for device in measure.devices():
             record = Record(Path(folder), header(device, quick=True))
@@ -653,7 +653,8 @@ def say_bounds(t: Timings) -> str:
         shares = [b.share for _, b in found if b.binds == binds]
         if shares:
             share = percent(float(np.median(shares)))
-            told.append(f"{name} binds {len(shares)} (median share {share})")
+            bind = "bind" if binds == "launches" else "binds"
+            told.append(f"{name} {bind} {len(shares)} (median share {share})")
     point, best = max(
         (x for x in found if x[1].binds != "launches"), default=found[0], key=lambda x: x[1].share
     )
