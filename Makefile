@@ -31,7 +31,7 @@ FIRST_EXTRAS := instructor instructor,book
 unless = $(if $(wildcard $(1)),,FORCE)
 say = printf '\n\033[1m%s\033[0m\n' $(1)
 
-CODE := $(call files,autograder solutions) $(wildcard book/*.py)
+CODE := $(call files,autograder solutions book/timing book/timings) $(wildcard book/*.py)
 PAGES := _config.yml _toc.yml $(call files,book)
 SET_UP := $(VENV)/.installed
 SITE := $(DONE)/site
