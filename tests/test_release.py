@@ -5,6 +5,7 @@ import fnmatch
 import hashlib
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -246,6 +247,50 @@ def test_checks_work_without_solutions_or_project(bundles: list[Path], tmp_path:
     ):
         assert wanted in said
     assert "\x1b[" not in said
+
+
+# Where the borrowed machine of each kind puts an archive that somebody uploads.
+UPLOADED = {"Colab": "torch_gpu.zip", "Kaggle": "input/our-zip/torch_gpu"}
+
+
+@pytest.mark.parametrize("machine", UPLOADED)
+def test_a_borrowed_machine_is_set_up_by_what_the_page_says(
+    bundles: list[Path], tmp_path: Path, machine: str
+) -> None:
+    """The lines of the learners' page, in a real IPython, with the archive where it would lie."""
+    page = (ROOT / "book" / "learners.md").read_text("utf-8")
+    told = page[page.index(f"```{{tab-item}} {machine}") :]
+    lines = re.findall(r"^ {7}(\S.*)$", told[: told.index("```\n")], re.MULTILINE)
+    assert len(lines) == 3
+    archive = next(a for a in bundles if a.stem == "torch_gpu")
+    if UPLOADED[machine].endswith(".zip"):
+        shutil.copy(archive, tmp_path / UPLOADED[machine])
+    else:
+        with zipfile.ZipFile(archive) as opened:
+            opened.extractall((tmp_path / UPLOADED[machine]).parent)
+    # The tests' own installation is no package of a borrowed machine.
+    ours = "'__editable__' in str(getattr(f, '__module__', ''))"
+    cells = [f"import sys; sys.meta_path[:] = [f for f in sys.meta_path if not {ours}]"]
+    cells += [line.replace("/kaggle/input", str(tmp_path / "input")) for line in lines]
+    cells += ["from autograder import check", "print('from', check.__globals__['__file__'])"]
+    cells += [
+        "def torch_forward(params, X):\n    raise NotImplementedError\n",
+        "check(torch_forward)",
+    ]
+    script = tmp_path / "notebook.ipy"
+    script.write_text("\n".join(cells), "utf-8")
+    (installed := tmp_path / "installed").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "IPython", script.name],
+        cwd=tmp_path,
+        # Only there: the environment of the tests stays as it is.
+        env=os.environ | {"PIP_TARGET": str(installed), "PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert f"from {installed}" in done.stdout, done.stdout + done.stderr
+    assert "Not attempted yet" in done.stdout
 
 
 def test_the_bundles_are_the_same_bytes_twice(bundles: list[Path], tmp_path: Path) -> None:
