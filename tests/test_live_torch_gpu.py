@@ -22,7 +22,7 @@ from book.timing.reading import ROOM, Timings, load, seconds_of
 from book.timing.simulated import Simulated
 from book.torch_gpu_spot import MISTAKES, SIGNS, Round
 
-from .made_timings import DEVICES, made
+from .made_up_timings import DEVICES, LAUNCHES, made
 
 CPU, CUDA = made("cpu"), made("cuda")
 FILES = load(Path(live.__file__).parent / "timings")
@@ -133,7 +133,7 @@ def test_what_is_said_of_a_step_is_what_was_made_up() -> None:
         "step", library="torch", precision="float32", way="eager", width=64, batch=1
     )
     text = live.said(CPU, point).replace("\u00a0", " ")
-    launches = 80 * about["launch"]
+    launches = LAUNCHES * about["launch"]["torch"]
     assert "Width 64, batch 1." in text
     assert "Its launches bind it" in text
     assert (shown := re.search(r"its launches ([\d.]+) µs", text))
@@ -381,7 +381,7 @@ def test_the_time_line_is_that_of_the_first_readings(found: Round) -> None:
 def test_a_device_that_is_made_up_says_so() -> None:
     for r in spot.rounds([CPU]):
         assert r.simulated is ("simulated" in spot.about(r))
-        assert r.simulated or DEVICES["cpu"]["name"] in spot.about(r)
+        assert r.simulated or CPU.device in spot.about(r)
 
 
 # Both.

@@ -18,7 +18,7 @@ from book import torch_gpu_live as live
 from book import torch_gpu_spot as spot
 from book.timing.reading import Timings
 from book.torch_gpu_spot import MISTAKES, NAMES, Round
-from tests.made_timings import made
+from tests.made_up_timings import made
 from tests.tiny_site import NOTEBOOK, build
 
 from .loopback import Site, serve
