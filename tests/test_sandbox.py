@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,12 +16,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
+import numpy
 import psutil
 import pytest
 
 from autograder.engine.interface import Call, CellResult, Limits, NoSandbox
 from autograder.engine.trusted.plain import PlainRunner
-from autograder.engine.trusted.session import StartError
+from autograder.engine.trusted.session import StartError, font_lists
 from autograder.engine.warm.handle import SandboxedRunner, require_sandbox
 from autograder.judging.sets import find_set
 from autograder.project import find_project
@@ -158,6 +161,61 @@ def test_with_processes_allowed_programs_run() -> None:
     assert left == []
 
 
+AT_HOME = """
+import os, sys
+from autograder.cli import main
+from autograder.engine.interface import Limits
+from autograder.engine.warm.handle import SandboxedRunner
+with SandboxedRunner().open(None, Limits()) as session:
+    for source in (
+        "import autograder, os, sys; print(sys.prefix, autograder.__file__)",
+        "open('/tmp/mine', 'w').write('x'); print(os.listdir(os.environ['TMPDIR']))",
+        "import tempfile; f = tempfile.TemporaryFile(); print(f.tell())",
+        "print(os.path.exists(sys.prefix + '/../solutions'))",
+        "open(os.path.dirname(autograder.__file__) + '/mine', 'w')",
+    ):
+        outputs = session.execute(source).outputs
+        print((outputs[0].get("text") or outputs[0]["ename"]).strip(), file=sys.stderr)
+sys.exit(main(["grade-notebook", sys.argv[1], "--assignment", "gradient", "--seed", "1"]))
+"""
+
+
+@walled
+@as_root
+@pytest.mark.parametrize(
+    ("place", "user"),
+    [
+        ("/tmp/a course", ["tests/as_user.py", "12345"]),
+        *((place, []) for place in ("/tmp/course", "/scratch/c", "/dev/shm/c", "/etc/c")),
+    ],
+)
+def test_a_course_is_graded_wherever_it_lies(place: str, user: list[str], tmp_path: Path) -> None:
+    """Below every path, too, that the room makes for itself; and it is no more open there."""
+    notebook = tmp_path / "answers.ipynb"
+    nbformat.write(instructor_notebook(find_set("gradient")), notebook)
+    home = tmp_path / "home"
+    cache = home / "autograder" / "matplotlib"
+    cache.mkdir(parents=True)
+    for font_list in font_lists():
+        shutil.copy(font_list, cache)
+    for folder in (cache, cache.parent, home, *list(tmp_path.parents)[:3], tmp_path):
+        folder.chmod(0o777)
+    done = subprocess.run(
+        [sys.executable, HERE / "elsewhere.py", place, *user, "-c", AT_HOME, str(notebook)],
+        env={**os.environ, "HOME": str(home), "XDG_CACHE_HOME": str(home), "TMPDIR": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "20 of 20 points" in done.stdout
+    where, written, temporary, seen, refused = done.stderr.splitlines()[:5]
+    assert where == f"{place}/.venv {place}/autograder/__init__.py", done.stderr
+    assert "'mine'" in written and temporary == "0" and seen == "False"
+    assert refused in ("OSError", "PermissionError")
+
+
 def left_of(program: str, folder: Path) -> tuple[str, list[Path]]:
     """What a program printed that ends by SIGKILL, and the files that there are in its folder for
     temporary ones when its warm process is gone."""
@@ -271,30 +329,117 @@ def test_an_open_file_is_no_letter_to_the_next_session(walls: bool) -> None:
     assert str(1 << 40) not in locks
 
 
+SPEAKING = {
+    "who locks a file": "fcntl.fcntl(fd, fcntl.F_GETLK, LOCK)",
+    "who locks an open file": "fcntl.fcntl(fd, 36, LOCK)",
+    "a lease": "fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)",
+    "a notice": "fcntl.fcntl(folder, fcntl.F_NOTIFY, 1)",
+    "a hint on a file": "fcntl.fcntl(fd, 1036, struct.pack('Q', 4))",
+    "who opens a file": "call(294, 0)",
+    "the time of a device": "os.utime('/dev/null')",
+    "the time of a device, by its file": "os.utime(device, (7, 7))",
+    "what others read": "call(327, fd, None, 0, 0, 0, 8)",
+    "what others read, by its map": "call(27, ctypes.addressof(page), 4096, seen)",
+    "what others read, newly": "call(451, fd, seen, seen, 0)",
+    "read ahead": "call(187, fd, 0, 4096)",
+    "out of memory": "call(28, ctypes.addressof(page), 4096, 21)",
+    "who waits at an address": "call(202, ctypes.addressof(page), 1, 1)",
+    "who waits, newly": "call(454, ctypes.addressof(page), 1, 1, 2)",
+    "which processor": "os.sched_setaffinity(0, {0})",
+    "half a processor": "libc.prctl(62, 1, 0, 0, 0) < 0 and fail(ctypes.get_errno())",
+    "to be looked into": "libc.prctl(4, 1, 0, 0, 0) < 0 and fail(ctypes.get_errno())",
+    "a large pipe": "fcntl.fcntl(os.pipe()[1], 1031, 2**20)",
+}
+
+
 @walled
-def test_two_sessions_cannot_speak_by_files_that_both_may_read() -> None:
-    attempts = (
-        "fcntl.flock(fd, fcntl.LOCK_SH)",
-        "fcntl.fcntl(fd, fcntl.F_GETLK, struct.pack('hh4xqqi4x', fcntl.F_WRLCK, 0, 0, 9, 0))",
-        "fcntl.fcntl(fd, 36, struct.pack('hh4xqqi4x', fcntl.F_WRLCK, 0, 0, 9, 0))",
-        "fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)",
-        "fcntl.fcntl(folder, fcntl.F_NOTIFY, 1)",
-        "libc.inotify_init1(0) < 0 and os.abort_with(ctypes.get_errno())",
-    )
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the calls have other numbers")
+def test_two_sessions_cannot_speak_by_what_both_may_read() -> None:
+    """Nor to a program of the machine, nor is any of them held up."""
     source = (
-        "import ctypes, fcntl, os, struct\n"
+        "import ctypes, fcntl, mmap, os, struct\n"
         "libc = ctypes.CDLL(None, use_errno=True)\n"
+        "LOCK = struct.pack('hh4xqqi4x', fcntl.F_WRLCK, 0, 0, 9, 0)\n"
         "def fail(number): raise OSError(number, '')\n"
-        "os.abort_with = fail\n"
+        "def call(*arguments):\n"
+        "    if libc.syscall(*arguments) < 0: fail(ctypes.get_errno())\n"
         "fd, folder = os.open(os.__file__, os.O_RDONLY), os.open('/usr', os.O_RDONLY)\n"
+        "device, seen = os.open('/dev/null', os.O_RDWR), ctypes.create_string_buffer(64)\n"
+        "page = ctypes.c_char.from_buffer(mmap.mmap(-1, 8192))\n"
     )
-    for attempt in attempts:
-        source += f"try:\n    {attempt}\nexcept OSError as error:\n    print(error.errno)\n"
+    for name, attempt in SPEAKING.items():
+        source += f"try: {attempt}\nexcept OSError as error: print({name!r}, error.errno)\n"
+        source += f"else: print({name!r}, 'LOOT')\n"
     with SandboxedRunner().open(None, Limits()) as session:
-        assert text(session.execute(source)).split() == [str(errno.EPERM)] * len(attempts)
+        said = text(session.execute(source)).splitlines()
+        errors = {str(n) for n in (errno.EPERM, errno.ENOSYS, errno.EROFS)}
+        assert [line for line in said if line.split()[-1] not in errors] == []
+        assert len(said) == len(SPEAKING)
+        # What writes a disk out for everybody says that it is done, as on a folder in memory.
+        done = (
+            "import os\nos.sync(); f = open('a', 'w'); os.fsync(f); os.posix_fadvise(fd, 0, 0, 4)"
+        )
+        assert session.execute(done).status == "ok"
         lite = "import sqlite3\nfor _ in range(2):\n    db = sqlite3.connect('a.db')\n"
         lite += "    db.execute('create table if not exists t(x)')\n    db.commit()"
         assert session.execute(lite).status == "ok"
+
+
+@walled
+def test_a_lock_on_a_device_holds_up_nobody() -> None:
+    """Neither another session nor a program of the machine's."""
+    lock = (
+        "import fcntl\nfile = open('/dev/null', 'r+b', buffering=0)\n"
+        "fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
+        "fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)"
+    )
+    runner = SandboxedRunner()
+    with runner.open(None, Limits()) as one, runner.open(None, Limits()) as other:
+        assert [s.execute(lock).status for s in (one, other)] == ["ok", "ok"]
+        with open("/dev/null", "r+b", buffering=0) as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            assert one.execute(lock).status == "ok"
+
+
+@walled
+def test_a_page_that_is_in_memory_stays_there() -> None:
+    """Else whoever reads it again would have a message."""
+    library = Path(numpy.__file__)
+    library.read_bytes()
+    drop = "import os\nfd = os.open(np.__file__, os.O_RDONLY)\nos.posix_fadvise(fd, 0, 0, 4)"
+    with SandboxedRunner().open(None, Limits()) as session:
+        assert session.execute("import numpy as np\n" + drop).status == "ok"
+    with library.open("rb") as file:
+        assert os.preadv(file.fileno(), [bytearray(64)], 0, os.RWF_NOWAIT) == 64
+
+
+HAD = """
+import threading, time
+end = threading.Event()
+def work():
+    try:
+        for _ in range(3): end.is_set() or threading.Thread(target=work, daemon=True).start()
+    except RuntimeError: pass
+    end.wait()
+try:
+    while True: threading.Thread(target=work, daemon=True).start()
+except RuntimeError as error: print(error)
+print(threading.active_count())
+"""
+
+
+@walled
+def test_the_limit_on_threads_is_what_it_says() -> None:
+    """Also where threads start threads; and those that ended make room for others."""
+    with SandboxedRunner().open(None, Limits(threads=20)) as session:
+        result = session.execute(HAD)
+        assert text(result).splitlines() == ["can't start new thread", "20"]
+        again = "end.set()\nwhile threading.active_count() > 1: time.sleep(0.01)\nend.clear()\n"
+        assert text(session.execute(again + HAD)).splitlines()[-1] == "20"
+        many = "for _ in range(100):\n    t = threading.Thread(target=int); t.start(); t.join()"
+        end = "end.set()\nwhile threading.active_count() > 1: time.sleep(0.01)\n"
+        assert session.execute(end + many).status == "ok"
 
 
 @walled

@@ -28,10 +28,10 @@ from autograder.release.notebook import cell_limits
 from autograder.submissions.adopt import adopt, drop_links
 from autograder.submissions.read import MAX_FILE
 
-# No submission is waited for longer than its judge may need, and its limits allow: for cells and
-# for calls.
+# No submission is waited for longer than its judge may need, and its limits allow: for cells, for
+# calls, and for a processor that is busy.
 PATIENCE_SECONDS = 300.0
-TIMES = 2
+TIMES = 3
 # Settings that decide how a class is graded, and not what comes out.
 HOW = (
     "force",

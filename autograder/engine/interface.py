@@ -176,6 +176,11 @@ class Snapshot(Protocol):
         """
         ...
 
+    def put_off(self) -> float:
+        """The seconds that were given back to the session's calls, because they stood in line for a
+        processor that others kept busy. They count for nobody."""
+        ...
+
     def close(self) -> None:
         """End it. `Session.finish` does so too."""
         ...
