@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -25,6 +26,7 @@ from autograder.engine.trusted.plain import PlainRunner
 from autograder.engine.trusted.session import StartError, font_lists
 from autograder.engine.warm.handle import SandboxedRunner, require_sandbox
 from autograder.judging.sets import find_set
+from autograder.judging.verdict import TimedOut
 from autograder.project import find_project
 from autograder.release.notebook import instructor_notebook
 from tests.walled import World, open_world, probe, tries
@@ -440,6 +442,92 @@ def test_the_limit_on_threads_is_what_it_says() -> None:
         many = "for _ in range(100):\n    t = threading.Thread(target=int); t.start(); t.join()"
         end = "end.set()\nwhile threading.active_count() > 1: time.sleep(0.01)\n"
         assert session.execute(end + many).status == "ok"
+
+
+@pytest.fixture
+def busy_processor() -> Iterator[None]:
+    """This process, and what it starts now, has one processor, on which much is going on."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    hog = [sys.executable, "-c", "while True: pass"]
+    # Sessions of their own, for the kernel is fair between these.
+    hogs = [psutil.Popen(hog, start_new_session=True) for _ in range(8)]
+    try:
+        yield
+    finally:
+        for process in hogs:
+            process.kill()
+            process.wait()
+        os.sched_setaffinity(0, before)
+
+
+@pytest.mark.usefixtures("busy_processor")
+@pytest.mark.parametrize("make", [SandboxedRunner, PlainRunner])
+def test_who_stands_in_line_for_a_processor_is_waited_for(
+    make: type[SandboxedRunner] | type[PlainRunner],
+) -> None:
+    """An endless loop is not."""
+    work = (
+        "import time\ndef work(seconds):\n    start = time.process_time()\n"
+        "    while time.process_time() < start + seconds: pass\n    return 1.0\n"
+    )
+    with make().open(None, Limits(call_seconds=0.5, cell_seconds=0.5, timeouts=1)) as session:
+        assert session.execute(work + "print(work(0.3))").status == "ok"
+        assert session.execute("while True: pass").reason.endswith("An endless loop?")
+        snapshot = session.snapshot()
+        session.close()
+        for _again in range(2):
+            assert snapshot.call(Call("work", {"seconds": 0.3}, ["seconds"])).value == 1.0
+        endless = snapshot.call(Call("work", {"seconds": 1e9}, ["seconds"])).value
+        assert isinstance(endless, TimedOut) and endless.of == "call"
+
+
+def taken() -> int:
+    """The memory of all that this process has started."""
+    found = 0
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            found += process.memory_full_info().pss
+    return found
+
+
+@walled
+@as_root
+def test_memory_is_limited_for_all_processes_of_a_session_together() -> None:
+    """Each snapshot keeps an array that no other one has; what they share counts once."""
+    mega = 2**20
+    make = "import numpy as np, time\nx = np.ones(5 * 2**20)"  # 40 MB
+    runner = SandboxedRunner()
+    with runner.open(None, Limits(memory_bytes=150 * mega)) as session:
+        assert session.execute(make).status == "ok"
+        sharing = [session.snapshot() for _ in range(6)]
+        assert session.execute("time.sleep(1.5)").status == "ok"
+        assert all(snapshot.defines("x") and not snapshot.problem for snapshot in sharing)
+    with runner.open(None, Limits(memory_bytes=150 * mega)) as session:
+        before = taken()
+        for _again in range(12):
+            session.execute(make)
+            session.snapshot()
+        for _again in range(60):
+            if taken() - before < 200 * mega:
+                break
+            session.execute("time.sleep(0.1)")
+        assert taken() - before < 200 * mega
+        session.execute(make)
+
+
+@walled
+@as_root
+def test_where_memory_runs_out_the_kernel_ends_submissions_first() -> None:
+    with SandboxedRunner().open(None, Limits()) as session:
+        session.execute("x = 1")
+        session.snapshot()
+        wanted = []
+        for process in psutil.Process().children(recursive=True):
+            wanted.append(Path(f"/proc/{process.pid}/oom_score_adj").read_text().strip())
+        assert wanted.count("1000") == 2
+        lower = "open('/proc/self/oom_score_adj', 'w').write('0')"
+        assert session.execute(lower).outputs[-1]["ename"] == "FileNotFoundError"
 
 
 @walled

@@ -219,9 +219,9 @@ class Walls:
             below |= {pid for pid, parent in parents.items() if parent in below}
         return {pid: threads[pid] for pid in below - {own}}
 
-    def memory_below(self, most: int) -> dict[int, int]:
-        """What each process below this one takes beside what it was forked with, by its number
-        here, where all of them together take more than so many bytes; else nothing."""
+    def greediest(self, most: int) -> list[int]:
+        """The largest processes below this one, by their numbers here, with whose end all together
+        take no more than so many bytes beside what they were forked with; mostly none."""
         own = _memory(self._read("self/status"))
         taken: dict[int, int] = {}
         shares: list[str] = []
@@ -230,19 +230,22 @@ class Walls:
                 status = self._read(f"{outside}/status")
                 taken[_number_here(status)] = max(0, _memory(status) - own)
                 shares.append(f"{outside}/smaps_rollup")
-        if sum(taken.values()) <= most:
-            return {}
-        # What forks share was counted in each of them.
-        together = -own
-        for name in shares:
+        # What forks share is counted in each of them: to be told apart, which takes longer.
+        excess = sum(taken.values()) - most
+        if excess > 0:
             try:
-                together += _memory(self._read(name), SHARES)
+                excess = sum(_memory(self._read(name), SHARES) for name in shares) - own - most
             except PermissionError:
                 # An ordinary user is not told. So much more no honest notebook's forks share.
-                return taken if sum(taken.values()) > UNTOLD * most else {}
-            except OSError:  # it ended
-                continue
-        return taken if together > most else {}
+                excess -= (UNTOLD - 1) * most
+            except OSError:  # one has ended: the next count will tell
+                return []
+        chosen: list[int] = []
+        for pid in sorted(taken, key=taken.__getitem__, reverse=True):
+            if excess > 0:
+                chosen.append(pid)
+                excess -= taken[pid]
+        return chosen
 
     def stood_in_line(self, pid: int) -> float:
         """The seconds that a process below this one was ready to run, and no processor was free for

@@ -204,15 +204,16 @@ class Keeper:
         return True
 
     def _bound_memory(self) -> None:
-        """End the largest process where all of them together take more than the session may: the
+        """End the largest processes where all of them together take more than the session may: the
         kernel's own limit is one process's. It is not to cost more than a fiftieth of the time."""
         started = time.monotonic()
-        taken = self.walls.memory_below(self.limits["memory_bytes"])
-        if taken:
+        greedy = self.walls.greediest(self.limits["memory_bytes"])
+        for pid in greedy:
             self.greedy = True
-            self._kill(max(taken, key=taken.__getitem__))
+            self._kill(pid)
         now = time.monotonic()
-        self.next_count = now + max(COUNT_SECONDS, 50 * (now - started))
+        wait = 0.0 if greedy else 50 * (now - started)
+        self.next_count = now + max(COUNT_SECONDS, wait)
 
     def sweep(self) -> None:
         """Kill and bury everything below this process. Orphans are children too: none is left when
