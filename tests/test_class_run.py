@@ -175,12 +175,13 @@ def test_a_feedback_page_that_cannot_be_made_stops_no_other(course, monkeypatch)
 def test_names_and_files_of_one_learner_stop_nobody_else(course):
     """A name that is no text, a time that is none, files in the place of the set's own."""
     right = json.dumps(course.solved())
-    for student in ("adam", "bea", "carl", "dora", "zoe"):
+    for student in ("adam", "bea", "ben", "carl", "dora", "zoe"):
         course.hand_in(student, course.solved())
     submitted = course.grading / "submitted"
     (submitted / "adam" / "gradient" / "gradient.ipynb").unlink()
     (submitted / "adam" / "gradient" / "gr\udcffadient.ipynb").write_text(right)
     (submitted / "bea" / "gradient" / "timestamp.txt").write_text("1" * 600_000)
+    (submitted / "ben" / "gradient" / "timestamp.txt").write_text("9" * 20)
     checks = submitted / "carl" / "gradient" / "checks.json"
     checks.unlink(missing_ok=True)
     checks.mkdir()
@@ -189,7 +190,8 @@ def test_names_and_files_of_one_learner_stop_nobody_else(course):
     (submitted / "dora" / "gradient" / "notes" / "mine.txt").write_text("mine")
     for _again in range(2):
         summary = grade_class(course.project, "gradient", force=True, progress=quietly, say=silent)
-        assert summary.failed.keys() == {"bea"}
+        assert summary.failed.keys() == {"bea", "ben"}
+        assert f"timestamp.txt holds no time: {'9' * 20}" in summary.failed["ben"]
         assert "timestamp.txt has 600000 bytes" in summary.failed["bea"]
     for student in ("adam", "carl", "dora", "zoe"):
         assert course.score(student) == 20
