@@ -618,6 +618,34 @@ def test_grading_is_refused_without_a_sandbox_unless_it_is_wanted(tmp_path: Path
     assert wanted.returncode == 0 and "20 of 20 points" in wanted.stdout, wanted.stderr
 
 
+@pytest.mark.parametrize(
+    ("refusal", "calls", "ends"), [(0, 1, 0), (2, 2, 0), (1, 1, 1)], ids=["walls", "none", "failed"]
+)
+def test_make_course_grades_within_the_walls_and_says_where_it_cannot(
+    refusal: int, calls: int, ends: int, tmp_path: Path
+) -> None:
+    makefile = (find_project().root / "Makefile").read_text("utf-8")
+    recipe = makefile.partition("\n\t@code=")[2].partition("\n\t@touch")[0]
+    command = ("code=" + recipe).replace("$(SET)", "gradient").replace("$$", "$")
+    program = tmp_path / "autograder"
+    program.write_text(
+        f"#!/bin/sh\necho \"$@\" >> '{tmp_path}/log'\n"
+        f'case "$*" in *--no-require-sandbox) exit 0;; *) exit {refusal};; esac\n'
+    )
+    program.chmod(0o755)
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    asked = (tmp_path / "log").read_text().splitlines()
+    assert asked[0] == "autograde gradient --force" and len(asked) == calls
+    assert done.returncode == ends, done.stderr
+    assert ("without the walls" in done.stdout) == (calls == 2)
+
+
 def test_what_has_no_walls_is_no_sandbox() -> None:
     """The plain runner, and a sandbox whose walls were left out."""
     for runner in (PlainRunner(), SandboxedRunner(walls=False)):

@@ -21,6 +21,7 @@ from autograder.engine.interface import Limits
 from autograder.gradebook.ledger import Ledger
 from autograder.gradebook.marks import Sheet
 from autograder.gradebook.waiting import Texts
+from autograder.grading.rehearsal import rehearse
 from autograder.grading.rounds import current_round
 from autograder.judging.sets import ExerciseSet
 from autograder.project import Project
@@ -48,6 +49,15 @@ class Kind(Protocol):
     """Whose an assignment is. patience: seconds for one submission."""
 
     patience: float
+
+    def rehearse(self) -> None:
+        """Before the first submission is graded.
+
+        Raises
+        ------
+        Stopped where none would get what it is due.
+        """
+        ...
 
     def adopt(self, folder: Path) -> list[str]:
         """Before anything in a submission's folder is opened; says what was done."""
@@ -92,6 +102,9 @@ class OfAnybody:
     # Each session has limits of its own, and a kernel without walls may take as long as it likes.
     patience = math.inf
 
+    def rehearse(self) -> None:
+        """See `Kind`. What a solved one is, nobody can tell."""
+
     def adopt(self, folder: Path) -> list[str]:
         """See `Kind`."""
         return drop_links(folder)
@@ -123,7 +136,7 @@ class OfOurs:
     """Sets of ours."""
 
     def __init__(self, plan: Plan, project: Project, exercise_set: ExerciseSet) -> None:
-        self._plan, self._set = plan, exercise_set
+        self._plan, self._project, self._set = plan, project, exercise_set
         self._round = None if plan.again is not None else current_round(project, plan.name)
         limits = plan.grading.limits_of(plan.name) if plan.grading else Limits()
         self.patience = PATIENCE_SECONDS + TIMES * limits.notebook_seconds
@@ -134,6 +147,13 @@ class OfOurs:
             self._common(project, limits),
             fingerprints(exercise_set),
         )
+
+    def rehearse(self) -> None:
+        """See `Kind`. Of a cluster each worker has walls of its own."""
+        plan = self._plan
+        if plan.grading is not None and plan.elsewhere is None:
+            files = self._project.exercises / plan.name
+            rehearse(self._set, plan.runner, plan.grading.limits_of(plan.name), files)
 
     def adopt(self, folder: Path) -> list[str]:
         """See `Kind`. What was graded once and is gone since is no empty submission."""
