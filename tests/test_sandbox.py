@@ -92,6 +92,38 @@ def test_what_an_ordinary_user_grades_reaches_nothing(world: World, tmp_path: Pa
     assert [path.name for path in home.iterdir() if path.name.startswith("autograder-")] == []
 
 
+@walled
+@as_root
+def test_root_in_a_container_that_may_not_mount_has_walls_all_the_same(world: World) -> None:
+    """In a user namespace, as an ordinary user has."""
+    program = (
+        "import ctypes, json, os, struct, sys\n"
+        "from autograder.engine.walls import kernel\n"
+        "libc = ctypes.CDLL(None)\n"
+        # What a container's root has by default: no right to mount among it.
+        "kept = sum(1 << n for n in (0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31))\n"
+        "for n in range(41):\n    kept >> n & 1 or kernel.prctl(kernel.PR_CAPBSET_DROP, n)\n"
+        "low, high = kept & 0xFFFFFFFF, kept >> 32\n"
+        "header = struct.pack('=Ii', kernel.CAPABILITY_VERSION, 0)\n"
+        "data = struct.pack('=6I', low, low, 0, high, high, 0)\n"
+        "assert libc.syscall(kernel.SYS_CAPSET[os.uname().machine], header, data) == 0\n"
+        "from tests.walled import probe\n"
+        "print(json.dumps(probe(sys.argv[1], int(sys.argv[2]), sys.argv[3])))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, world.canary, str(world.port), world.abstract[1:]],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        cwd=find_project().root,
+    )
+    assert done.returncode == 0, done.stderr
+    # Root it is: of a namespace in which it may do nothing.
+    assert amiss(world, json.loads(done.stdout)) == {"become root": "0\n"}
+    assert world.untouched()
+
+
 def test_the_tries_are_no_empty_threat(world: World) -> None:
     """Without walls the same cells get what they want: the test above could fail."""
     wanted = ("read a file", "tcp", "fork")

@@ -27,6 +27,7 @@ OPEN_FILES = 256
 # Kept from the cells: where all are taken, no snapshot could be spoken to.
 SPARE_FILES = 16
 FIRST_UID = 2**30
+CAP_SYS_ADMIN = 21
 # Memory that no file stands for: of a process, and its share of what it has with others.
 ANONYMOUS = ("RssAnon:", "RssShmem:")
 SHARES = ("Pss_Anon:", "Pss_Shmem:")
@@ -66,14 +67,14 @@ class Walls:
         if nothing:
             self.refused["every wall"] = "left out on request"
             return
-        if os.getuid() != 0:
+        if not self._is_privileged():
             self._try("user namespace", self._new_user)
         for layer, flag in NAMESPACES.items():
             self._try(layer, kernel.unshare, flag)
         self._try("process namespace", self._new_pids)
         if self.has("mount namespace"):
             self._try("root folder", self._build_room, folder)
-        if self.has("root folder") and os.getuid() == 0:
+        if self.has("root folder") and os.getuid() == 0 and not self.has("user namespace"):
             self._try("own user", self._find_uids)
         self._try("Landlock", kernel.landlock_version)
         self._try("system calls", self._load_program)
@@ -86,11 +87,17 @@ class Walls:
         except OSError as error:
             self.refused[layer] = error.strerror or str(error)
 
+    def _is_privileged(self) -> bool:
+        """Whether this process may make namespaces: root may not in every container."""
+        lines = self._read("self/status").splitlines()
+        [mask] = [line.split()[1] for line in lines if line.startswith("CapEff:")]
+        return bool(int(mask, 16) >> CAP_SYS_ADMIN & 1)
+
     def _build_room(self, folder: Path) -> None:
         self._below_tmp = jail.build(folder)
 
     def _new_user(self) -> None:
-        """As an ordinary user: whoever made a user namespace may make the others in it."""
+        """Without that right: whoever made a user namespace may make the others in it."""
         user, group = os.getuid(), os.getgid()
         kernel.unshare(kernel.CLONE_NEWUSER)
         self._write("self/setgroups", b"deny")
