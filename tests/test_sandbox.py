@@ -62,34 +62,66 @@ def test_a_submission_reaches_nothing(world: World) -> None:
     assert Path("/proc/self/mountinfo").read_text() == before
 
 
-@walled
-@as_root
-def test_what_an_ordinary_user_grades_reaches_nothing(world: World, tmp_path: Path) -> None:
-    """No right of root is needed for the walls."""
-    home = tmp_path / "home"
+def as_ordinary_user(
+    folder: Path, *arguments: str
+) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """Run Python as somebody who is not root; what came of it, and their home."""
+    home = folder / "home"
     home.mkdir()
-    for folder in (home, *list(tmp_path.parents)[:3], tmp_path):
-        folder.chmod(0o777)
-    arguments = [
-        "12345",
-        "-m",
-        "tests.walled",
-        str(world.canary),
-        str(world.port),
-        world.abstract[1:],
-    ]
+    for path in (home, *list(folder.parents)[:3], folder):
+        path.chmod(0o777)
     done = subprocess.run(
-        [sys.executable, HERE / "as_user.py", *arguments],
+        [sys.executable, HERE / "as_user.py", "12345", *arguments],
         env={**os.environ, "HOME": str(home), "TMPDIR": str(home), "XDG_CACHE_HOME": str(home)},
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
+    return done, home
+
+
+@walled
+@as_root
+def test_what_an_ordinary_user_grades_reaches_nothing(world: World, tmp_path: Path) -> None:
+    """No right of root is needed for the walls."""
+    world_at = (str(world.canary), str(world.port), world.abstract[1:])
+    done, home = as_ordinary_user(tmp_path, "-m", "tests.walled", *world_at)
     assert done.returncode == 0, done.stderr
     assert amiss(world, json.loads(done.stdout)) == {}
     assert world.untouched()
     assert [path.name for path in home.iterdir() if path.name.startswith("autograder-")] == []
+
+
+HOLDING = """
+from autograder.engine.interface import Limits
+from autograder.engine.warm.handle import SandboxedRunner
+hold = '''
+import os, socket
+pairs, fd = [], os.open('/dev/null', os.O_RDONLY)
+try:
+    while True:
+        pairs.append(socket.socketpair())
+        socket.send_fds(pairs[-1][0], [b'x'], [fd] * 50)
+except OSError as error:
+    print(error.errno)
+'''
+runner = SandboxedRunner()
+with runner.open(None, Limits()) as one:
+    print(one.execute(hold).outputs[0]["text"].strip())
+    with runner.open(None, Limits()) as other:
+        print(other.execute("print(1)").outputs[0]["text"].strip())
+"""
+
+
+@walled
+@as_root
+def test_who_holds_a_users_last_descriptors_keeps_no_other_session_from_starting(
+    tmp_path: Path,
+) -> None:
+    """The kernel counts those that are on their way for all of a user's processes."""
+    done, _home = as_ordinary_user(tmp_path, "-c", HOLDING)
+    assert done.stdout.split() == [str(errno.ETOOMANYREFS), "1"], done.stderr
 
 
 @walled

@@ -274,11 +274,10 @@ class Walls:
 
     # ── The notebook ───────────────────────────────────────────────────────────────────────────
 
-    def around_notebook(self, limits: dict[str, Any], uid: int, size: int) -> int:
-        """In the notebook's process, last of all. size: what the interpreter itself takes. Returns
-        the descriptor on which the kernel asks whether it may fork, -1 where it does not ask."""
+    def around_notebook(self, uid: int) -> int:
+        """In the notebook's process, last but for the limits. Returns the descriptor on which the
+        kernel asks whether it may fork, -1 where it does not ask."""
         listener = -1
-        limit(limits, size)
         with contextlib.suppress(OSError):
             self._write("self/oom_score_adj", FIRST_TO_GO)
         if self.has("own user"):

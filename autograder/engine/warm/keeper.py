@@ -25,7 +25,7 @@ import psutil
 
 from autograder.engine.untrusted.child import serve_notebook
 from autograder.engine.walls import kernel
-from autograder.engine.walls.walls import Walls
+from autograder.engine.walls.walls import Walls, limit
 from autograder.engine.wire import Channel, Closed
 from autograder.engine.written import new_files
 
@@ -265,11 +265,14 @@ class Keeper:
             np.random.seed()
             if self.failure:
                 raise OSError(self.failure)
-            listener = self.walls.around_notebook(self.limits, self.uid, self.size)
+            listener = self.walls.around_notebook(self.uid)
             if listener >= 0:
+                # Before there is a limit on descriptors: who has reached it on other sockets keeps
+                # all of a user's processes that have the same from sending one.
                 socket.send_fds(theirs, [b"."], [listener])
                 os.close(listener)
             theirs.close()
+            limit(self.limits, self.size)
         except BaseException as error:  # whatever it is, the judge's side must hear of it
             Channel(socket.socket(fileno=fd)).send({"failed": f"{type(error).__name__}: {error}"})
             os._exit(1)
