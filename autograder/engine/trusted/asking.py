@@ -199,7 +199,7 @@ class AskedSnapshot:
         return self._patience.given
 
     def _more(self, seconds: float) -> float:
-        return self._patience.more(self._worker_pid, seconds) if self._worker_pid else 0.0
+        return 0.0 if self._worker is None else self._patience.more(self._worker_pid, seconds)
 
     def _late(self, seconds: float, of: Span = "call") -> TimedOut:
         if not self._patience.at_its_end:
