@@ -580,6 +580,25 @@ def test_memory_is_limited_for_all_processes_of_a_session_together() -> None:
         session.execute(make)
 
 
+KEEPING = """
+from autograder.engine.interface import Limits
+from autograder.engine.warm.handle import SandboxedRunner
+with SandboxedRunner().open(None, Limits(memory_bytes=60 * 2**20)) as session:
+    cell = "import numpy as np, time; x = np.ones(2**22); time.sleep(0.1)"
+    for _ in range(40):
+        print(session.execute(cell).reason)
+        session.snapshot()
+"""
+
+
+@walled
+@as_root
+def test_an_ordinary_user_ends_them_too_if_later(tmp_path: Path) -> None:
+    """The kernel does not tell such a one what they share."""
+    done, _home = as_ordinary_user(tmp_path, "-c", KEEPING)
+    assert "together they had taken more than 60 MB of memory" in done.stdout, done.stderr
+
+
 @walled
 @as_root
 def test_where_memory_runs_out_the_kernel_ends_submissions_first() -> None:
