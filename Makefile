@@ -164,8 +164,12 @@ $(CLASS): $(EXERCISES) $(call unless,grading/submitted/*/$(SET)) | $(DONE)
 
 $(GRADES): $(CLASS) $(call unless,grading/autograded/*/$(SET)) | $(DONE)
 	@$(call say,'Marks')
-# The class is made up by ourselves: it may be graded where there is no sandbox, too.
-	@autograder autograde $(SET) --force --no-require-sandbox
+# The class is made up by ourselves: where some wall cannot stand, which is said, it is graded without.
+	@code=0; autograder autograde $(SET) --force || code=$$?; \
+	if [ $$code -eq 2 ]; then \
+	    echo 'The sample class is nobody'"'"'s work: it is graded without the walls that are named above.'; \
+	    autograder autograde $(SET) --force --no-require-sandbox; \
+	else exit $$code; fi
 	@touch $@
 
 $(FEEDBACK): $(GRADES) $(call unless,grading/feedback/*/$(SET)) | $(DONE)

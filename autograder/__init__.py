@@ -16,3 +16,6 @@ def __getattr__(name: str) -> Any:
 
         return getattr(learning, name)
     raise AttributeError(f"module 'autograder' has no attribute {name!r}")
+
+
+##

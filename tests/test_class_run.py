@@ -23,11 +23,18 @@ from autograder.classes.run import (
     quietly,
 )
 from autograder.code import source
+from autograder.engine.interface import Limits
+from autograder.engine.warm import handle
+from autograder.engine.warm.handle import SandboxedRunner
 from autograder.exercise import AuthorError
 from autograder.gradebook.marks import Comment, Mark, Sheet
 from autograder.gradebook.preprocessors import GradeSubmission
 from autograder.gradebook.record import read_records
+from autograder.grading import Stopped
+from autograder.grading.rehearsal import rehearse
+from autograder.judging.sets import find_set
 from autograder.judging.verdict import Verdict
+from autograder.release.configuration import course_config
 
 
 def silent(text: str) -> None:
@@ -172,15 +179,47 @@ def test_a_feedback_page_that_cannot_be_made_stops_no_other(course, monkeypatch)
     assert pages == ["amara", "chen"]
 
 
+def test_where_a_solved_notebook_gets_less_nobody_is_graded(course):
+    """What is wrong is said; a submission that waits keeps waiting."""
+    course.hand_in("amara", course.solved())
+    config = course_config(course.project.root)
+    config.GradeSubmission.limits = {"call_seconds": 1e-9}
+    with pytest.raises(Stopped, match=r"nobody is graded.* numerical_gradient: It was still run"):
+        grade_class(course.project, "gradient", config=config, progress=quietly, say=silent)
+    assert not (course.grading / "autograded" / "amara").exists()
+
+
+HIDING = """
+import sys
+from autograder.engine.walls import jail, kernel
+opened = jail.open_scratch
+def open_scratch(*arguments):
+    opened(*arguments)
+    kernel.mount("tmpfs", sys.prefix + "/lib", "tmpfs", 0)
+jail.open_scratch = open_scratch
+"""
+
+
+@pytest.mark.skipif(bool(SandboxedRunner().refused), reason="this kernel refuses some wall")
+def test_walls_that_hide_python_are_found_out_before_anybody_is_graded(monkeypatch):
+    """As a scratch folder once did that was mounted over the environment."""
+    gradient, limits = find_set("gradient"), Limits()
+    rehearse(gradient, SandboxedRunner(), limits, None)
+    monkeypatch.setattr(handle, "START", HIDING + handle.START)
+    with pytest.raises(Stopped, match="nobody is graded"):
+        rehearse(gradient, SandboxedRunner(), limits, None)
+
+
 def test_names_and_files_of_one_learner_stop_nobody_else(course):
     """A name that is no text, a time that is none, files in the place of the set's own."""
     right = json.dumps(course.solved())
-    for student in ("adam", "bea", "carl", "dora", "zoe"):
+    for student in ("adam", "bea", "ben", "carl", "dora", "zoe"):
         course.hand_in(student, course.solved())
     submitted = course.grading / "submitted"
     (submitted / "adam" / "gradient" / "gradient.ipynb").unlink()
     (submitted / "adam" / "gradient" / "gr\udcffadient.ipynb").write_text(right)
     (submitted / "bea" / "gradient" / "timestamp.txt").write_text("1" * 600_000)
+    (submitted / "ben" / "gradient" / "timestamp.txt").write_text("9" * 20)
     checks = submitted / "carl" / "gradient" / "checks.json"
     checks.unlink(missing_ok=True)
     checks.mkdir()
@@ -189,7 +228,8 @@ def test_names_and_files_of_one_learner_stop_nobody_else(course):
     (submitted / "dora" / "gradient" / "notes" / "mine.txt").write_text("mine")
     for _again in range(2):
         summary = grade_class(course.project, "gradient", force=True, progress=quietly, say=silent)
-        assert summary.failed.keys() == {"bea"}
+        assert summary.failed.keys() == {"bea", "ben"}
+        assert f"timestamp.txt holds no time: {'9' * 20}" in summary.failed["ben"]
         assert "timestamp.txt has 600000 bytes" in summary.failed["bea"]
     for student in ("adam", "carl", "dora", "zoe"):
         assert course.score(student) == 20

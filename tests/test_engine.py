@@ -649,8 +649,16 @@ class Nobody:
     def permit_fork(self) -> None:
         """There is nobody to fork."""
 
-    def allow(self, processes: int) -> None:
+    def allow(self, processes: int, threads: int) -> None:
         """There are none."""
+
+    def ended_for(self) -> str:
+        """None was ended."""
+        return ""
+
+    def in_line(self, pid: int) -> float:
+        """Nobody waits."""
+        return 0.0
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import json
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,14 +17,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
+import numpy
 import psutil
 import pytest
 
 from autograder.engine.interface import Call, CellResult, Limits, NoSandbox
 from autograder.engine.trusted.plain import PlainRunner
-from autograder.engine.trusted.session import StartError
+from autograder.engine.trusted.session import StartError, font_lists
 from autograder.engine.warm.handle import SandboxedRunner, require_sandbox
 from autograder.judging.sets import find_set
+from autograder.judging.verdict import TimedOut
 from autograder.project import find_project
 from autograder.release.notebook import instructor_notebook
 from tests.walled import World, open_world, probe, tries
@@ -57,34 +62,98 @@ def test_a_submission_reaches_nothing(world: World) -> None:
     assert Path("/proc/self/mountinfo").read_text() == before
 
 
-@walled
-@as_root
-def test_what_an_ordinary_user_grades_reaches_nothing(world: World, tmp_path: Path) -> None:
-    """No right of root is needed for the walls."""
-    home = tmp_path / "home"
+def as_ordinary_user(
+    folder: Path, *arguments: str
+) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """Run Python as somebody who is not root; what came of it, and their home."""
+    home = folder / "home"
     home.mkdir()
-    for folder in (home, *list(tmp_path.parents)[:3], tmp_path):
-        folder.chmod(0o777)
-    arguments = [
-        "12345",
-        "-m",
-        "tests.walled",
-        str(world.canary),
-        str(world.port),
-        world.abstract[1:],
-    ]
+    for path in (home, *list(folder.parents)[:3], folder):
+        path.chmod(0o777)
     done = subprocess.run(
-        [sys.executable, HERE / "as_user.py", *arguments],
+        [sys.executable, HERE / "as_user.py", "12345", *arguments],
         env={**os.environ, "HOME": str(home), "TMPDIR": str(home), "XDG_CACHE_HOME": str(home)},
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
+    return done, home
+
+
+@walled
+@as_root
+def test_what_an_ordinary_user_grades_reaches_nothing(world: World, tmp_path: Path) -> None:
+    """No right of root is needed for the walls."""
+    world_at = (str(world.canary), str(world.port), world.abstract[1:])
+    done, home = as_ordinary_user(tmp_path, "-m", "tests.walled", *world_at)
     assert done.returncode == 0, done.stderr
     assert amiss(world, json.loads(done.stdout)) == {}
     assert world.untouched()
     assert [path.name for path in home.iterdir() if path.name.startswith("autograder-")] == []
+
+
+HOLDING = """
+from autograder.engine.interface import Limits
+from autograder.engine.warm.handle import SandboxedRunner
+hold = '''
+import os, socket
+pairs, fd = [], os.open('/dev/null', os.O_RDONLY)
+try:
+    while True:
+        pairs.append(socket.socketpair())
+        socket.send_fds(pairs[-1][0], [b'x'], [fd] * 50)
+except OSError as error:
+    print(error.errno)
+'''
+runner = SandboxedRunner()
+with runner.open(None, Limits()) as one:
+    print(one.execute(hold).outputs[0]["text"].strip())
+    with runner.open(None, Limits()) as other:
+        print(other.execute("print(1)").outputs[0]["text"].strip())
+"""
+
+
+@walled
+@as_root
+def test_who_holds_a_users_last_descriptors_keeps_no_other_session_from_starting(
+    tmp_path: Path,
+) -> None:
+    """The kernel counts those that are on their way for all of a user's processes."""
+    done, _home = as_ordinary_user(tmp_path, "-c", HOLDING)
+    assert done.stdout.split() == [str(errno.ETOOMANYREFS), "1"], done.stderr
+
+
+@walled
+@as_root
+def test_root_in_a_container_that_may_not_mount_has_walls_all_the_same(world: World) -> None:
+    """In a user namespace, as an ordinary user has."""
+    program = (
+        "import ctypes, json, os, struct, sys\n"
+        "from autograder.engine.walls import kernel\n"
+        "libc = ctypes.CDLL(None)\n"
+        # What a container's root has by default: no right to mount among it.
+        "kept = sum(1 << n for n in (0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31))\n"
+        "for n in range(41):\n    kept >> n & 1 or kernel.prctl(kernel.PR_CAPBSET_DROP, n)\n"
+        "low, high = kept & 0xFFFFFFFF, kept >> 32\n"
+        "header = struct.pack('=Ii', kernel.CAPABILITY_VERSION, 0)\n"
+        "data = struct.pack('=6I', low, low, 0, high, high, 0)\n"
+        "assert libc.syscall(kernel.SYS_CAPSET[os.uname().machine], header, data) == 0\n"
+        "from tests.walled import probe\n"
+        "print(json.dumps(probe(sys.argv[1], int(sys.argv[2]), sys.argv[3])))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, world.canary, str(world.port), world.abstract[1:]],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        cwd=find_project().root,
+    )
+    assert done.returncode == 0, done.stderr
+    # Root it is: of a namespace in which it may do nothing.
+    assert amiss(world, json.loads(done.stdout)) == {"become root": "0\n"}
+    assert world.untouched()
 
 
 def test_the_tries_are_no_empty_threat(world: World) -> None:
@@ -107,7 +176,7 @@ def test_sessions_at_once_do_not_see_each_other() -> None:
             "s = socket.socket(socket.AF_UNIX); s.bind('\\0mine'); s.listen()\nprint(os.getuid())"
         )
         seen = other.execute(
-            "import os, socket\nprint(os.path.exists('/tmp/mine'), os.listdir('/scratch/work'))\n"
+            "import os, socket\nprint(os.path.exists('/tmp/mine'), os.listdir('.'))\n"
             "c = socket.socket(socket.AF_UNIX)\n"
             "try: c.connect('\\0mine')\nexcept OSError as error: print(type(error).__name__)"
         )
@@ -156,6 +225,61 @@ def test_with_processes_allowed_programs_run() -> None:
         assert [p for p in psutil.process_iter(["cmdline"]) if mark in (p.info["cmdline"] or ())]
     left = [p for p in psutil.process_iter(["cmdline"]) if mark in (p.info["cmdline"] or ())]
     assert left == []
+
+
+AT_HOME = """
+import os, sys
+from autograder.cli import main
+from autograder.engine.interface import Limits
+from autograder.engine.warm.handle import SandboxedRunner
+with SandboxedRunner().open(None, Limits()) as session:
+    for source in (
+        "import autograder, os, sys; print(sys.prefix, autograder.__file__)",
+        "open('/tmp/mine', 'w').write('x'); print(os.listdir(os.environ['TMPDIR']))",
+        "import tempfile; f = tempfile.TemporaryFile(); print(f.tell())",
+        "print(os.path.exists(sys.prefix + '/../solutions'))",
+        "open(os.path.dirname(autograder.__file__) + '/mine', 'w')",
+    ):
+        outputs = session.execute(source).outputs
+        print((outputs[0].get("text") or outputs[0]["ename"]).strip(), file=sys.stderr)
+sys.exit(main(["grade-notebook", sys.argv[1], "--assignment", "gradient", "--seed", "1"]))
+"""
+
+
+@walled
+@as_root
+@pytest.mark.parametrize(
+    ("place", "user"),
+    [
+        ("/tmp/a course", ["tests/as_user.py", "12345"]),
+        *((place, []) for place in ("/tmp/course", "/scratch/c", "/dev/shm/c", "/etc/c")),
+    ],
+)
+def test_a_course_is_graded_wherever_it_lies(place: str, user: list[str], tmp_path: Path) -> None:
+    """Below every path, too, that the room makes for itself; and it is no more open there."""
+    notebook = tmp_path / "answers.ipynb"
+    nbformat.write(instructor_notebook(find_set("gradient")), notebook)
+    home = tmp_path / "home"
+    cache = home / "autograder" / "matplotlib"
+    cache.mkdir(parents=True)
+    for font_list in font_lists():
+        shutil.copy(font_list, cache)
+    for folder in (cache, cache.parent, home, *list(tmp_path.parents)[:3], tmp_path):
+        folder.chmod(0o777)
+    done = subprocess.run(
+        [sys.executable, HERE / "elsewhere.py", place, *user, "-c", AT_HOME, str(notebook)],
+        env={**os.environ, "HOME": str(home), "XDG_CACHE_HOME": str(home), "TMPDIR": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "20 of 20 points" in done.stdout
+    where, written, temporary, seen, refused = done.stderr.splitlines()[:5]
+    assert where == f"{place}/.venv {place}/autograder/__init__.py", done.stderr
+    assert "'mine'" in written and temporary == "0" and seen == "False"
+    assert refused in ("OSError", "PermissionError")
 
 
 def left_of(program: str, folder: Path) -> tuple[str, list[Path]]:
@@ -271,30 +395,222 @@ def test_an_open_file_is_no_letter_to_the_next_session(walls: bool) -> None:
     assert str(1 << 40) not in locks
 
 
+SPEAKING = {
+    "who locks a file": "fcntl.fcntl(fd, fcntl.F_GETLK, LOCK)",
+    "who locks an open file": "fcntl.fcntl(fd, 36, LOCK)",
+    "a lease": "fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)",
+    "a notice": "fcntl.fcntl(folder, fcntl.F_NOTIFY, 1)",
+    "a hint on a file": "fcntl.fcntl(fd, 1036, struct.pack('Q', 4))",
+    "who opens a file": "call(294, 0)",
+    "the time of a device": "os.utime('/dev/null')",
+    "the time of a device, by its file": "os.utime(device, (7, 7))",
+    "what others read": "call(327, fd, None, 0, 0, 0, 8)",
+    "what others read, by its map": "call(27, ctypes.addressof(page), 4096, seen)",
+    "what others read, newly": "call(451, fd, seen, seen, 0)",
+    "read ahead": "call(187, fd, 0, 4096)",
+    "out of memory": "call(28, ctypes.addressof(page), 4096, 21)",
+    "who waits at an address": "call(202, ctypes.addressof(page), 1, 1)",
+    "who waits, newly": "call(454, ctypes.addressof(page), 1, 1, 2)",
+    "which processor": "os.sched_setaffinity(0, {0})",
+    "half a processor": "libc.prctl(62, 1, 0, 0, 0) < 0 and fail(ctypes.get_errno())",
+    "to be looked into": "libc.prctl(4, 1, 0, 0, 0) < 0 and fail(ctypes.get_errno())",
+    "a large pipe": "fcntl.fcntl(os.pipe()[1], 1031, 2**20)",
+}
+
+
 @walled
-def test_two_sessions_cannot_speak_by_files_that_both_may_read() -> None:
-    attempts = (
-        "fcntl.flock(fd, fcntl.LOCK_SH)",
-        "fcntl.fcntl(fd, fcntl.F_GETLK, struct.pack('hh4xqqi4x', fcntl.F_WRLCK, 0, 0, 9, 0))",
-        "fcntl.fcntl(fd, 36, struct.pack('hh4xqqi4x', fcntl.F_WRLCK, 0, 0, 9, 0))",
-        "fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)",
-        "fcntl.fcntl(folder, fcntl.F_NOTIFY, 1)",
-        "libc.inotify_init1(0) < 0 and os.abort_with(ctypes.get_errno())",
-    )
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the calls have other numbers")
+def test_two_sessions_cannot_speak_by_what_both_may_read() -> None:
+    """Nor to a program of the machine, nor is any of them held up."""
     source = (
-        "import ctypes, fcntl, os, struct\n"
+        "import ctypes, fcntl, mmap, os, struct\n"
         "libc = ctypes.CDLL(None, use_errno=True)\n"
+        "LOCK = struct.pack('hh4xqqi4x', fcntl.F_WRLCK, 0, 0, 9, 0)\n"
         "def fail(number): raise OSError(number, '')\n"
-        "os.abort_with = fail\n"
+        "def call(*arguments):\n"
+        "    if libc.syscall(*arguments) < 0: fail(ctypes.get_errno())\n"
         "fd, folder = os.open(os.__file__, os.O_RDONLY), os.open('/usr', os.O_RDONLY)\n"
+        "device, seen = os.open('/dev/null', os.O_RDWR), ctypes.create_string_buffer(64)\n"
+        "page = ctypes.c_char.from_buffer(mmap.mmap(-1, 8192))\n"
     )
-    for attempt in attempts:
-        source += f"try:\n    {attempt}\nexcept OSError as error:\n    print(error.errno)\n"
+    for name, attempt in SPEAKING.items():
+        source += f"try: {attempt}\nexcept OSError as error: print({name!r}, error.errno)\n"
+        source += f"else: print({name!r}, 'LOOT')\n"
     with SandboxedRunner().open(None, Limits()) as session:
-        assert text(session.execute(source)).split() == [str(errno.EPERM)] * len(attempts)
+        said = text(session.execute(source)).splitlines()
+        errors = {str(n) for n in (errno.EPERM, errno.ENOSYS, errno.EROFS)}
+        assert [line for line in said if line.split()[-1] not in errors] == []
+        assert len(said) == len(SPEAKING)
+        # What writes a disk out for everybody says that it is done, as on a folder in memory.
+        done = "f = open('a', 'w'); os.sync(); os.fsync(f); os.posix_fadvise(fd, 0, 0, 4)\n"
+        # Done, they would find that there is no such file: syncfs, fsync, fdatasync.
+        done += "print([libc.syscall(number, -1) for number in (306, 74, 75)])"
+        assert text(session.execute(done)) == "[0, 0, 0]\n"
         lite = "import sqlite3\nfor _ in range(2):\n    db = sqlite3.connect('a.db')\n"
         lite += "    db.execute('create table if not exists t(x)')\n    db.commit()"
         assert session.execute(lite).status == "ok"
+
+
+@walled
+def test_a_lock_on_a_device_holds_up_nobody() -> None:
+    """Neither another session nor a program of the machine's."""
+    lock = (
+        "import fcntl\nfile = open('/dev/null', 'r+b', buffering=0)\n"
+        "fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
+        "fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)"
+    )
+    runner = SandboxedRunner()
+    with runner.open(None, Limits()) as one, runner.open(None, Limits()) as other:
+        assert [s.execute(lock).status for s in (one, other)] == ["ok", "ok"]
+        with open("/dev/null", "r+b", buffering=0) as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            assert one.execute(lock).status == "ok"
+
+
+@walled
+def test_a_page_that_is_in_memory_stays_there() -> None:
+    """Else whoever reads it again would have a message."""
+    library = Path(numpy.__file__)
+    library.read_bytes()
+    drop = "import os\nfd = os.open(np.__file__, os.O_RDONLY)\nos.posix_fadvise(fd, 0, 0, 4)"
+    with SandboxedRunner().open(None, Limits()) as session:
+        assert session.execute("import numpy as np\n" + drop).status == "ok"
+    with library.open("rb") as file:
+        assert os.preadv(file.fileno(), [bytearray(64)], 0, os.RWF_NOWAIT) == 64
+
+
+HAD = """
+import threading, time
+end = threading.Event()
+def work():
+    try:
+        for _ in range(3): end.is_set() or threading.Thread(target=work, daemon=True).start()
+    except RuntimeError: pass
+    end.wait()
+try:
+    while True: threading.Thread(target=work, daemon=True).start()
+except RuntimeError as error: print(error)
+print(threading.active_count())
+"""
+
+
+@walled
+def test_the_limit_on_threads_is_what_it_says() -> None:
+    """Also where threads start threads; and those that ended make room for others."""
+    with SandboxedRunner().open(None, Limits(threads=20)) as session:
+        result = session.execute(HAD)
+        assert text(result).splitlines() == ["can't start new thread", "20"]
+        again = "end.set()\nwhile threading.active_count() > 1: time.sleep(0.01)\nend.clear()\n"
+        assert text(session.execute(again + HAD)).splitlines()[-1] == "20"
+        many = "for _ in range(100):\n    t = threading.Thread(target=int); t.start(); t.join()"
+        end = "end.set()\nwhile threading.active_count() > 1: time.sleep(0.01)\n"
+        assert session.execute(end + many).status == "ok"
+
+
+@pytest.fixture
+def busy_processor() -> Iterator[None]:
+    """This process, and what it starts now, has one processor, on which much is going on."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    hog = [sys.executable, "-c", "while True: pass"]
+    # Sessions of their own, for the kernel is fair between these.
+    hogs = [psutil.Popen(hog, start_new_session=True) for _ in range(8)]
+    try:
+        yield
+    finally:
+        for process in hogs:
+            process.kill()
+            process.wait()
+        os.sched_setaffinity(0, before)
+
+
+@pytest.mark.usefixtures("busy_processor")
+@pytest.mark.parametrize("make", [SandboxedRunner, PlainRunner])
+def test_who_stands_in_line_for_a_processor_is_waited_for(
+    make: type[SandboxedRunner] | type[PlainRunner],
+) -> None:
+    """An endless loop is not."""
+    work = (
+        "import time\ndef work(seconds):\n    start = time.process_time()\n"
+        "    while time.process_time() < start + seconds: pass\n    return 1.0\n"
+    )
+    with make().open(None, Limits(call_seconds=0.5, cell_seconds=0.5, timeouts=1)) as session:
+        assert session.execute(work + "print(work(0.3))").status == "ok"
+        assert session.execute("while True: pass").reason.endswith("An endless loop?")
+        snapshot = session.snapshot()
+        session.close()
+        for _again in range(2):
+            assert snapshot.call(Call("work", {"seconds": 0.3}, ["seconds"])).value == 1.0
+        endless = snapshot.call(Call("work", {"seconds": 1e9}, ["seconds"])).value
+        assert isinstance(endless, TimedOut) and endless.of == "call"
+
+
+def taken() -> int:
+    """The memory of all that this process has started."""
+    found = 0
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            found += process.memory_full_info().pss
+    return found
+
+
+@walled
+@as_root
+def test_memory_is_limited_for_all_processes_of_a_session_together() -> None:
+    """Each snapshot keeps an array that no other one has; what they share counts once."""
+    mega = 2**20
+    make = "import numpy as np, time\nx = np.ones(5 * 2**20)"  # 40 MB
+    runner = SandboxedRunner()
+    with runner.open(None, Limits(memory_bytes=150 * mega)) as session:
+        assert session.execute(make).status == "ok"
+        sharing = [session.snapshot() for _ in range(6)]
+        assert session.execute("time.sleep(1.5)").status == "ok"
+        assert all(snapshot.defines("x") and not snapshot.problem for snapshot in sharing)
+    with runner.open(None, Limits(memory_bytes=150 * mega)) as session:
+        before = taken()
+        for _again in range(12):
+            session.execute(make)
+            session.snapshot()
+        for _again in range(60):
+            if taken() - before < 200 * mega:
+                break
+            session.execute("time.sleep(0.1)")
+        assert taken() - before < 200 * mega
+        session.execute(make)
+
+
+KEEPING = """
+from autograder.engine.interface import Limits
+from autograder.engine.warm.handle import SandboxedRunner
+with SandboxedRunner().open(None, Limits(memory_bytes=60 * 2**20)) as session:
+    cell = "import numpy as np, time; x = np.ones(2**22); time.sleep(0.1)"
+    for _ in range(40):
+        print(session.execute(cell).reason)
+        session.snapshot()
+"""
+
+
+@walled
+@as_root
+def test_an_ordinary_user_ends_them_too_if_later(tmp_path: Path) -> None:
+    """The kernel does not tell such a one what they share."""
+    done, _home = as_ordinary_user(tmp_path, "-c", KEEPING)
+    assert "together they had taken more than 60 MB of memory" in done.stdout, done.stderr
+
+
+@walled
+@as_root
+def test_where_memory_runs_out_the_kernel_ends_submissions_first() -> None:
+    with SandboxedRunner().open(None, Limits()) as session:
+        session.execute("x = 1")
+        session.snapshot()
+        wanted = []
+        for process in psutil.Process().children(recursive=True):
+            wanted.append(Path(f"/proc/{process.pid}/oom_score_adj").read_text().strip())
+        assert wanted.count("1000") == 2
+        lower = "open('/proc/self/oom_score_adj', 'w').write('0')"
+        assert session.execute(lower).outputs[-1]["ename"] == "FileNotFoundError"
 
 
 @walled
@@ -383,6 +699,34 @@ def test_grading_is_refused_without_a_sandbox_unless_it_is_wanted(tmp_path: Path
     assert "--no-require-sandbox" in refused.stderr
     wanted = under_refusal(grade, *command, "--no-require-sandbox")
     assert wanted.returncode == 0 and "20 of 20 points" in wanted.stdout, wanted.stderr
+
+
+@pytest.mark.parametrize(
+    ("refusal", "calls", "ends"), [(0, 1, 0), (2, 2, 0), (1, 1, 1)], ids=["walls", "none", "failed"]
+)
+def test_make_course_grades_within_the_walls_and_says_where_it_cannot(
+    refusal: int, calls: int, ends: int, tmp_path: Path
+) -> None:
+    makefile = (find_project().root / "Makefile").read_text("utf-8")
+    recipe = makefile.partition("\n\t@code=")[2].partition("\n\t@touch")[0]
+    command = ("code=" + recipe).replace("$(SET)", "gradient").replace("$$", "$")
+    program = tmp_path / "autograder"
+    program.write_text(
+        f"#!/bin/sh\necho \"$@\" >> '{tmp_path}/log'\n"
+        f'case "$*" in *--no-require-sandbox) exit 0;; *) exit {refusal};; esac\n'
+    )
+    program.chmod(0o755)
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    asked = (tmp_path / "log").read_text().splitlines()
+    assert asked[0] == "autograde gradient --force" and len(asked) == calls
+    assert done.returncode == ends, done.stderr
+    assert ("without the walls" in done.stdout) == (calls == 2)
 
 
 def test_what_has_no_walls_is_no_sandbox() -> None:

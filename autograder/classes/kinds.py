@@ -21,6 +21,7 @@ from autograder.engine.interface import Limits
 from autograder.gradebook.ledger import Ledger
 from autograder.gradebook.marks import Sheet
 from autograder.gradebook.waiting import Texts
+from autograder.grading.rehearsal import rehearse
 from autograder.grading.rounds import current_round
 from autograder.judging.sets import ExerciseSet
 from autograder.project import Project
@@ -28,10 +29,10 @@ from autograder.release.notebook import cell_limits, modules_used
 from autograder.submissions.adopt import adopt, drop_links
 from autograder.submissions.read import MAX_FILE
 
-# No submission is waited for longer than its judge may need, and its limits allow: for cells and
-# for calls.
+# No submission is waited for longer than its judge may need, and its limits allow: for cells, for
+# calls, and for a processor that is busy.
 PATIENCE_SECONDS = 300.0
-TIMES = 2
+TIMES = 3
 # Settings that decide how a class is graded, and not what comes out.
 HOW = (
     "force",
@@ -50,6 +51,15 @@ class Kind(Protocol):
 
     patience: float
     modules: Sequence[str]
+
+    def rehearse(self) -> None:
+        """Before the first submission is graded.
+
+        Raises
+        ------
+        Stopped where none would get what it is due.
+        """
+        ...
 
     def adopt(self, folder: Path) -> list[str]:
         """Before anything in a submission's folder is opened; says what was done."""
@@ -95,6 +105,9 @@ class OfAnybody:
     patience = math.inf
     modules: Sequence[str] = ()
 
+    def rehearse(self) -> None:
+        """See `Kind`. What a solved one is, nobody can tell."""
+
     def adopt(self, folder: Path) -> list[str]:
         """See `Kind`."""
         return drop_links(folder)
@@ -126,7 +139,7 @@ class OfOurs:
     """Sets of ours."""
 
     def __init__(self, plan: Plan, project: Project, exercise_set: ExerciseSet) -> None:
-        self._plan, self._set = plan, exercise_set
+        self._plan, self._project, self._set = plan, project, exercise_set
         self._round = None if plan.again is not None else current_round(project, plan.name)
         limits = plan.grading.limits_of(plan.name) if plan.grading else Limits()
         self.patience = PATIENCE_SECONDS + TIMES * limits.notebook_seconds
@@ -138,6 +151,13 @@ class OfOurs:
             self._common(project, limits),
             fingerprints(exercise_set),
         )
+
+    def rehearse(self) -> None:
+        """See `Kind`. Of a cluster each worker has walls of its own."""
+        plan = self._plan
+        if plan.grading is not None and plan.elsewhere is None:
+            files = self._project.exercises / plan.name
+            rehearse(self._set, plan.runner, plan.grading.limits_of(plan.name), files)
 
     def adopt(self, folder: Path) -> list[str]:
         """See `Kind`. What was graded once and is gone since is no empty submission."""

@@ -91,7 +91,8 @@ class Pipeline:
 
         Raises
         ------
-        LockedGradebook, CannotWrite where nothing more can be written. What was graded stays.
+        LockedGradebook, CannotWrite where nothing more can be written; Stopped where a solved
+        notebook does not get full marks. What was graded stays.
         """
         count = max(1, min(self._plan.at_a_time, len(students)))
         with (
@@ -128,6 +129,7 @@ class Pipeline:
     # ── Before the judge ───────────────────────────────────────────────────────────────────────
 
     def _jobs(self, students: Sequence[str]) -> Iterator[Job]:
+        rehearsed = False
         for student in students:
             try:
                 job = self._job(student)
@@ -135,6 +137,9 @@ class Pipeline:
                 self._fail(student, error)
                 continue
             if job is not None:
+                if not rehearsed:
+                    self._kind.rehearse()
+                    rehearsed = True
                 yield job
 
     def _job(self, student: str) -> Job | None:

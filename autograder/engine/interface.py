@@ -47,14 +47,16 @@ class Limits:
     notebook_seconds: all cells of a session together, and once more all calls.
     cpu_seconds: of the processor, for the notebook's process, and for each that answers calls.
     timeouts: so many calls of a function in a snapshot may time out; the rest are not waited for.
-    memory_bytes: address space of a process, on top of what the interpreter itself takes.
+    memory_bytes: address space of a process, and memory of all of them together, on top of what the
+    interpreter itself takes.
     file_bytes: the largest file that may be written.
     scratch_bytes, scratch_files: what all files together may take, on top of those given.
     output_bytes, outputs: what a cell may print and show.
     notebook_output_bytes: what all cells together may.
     processes: how many other processes may run; with 0 none can be started. `plain` counts them
     with the user's others, and stops none.
-    threads: how many threads, in all processes together.
+    threads: how many threads, in all processes together; of each but the notebook's first process
+    one is free.
 
     Raises
     ------
@@ -174,6 +176,11 @@ class Snapshot(Protocol):
         What a runner says beside the value is cut down to what the judge can vouch for: no
         exception message, no names and no lines but those that stand in the cells.
         """
+        ...
+
+    def put_off(self) -> float:
+        """The seconds that were given back to the session's calls, because they stood in line for a
+        processor that others kept busy. They count for nobody."""
         ...
 
     def close(self) -> None:

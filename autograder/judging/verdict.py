@@ -18,14 +18,15 @@ from autograder.values.compare import Difference, difference, same
 Status = Literal["passed", "partial", "wrong", "error", "timeout", "not_attempted", "missing"]
 
 
-Span = Literal["call", "function", "notebook"]
+Span = Literal["call", "function", "notebook", "line"]
 
 
 @dataclass(frozen=True)
 class TimedOut:
     """A call that did not come back in time, or was not made any more.
 
-    of: whose the seconds are: of this call, or of all calls of its function or notebook.
+    of: whose the seconds are: of this call, or of all calls of its function or notebook; "line":
+    of a call that mostly waited for a processor.
     """
 
     seconds: float
@@ -244,6 +245,10 @@ def _what_is_off(trial: Trial, reveal: bool) -> str:
             "notebook": _(
                 "It was not called any more: the calls of this notebook's functions took more than "
                 "{seconds:g} seconds in all."
+            ),
+            "line": _(
+                "It could not be run to its end: others kept this machine busy. Your instructor "
+                "has been told."
             ),
         }
         return sentences[trial.got.of].format(seconds=trial.got.seconds)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import nbformat
 from nbformat.v4 import new_notebook
+from nbgrader.utils import parse_utc
 
 from autograder.i18n import _
 from autograder.judging.show import printable
@@ -143,13 +144,22 @@ def see_to_timestamp(folder: Path) -> None:
 
     Raises
     ------
-    ValueError where it is longer than any time.
+    ValueError where it is longer than any time, or none.
     """
     file = folder / "timestamp.txt"
-    if file.is_file() and file.stat().st_size > MAX_TIMESTAMP:
+    if not file.is_file():
+        return
+    if file.stat().st_size > MAX_TIMESTAMP:
         raise ValueError(
             _("timestamp.txt has {size} bytes, more than any time").format(size=file.stat().st_size)
         )
+    text = file.read_text("utf-8", errors="replace").strip()
+    try:
+        parse_utc(text or None)
+    except Exception as error:  # dateutil fails in many ways
+        raise ValueError(
+            _("timestamp.txt holds no time: {text}").format(text=printable(text))
+        ) from error
 
 
 def _counts(path: Path, folder: Path) -> bool:

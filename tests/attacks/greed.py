@@ -19,6 +19,18 @@ GREED = [
         limits={"threads": 16},
     ),
     Attack(
+        "threads_everywhere",
+        "takes all processors from the others, by threads on each of them",
+        tries("import os; os.sched_setaffinity(0, range(os.cpu_count()))"),
+        refused=("PermissionError",),
+    ),
+    Attack(
+        "pipes",
+        "takes memory in pipes, which no limit counts",
+        tries("import fcntl, os; fcntl.fcntl(os.pipe()[1], 1031, 2**20)"),
+        refused=("PermissionError",),
+    ),
+    Attack(
         "memory",
         "takes memory without end",
         tries("hog = []\nwhile True: hog.append(np.ones(10**7))"),

@@ -233,6 +233,18 @@ WRITING = [
         refused=NO_FILE,
     ),
     Attack(
+        "write_a_device",
+        "leaves a time on a device that everybody has",
+        tries("import os; os.utime('/dev/null', (7, 7))"),
+        refused=REFUSED,
+    ),
+    Attack(
+        "write_a_device_by_its_file",
+        "the same by a file that is open, as whoever may write to it may",
+        tries("import os; os.utime(os.open('/dev/zero', os.O_RDWR))"),
+        refused=REFUSED,
+    ),
+    Attack(
         "write_the_judge",
         "changes the judge's code on the disk",
         tries("import autograder.judging.judge as j; open(j.__file__, 'a').write('#')"),
@@ -386,6 +398,20 @@ PROCESSES = [
         "becomes another user",
         tries("import os; os.setuid(0); os.setgid(0); os.listdir('/root')"),
         refused=(*REFUSED, "FileNotFoundError"),
+    ),
+    Attack(
+        "kernel_cache",
+        "asks what others have read of late",
+        calls("libc.syscall(327, os.open(os.__file__, 0), None, 0, 0, 0, 8)").replace(
+            "import ctypes", "import ctypes, os", 1
+        ),
+        refused=REFUSED,
+    ),
+    Attack(
+        "kernel_core",
+        "wants to be looked into when it crashes",
+        calls("libc.prctl(4, 1, 0, 0, 0)"),
+        refused=REFUSED,
     ),
     Attack(
         "kernel_keys",

@@ -158,7 +158,7 @@ def test_what_a_hidden_call_leaves_reaches_no_later_submission() -> None:
     """Neither in files nor in the kernel's own places, nor a cell or call of somebody else's."""
     leave = (
         "import os\ndef gabor(theta, x):\n"
-        "    for place in ('/tmp', '.', os.environ['HOME'], '/scratch/matplotlib', '/dev/shm', '/'):\n"
+        "    for place in ('/tmp', '.', os.environ['HOME'], os.environ['MPLCONFIGDIR'], '/dev/shm', '/'):\n"
         "        try: open(place + '/S3CRET', 'a').write(repr(x.tolist()))\n"
         "        except OSError: pass\n" + RIGHT
     )

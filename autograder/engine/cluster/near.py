@@ -168,8 +168,8 @@ class RemoteSession(Session):
         if self._closed:
             raise RuntimeError("the session is closed: no cell can be run any more")
         self._seen.append(source)
-        # Replaying may take whatever the notebook has left.
-        seconds = self.limits.notebook_seconds
+        # Replaying may take whatever the notebook has left, and be given as much again.
+        seconds = 2 * self.limits.notebook_seconds
         try:
             reply, blobs = self.ask(
                 {"do": "execute", "limits": asdict(self.limits)}, [source.encode()], seconds=seconds
@@ -302,17 +302,22 @@ class RemoteSnapshot:
         request = request_of(question, blobs)
         oracles = oracles_of(question)
         try:
-            reply, blobs = self._ask(request, blobs, seconds=limit)
+            patience = limit + self._session.limits.notebook_seconds
+            reply, blobs = self._ask(request, blobs, seconds=patience)
             left = limit
             while "oracle" in reply:
                 started = time.monotonic()
                 header, out = _consulted(oracles, reply, blobs, left)
                 left -= time.monotonic() - started
                 header["seconds"] = time.monotonic() - started
-                reply, blobs = self._ask(header, out, seconds=limit)
+                reply, blobs = self._ask(header, out, seconds=patience)
             return self._answer(reply, blobs, question)
         except MalformedValue as error:
             raise self._session.lose(error) from error
+
+    def put_off(self) -> float:
+        """What was given back over there, call by call, is not told."""
+        return 0.0
 
     def close(self) -> None:
         """End it."""

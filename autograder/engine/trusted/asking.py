@@ -11,6 +11,7 @@ import socket
 import time
 import warnings
 from collections import Counter
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,7 +23,7 @@ from autograder.engine.wire import Channel, Closed, Frame, TooLarge, TooSlow, pa
 from autograder.exercise import FreshRng
 from autograder.i18n import _
 from autograder.judging.judge import Oracle
-from autograder.judging.verdict import Died, TimedOut
+from autograder.judging.verdict import Died, Span, TimedOut
 from autograder.values.calling import Answer, outcome
 from autograder.values.codec import MalformedValue, Raised, decode, encode
 
@@ -41,8 +42,17 @@ class Processes(Protocol):
         """The next fork in the session is asked for by the judge's side."""
         ...
 
-    def allow(self, processes: int) -> None:
-        """From now on the session may have so many other processes."""
+    def allow(self, processes: int, threads: int) -> None:
+        """From now on the session may have so many other processes, and threads."""
+        ...
+
+    def ended_for(self) -> str:
+        """Why a process of this session was ended, if one was since this was last asked."""
+        ...
+
+    def in_line(self, pid: int) -> float:
+        """The seconds that a process of this session was ready to run and no processor was free for
+        it; 0 where nobody can tell. The number is not believed; 0 is the notebook's process."""
         ...
 
 
@@ -71,6 +81,43 @@ def fork(channel: Channel, deadline: float, request: dict[str, Any]) -> tuple[Ch
     return Channel(ours), reply["forked"]
 
 
+class Patience:
+    """Gives time back for which the processes of a session stood in line for a processor: no code
+    is slow because others keep the machine busy.
+
+    most: so many seconds in all, for one's own threads make a line, too.
+    """
+
+    # Less than this share of what somebody had would have saved nobody.
+    LEAST = 0.1
+
+    def __init__(self, processes: Processes, most: float) -> None:
+        self._processes = processes
+        self._left = most
+        self._known: dict[int, float] = {}
+        # The seconds that were given back, and whether there were too few to give.
+        self.given = 0.0
+        self.at_its_end = False
+
+    def clock(self) -> float:
+        """A clock that stands still for what was given back."""
+        return time.monotonic() - self.given
+
+    def more(self, pid: int, seconds: float) -> float:
+        """What is given back to a process, by its number, that had so many seconds."""
+        stood, before = self._processes.in_line(pid), self._known.get(pid, 0.0)
+        # After a death another process is the notebook's.
+        due = stood - before if stood >= before else stood
+        if due < self.LEAST * seconds:
+            return 0.0
+        more = min(due, self._left)
+        self.at_its_end = self.at_its_end or more < due
+        self._known[pid] = stood
+        self._left -= more
+        self.given += more
+        return more
+
+
 # So many times as many timeouts as of one step are waited for, of all steps of a class.
 OF_ALL_STEPS = 2
 
@@ -80,7 +127,7 @@ class AskedSnapshot:
 
     processes: those of this session.
     known: what stands in the cells that ran before the snapshot was taken.
-    budget: seconds that all calls of the session still have.
+    budget: seconds that all calls of the session still have. patience: of the session.
     """
 
     def __init__(
@@ -92,6 +139,7 @@ class AskedSnapshot:
         processes: Processes,
         budget: Budget,
         problem: str = "",
+        patience: Patience | None = None,
     ) -> None:
         self.problem = problem
         self._base = base
@@ -100,6 +148,7 @@ class AskedSnapshot:
         self._known = known
         self._processes = processes
         self._budget = budget
+        self._patience = patience or Patience(processes, limits.notebook_seconds)
         self._worker: Channel | None = None
         self._worker_pid = 0
         self._defined: dict[str, bool] = {}
@@ -115,31 +164,48 @@ class AskedSnapshot:
     def call(self, question: Call) -> Answer:
         """Put a question."""
         if self._budget.left <= 0:
-            return Answer(TimedOut(self._limits.notebook_seconds, "notebook"))
+            self._budget.spend(-self._more(self._limits.notebook_seconds))
+        if self._budget.left <= 0:
+            return Answer(self._late(self._limits.notebook_seconds, "notebook"))
         # The steps of a class have one target, and a probe each: where one hangs, others need not.
         asked = (question.target, question.probe[1] if question.probe else "")
         of_all = sum(n for (target, _probe), n in self._timeouts.items() if target == asked[0])
         most = self._limits.timeouts
         if self._timeouts[asked] >= most or of_all >= OF_ALL_STEPS * most:
-            return Answer(TimedOut(self._limits.call_seconds))
-        self._processes.allow(self._limits.processes)
+            return Answer(self._late(self._limits.call_seconds))
+        self._processes.allow(self._limits.processes, self._limits.threads)
         oracles = oracles_of(question)
-        start, waited = time.monotonic(), _waited(oracles)
+        start, waited = self._patience.clock(), _waited(oracles)
         seconds = min(self._limits.call_seconds, self._budget.left)
         try:
-            return self._converse(question, oracles, start + seconds)
+            return self._converse(question, oracles, time.monotonic() + seconds)
         except TooSlow:
             self._timeouts[asked] += 1
             self._drop_worker()
-            return Answer(TimedOut(seconds))
+            return Answer(self._late(seconds))
         except Closed:
             self._drop_worker()
-            return Answer(Died(self.problem or _("the process ended")))
+            why = self._processes.ended_for() or self.problem
+            return Answer(Died(why or _("the process ended")))
         except MalformedValue:
             self._drop_worker()
             return Answer(Died(_("it sent what is no value")))
         finally:
-            self._budget.spend(time.monotonic() - start - (_waited(oracles) - waited))
+            self._budget.spend(self._patience.clock() - start - (_waited(oracles) - waited))
+
+    def put_off(self) -> float:
+        """See `Snapshot`."""
+        self._more(0.0)
+        return self._patience.given
+
+    def _more(self, seconds: float) -> float:
+        return 0.0 if self._worker is None else self._patience.more(self._worker_pid, seconds)
+
+    def _late(self, seconds: float, of: Span = "call") -> TimedOut:
+        if not self._patience.at_its_end:
+            return TimedOut(seconds, of)
+        self.problem = self.problem or _("the machine was too busy to run it")
+        return TimedOut(seconds, "line")
 
     def close(self) -> None:
         """End the worker and the base."""
@@ -151,8 +217,9 @@ class AskedSnapshot:
             self.problem = self.problem or _("the snapshot is closed")
 
     def _converse(self, question: Call, oracles: dict[str, Oracle], deadline: float) -> Answer:
-        worker = self._ready_worker(deadline)
+        worker, deadline = self._ready_worker(deadline)
         blobs: list[bytes] = []
+        worker.more, worker.put_off = partial(self._more, self._limits.call_seconds), 0.0
         worker.send(request_of(question, blobs), blobs, deadline=deadline)
         reply, blobs = worker.receive(deadline)
         if "oracle" in reply:
@@ -171,7 +238,7 @@ class AskedSnapshot:
         """
         deadline -= _waited(oracles)
         with (
-            bounded(deadline - time.monotonic(), ORACLE_BYTES),
+            bounded(deadline + worker.put_off - time.monotonic(), ORACLE_BYTES),
             warnings.catch_warnings(),
             np.errstate(all="ignore"),
         ):
@@ -179,21 +246,26 @@ class AskedSnapshot:
             while "oracle" in asked[0]:
                 tree, out = consult(oracles, *asked)
                 later = deadline + _waited(oracles)
-                worker.send_packed(_replied(tree, out), deadline=later)
+                worker.send_packed(_replied(tree, out), deadline=later + worker.put_off)
                 asked = worker.receive(later)
         return asked
 
-    def _ready_worker(self, deadline: float) -> Channel:
+    def _ready_worker(self, deadline: float) -> tuple[Channel, float]:
+        """The worker, and by when it must have answered: later where it took long to be there."""
         if self._worker is None:
             if self._base is None:
                 raise Closed
+            seconds = self._limits.call_seconds
+            self._base.more = partial(self._patience.more, self._base_pid, seconds)
+            self._base.put_off = 0.0
             try:
                 self._processes.permit_fork()
                 self._worker, self._worker_pid = fork(self._base, deadline, {"do": "fork"})
             except (Closed, MalformedValue):
                 self._lose_base()
                 raise
-        return self._worker
+            deadline += self._base.put_off
+        return self._worker, deadline
 
     def _drop_worker(self) -> None:
         if self._worker is not None:

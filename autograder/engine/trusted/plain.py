@@ -29,6 +29,7 @@ from autograder.engine.trusted.session import (
     NotebookSession,
     font_lists,
 )
+from autograder.engine.walls.kernel import in_line
 from autograder.engine.wire import Channel
 from autograder.engine.written import new_files
 from autograder.i18n import _
@@ -119,8 +120,19 @@ class SubprocessHost:
     def permit_fork(self) -> None:
         """Nobody is kept from forking here."""
 
-    def allow(self, processes: int) -> None:
+    def allow(self, processes: int, threads: int) -> None:
         """Nobody is kept from any."""
+
+    def ended_for(self) -> str:
+        """None is ended for what it takes."""
+        return ""
+
+    def in_line(self, pid: int) -> float:
+        """The seconds that a process waited for a processor, where the system tells."""
+        with contextlib.suppress(OSError, ValueError, OverflowError):
+            pid = pid or self._processes[-1].pid
+            return in_line(Path(f"/proc/{pid}/schedstat").read_text())
+        return 0.0
 
     def refused(self) -> int:
         """Nothing is."""

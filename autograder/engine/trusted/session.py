@@ -11,12 +11,13 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from autograder.engine.files import Files
 from autograder.engine.interface import OF_A_PROCESS, CellResult, Limits, Session, Status
-from autograder.engine.trusted.asking import AskedSnapshot, Budget, fork
+from autograder.engine.trusted.asking import AskedSnapshot, Budget, Patience, fork
 from autograder.engine.trusted.outputs import Collector, Shown
 from autograder.engine.trusted.vouching import Known
 from autograder.engine.wire import Channel, Closed, TooSlow
@@ -58,8 +59,13 @@ class Host(Protocol):
         """The next fork in the session is asked for by the judge's side."""
         ...
 
-    def allow(self, processes: int) -> None:
-        """From now on the notebook may have so many other processes."""
+    def allow(self, processes: int, threads: int) -> None:
+        """From now on the notebook may have so many other processes, and threads."""
+        ...
+
+    def in_line(self, pid: int) -> float:
+        """The seconds that a process of this session was ready to run and no processor was free for
+        it; 0 where nobody can tell. The number is not believed; 0 is the notebook's process."""
         ...
 
     def refused(self) -> int:
@@ -68,6 +74,10 @@ class Host(Protocol):
 
     def how(self) -> str:
         """How the notebook's process ended: "exit code 3", "signal SIGKILL"; or nothing."""
+        ...
+
+    def ended_for(self) -> str:
+        """Why a process of this session was ended, if one was since this was last asked."""
         ...
 
     def written(self) -> Files:
@@ -88,6 +98,7 @@ class NotebookSession(Session):
         self._budget = Budget(limits.notebook_seconds)
         # What the cells used up is not missing where their functions are called.
         self._for_calls = Budget(limits.notebook_seconds)
+        self._patience = Patience(host, limits.notebook_seconds)
         self._channel: Channel | None = None
         self._worked: list[str] = []
         self._seen: list[str] = []
@@ -136,13 +147,14 @@ class NotebookSession(Session):
         lost = self._lost()
         base, pid = None, 0
         if self._channel is not None:
-            start = time.monotonic()
+            start = self._patience.clock()
             try:
                 # Where no cell ran before, nobody has waited for it yet.
                 self._await_ready(self._channel)
                 # A cell may have left something that runs before each fork.
-                start = time.monotonic()
-                deadline = start + min(START_SECONDS, max(self._budget.left, GRACE_SECONDS))
+                start = self._patience.clock()
+                seconds = min(START_SECONDS, max(self._budget.left, GRACE_SECONDS))
+                deadline = self._with_patience(self._channel, seconds)
                 self._host.permit_fork()
                 request = {"do": "snapshot", "limits": self._of_the_process()}
                 base, pid = fork(self._channel, deadline, request)
@@ -150,8 +162,10 @@ class NotebookSession(Session):
                 lost = _("no snapshot could be taken: {error}").format(error=error)
                 self._bury()
             finally:
-                self._budget.spend(time.monotonic() - start)
-        made = AskedSnapshot(base, pid, self.limits, known, self._host, self._for_calls, lost)
+                self._budget.spend(self._patience.clock() - start)
+        made = AskedSnapshot(
+            base, pid, self.limits, known, self._host, self._for_calls, lost, self._patience
+        )
         self._snapshots.append(made)
         return made
 
@@ -200,6 +214,8 @@ class NotebookSession(Session):
                     self._worked.remove(source)
                     break
         if self._budget.left <= 0:
+            self._budget.spend(-self._patience.more(0, self.limits.notebook_seconds))
+        if self._budget.left <= 0:
             return _("Not run: the notebook had used up its {n:g} seconds.").format(
                 n=self.limits.notebook_seconds
             )
@@ -209,12 +225,12 @@ class NotebookSession(Session):
         """Run a cell in the process as it is. A death leaves no channel."""
         assert self._channel is not None
         self._await_ready(self._channel)
-        start = time.monotonic()
+        start = self._patience.clock()
         seconds = min(self.limits.cell_seconds, max(self._budget.left, 0.1))
         stopped = False
         status: Status = "ok"
         reason = ""
-        deadline = start + seconds
+        deadline = self._with_patience(self._channel, seconds)
         try:
             request = {"do": "execute", "source": source, "count": collector.count}
             self._channel.send({**request, "limits": self._of_the_process()}, deadline=deadline)
@@ -225,7 +241,7 @@ class NotebookSession(Session):
                     if stopped:
                         raise
                     stopped = True
-                    deadline = time.monotonic() + GRACE_SECONDS
+                    deadline = self._with_patience(self._channel, GRACE_SECONDS)
                     self._host.interrupt()
                     continue
                 if "done" in frame:
@@ -240,28 +256,37 @@ class NotebookSession(Session):
             collector.error("KernelDied", reason, [reason])
             self._bury()
         finally:
-            self._budget.spend(time.monotonic() - start)
+            self._budget.spend(self._patience.clock() - start)
         if stopped and status != "died":
             status = "timeout"
-            reason = _("Stopped: still running after {n:.3g} seconds. An endless loop?").format(
-                n=seconds
-            )
+            if self._patience.at_its_end:
+                reason = _("Stopped: others kept this machine busy.")
+            else:
+                reason = _("Stopped: still running after {n:.3g} seconds. An endless loop?").format(
+                    n=seconds
+                )
             collector.timed_out(reason)
         collector.settle(failed=status == "error")
         if status == "error":
             reason = self._limit_met(collector)
         return CellResult(collector.outputs, status, reason, collector.count)
 
+    def _with_patience(self, channel: Channel, seconds: float) -> float:
+        """The time by which the notebook's process must have answered; it is put off where that one
+        waits for a processor."""
+        channel.more, channel.put_off = partial(self._patience.more, 0, seconds), 0.0
+        return time.monotonic() + seconds
+
     def _of_the_process(self) -> dict[str, Any]:
         """The limits that the kernel is to hold the notebook's process to from now on. How many
         processes it may have is the keeper's to say."""
-        self._host.allow(self.limits.processes)
+        self._host.allow(self.limits.processes, self.limits.threads)
         return {name: getattr(self.limits, name) for name in OF_A_PROCESS}
 
     def _how(self, error: Exception) -> str:
         if isinstance(error, MalformedValue):
             return _("it sent what no cell says")
-        how = self._host.how()
+        how = self._host.ended_for() or self._host.how()
         if how.endswith("SIGXCPU"):
             return _("it had used up its {n:g} seconds of the processor").format(
                 n=self.limits.cpu_seconds

@@ -12,6 +12,7 @@ import resource
 import struct
 from collections.abc import Iterable
 
+CLONE_THREAD = 0x00010000
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
 CLONE_NEWIPC = 0x08000000
@@ -30,11 +31,14 @@ MS_PRIVATE = 1 << 18
 MNT_DETACH = 2
 
 PR_SET_DUMPABLE = 4
+PR_SCHED_CORE = 62
+PR_SET_MEMORY_MERGE = 67
 PR_CAPBSET_DROP = 24
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 
 SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
+SYS_CLONE = {"x86_64": 56, "aarch64": 220}
 SYS_SECCOMP = {"x86_64": 317, "aarch64": 277}
 SYS_CAPSET = {"x86_64": 126, "aarch64": 91}
 # The same number everywhere.
@@ -88,7 +92,7 @@ def setns(fd: int, flags: int) -> None:
 def mount(source: str, target: str, kind: str, flags: int, data: str = "") -> None:
     """Mount; see mount(2)."""
     result = _libc.mount(
-        source.encode(),
+        os.fsencode(source),
         os.fsencode(target),
         kind.encode(),
         ctypes.c_ulong(flags),
@@ -175,11 +179,12 @@ def seccomp(program: bytes) -> int:
     return _checked(result, "seccomp")
 
 
-def next_question(listener: int) -> int:
-    """The id of the system call that the kernel asks about."""
+def next_question(listener: int) -> tuple[int, bool]:
+    """The id of the system call that the kernel asks about, and whether it is to start a thread."""
     buffer = bytearray(NOTIFICATION.size)
     fcntl.ioctl(listener, NOTIF_RECV, buffer)
-    return int(NOTIFICATION.unpack(buffer)[0])
+    question, _pid, _flags, number, _arch, _place, flags, *_rest = NOTIFICATION.unpack(buffer)
+    return question, number == SYS_CLONE.get(os.uname().machine) and bool(flags & CLONE_THREAD)
 
 
 def answer_question(listener: int, question: int, *, refuse_with: int = 0) -> None:
@@ -195,3 +200,8 @@ def own_size() -> int:
             return int(file.read().split()[0]) * resource.getpagesize()
     except OSError:
         return 2**30
+
+
+def in_line(schedstat: str) -> float:
+    """The seconds for which a thread waited for a processor, from what the kernel says of it."""
+    return int(schedstat.split()[1]) / 1e9

@@ -21,10 +21,17 @@ from autograder.engine.walls import jail, kernel, syscalls
 from autograder.engine.walls.open_files import open_anew
 
 CPU_GRACE = 2
+# The kernel's word for the first that it ends where it runs out of memory.
+FIRST_TO_GO = b"1000"
 OPEN_FILES = 256
 # Kept from the cells: where all are taken, no snapshot could be spoken to.
 SPARE_FILES = 16
 FIRST_UID = 2**30
+CAP_SYS_ADMIN = 21
+# Memory that no file stands for: of a process, and its share of what it has with others.
+ANONYMOUS = ("RssAnon:", "RssShmem:")
+SHARES = ("Pss_Anon:", "Pss_Shmem:")
+UNTOLD = 4
 NAMESPACES = {
     "mount namespace": kernel.CLONE_NEWNS,
     "network namespace": kernel.CLONE_NEWNET,
@@ -47,6 +54,7 @@ class Walls:
     _proc: int = -1
     _pids: int = -1
     _uids: range = range(0)
+    _below_tmp: list[Path] = field(default_factory=list)
 
     def has(self, layer: str) -> bool:
         """Whether a layer stands."""
@@ -59,14 +67,14 @@ class Walls:
         if nothing:
             self.refused["every wall"] = "left out on request"
             return
-        if os.getuid() != 0:
+        if not self._is_privileged():
             self._try("user namespace", self._new_user)
         for layer, flag in NAMESPACES.items():
             self._try(layer, kernel.unshare, flag)
         self._try("process namespace", self._new_pids)
         if self.has("mount namespace"):
-            self._try("root folder", jail.build, folder)
-        if self.has("root folder") and os.getuid() == 0:
+            self._try("root folder", self._build_room, folder)
+        if self.has("root folder") and os.getuid() == 0 and not self.has("user namespace"):
             self._try("own user", self._find_uids)
         self._try("Landlock", kernel.landlock_version)
         self._try("system calls", self._load_program)
@@ -79,20 +87,29 @@ class Walls:
         except OSError as error:
             self.refused[layer] = error.strerror or str(error)
 
+    def _is_privileged(self) -> bool:
+        """Whether this process may make namespaces: root may not in every container."""
+        lines = self._read("self/status").splitlines()
+        [mask] = [line.split()[1] for line in lines if line.startswith("CapEff:")]
+        return bool(int(mask, 16) >> CAP_SYS_ADMIN & 1)
+
+    def _build_room(self, folder: Path) -> None:
+        self._below_tmp = jail.build(folder)
+
     def _new_user(self) -> None:
-        """As an ordinary user: whoever made a user namespace may make the others in it."""
+        """Without that right: whoever made a user namespace may make the others in it."""
         user, group = os.getuid(), os.getgid()
         kernel.unshare(kernel.CLONE_NEWUSER)
-        for name, text in (
-            ("setgroups", "deny"),
-            ("uid_map", f"{user} {user} 1"),
-            ("gid_map", f"{group} {group} 1"),
-        ):
-            fd = os.open(f"self/{name}", os.O_WRONLY, dir_fd=self._proc)
-            try:
-                os.write(fd, text.encode())
-            finally:
-                os.close(fd)
+        self._write("self/setgroups", b"deny")
+        self._write("self/uid_map", f"{user} {user} 1".encode())
+        self._write("self/gid_map", f"{group} {group} 1".encode())
+
+    def _write(self, name: str, data: bytes) -> None:
+        fd = os.open(name, os.O_WRONLY, dir_fd=self._proc)
+        try:
+            os.write(fd, data)
+        finally:
+            os.close(fd)
 
     def _new_pids(self) -> None:
         """Go on as the first process of a namespace: when it ends, all in there end with it."""
@@ -106,9 +123,8 @@ class Walls:
 
     def _find_uids(self) -> None:
         """Users of this machine that nobody is."""
-        fd = os.open("self/uid_map", os.O_RDONLY, dir_fd=self._proc)
-        with os.fdopen(fd) as file:
-            ranges = [[int(word) for word in line.split()] for line in file]
+        lines = self._read("self/uid_map").splitlines()
+        ranges = [[int(word) for word in line.split()] for line in lines]
         end = max(inside + count for inside, _outside, count in ranges)
         self._uids = range(min(FIRST_UID, end // 2), min(2 * FIRST_UID, end))
         if len(self._uids) < 1000:
@@ -179,7 +195,7 @@ class Walls:
             socket.sethostname("notebook")
         if self.has("root folder"):
             size = limits["scratch_bytes"] + sum(len(data) for _name, data in files)
-            jail.open_scratch(size, limits["scratch_files"] + len(files))
+            jail.open_scratch(size, limits["scratch_files"] + len(files), self._below_tmp)
             if limits["processes"]:
                 jail.open_terminals()
             jail.close_room()
@@ -187,9 +203,10 @@ class Walls:
         furnish(scratch, files, uid)
         return uid
 
-    def processes_below(self) -> int:
-        """How many processes came of this one and still run. Their `stat` may be read by anybody,
-        unlike their namespaces, which no ordinary user is shown of a process as closed as these."""
+    def below(self) -> dict[int, int]:
+        """What came of this process and still runs: the number of threads of each process, by its
+        number outside the walls. Their `stat` may be read by anybody, unlike their namespaces,
+        which no ordinary user is shown of a process as closed as these."""
         own = int(os.readlink("self", dir_fd=self._proc))
         folder = os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=self._proc)
         try:
@@ -197,32 +214,72 @@ class Walls:
         finally:
             os.close(folder)
         parents: dict[int, int] = {}
+        threads: dict[int, int] = {}
         for name in names:
             with contextlib.suppress(OSError):
-                fd = os.open(f"{name}/stat", os.O_RDONLY, dir_fd=self._proc)
-                with os.fdopen(fd) as file:
-                    state, parent, *_rest = file.read().rpartition(")")[2].split()
+                state, parent, *rest = self._read(f"{name}/stat").rpartition(")")[2].split()
                 if state not in "ZX":
-                    parents[int(name)] = int(parent)
+                    parents[int(name)], threads[int(name)] = int(parent), int(rest[15])
         below, found = {own}, -1
         while found != len(below):
             found = len(below)
             below |= {pid for pid, parent in parents.items() if parent in below}
-        return found - 1
+        return {pid: threads[pid] for pid in below - {own}}
+
+    def greediest(self, most: int) -> list[int]:
+        """The largest processes below this one, by their numbers here, with whose end all together
+        take no more than so many bytes beside what they were forked with; mostly none."""
+        own = _memory(self._read("self/status"))
+        taken: dict[int, int] = {}
+        shares: list[str] = []
+        for outside in self.below():
+            with contextlib.suppress(OSError):
+                status = self._read(f"{outside}/status")
+                taken[_number_here(status)] = max(0, _memory(status) - own)
+                shares.append(f"{outside}/smaps_rollup")
+        # What forks share is counted in each of them: to be told apart, which takes longer.
+        excess = sum(taken.values()) - most
+        if excess > 0:
+            try:
+                excess = sum(_memory(self._read(name), SHARES) for name in shares) - own - most
+            except PermissionError:
+                # An ordinary user is not told. So much more no honest notebook's forks share.
+                excess -= (UNTOLD - 1) * most
+            except OSError:  # one has ended: the next count will tell
+                return []
+        chosen: list[int] = []
+        for pid in sorted(taken, key=taken.__getitem__, reverse=True):
+            if excess > 0:
+                chosen.append(pid)
+                excess -= taken[pid]
+        return chosen
+
+    def stood_in_line(self, pid: int) -> float:
+        """The seconds that a process below this one was ready to run, and no processor was free for
+        it; 0 where nobody can tell. pid: its number here."""
+        for outside in self.below():
+            with contextlib.suppress(OSError):
+                if _number_here(self._read(f"{outside}/status")) == pid:
+                    return kernel.in_line(self._read(f"{outside}/schedstat"))
+        return 0.0
+
+    def _read(self, name: str) -> str:
+        fd = os.open(name, os.O_RDONLY, dir_fd=self._proc)
+        with os.fdopen(fd) as file:
+            return file.read()
 
     def size(self) -> int:
         """The address space that this process has taken, in bytes."""
-        fd = os.open("self/statm", os.O_RDONLY, dir_fd=self._proc)
-        with os.fdopen(fd) as file:
-            return int(file.read().split()[0]) * resource.getpagesize()
+        return int(self._read("self/statm").split()[0]) * resource.getpagesize()
 
     # ── The notebook ───────────────────────────────────────────────────────────────────────────
 
-    def around_notebook(self, limits: dict[str, Any], uid: int, size: int) -> int:
-        """In the notebook's process, last of all. size: what the interpreter itself takes. Returns
-        the descriptor on which the kernel asks whether it may fork, -1 where it does not ask."""
+    def around_notebook(self, uid: int) -> int:
+        """In the notebook's process, last but for the limits. Returns the descriptor on which the
+        kernel asks whether it may fork, -1 where it does not ask."""
         listener = -1
-        limit(limits, size)
+        with contextlib.suppress(OSError):
+            self._write("self/oom_score_adj", FIRST_TO_GO)
         if self.has("own user"):
             self._become(uid)
         if self.standing:
@@ -247,12 +304,24 @@ class Walls:
         """Read all of the room, write below the scratch folder and to the devices."""
         if not self.has("root folder"):
             return
-        opened = [os.open(p, os.O_PATH) for p in ("/", str(jail.SCRATCH), "/dev")]
+        opened = [os.open(p, os.O_PATH) for p in ("/", jail.SCRATCH, jail.TMP, "/dev")]
         try:
             kernel.landlock(opened[:1], opened[1:])
         finally:
             for fd in opened:
                 os.close(fd)
+
+
+def _memory(told: str, kinds: tuple[str, ...] = ANONYMOUS) -> int:
+    """The bytes of memory of some kinds in what the kernel tells of a process."""
+    lines = [line.split() for line in told.splitlines()]
+    return sum(1024 * int(line[1]) for line in lines if line[0] in kinds)
+
+
+def _number_here(status: str) -> int:
+    """A process's number in the innermost namespace, from its status."""
+    [names] = [line.split() for line in status.splitlines() if line.startswith("NSpid:")]
+    return int(names[-1])
 
 
 def limit(limits: dict[str, Any], size: int) -> None:

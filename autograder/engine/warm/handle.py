@@ -285,7 +285,8 @@ class KeptHost:
     def __init__(self, zygote: Zygote, files: Path | None, limits: Limits) -> None:
         self._zygote = zygote
         self._jailed = zygote.jailed
-        self._allowed = limits.processes
+        self._allowed = (limits.processes, limits.threads)
+        self._memory_bytes = limits.memory_bytes
         self.scratch = SCRATCH
         if not self._jailed:
             self.scratch = Path(tempfile.mkdtemp(prefix="autograder-"))
@@ -318,17 +319,32 @@ class KeptHost:
         """The next fork in the session is asked for by the judge's side."""
         self._tell({"do": "permit"})
 
-    def allow(self, processes: int) -> None:
-        """From now on the notebook may have so many other processes."""
-        if processes != self._allowed:
-            self._allowed = processes
-            self._tell({"do": "allow", "processes": processes})
+    def allow(self, processes: int, threads: int) -> None:
+        """From now on the notebook may have so many other processes, and threads."""
+        if (processes, threads) != self._allowed:
+            self._allowed = (processes, threads)
+            self._tell({"do": "allow", "processes": processes, "threads": threads})
+
+    def in_line(self, pid: int) -> float:
+        """The seconds that a process waited for a processor, which the keeper looks up."""
+        self._tell({"do": "in line", "pid": pid})
+        seconds = self._hear().get("seconds")
+        return seconds if isinstance(seconds, float) else 0.0
 
     def refused(self) -> int:
         """How many processes were asked for in vain since this was last asked."""
         self._tell({"do": "refused"})
         refused = self._hear().get("refused")
         return refused if type(refused) is int else 0
+
+    def ended_for(self) -> str:
+        """Why the keeper ended a process, if it did since this was last asked."""
+        self._tell({"do": "greedy"})
+        if not self._hear().get("greedy"):
+            return ""
+        return _("together they had taken more than {n} MB of memory").format(
+            n=self._memory_bytes // 2**20
+        )
 
     def how(self) -> str:
         """How the notebook's process ended."""

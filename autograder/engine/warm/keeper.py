@@ -25,7 +25,7 @@ import psutil
 
 from autograder.engine.untrusted.child import serve_notebook
 from autograder.engine.walls import kernel
-from autograder.engine.walls.walls import Walls
+from autograder.engine.walls.walls import Walls, limit
 from autograder.engine.wire import Channel, Closed
 from autograder.engine.written import new_files
 
@@ -33,6 +33,8 @@ GRACE_SECONDS = 2.0
 SWEEPS = 1000
 # Nearly always the processes are gone by then.
 FEW_SWEEPS = 20
+# How often the memory of a session's processes is added up.
+COUNT_SECONDS = 0.4
 
 
 def keep(fd: int, walls: Walls, settings: dict[str, Any], blobs: list[bytes]) -> NoReturn:
@@ -68,11 +70,16 @@ class Keeper:
         self.walls = walls
         self.limits = settings["limits"]
         self.allowed = self.limits["processes"]
+        self.threads = self.limits["threads"]
+        # No fewer than there are beside the first of each process.
+        self.started = 0
         self.main = 0
         self.listeners: list[int] = []
         self.permits = 0
         self.permitted = 0
         self.refused = 0
+        self.greedy = False
+        self.next_count = time.monotonic() + COUNT_SECONDS
         self.failure = ""
         # Judge and submission take turns: on the judge's own processor that costs a third.
         with contextlib.suppress(OSError):
@@ -102,7 +109,12 @@ class Keeper:
             if self._judge_speaks():
                 self._answer_judge()
                 continue
-            events = dict(_poll([self.channel.sock.fileno(), *self.listeners], None))
+            waiting = [self.channel.sock.fileno(), *self.listeners]
+            left = self.next_count - time.monotonic()
+            if left <= 0:
+                self._bound_memory()
+                continue
+            events = dict(_poll(waiting, int(1000 * left) + 1))
             events.pop(self.channel.sock.fileno(), None)
             for listener, event in events.items():
                 if event & select.POLLIN:
@@ -122,7 +134,7 @@ class Keeper:
         elif do == "permit":
             self.permits += 1
         elif do == "allow":
-            self.allowed = request["processes"]
+            self.allowed, self.threads = request["processes"], request["threads"]
         elif do == "refused":
             self.channel.send({"refused": self.refused})
             self.refused = 0
@@ -132,6 +144,12 @@ class Keeper:
             self._signal(signal.SIGKILL)
         elif do == "kill":
             self._kill(request["pid"])
+        elif do == "in line":
+            seconds = self.walls.stood_in_line(request["pid"] or self.main)
+            self.channel.send({"seconds": seconds})
+        elif do == "greedy":
+            self.channel.send({"greedy": self.greedy})
+            self.greedy = False
         elif do == "how":
             self.channel.send({"how": self._how()})
         elif do == "written":
@@ -144,16 +162,19 @@ class Keeper:
             self.channel.send({"finished": True})
 
     def _answer_kernel(self, listener: int) -> None:
-        """A process of the session wants to fork: may it?"""
+        """A process of the session wants to fork, or another thread: may it?"""
         try:
-            question = kernel.next_question(listener)
+            question, thread = kernel.next_question(listener)
         except OSError:  # it died while it asked
             return
         # What was permitted was so before the question came.
         while self._judge_speaks():
             self._answer_judge()
         refuse_with = 0
-        if self.permits:
+        if thread:
+            if not self._may_start_a_thread():
+                refuse_with = errno.EAGAIN
+        elif self.permits:
             self.permits -= 1
             self.permitted += 1
         elif not self._may_start_another():
@@ -169,7 +190,30 @@ class Keeper:
         if not wanted:
             return False
         # The notebook's own process stands for the one that is about to be.
-        return self.walls.processes_below() <= wanted + self.permitted
+        return len(self.walls.below()) <= wanted + self.permitted
+
+    def _may_start_a_thread(self) -> bool:
+        """Whether the session has fewer threads than it may. Those that ended are found out only
+        where there may be too many: most notebooks start few."""
+        most = self.threads - 1
+        if self.started >= most:
+            self.started = sum(count - 1 for count in self.walls.below().values())
+        if self.started >= most:
+            return False
+        self.started += 1
+        return True
+
+    def _bound_memory(self) -> None:
+        """End the largest processes where all of them together take more than the session may: the
+        kernel's own limit is one process's. It is not to cost more than a fiftieth of the time."""
+        started = time.monotonic()
+        greedy = self.walls.greediest(self.limits["memory_bytes"])
+        for pid in greedy:
+            self.greedy = True
+            self._kill(pid)
+        now = time.monotonic()
+        wait = 0.0 if greedy else 50 * (now - started)
+        self.next_count = now + max(COUNT_SECONDS, wait)
 
     def sweep(self) -> None:
         """Kill and bury everything below this process. Orphans are children too: none is left when
@@ -221,11 +265,14 @@ class Keeper:
             np.random.seed()
             if self.failure:
                 raise OSError(self.failure)
-            listener = self.walls.around_notebook(self.limits, self.uid, self.size)
+            listener = self.walls.around_notebook(self.uid)
             if listener >= 0:
+                # Before there is a limit on descriptors: who has reached it on other sockets keeps
+                # all of a user's processes that have the same from sending one.
                 socket.send_fds(theirs, [b"."], [listener])
                 os.close(listener)
             theirs.close()
+            limit(self.limits, self.size)
         except BaseException as error:  # whatever it is, the judge's side must hear of it
             Channel(socket.socket(fileno=fd)).send({"failed": f"{type(error).__name__}: {error}"})
             os._exit(1)
