@@ -22,7 +22,6 @@ from autograder.engine.walls import kernel
 
 # One at work and one in hand, so that a judge never waits for the writer.
 IN_HAND = 2
-PR_SET_PDEATHSIG = 1
 
 
 class Message(Protocol):
@@ -196,7 +195,7 @@ def _be_a_judge(
         # Ctrl-C is the parent's to hear, and nobody goes on without it.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         if hasattr(signal, "SIGKILL") and os.uname().sysname == "Linux":
-            kernel.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
         work = make_work()
         while True:
             job = made.from_json(json.loads(channel.recv_bytes()))

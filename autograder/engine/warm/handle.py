@@ -128,13 +128,9 @@ class SandboxedRunner:
 
     def start(self) -> None:
         """Begin to start the warm process, which somebody is going to need soon."""
-
-        def begin() -> None:
-            # Who needs it tries again, and hears why it does not start.
-            with contextlib.suppress(StartError, OSError):
-                self._ready()
-
-        threading.Thread(target=begin, daemon=True).start()
+        # Who needs it tries again, and hears why it does not start.
+        with self._turn, contextlib.suppress(OSError):
+            self._zygote = self._zygote or Zygote(walls=self._walls)
 
     def lend(self) -> Zygote:
         """The warm process on a line of its own, for a process that is forked from this one."""
@@ -146,9 +142,11 @@ class SandboxedRunner:
 
     def _ready(self) -> Zygote:
         with self._turn:
-            if self._zygote is None:
-                self._zygote = Zygote(walls=self._walls)
-            return self._zygote
+            zygote = self._zygote or Zygote(walls=self._walls)
+            self._zygote = None
+            zygote.await_ready()
+            self._zygote = zygote
+            return zygote
 
     def _host(self, files: Path | None, limits: Limits) -> KeptHost:
         # A new one where the last was lost, once: a second loss is no accident.
@@ -188,8 +186,19 @@ class Zygote:
         self._control = Channel(ours)
         self._turn = threading.Lock()
         self._warmed: set[str] = set()
+        self._is_ready = False
         # The closed socket ends it, also where this process is killed; it removes its folder.
         weakref.finalize(self, _end, self._control, process)
+
+    def await_ready(self) -> None:
+        """Wait until everything is imported.
+
+        Raises
+        ------
+        StartError.
+        """
+        if self._is_ready:
+            return
         try:
             reply, _blobs = self._control.receive(time.monotonic() + START_SECONDS)
         except (Closed, TooSlow, MalformedValue) as error:
@@ -199,6 +208,7 @@ class Zygote:
         self.folder = Path(reply["folder"])
         self.standing: list[str] = reply["standing"]
         self.refused: dict[str, str] = reply["refused"]
+        self._is_ready = True
 
     @property
     def jailed(self) -> bool:
