@@ -112,7 +112,8 @@ def grade(
     of_cells = cell_limits(exercise_set)
     of_all = limits or Limits()
     steps = _steps(notebook, exercise_set, of_cells)
-    code = survey([step for _cell, step, _part in steps])
+    remarked = [part.exercise for part in exercise_set.parts if part.remarks]
+    code = survey([step for _cell, step, _part in steps], remarked)
     if not code.whole:
         submission.problems.append(
             _("The code of this notebook takes too long to be read: hints may be missing.")

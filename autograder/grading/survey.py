@@ -42,10 +42,11 @@ class Survey:
         return STUB in self.read.get(function, {STUB})
 
 
-def survey(steps: Sequence[Step]) -> Survey:
-    """Have a notebook's code read. steps: its run, see `snapshots.plan`."""
+def survey(steps: Sequence[Step], asked: Sequence[str]) -> Survey:
+    """Have a notebook's code read. steps: its run, see `snapshots.plan`. asked: the functions of
+    which it is to be known what they use."""
     try:
-        made, used, read = ask(read_code, list(steps), seconds=SECONDS)
+        made, used, read = ask(read_code, list(steps), list(asked), seconds=SECONDS)
     except Lost:
         return Survey(plan(steps, alone=True), {}, {}, whole=False)
     return Survey(
@@ -55,15 +56,14 @@ def survey(steps: Sequence[Step]) -> Survey:
     )
 
 
-def read_code(steps: list[Any]) -> list[Any]:
+def read_code(steps: list[Any], asked: list[str]) -> list[Any]:
     """In the helper: the fields of a `Survey`, as plain data."""
     known = [step if isinstance(step, str) else Check(*step) for step in steps]
-    cells = [step for step in known if isinstance(step, str)]
-    wanted = {step.function for step in known if isinstance(step, Check)}
-    defined: dict[str, Any] = {}
-    read: dict[str, set[str]] = {}
-    for cell in cells:
-        defined |= source.definitions(cell)
-        read |= source.globals_read(cell)
-    used = {name: list(source.names_in(defined.get(name))) for name in wanted}
-    return [plan(known), used, {name: list(names) for name, names in read.items()}]
+    used: dict[str, list[str]] = {}
+    read: dict[str, list[str]] = {}
+    for cell in known:
+        if isinstance(cell, str):
+            found = {name: source.find_definition(cell, name) for name in asked}
+            used |= {name: list(source.names_in(node)) for name, node in found.items() if node}
+            read |= {name: list(names) for name, names in source.globals_read(cell).items()}
+    return [plan(known), used, read]

@@ -42,8 +42,8 @@ class Away:
     """Puts the cases of a part so that the helper evaluates its functions and properties."""
 
     def __init__(self, exercise_set: ExerciseSet, part: Part, seed: str) -> None:
-        self._part = (str(exercise_set.path), part.name, seed)
-        self._prepared = 0
+        self._part = part
+        self._name = (str(exercise_set.path), part.name, seed)
 
     def __call__(self, posed: KnownCase, case: Case) -> Put:
         """Put a case."""
@@ -52,22 +52,27 @@ class Away:
             # No call of a learner's waits for it.
             self._prepare()
         most = TIMES * posed.given + ROOM if put.oracles else 0
-        put.place = [*self._part, posed.index, next(_numbers), most]
+        put.place = [self._name, posed.index, next(_numbers), most]
         for oracle in put.oracles.values():
             oracle.server = put
         return put
 
     def _prepare(self) -> None:
-        if helper().number != self._prepared:
-            helper().ask(prepare, *self._part, seconds=PREPARE_SECONDS, memory=None)
-            self._prepared = helper().number
+        known = (helper().number, self._part)
+        if _prepared.get(self._name) != known:
+            helper().ask(prepare, *self._name, seconds=PREPARE_SECONDS, memory=None)
+            _prepared[self._name] = known
+
+
+# For which helper, and which declaration of the part.
+_prepared: dict[tuple[str, str, str], tuple[int, Part]] = {}
 
 
 class Elsewhere(Put):
     """A case whose functions and properties the helper evaluates.
 
-    place: of the case, as the helper finds it: set, part, seed, index, a number for this use of it,
-    and how much its functions may be given.
+    place: of the case, as the helper finds it: set, part and seed; index; a number for this use of
+    it; and how much its functions may be given.
     """
 
     place: list[Any]
@@ -121,17 +126,18 @@ class Elsewhere(Put):
 
 # ── In the helper ──────────────────────────────────────────────────────────────────────────────
 
+_cases: dict[tuple[str, str, str], list[KnownCase]] = {}
 _last: list[tuple[int, Put]] = []
 
 
 def prepare(path: str, part: str, seed: str) -> None:
     """Have a part's cases at hand."""
-    known_cases(load_set(Path(path)).part(part), seed)
+    _cases[path, part, seed] = known_cases(load_set(Path(path)).part(part), seed)
 
 
-def _put(path: str, part: str, seed: str, index: int, number: int, most: int) -> Put:
+def _put(name: tuple[str, str, str], index: int, number: int, most: int) -> Put:
     if not _last or _last[0][0] != number:
-        posed = known_cases(load_set(Path(path)).part(part), seed)[index]
+        posed = _cases[tuple(name)][index]
         _last[:] = [(number, Put(posed, posed.case(), most))]
     return _last[0][1]
 

@@ -90,6 +90,8 @@ def each(
         return []
     with contextlib.suppress(Lost):
         return list(ask(function, list(items), *args, seconds=seconds))
+    if len(items) == 1:
+        return [otherwise]
     found, left = [], seconds
     for item in items:
         started = time.monotonic()
@@ -314,6 +316,7 @@ def _keep_only(fd: int) -> None:
 
 
 def _serve(channel: Channel) -> None:
+    memory: int | None = None
     while True:
         request, blobs = channel.receive()
         if "import" in request:
@@ -327,7 +330,8 @@ def _serve(channel: Channel) -> None:
         if "fd" in request["with"]:
             beside["fd"] = channel.fds.pop()
         try:
-            _bound(request["seconds"], request["memory"])
+            _bound(request["seconds"], request["memory"], memory)
+            memory = request["memory"]
             value = _named(*request["call"])(*json.loads(blobs[0]), **beside)
             value, out = value if isinstance(value, Packed) else (value, [])
             channel.send({"done": True}, [_written(value), *out])
@@ -337,10 +341,11 @@ def _serve(channel: Channel) -> None:
             channel.send({"failed": f"{type(error).__name__}: {error}"[:500]})
 
 
-def _bound(seconds: float, memory: int | None) -> None:
-    """From now on so much more, by the kernel's word."""
+def _bound(seconds: float, memory: int | None, before: int | None) -> None:
+    """From now on so much more, by the kernel's word. before: the bound on memory so far."""
     _limit(resource.RLIMIT_CPU, math.ceil(time.process_time() + seconds))
-    _limit(resource.RLIMIT_AS, None if memory is None else kernel.own_size() + memory)
+    if memory != before:
+        _limit(resource.RLIMIT_AS, None if memory is None else kernel.own_size() + memory)
 
 
 def _limit(what: int, most: int | None) -> None:
