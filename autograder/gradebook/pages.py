@@ -6,8 +6,8 @@ What is in there may come from before the judge cleaned it, or from another note
 
 from __future__ import annotations
 
+import contextlib
 import html
-import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
@@ -26,7 +26,7 @@ from autograder.grading import clean
 TEXT_SECONDS = 1.0
 PAGE_SECONDS = 10.0
 NAMES = ("student", "last_name", "first_name", "notebook_path")
-# Pages are made one after the other, each by one thread. By the clock.
+# Pages are made one after the other, each by one thread.
 _seconds_left: ContextVar[float] = ContextVar("seconds_left", default=PAGE_SECONDS)
 
 
@@ -91,14 +91,13 @@ def _made(make: Callable[..., str], source: str, *args: Any, frame: str = "<pre>
 
     frame: what stands around the text as it was written.
     """
-    left, started = _seconds_left.get(), time.monotonic()
+    mine = helper()
+    left, before = _seconds_left.get(), mine.spent
     made = None
     if left > 0:
-        try:
-            made = str(helper().ask(make, source, *args, seconds=min(TEXT_SECONDS, left)).value)
-        except Lost:
-            made = None
-        _seconds_left.set(left - (time.monotonic() - started))
+        with contextlib.suppress(Lost):
+            made = str(mine.ask(make, source, *args, seconds=min(TEXT_SECONDS, left)).value)
+        _seconds_left.set(left - (mine.spent - before))
     return frame.format(html.escape(source)) if made is None else made
 
 

@@ -33,7 +33,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from autograder.engine.walls import kernel
-from autograder.engine.wire import Channel, Closed, TooLarge, TooSlow
+from autograder.engine.wire import Channel, Closed, TooLarge, TooSlow, packed
 from autograder.i18n import _
 from autograder.values.codec import MalformedValue
 
@@ -92,14 +92,13 @@ def each(
         return list(ask(function, list(items), *args, seconds=seconds))
     if len(items) == 1:
         return [otherwise]
-    found, left = [], seconds
+    found, mine = [], helper()
+    until = mine.spent + seconds
     for item in items:
-        started = time.monotonic()
         made = otherwise
-        if left > 0:
+        if mine.spent < until:
             with contextlib.suppress(Lost):
-                [made] = ask(function, [item], *args, seconds=min(left, seconds / 4))
-        left -= time.monotonic() - started
+                [made] = ask(function, [item], *args, seconds=seconds / 4)
         found.append(made)
     return found
 
@@ -116,10 +115,15 @@ _of_thread = threading.local()
 
 
 class Helper:
-    """The helper as those who ask see it; it starts with the first question."""
+    """The helper as those who ask see it; it starts with the first question.
+
+    spent: seconds of the processor that its questions took so far, or might have where they are
+    lost.
+    """
 
     def __init__(self) -> None:
         self.owner = os.getpid()
+        self.spent = 0.0
         self._channel: Channel | None = None
         self._process: Forked | subprocess.Popen[bytes] | None = None
         self._imported: set[str] = set()
@@ -162,11 +166,14 @@ class Helper:
         except TooLarge as error:
             raise Lost(f"{name}: {error}") from error
         except TooSlow as error:
+            self.spent += seconds
             self.end()
             raise Lost(f"{name}: too slow", late=True) from error
         except (Closed, MalformedValue) as error:
+            self.spent += seconds
             how = self.end()
             raise Lost(f"{name}: {how or error}", late=how == "SIGXCPU") from error
+        self.spent += reply["spent"]
         if "failed" in reply:
             raise Lost(f"{name}: {reply['failed']}")
         return Packed(json.loads(found[0]), found[1:])
@@ -329,16 +336,17 @@ def _serve(channel: Channel) -> None:
             beside["blobs"] = blobs[1:]
         if "fd" in request["with"]:
             beside["fd"] = channel.fds.pop()
+        before = time.process_time()
         try:
             _bound(request["seconds"], request["memory"], memory)
             memory = request["memory"]
             value = _named(*request["call"])(*json.loads(blobs[0]), **beside)
             value, out = value if isinstance(value, Packed) else (value, [])
-            channel.send({"done": True}, [_written(value), *out])
-        except Closed:
-            raise
+            reply = packed({"spent": time.process_time() - before}, [_written(value), *out])
         except Exception as error:  # whoever asked must hear of it, and others ask again
-            channel.send({"failed": f"{type(error).__name__}: {error}"[:500]})
+            told = {"failed": f"{type(error).__name__}: {error}"[:500]}
+            reply = packed({**told, "spent": time.process_time() - before})
+        channel.send_packed(reply)
 
 
 def _bound(seconds: float, memory: int | None, before: int | None) -> None:
