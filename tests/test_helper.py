@@ -162,9 +162,9 @@ from autograder.exercise import FRESH_RNG, Case, exercise, public
 
 @public
 def slow_from(limit):
-    """Minutes of C code for what is larger."""
+    """Minutes of C code for what is larger; the square of its length in memory."""
     def length(x):
-        return hangs(np.max(x) > limit) + np.sum(x)
+        return hangs(np.max(x) > limit) + np.outer(x, x).sum() ** 0.5
     return length
 
 
@@ -255,6 +255,13 @@ def test_a_function_that_hangs_costs_the_call(slow: ExerciseSet) -> None:
     assert points(done) == {"twice": 0, "below": 1, "plain": 1}
     assert "still running after 0.5 seconds" in done.verdicts["twice"].message
     assert done.verdicts["twice"].by_chance
+
+
+def test_a_function_takes_no_more_memory_than_it_may(slow: ExerciseSet) -> None:
+    """The square of 14,000 numbers is 1.6 GB."""
+    tries = "    try: f(np.ones(14_000))\n    except MemoryError: return 2 * f(x)\n"
+    done = graded(slow, twice="def twice(f, x):\n" + tries)
+    assert points(done) == {"twice": 1, "below": 1, "plain": 1}
 
 
 def test_a_function_is_given_no_more_than_the_reference_gives_it(slow: ExerciseSet) -> None:

@@ -84,11 +84,16 @@ OUTSIDE = re.compile(r"url\s*\(\s*['\"]?\s*(?!#)|@import|expression|javascript:|
 def clean_html(html: str) -> str:
     """HTML that only shows something: tables, text, pictures that it carries with it.
 
-    Nothing is left of what grows by being cleaned. It may take any time and memory: for a learner's
-    ask the helper, by `cleaned`.
+    It may take any time and memory: for a learner's ask the helper.
+
+    Raises
+    ------
+    ValueError for what was made to grow by being cleaned.
     """
     made = str(_CLEANER.clean(html))
-    return made if len(made) <= TIMES * len(html) + ROOM else ""
+    if len(made) > TIMES * len(html) + ROOM:
+        raise ValueError("HTML that grows without measure")
+    return made
 
 
 def _attribute(tag: str, name: str, value: str) -> str | None:
@@ -210,8 +215,17 @@ def _is_finite(root: Any) -> bool:
 
 
 def cleaned(texts: list[list[str]]) -> list[str | None]:
-    """Texts, each after its MIME type, as they may be shown. To be asked of the helper."""
-    return [(clean_html if mime == "text/html" else clean_svg)(text) for mime, text in texts]
+    """In the helper: texts, each after its MIME type, as they may be shown; None for what grows."""
+    return [
+        clean_svg(text) if mime != "text/html" else _clean_or_none(text) for mime, text in texts
+    ]
+
+
+def _clean_or_none(html: str) -> str | None:
+    try:
+        return clean_html(html)
+    except ValueError:
+        return None
 
 
 def harmless(outputs: Sequence[NotebookNode]) -> list[NotebookNode]:
