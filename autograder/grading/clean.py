@@ -58,7 +58,7 @@ LINK = re.compile(r"(#|https?://|mailto:)", re.IGNORECASE)
 # HTML that is well formed grows by entities and by tags that may be left out; what grows more was
 # made to.
 TIMES, ROOM = 4, 10_000
-CLEANING_SECONDS = 5.0
+CLEANING_SECONDS = 3.0
 # Deeper than any page needs, and so much when written as JSON, which indents.
 MAX_DEPTH = 100
 MAX_JSON = 2_000_000
