@@ -246,8 +246,15 @@ def points(done: Graded) -> dict[str, float]:
     return {name: verdict.points for name, verdict in done.verdicts.items()}
 
 
-def test_right_answers_are_right(slow: ExerciseSet) -> None:
+@pytest.mark.parametrize("threads", ["one", "several"])
+def test_right_answers_are_right(
+    slow: ExerciseSet, threads: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where an interpreter must first import the set."""
+    monkeypatch.setattr(helper, "_has_one_thread", lambda: threads == "one")
+    helper.helper().end()
     assert points(graded(slow)) == {"twice": 1, "below": 1, "plain": 1}
+    assert isinstance(helper.helper()._process, Forked) is (threads == "one")
 
 
 def test_a_function_that_hangs_costs_the_call(slow: ExerciseSet) -> None:

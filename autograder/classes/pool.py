@@ -1,7 +1,7 @@
 """Judges at work side by side: forked processes, each of which grades one submission at a time.
 
-Processes and not threads, because a judge bounds its memory and its processor time, and the kernel
-bounds those of a process. One that dies takes down one submission, which is tried once more.
+Processes and not threads: a judge with one thread has a helper that is a fork of it, and one that
+dies takes down one submission, which is tried once more.
 """
 
 from __future__ import annotations

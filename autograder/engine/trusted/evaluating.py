@@ -126,7 +126,7 @@ class Elsewhere(Put):
 
 # ── In the helper ──────────────────────────────────────────────────────────────────────────────
 
-_cases: dict[tuple[str, str, str], list[KnownCase]] = {}
+_cases: dict[tuple[str, ...], list[KnownCase]] = {}
 _last: list[tuple[int, Put]] = []
 
 
@@ -135,7 +135,7 @@ def prepare(path: str, part: str, seed: str) -> None:
     _cases[path, part, seed] = known_cases(load_set(Path(path)).part(part), seed)
 
 
-def _put(name: tuple[str, str, str], index: int, number: int, most: int) -> Put:
+def _put(name: list[str], index: int, number: int, most: int) -> Put:
     if not _last or _last[0][0] != number:
         posed = _cases[tuple(name)][index]
         _last[:] = [(number, Put(posed, posed.case(), most))]
