@@ -23,6 +23,7 @@ from autograder.engine.interface import Limits
 from autograder.engine.trusted import evaluating, helper
 from autograder.engine.trusted.helper import Forked, Helper, Lost, ask, each
 from autograder.engine.warm.handle import default_runner
+from autograder.engine.wire import Channel
 from autograder.exercise import Case
 from autograder.grading.grade import Graded, grade
 from autograder.judging.cases import known_cases, local_caller
@@ -70,9 +71,26 @@ def test_its_death_is_told_and_the_next_question_finds_another(mine: Helper) -> 
         ask(os.abort, seconds=1)
     assert ask(math.sqrt, 4, seconds=1) == 2.0
     assert mine.number != first
-    os.kill(mine.number, signal.SIGKILL)
-    os.waitid(os.P_PID, mine._process.pid, os.WEXITED | os.WNOWAIT)  # type: ignore[union-attr]
+    assert mine._process is not None
+    os.kill(mine._process.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, mine._process.pid, os.WEXITED | os.WNOWAIT)
     assert ask(math.sqrt, 9, seconds=1) == 3.0, "a death while nobody asks is nobody's"
+
+
+def test_an_answer_that_nobody_waited_for_is_nobody_elses(
+    mine: Helper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C while the helper is at work."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    mine.start("math")
+    with monkeypatch.context() as patched:
+        patched.setattr(Channel, "receive", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            ask(math.sqrt, 4, seconds=1)
+    assert ask(math.sqrt, 9, seconds=1) == 3.0
 
 
 def test_code_that_hears_no_signal_is_ended(mine: Helper) -> None:
@@ -136,7 +154,9 @@ def test_it_ends_with_whoever_asks_whatever_it_is_at(threads: int) -> None:
     import re, threading, time
     from autograder.engine.trusted import helper
     if {threads} > 1: threading.Thread(target=time.sleep, args=(999,), daemon=True).start()
-    print(helper.helper().number, type(helper.helper()._process).__name__, flush=True)
+    helper.helper().start()
+    process = helper.helper()._process
+    print(process.pid, type(process).__name__, flush=True)
     helper.ask(re.match, *{ENDLESS!r}, seconds=999)
     """
     owner = subprocess.Popen(

@@ -16,7 +16,7 @@ from autograder.engine.trusted.helper import Lost, ask
 from autograder.grading.snapshots import Check, Step, plan
 from autograder.judging.mending import STUB
 
-SECONDS = 5.0
+SECONDS = 3.0
 
 
 @dataclass(frozen=True)

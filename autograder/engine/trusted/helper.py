@@ -18,6 +18,7 @@ import contextlib
 import functools
 import gc
 import importlib
+import itertools
 import json
 import math
 import os
@@ -56,6 +57,10 @@ class Lost(RuntimeError):
     def __init__(self, reason: str, *, late: bool = False) -> None:
         super().__init__(reason)
         self.late = late
+
+
+class _Failed(Exception):
+    """What a helper's function raised, which does its process no harm."""
 
 
 class Packed(NamedTuple):
@@ -112,6 +117,7 @@ def helper() -> Helper:
 
 
 _of_thread = threading.local()
+_numbers = itertools.count(1)
 
 
 class Helper:
@@ -127,6 +133,7 @@ class Helper:
         self._channel: Channel | None = None
         self._process: Forked | subprocess.Popen[bytes] | None = None
         self._imported: set[str] = set()
+        self._number = 0
         self._bury: Callable[[], Any] = lambda: None
 
     def ask(
@@ -163,7 +170,11 @@ class Helper:
         try:
             channel.send(request, [_written(args), *(blobs or ())], fd=fd, deadline=deadline)
             reply, found = channel.receive(deadline)
-        except TooLarge as error:
+            self.spent += reply["spent"]
+            if "failed" in reply:
+                raise _Failed(reply["failed"])
+            return Packed(json.loads(found[0]), found[1:])
+        except (TooLarge, _Failed) as error:
             raise Lost(f"{name}: {error}") from error
         except TooSlow as error:
             self.spent += seconds
@@ -173,10 +184,9 @@ class Helper:
             self.spent += seconds
             how = self.end()
             raise Lost(f"{name}: {how or error}", late=how == "SIGXCPU") from error
-        self.spent += reply["spent"]
-        if "failed" in reply:
-            raise Lost(f"{name}: {reply['failed']}")
-        return Packed(json.loads(found[0]), found[1:])
+        except BaseException:  # Ctrl-C, say: the answer to this must not be the next one's
+            self.end()
+            raise
 
     def start(self, module: str = "") -> Channel:
         """See to it that there is one, which has imported a module: nobody's time. Nor is a death
@@ -207,6 +217,7 @@ class Helper:
             self._process = _forked(theirs) if _has_one_thread() else _spawned(theirs)
         self._channel = Channel(ours)
         self._imported = set[str]()
+        self._number = next(_numbers)
         self._bury = weakref.finalize(self, _kill, self.owner, self._channel, self._process)
 
     def end(self) -> str:
@@ -219,10 +230,9 @@ class Helper:
 
     @property
     def number(self) -> int:
-        """Another one for each helper that is started."""
+        """Another one for each helper that this process starts."""
         self.start()
-        assert self._process is not None
-        return self._process.pid
+        return self._number
 
 
 class Forked:
