@@ -154,7 +154,7 @@ def all_alone(steps: Sequence[Step], asked: Sequence[str]) -> Survey:
 
 def test_a_plan_says_when_snapshots_are_taken() -> None:
     f, g, alone = Check("f", False), Check("g", False), Check("f", True)
-    steps = [SETUP, PLAIN, f, "h = 1", "print(1)", g, g, "", g, "1", f, alone]
+    steps: list[Step] = [SETUP, PLAIN, f, "h = 1", "print(1)", g, g, "", g, "1", f, alone]
     made = ["run", "run", "wait", "run", "take", "now", "same", "run", "same", "run", "wait", "now"]
     assert plan(steps) == made
     assert survey(steps, ["f"]).plan == made
