@@ -1,6 +1,7 @@
 """Reading and repairing what learners hand in: never an exception, never a lost cell."""
 
 import json
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbformat import v4
 
-from autograder.engine.trusted.helper import Helper, Lost
+from autograder.code.source import definitions
+from autograder.engine.trusted.helper import Helper, Lost, helper
 from autograder.judging.sets import find_set
 from autograder.release.notebook import instructor_notebook
 from autograder.submissions.adopt import Room, _in_zip, adopt
@@ -205,14 +207,19 @@ def test_json_that_fills_the_memory_is_told(tmp_path: Path) -> None:
     assert submission.notebook.cells == []
 
 
-def test_a_cell_that_nothing_parses_costs_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python's parser copies a dotted name once for each of its parts."""
-    monkeypatch.setattr("autograder.submissions.repair.SECONDS", 1.0)
+def test_a_cell_whose_parser_dies_costs_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    def dies(source: str) -> Any:
+        return os.abort() if "evil" in source else definitions(source)
+
+    monkeypatch.setattr("autograder.submissions.repair.definitions", dies)
+    monkeypatch.setattr("autograder.engine.trusted.helper._has_one_thread", lambda: True)
+    helper().end()
     notebook = instructor_notebook(GRADIENT)
     for cell in notebook.cells:
         cell.metadata, cell.id = {}, f"x{cell.id}"
-    notebook.cells.insert(1, v4.new_code_cell("import gabor" + ".gabor" * 400_000))
+    notebook.cells.insert(1, v4.new_code_cell("evil = gabor"))
     submission = repair(Submission(notebook), GRADIENT)
+    helper().end()
     is_whole(submission)
     assert submission.problems == ["The code of some cells takes too long to be read."]
     solved = {grade_id_of(cell) for cell in submission.notebook.cells}
