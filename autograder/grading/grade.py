@@ -1,6 +1,6 @@
 """Grading one notebook: the runner executes, the judge asks, verdicts come out.
 
-Every function is judged as it was where its check cell stands (`sharing` tells when a later
+Every function is judged as it was where its check cell stands (`snapshots` tells when a later
 snapshot is as good), and no hidden input leaves the judge before all cells have run.
 """
 
