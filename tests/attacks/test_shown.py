@@ -250,6 +250,25 @@ def test_what_is_harmless_stays() -> None:
     assert harmless([png]) == [png]
 
 
+def test_a_server_of_many_threads_makes_the_same_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fork of it would not be safe: an interpreter is started."""
+    cells = [new_markdown_cell("# A *heading*"), new_code_cell("def f(): pass")]
+    cells[1].outputs = [new_output("stream", text="\x1b[31mred\x1b[0m < blue")]
+    cells[1].outputs.append(new_output("display_data", {"text/html": "<b>bold</b><script>1"}))
+    pages = []
+    for threads in ("one", "several"):
+        monkeypatch.setattr(
+            "autograder.engine.trusted.helper._has_one_thread", lambda t=threads: t == "one"
+        )
+        helper().end()
+        pages.append(body(page(new_notebook(cells=cells))))
+    assert type(helper()._process).__name__ == "Popen"
+    helper().end()
+    assert pages[0] == pages[1]
+    for wanted in ("<em>heading</em>", 'class="k">def', 'ansi-red-fg">red</span> &lt;', "<b>bold"):
+        assert wanted in pages[0]
+
+
 @pytest.mark.parametrize("name", ["growing", "growing_in_order"])
 def test_what_would_grow_is_shown_as_it_was_written(name: str) -> None:
     text = body(page(new_notebook(cells=[new_markdown_cell(HTML[name])])))
