@@ -166,6 +166,9 @@ def test_it_ends_with_whoever_asks_whatever_it_is_at(threads: int) -> None:
     number, kind = owner.stdout.readline().split()
     assert kind == ("Forked" if threads == 1 else "Popen")
     process = psutil.Process(int(number))
+    ready = process.cpu_times().user
+    while process.cpu_times().user < ready + 0.2:
+        assert owner.poll() is None, "it is at work"
     owner.kill()
     owner.wait()
     owner.stdout.close()
