@@ -72,7 +72,7 @@ c.HTMLExporter.filters = {
     "highlight_code": "autograder.gradebook.pages.Highlighted",
     "ansi2html": "autograder.gradebook.pages.ansi2html",
     "strip_files_prefix": "autograder.gradebook.pages.strip_files_prefix",
-    "clean_html": "autograder.grading.clean.clean_html",
+    "clean_html": "autograder.gradebook.pages.clean_html",
 }
 c.HTMLExporter.sanitize_html = True
 

@@ -70,7 +70,7 @@ def test_imports_run_down_the_table() -> None:
     ("module", "line"),
     [
         ("judging.judge", "from autograder.engine.wire import Channel"),
-        ("engine.untrusted.child", "from autograder.engine.trusted import bounds"),
+        ("engine.untrusted.child", "from autograder.engine.trusted import helper"),
         ("exercise", "    from autograder.judging import sets"),
         ("values.codec", "import autograder.learning.check"),
         ("gradebook.ledger", "from autograder.classes.pool import Pool"),

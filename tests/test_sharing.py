@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,8 @@ from autograder.engine.interface import Limits, Snapshot
 from autograder.engine.trusted.session import NotebookSession
 from autograder.engine.warm.handle import SandboxedRunner
 from autograder.grading.grade import grade
-from autograder.grading.snapshots import Sharing
+from autograder.grading.snapshots import Check, Sharing, Step, plan
+from autograder.grading.survey import Survey, survey
 from autograder.judging.sets import find_set
 from autograder.project import find_project
 from autograder.release.notebook import instructor_notebook
@@ -144,6 +147,21 @@ def test_a_solved_notebook_takes_few_snapshots(monkeypatch: pytest.MonkeyPatch) 
     assert 1 <= len(taken) <= 2 < len(exercise_set.parts)
 
 
+def all_alone(steps: Sequence[Step], asked: Sequence[str]) -> Survey:
+    """A survey after which no function shares a snapshot."""
+    return replace(survey(steps, asked), plan=plan(steps, alone=True))
+
+
+def test_a_plan_says_when_snapshots_are_taken() -> None:
+    f, g, alone = Check("f", False), Check("g", False), Check("f", True)
+    steps: list[Step] = [SETUP, PLAIN, f, "h = 1", "print(1)", g, g, "", g, "1", f, alone]
+    made = ["run", "run", "wait", "run", "take", "now", "same", "run", "same", "run", "wait", "now"]
+    assert plan(steps) == made
+    assert survey(steps, ["f"]).plan == made
+    alone_all = [{"wait": "now", "take": "run"}.get(when, when) for when in made]
+    assert plan(steps, alone=True) == [*alone_all[:-1], "same"]
+
+
 @pytest.mark.parametrize(
     ("name", "students"),
     [("gradient", 5), *(pytest.param(name, 12, marks=pytest.mark.full) for name in SETS)],
@@ -162,6 +180,6 @@ def test_sharing_changes_no_verdict(
     for _ in range(2):
         done = [grade(read_submission(f), exercise_set, "7", runner, limits=limits) for f in files]
         verdicts.append([graded.to_json()["functions"] for graded in done])
-        monkeypatch.setattr(Sharing, "may_wait", lambda _self, _function: False)
+        monkeypatch.setattr("autograder.grading.grade.survey", all_alone)
     assert verdicts[0] == verdicts[1]
     assert {v["status"] for graded in verdicts[0] for v in graded.values()} > {"passed", "wrong"}

@@ -1,6 +1,8 @@
 """Reading and repairing what learners hand in: never an exception, never a lost cell."""
 
 import json
+import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +10,13 @@ import nbformat
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nbformat import v4
 
+from autograder.code.source import definitions
+from autograder.engine.trusted.helper import Helper, Lost, helper
 from autograder.judging.sets import find_set
 from autograder.release.notebook import instructor_notebook
-from autograder.submissions.adopt import adopt
+from autograder.submissions.adopt import Room, _in_zip, adopt
 from autograder.submissions.read import MAX_FILE, Submission, read_submission, read_text
 from autograder.submissions.repair import grade_id_of, repair
 
@@ -160,6 +165,65 @@ def test_what_was_graded_before_and_is_gone_is_no_empty_submission(tmp_path: Pat
     with pytest.raises(FileNotFoundError):
         adopt(tmp_path, "gradient", graded_before=True)
     assert not list(tmp_path.iterdir())
+
+
+def archive(path: Path, text: str) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("mine.ipynb", text)
+    return path
+
+
+def test_all_archives_of_a_folder_together_may_unpack_to_one_notebook(tmp_path: Path) -> None:
+    """Twenty of 50 KB took seconds, each."""
+    paths = [archive(tmp_path / f"{n}.zip", "x" * n) for n in (60, 50, 40)]
+    room = Room(100)
+    assert [_in_zip(path, room) for path in paths] == [b"x" * 60, None, b"x" * 40]
+    assert room.left == 0
+
+
+def lost(*_: object, **__: object) -> None:
+    raise Lost("the helper died")
+
+
+def test_what_cannot_be_looked_through_is_told_and_is_no_empty_submission(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Helper, "ask", lost)
+    archive(tmp_path / "bomb.zip", "x")
+    with pytest.raises(TimeoutError, match="too much time or memory"):
+        adopt(tmp_path, "gradient")
+    assert not (tmp_path / "gradient.ipynb").exists()
+    (tmp_path / "gradient.ipynb").write_text("{}")
+    [note] = adopt(tmp_path, "gradient").notes
+    assert note.startswith("What lies in the folder takes too much")
+
+
+def test_json_that_fills_the_memory_is_told(tmp_path: Path) -> None:
+    """Fifty megabytes of empty objects are more than one gigabyte of them."""
+    path = tmp_path / "gradient.ipynb"
+    path.write_text('{"cells": [], "nbformat": 4, "x": [' + "{}," * (MAX_FILE // 3 - 50) + "1]}")
+    submission = read_submission(path)
+    assert submission.problems == ["The file takes too much time or memory to be read."]
+    assert submission.notebook.cells == []
+
+
+def test_a_cell_whose_parser_dies_costs_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    def dies(source: str) -> Any:
+        return os.abort() if "evil" in source else definitions(source)
+
+    monkeypatch.setattr("autograder.submissions.repair.definitions", dies)
+    monkeypatch.setattr("autograder.engine.trusted.helper._has_one_thread", lambda: True)
+    helper().end()
+    notebook = instructor_notebook(GRADIENT)
+    for cell in notebook.cells:
+        cell.metadata, cell.id = {}, f"x{cell.id}"
+    notebook.cells.insert(1, v4.new_code_cell("evil = gabor"))
+    submission = repair(Submission(notebook), GRADIENT)
+    helper().end()
+    is_whole(submission)
+    assert submission.problems == ["The code of some cells takes too long to be read."]
+    solved = {grade_id_of(cell) for cell in submission.notebook.cells}
+    assert {part.exercise for part in GRADIENT.parts} <= solved
 
 
 def test_a_submission_is_repaired_once() -> None:

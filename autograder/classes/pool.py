@@ -1,7 +1,7 @@
 """Judges at work side by side: forked processes, each of which grades one submission at a time.
 
-Processes and not threads, because a judge bounds its memory and its processor time, and the kernel
-bounds those of a process. One that dies takes down one submission, which is tried once more.
+Processes and not threads: a judge with one thread has a helper that is a fork of it, and one that
+dies takes down one submission, which is tried once more.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from autograder.engine.walls import kernel
 
 # One at work and one in hand, so that a judge never waits for the writer.
 IN_HAND = 2
-PR_SET_PDEATHSIG = 1
 
 
 class Message(Protocol):
@@ -196,7 +195,7 @@ def _be_a_judge(
         # Ctrl-C is the parent's to hear, and nobody goes on without it.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         if hasattr(signal, "SIGKILL") and os.uname().sysname == "Linux":
-            kernel.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
         work = make_work()
         while True:
             job = made.from_json(json.loads(channel.recv_bytes()))

@@ -141,7 +141,7 @@ class SandboxedExecute(Execute):
         cell.execution_count = result.execution_count
         if result.status == "timeout":
             self._time_out(cell, result)
-        cell.outputs = [harmless(from_dict(output)) for output in result.outputs]
+        cell.outputs = harmless([from_dict(output) for output in result.outputs])
         if self.force_raise_errors and result.status != "ok":
             error = next(o for o in result.outputs if o["output_type"] == "error")
             raise CellExecutionError.from_cell_and_msg(cell, error)

@@ -6,8 +6,8 @@ What is in there may come from before the judge cleaned it, or from another note
 
 from __future__ import annotations
 
+import contextlib
 import html
-import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
@@ -20,13 +20,11 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
 
-from autograder.engine.trusted.bounds import bounded
-from autograder.engine.wire import TooSlow
-from autograder.grading.clean import clean_html, harmless, is_manageable
+from autograder.engine.trusted.helper import Lost, helper
+from autograder.grading import clean
 
 TEXT_SECONDS = 1.0
 PAGE_SECONDS = 10.0
-PAGE_BYTES = 2**30
 NAMES = ("student", "last_name", "first_name", "notebook_path")
 # Pages are made one after the other, each by one thread.
 _seconds_left: ContextVar[float] = ContextVar("seconds_left", default=PAGE_SECONDS)
@@ -39,14 +37,18 @@ class HarmlessPage(Preprocessor):
         self, nb: NotebookNode, resources: dict[str, Any]
     ) -> tuple[NotebookNode, dict[str, Any]]:
         """The same notebook; names in `resources`, which nbgrader writes as they are, escaped."""
+        outputs = [output for c in nb.cells if c.cell_type == "code" for output in c.outputs]
+        harmless = iter(clean.harmless(outputs))
         for cell in nb.cells:
             if cell.cell_type == "code":
-                cell.outputs = [harmless(output) for output in cell.outputs]
+                cell.outputs = [next(harmless) for _output in cell.outputs]
             cell.metadata.pop("tags", None)
         nb.metadata.pop("widgets", None)
         for name in NAMES:
             if isinstance(resources.get(name), str):
                 resources[name] = html.escape(resources[name])
+        # What the helper imports for it is no part of any page.
+        helper().start(__name__)
         _seconds_left.set(PAGE_SECONDS)
         return nb, resources
 
@@ -56,15 +58,7 @@ def markdown2html(context: Context, source: str) -> str:
     """Markdown as harmless HTML, in place of nbconvert's filter of this name. A text that takes too
     long to read is shown as it was written."""
     cell = context.get("cell") or {}
-
-    def render() -> str:
-        renderer = IPythonRenderer(escape=False, attachments=cell.get("attachments", {}))
-        made = MarkdownWithMath(renderer=renderer).render(source)
-        if not is_manageable(made):
-            raise TooSlow
-        return clean_html(made)
-
-    return in_time(render, source)
+    return _made(read, source, cell.get("attachments", {}))
 
 
 class Highlighted(Highlight2HTML):
@@ -72,12 +66,17 @@ class Highlighted(Highlight2HTML):
 
     def __call__(self, source: str, language: Any = None, metadata: Any = None) -> str:
         """See nbconvert."""
-        return in_time(lambda: str(super(Highlighted, self).__call__(source, language)), source)
+        return _made(highlighted, source, language or self.pygments_lexer)
 
 
 def ansi2html(text: str) -> str:
     """What a cell printed in colours, or without any where that would take too long."""
-    return in_time(lambda: str(coloured(text)), text, frame="{}")
+    return _made(in_colours, text, frame="{}") if "\x1b" in text else html.escape(text)
+
+
+def clean_html(text: str) -> str:
+    """Harmless HTML, in place of nbconvert's filter of this name."""
+    return _made(clean.clean_html, text)
 
 
 def strip_files_prefix(text: str) -> str:
@@ -86,18 +85,36 @@ def strip_files_prefix(text: str) -> str:
     return text
 
 
-def in_time(make: Callable[[], str], source: str, frame: str = "<pre>{}</pre>") -> str:
-    """What `make` makes of a text, or the text as it was written where that takes too long, or the
+def _made(make: Callable[..., str], source: str, *args: Any, frame: str = "<pre>{}</pre>") -> str:
+    """What the helper makes of a text, or the text as it was written where that is lost, or the
     page has used up its time.
 
     frame: what stands around the text as it was written.
     """
-    left = _seconds_left.get()
-    started = time.process_time()
-    try:
-        with bounded(min(TEXT_SECONDS, left), PAGE_BYTES):
-            return make()
-    except (TooSlow, MemoryError, RecursionError):
-        return frame.format(html.escape(source))
-    finally:
-        _seconds_left.set(left - (time.process_time() - started))
+    mine = helper()
+    left, before = _seconds_left.get(), mine.spent
+    made = None
+    if left > 0:
+        with contextlib.suppress(Lost):
+            made = str(mine.ask(make, source, *args, seconds=min(TEXT_SECONDS, left)).value)
+        _seconds_left.set(left - (mine.spent - before))
+    return frame.format(html.escape(source)) if made is None else made
+
+
+# ── In the helper ──────────────────────────────────────────────────────────────────────────────
+
+
+def read(source: str, attachments: dict[str, Any]) -> str:
+    """Markdown as harmless HTML."""
+    renderer = IPythonRenderer(escape=False, attachments=attachments)
+    return clean.clean_html(MarkdownWithMath(renderer=renderer).render(source))
+
+
+def highlighted(source: str, language: str) -> str:
+    """Code in colours."""
+    return str(Highlight2HTML()(source, language))
+
+
+def in_colours(text: str) -> str:
+    """What was printed in colours."""
+    return str(coloured(text))

@@ -168,6 +168,8 @@ class GradeSubmission(NbGraderPreprocessor):
                 files=files,
                 standing=self.standing,
             )
+        for text in graded.problems[len(mended or ()) :]:
+            self.log.warning("%s: %s", info["student"], text)
         write_outputs(graded, exercise_set)
         self.by_chance = graded.by_chance
         nb = graded.notebook

@@ -8,8 +8,11 @@ authors. Drawings are read by defusedxml and rebuilt from the elements that draw
 
 from __future__ import annotations
 
+import base64
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import nh3
@@ -18,6 +21,7 @@ from defusedxml.ElementTree import fromstring
 from nbformat import NotebookNode
 from pygments.token import STANDARD_TYPES
 
+from autograder.engine.trusted.helper import each
 from autograder.i18n import _
 
 TAGS = (nh3.ALLOWED_TAGS - {"map", "area"}) | {"tfoot"}
@@ -47,17 +51,19 @@ STYLES = {
 # Formgrader finds its own fields by their classes and ids.
 CLASSES = {*STANDARD_TYPES.values(), "highlight", "dataframe", "anchor-link"} - {""}
 PICTURE = re.compile(r"data:image/(png|jpeg|gif|webp|svg\+xml);base64,[A-Za-z0-9+/=\s]*\Z")
+DRAWING = "data:image/svg+xml;base64,"
 # A link within the page, or to the open web. One to the server that shows the page could act there.
 LINK = re.compile(r"(#|https?://|mailto:)", re.IGNORECASE)
 
-# What the parser behind nh3 takes the square of its time for: tags in tags, attributes in a tag.
-CARRIED = re.compile(r'\ssrc="data:image/[a-z+]+;base64,[A-Za-z0-9+/=]*"')
-STYLE = re.compile(r"<style[^<>]*>[^<]*</style\s*>", re.IGNORECASE)
-TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)[^<>]*>")
-LONG_TAG = re.compile(r"<[^>]{5000}")
-VOID = {"br", "hr", "img", "col", "wbr", "input"}
+# HTML that is well formed grows by entities and by tags that may be left out; what grows more was
+# made to.
+TIMES, ROOM = 4, 10_000
+CLEANING_SECONDS = 3.0
+# Deeper than any page needs, and so much when written as JSON, which indents.
 MAX_DEPTH = 100
-FEW_TAGS = 1000
+MAX_JSON = 2_000_000
+# Bytes of a drawing with all that is referred to in the place of what refers to it.
+MAX_DRAWN = 20_000_000
 
 SHOWN = {"text/plain", "text/latex", "text/markdown", "application/json"} | {
     f"image/{kind}" for kind in ("png", "jpeg", "gif", "webp")
@@ -71,41 +77,23 @@ DRAWN = {
     *("path", "rect", "circle", "ellipse", "line", "polyline", "polygon", "text", "tspan"),
     *("linearGradient", "radialGradient", "stop", "pattern", "image", "style"),
 }
+REFERENCE = re.compile(r"url\s*\(\s*['\"]?\s*#([^'\")\s]*)", re.IGNORECASE)
 OUTSIDE = re.compile(r"url\s*\(\s*['\"]?\s*(?!#)|@import|expression|javascript:|\\", re.IGNORECASE)
 
 
 def clean_html(html: str) -> str:
     """HTML that only shows something: tables, text, pictures that it carries with it.
 
-    Nothing is left of what would keep the parser busy for long.
+    It may take any time and memory: for a learner's ask the helper.
+
+    Raises
+    ------
+    ValueError for what was made to grow by being cleaned.
     """
-    return str(_CLEANER.clean(html)) if is_manageable(html) else ""
-
-
-def is_manageable(html: str) -> bool:
-    """Whether HTML is parsed in a time that grows as its length does.
-
-    Where there are many tags they must be closed in order, and no deeper than any page needs.
-    """
-    text = STYLE.sub("", CARRIED.sub("", html))
-    if LONG_TAG.search(text):
-        return False
-    if text.count("<") <= FEW_TAGS:
-        return True
-    tags, opened = 0, list[str]()
-    for tag in TAG.finditer(text):
-        tags += 1
-        name = tag[2].lower()
-        if tag[1]:
-            if not opened or opened.pop() != name:
-                return False
-        elif name in DROPPED_WHOLE:
-            return False
-        elif name not in VOID:
-            opened.append(name)
-            if len(opened) > MAX_DEPTH:
-                return False
-    return tags == text.count("<")
+    made = str(_CLEANER.clean(html))
+    if len(made) > TIMES * len(html) + ROOM:
+        raise ValueError("HTML that grows without measure")
+    return made
 
 
 def _attribute(tag: str, name: str, value: str) -> str | None:
@@ -113,10 +101,23 @@ def _attribute(tag: str, name: str, value: str) -> str | None:
         kept = [word for word in value.split() if word in CLASSES]
         return " ".join(kept) or None
     if tag == "img" and name == "src":
-        return value if PICTURE.match(value) else None
+        return _picture(value)
     if tag == "a" and name == "href":
         return value if LINK.match(value.strip()) else None
     return value
+
+
+def _picture(address: str) -> str | None:
+    """The address of a picture that stands in it; of a drawing in there what may be drawn."""
+    if not PICTURE.match(address):
+        return None
+    if not address.startswith(DRAWING):
+        return address
+    try:
+        drawing = clean_svg(base64.b64decode(address.removeprefix(DRAWING)).decode())
+    except ValueError:
+        return None
+    return DRAWING + base64.b64encode(drawing.encode()).decode() if drawing else None
 
 
 _CLEANER = nh3.Cleaner(
@@ -131,15 +132,19 @@ _CLEANER = nh3.Cleaner(
 
 
 def clean_svg(text: str) -> str:
-    """A drawing without scripts, foreign content and links out of it; nothing, if it is none."""
+    """A drawing without scripts, foreign content and links out of it; nothing, if it is none, or if
+    it would draw without end."""
     try:
         root = fromstring(text)
-        return _only_drawn(root) if root.tag == f"{SVG}svg" else ""
+        if root.tag != f"{SVG}svg":
+            return ""
+        _only_drawn(root)
+        return str(ElementTree.tostring(root, encoding="unicode")) if _is_finite(root) else ""
     except (ElementTree.ParseError, DefusedXmlException, ValueError, RecursionError):
         return ""
 
 
-def _only_drawn(root: Any) -> str:
+def _only_drawn(root: Any) -> None:
     pending = [root]
     while pending:
         element = pending.pop()
@@ -149,39 +154,116 @@ def _only_drawn(root: Any) -> str:
         for name, value in list(element.attrib.items()):
             if not _stays(name, value):
                 del element.attrib[name]
-    return str(ElementTree.tostring(root, encoding="unicode"))
 
 
 def _draws(element: Any) -> bool:
     if not isinstance(element.tag, str) or element.tag.removeprefix(SVG) not in DRAWN:
         return False
-    return element.tag.startswith(SVG) and not OUTSIDE.search(element.text or "")
+    text = element.text or ""
+    # What a style sheet refers to, nobody counts.
+    if element.tag == f"{SVG}style" and REFERENCE.search(text):
+        return False
+    return element.tag.startswith(SVG) and not OUTSIDE.search(text)
 
 
 def _stays(name: str, value: str) -> bool:
     local = name.rpartition("}")[2].lower()
     if local == "href":
-        return value.startswith("#") or bool(PICTURE.match(value))
+        return value.startswith("#") or (
+            bool(PICTURE.match(value)) and not value.startswith(DRAWING)
+        )
     return not local.startswith("on") and not OUTSIDE.search(value)
 
 
-def harmless(output: NotebookNode) -> NotebookNode:
-    """An output as it may be shown to anybody: what a browser would run is taken out.
+def _is_finite(root: Any) -> bool:
+    """Whether a drawing stays within bounds where all that an element refers to (`use`, patterns,
+    masks, markers) is drawn in its place: a few, each of which refers to the next one twice, would
+    keep a browser busy for ever.
 
-    Streams and errors are text, which whoever shows them escapes. Where nothing is left, a
-    sentence says so.
+    Pages show each drawing as a picture of its own, so that it refers to none of another one's.
     """
+    named: dict[str, Any] = {}
+    for element in root.iter():
+        named.setdefault(element.get("id", ""), element)
+    sizes: dict[Any, int] = {}
+    under_way: set[Any] = set()
+
+    def needs(element: Any) -> list[Any]:
+        found = [v[1:] for n, v in element.attrib.items() if n.endswith("href")]
+        found += [name for v in element.attrib.values() for name in REFERENCE.findall(v)]
+        return [*element, *(named[name] for name in map(unquote, found) if name in named)]
+
+    pending = [root]
+    while pending:
+        element = pending[-1]
+        if element in sizes:
+            pending.pop()
+            continue
+        inner = needs(element)
+        unknown = [one for one in inner if one not in sizes]
+        if not unknown:
+            own = 50 + len(element.text or "") + sum(map(len, element.attrib.values()))
+            sizes[element] = min(own + sum(sizes[one] for one in inner), MAX_DRAWN + 1)
+            under_way.discard(element)
+            pending.pop()
+        elif element in under_way:
+            return False  # a circle
+        else:
+            under_way.add(element)
+            pending += unknown
+    return sizes[root] <= MAX_DRAWN
+
+
+def cleaned(texts: list[list[str]]) -> list[str | None]:
+    """In the helper: texts, each after its MIME type, as they may be shown; None for what grows."""
+    return [
+        clean_svg(text) if mime != "text/html" else _clean_or_none(text) for mime, text in texts
+    ]
+
+
+def _clean_or_none(html: str) -> str | None:
+    try:
+        return clean_html(html)
+    except ValueError:
+        return None
+
+
+def harmless(outputs: Sequence[NotebookNode]) -> list[NotebookNode]:
+    """Outputs as they may be shown to anybody: what a browser would run is taken out.
+
+    Streams and errors are text, which whoever shows them escapes. Where nothing is left of an
+    output, or it cost too much to look at, a sentence says so.
+    """
+    texts = [
+        [mime, "".join(text) if isinstance(text, list) else str(text)]
+        for output in outputs
+        for mime, text in _to_clean(output)
+    ]
+    made = iter(each(cleaned, texts, seconds=CLEANING_SECONDS, otherwise=None))
+    return [
+        _harmless(output, {mime: next(made) for mime, _text in _to_clean(output)})
+        for output in outputs
+    ]
+
+
+def _to_clean(output: NotebookNode) -> list[tuple[str, Any]]:
+    if output.get("output_type") not in ("display_data", "execute_result"):
+        return []
+    given = output.get("data", {})
+    return [(mime, given[mime]) for mime in ("text/html", "image/svg+xml") if given.get(mime)]
+
+
+def _harmless(output: NotebookNode, clean: Mapping[str, str | None]) -> NotebookNode:
     if output.get("output_type") not in ("display_data", "execute_result"):
         return output
     made = NotebookNode(output)
     given = output.get("data", {})
-    kept = {mime: given[mime] for mime in given if mime in SHOWN and _is_shallow(given[mime])}
-    for mime, clean in (("text/html", clean_html), ("image/svg+xml", clean_svg)):
-        text = given.get(mime)
-        cleaned = clean("".join(text) if isinstance(text, list) else str(text)) if text else ""
-        if cleaned.strip():
-            kept[mime] = cleaned
-    if not kept:
+    kept = {mime: given[mime] for mime in given if mime in SHOWN and _is_writable(given[mime])}
+    kept |= {mime: text for mime, text in clean.items() if text and text.strip()}
+    if None in clean.values():
+        told = _("[Part of what this cell showed takes too much time or memory to be shown.]")
+        kept = {"text/plain": told}
+    elif not kept:
         told = _("[What this cell showed cannot be shown here: {kinds}.]")
         kept = {"text/plain": told.format(kinds=", ".join(sorted(given)) or _("nothing"))}
     made.data = NotebookNode({mime: kept[mime] for mime in [*given, *kept] if mime in kept})
@@ -189,15 +271,17 @@ def harmless(output: NotebookNode) -> NotebookNode:
     return made
 
 
-def _is_shallow(value: Any) -> bool:
-    """Whether whoever writes it as JSON gets to its end."""
-    level = [value]
-    for _depth in range(MAX_DEPTH):
+def _is_writable(value: Any) -> bool:
+    """Whether whoever writes it as JSON gets to its end, and to no end far away: each line is
+    indented as deep as it stands."""
+    level, size = [value] if isinstance(value, dict | list) else [], 0
+    for depth in range(MAX_DEPTH):
         inner = [v.values() if isinstance(v, dict) else v for v in level]
-        level = [item for v in inner if not isinstance(v, str) for item in v]
+        level = [item for v in inner for item in v]
+        size += len(level) * (depth + 2)
         level = [v for v in level if isinstance(v, dict | list)]
-        if not level:
-            return True
+        if not level or size > MAX_JSON:
+            return size <= MAX_JSON
     return False
 
 

@@ -1,22 +1,20 @@
 """Grading one notebook: the runner executes, the judge asks, verdicts come out.
 
-Every function is judged as it was where its check cell stands (`sharing` tells when a later
+Every function is judged as it was where its check cell stands (`snapshots` tells when a later
 snapshot is as good), and no hidden input leaves the judge before all cells have run.
 """
 
 from __future__ import annotations
 
 import time
-from ast import AST
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property, partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from nbformat import NotebookNode
 
-from autograder.code import source
 from autograder.engine.interface import (
     Call,
     CellResult,
@@ -26,12 +24,15 @@ from autograder.engine.interface import (
     Session,
     Snapshot,
 )
+from autograder.engine.trusted.evaluating import Away
+from autograder.engine.trusted.helper import Lost
 from autograder.exercise import Part
 from autograder.grading.clean import harmless
-from autograder.grading.snapshots import Sharing
+from autograder.grading.snapshots import Check, Step
+from autograder.grading.survey import Survey, survey
 from autograder.i18n import _
-from autograder.judging.judge import Caller, judge
-from autograder.judging.mending import BEGUN, STUB, first_to_mend
+from autograder.judging.judge import Caller, Putter, judge
+from autograder.judging.mending import BEGUN, first_to_mend
 from autograder.judging.sets import ExerciseSet
 from autograder.judging.verdict import Died, TimedOut, Verdict, missing
 from autograder.release.byhand import released_answers
@@ -108,12 +109,18 @@ def grade(
     modules = modules_used(exercise_set)
     of_cells = cell_limits(exercise_set)
     of_all = limits or Limits()
-    code = Code(notebook)
+    steps = _steps(notebook, exercise_set, of_cells)
+    remarked = [part.exercise for part in exercise_set.parts if part.remarks]
+    code = survey([step for _cell, step, _part in steps], remarked)
+    if not code.whole:
+        submission.problems.append(
+            _("The code of this notebook takes too long to be read: hints may be missing.")
+        )
     losses: list[str] = []
     while len(losses) <= ELSEWHERE:
         try:
             with runner.open(files, of_all.at_least(of_cells.values()), modules) as session:
-                snapshots, by_chance = _run(session, notebook, exercise_set, of_all, of_cells)
+                snapshots, by_chance = _run(session, steps, code.plan, of_all, of_cells)
                 session.close()
                 verdicts = _judge_all(snapshots, exercise_set, seed, code, standing or {})
             _say_what_to_mend_first(exercise_set, verdicts, code)
@@ -137,44 +144,25 @@ def _lost(
     return {part.name: missing(part, why, flagged=flagged) for part in exercise_set.parts}
 
 
-class Code:
-    """The code cells of a notebook, parsed once, and only where somebody asks."""
-
-    def __init__(self, notebook: NotebookNode) -> None:
-        self._cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-
-    @cached_property
-    def _definitions(self) -> dict[str, AST]:
-        found: dict[str, AST] = {}
-        for cell in self._cells:
-            found |= source.definitions(cell)
-        return found
-
-    @cached_property
-    def _globals_read(self) -> dict[str, set[str]]:
-        found: dict[str, set[str]] = {}
-        for cell in self._cells:
-            found |= source.globals_read(cell)
-        return found
-
-    def names_used(self, function: str) -> set[str]:
-        """See `source.names_used`."""
-        return source.names_in(self._definitions.get(function))
-
-    def uses(self, function: str, others: Container[str]) -> set[str]:
-        """The names that a function or class takes from the notebook; what others take is theirs,
-        what a helper takes is not."""
-        return source.reached(function, lambda name: self._globals_read.get(name, ()), others)
-
-    def may_be_stub(self, function: str) -> bool:
-        """Whether the body may be what raises NotImplementedError: it does, or nobody can tell."""
-        return STUB in self._globals_read.get(function, {STUB})
+def _steps(
+    notebook: NotebookNode, exercise_set: ExerciseSet, of_cells: dict[str, dict[str, Any]]
+) -> list[tuple[NotebookNode, Step, Part | None]]:
+    """The run of a notebook: its code cells, what each is for snapshots, and whose check it is."""
+    names = exercise_set.by_grade_id
+    parts = {part.name: part for part in exercise_set.parts}
+    made: list[tuple[NotebookNode, Step, Part | None]] = []
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            part = parts.get(names.get(grade_id_of(cell) or "", ""))
+            limited = part is not None and bool(of_cells.get(f"solution-{part.exercise}"))
+            made.append((cell, Check(part.exercise, limited) if part else cell.source, part))
+    return made
 
 
 def _run(
     session: Session,
-    notebook: NotebookNode,
-    exercise_set: ExerciseSet,
+    steps: Sequence[tuple[NotebookNode, Step, Part | None]],
+    plan: Sequence[str],
     of_all: Limits,
     of_cells: dict[str, dict[str, Any]],
 ) -> tuple[dict[str, Snapshot], bool]:
@@ -183,10 +171,7 @@ def _run(
 
     of_cells: what single cells may use up, by the ids that they had when they were released.
     """
-    names = exercise_set.by_grade_id
-    parts = {part.name: part for part in exercise_set.parts}
     snapshots: dict[str, Snapshot] = {}
-    sharing = Sharing()
     waiting: list[Part] = []
     session.limits = of_all
 
@@ -195,43 +180,38 @@ def _run(
         snapshots.update((part.name, taken) for part in judged_here)
 
     ran: list[tuple[NotebookNode, CellResult]] = []
-    # The class whose steps are being checked, for as long as no cell has run since the first.
-    same_class = ""
-    for cell in notebook.cells:
-        if cell.cell_type != "code":
-            continue
+    for (cell, _step, part), when in zip(steps, plan, strict=True):
         grade_id = grade_id_of(cell) or ""
-        part = parts.get(names.get(grade_id, ""))
         own = f"solution-{part.exercise if part else grade_id}" if grade_id else cell.id
-        limits = of_cells.get(own, {})
-        if part is None and sharing.runs(cell.source):
+        if when == "take":
             session.limits = of_all
             take(*waiting)
             waiting.clear()
-            sharing.taken()
-        session.limits = replace(of_all, **limits)
-        if part is not None:
-            if part.exercise == same_class:
-                snapshots[part.name] = next(reversed(snapshots.values()))
-            elif not limits and sharing.may_wait(part.exercise):
-                waiting.append(part)
-            else:
-                take(part)
-                same_class = part.exercise
-            cell.outputs, cell.execution_count = [], None
-        elif cell.source.strip():
-            same_class = ""
-            ran.append((cell, session.execute(cell.source)))
+        session.limits = replace(of_all, **of_cells.get(own, {}))
+        if part is None:
+            if cell.source.strip():
+                ran.append((cell, session.execute(cell.source)))
+            continue
+        if when == "same":
+            snapshots[part.name] = next(reversed(snapshots.values()))
+        elif when == "wait":
+            waiting.append(part)
+        else:
+            take(part)
+        cell.outputs, cell.execution_count = [], None
     session.limits = of_all
     if waiting:
         take(*waiting)
     # A function may stand below its check: cells that were moved still count.
-    early = [n for n, taken in snapshots.items() if not taken.defines(parts[n].exercise)]
+    judged = {part.name: part.exercise for _cell, _step, part in steps if part is not None}
+    early = [name for name, taken in snapshots.items() if not taken.defines(judged[name])]
     if early:
         snapshots |= dict.fromkeys(early, session.snapshot())
     # Not before: a cell may put something new into what an earlier one has shown.
+    outputs = [NotebookNode(output) for _cell, result in ran for output in result.outputs]
+    clean = iter(harmless(outputs))
     for cell, result in ran:
-        cell.outputs = [harmless(NotebookNode(output)) for output in result.outputs]
+        cell.outputs = [next(clean) for _output in result.outputs]
         cell.execution_count = result.execution_count or None
     return snapshots, any(result.status in ("timeout", "died") for _cell, result in ran)
 
@@ -240,7 +220,7 @@ def _judge_all(
     snapshots: dict[str, Snapshot],
     exercise_set: ExerciseSet,
     seed: str,
-    code: Code,
+    code: Survey,
     standing: Mapping[str, Verdict],
 ) -> dict[str, Verdict]:
     public = public_source(exercise_set)
@@ -249,7 +229,8 @@ def _judge_all(
         if part.name in standing:
             verdicts[part.name] = standing[part.name]
             continue
-        work = partial(_judge_part, part, snapshots[part.name], seed, code, public)
+        put = Away(exercise_set, part, seed)
+        work = partial(_judge_part, part, snapshots[part.name], seed, code, public, put)
         verdicts[part.name] = _guarded(part, work)
     return verdicts
 
@@ -260,6 +241,12 @@ def _guarded(part: Part, work: Callable[[], Verdict]) -> Verdict:
         return work()
     except RunnerLost:
         raise
+    except Lost as error:
+        why = _(
+            "What it returns takes too much time or memory to be looked at, so this part could not "
+            "be judged; your instructor has been told."
+        )
+        return replace(missing(part, why, flagged=str(error)), by_chance=True)
     except Exception as error:
         why = _("This part could not be judged ({error}); your instructor has been told.").format(
             error=type(error).__name__
@@ -267,13 +254,15 @@ def _guarded(part: Part, work: Callable[[], Verdict]) -> Verdict:
         return missing(part, why, flagged=f"{type(error).__name__}: {error}")
 
 
-def _judge_part(part: Part, where: Snapshot, seed: str, code: Code, public: str) -> Verdict:
+def _judge_part(
+    part: Part, where: Snapshot, seed: str, code: Survey, public: str, put: Putter
+) -> Verdict:
     if not where.defines(part.exercise):
         return missing(part, _("No {name} is defined in this notebook.").format(name=part.exercise))
     stub = code.may_be_stub(part.exercise)
-    verdict = judge(part, seed, _caller(where, public), stub=stub)
+    verdict = judge(part, seed, _caller(where, public), stub=stub, put=put)
     if verdict.status == "passed" and part.remarks:
-        used = code.names_used(part.exercise)
+        used = code.used.get(part.exercise, ())
         verdict.remarks += [_(r.text) for r in part.remarks if r.uses in used]
     if where.problem:
         verdict.flagged = where.problem
@@ -302,7 +291,7 @@ def _caller(snapshot: Snapshot, public: str) -> Caller:
 
 
 def _say_what_to_mend_first(
-    exercise_set: ExerciseSet, verdicts: Mapping[str, Verdict], code: Code
+    exercise_set: ExerciseSet, verdicts: Mapping[str, Verdict], code: Survey
 ) -> None:
     """Give every part that failed the name of the one to mend first, if there is one. Of a class
     that nobody began there is nothing to say."""

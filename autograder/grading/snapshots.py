@@ -15,7 +15,8 @@ import ast
 import builtins
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from autograder.code import names
 
@@ -31,6 +32,41 @@ BUILTINS = {name for name in dir(builtins) if not name.startswith("_")} - UNTAME
 SETTINGS = re.compile(r"seed|set_|seterr|setbuf")
 # The one line that notebooks begin with and that binds no name. Other magics may do anything.
 MAGIC = re.compile(r"^%matplotlib .*$", re.MULTILINE)
+
+
+class Check(NamedTuple):
+    """Where a part's check stands. alone: whether its cell has limits of its own."""
+
+    function: str
+    alone: bool
+
+
+Step = Check | str
+"""What happens in a notebook's run: a check, or a cell with this source."""
+
+
+def plan(steps: Sequence[Step], *, alone: bool = False) -> list[str]:
+    """When snapshots are taken. alone: none is waited for.
+
+    Of a check: "now"; "same", where it stands beside another of the same class; "wait", until a
+    later one. Of a cell: "take" those that wait before it runs, or "run" it.
+    """
+    made, sharing, same_class = [], Sharing(), ""
+    for step in steps:
+        if isinstance(step, str):
+            take = not alone and sharing.runs(step)
+            if take:
+                sharing.taken()
+            made.append("take" if take else "run")
+            same_class = "" if step.strip() else same_class
+        elif step.function == same_class:
+            made.append("same")
+        elif not (alone or step.alone) and sharing.may_wait(step.function):
+            made.append("wait")
+        else:
+            made.append("now")
+            same_class = step.function
+    return made
 
 
 class Sharing:
@@ -74,6 +110,7 @@ class Sharing:
         """The names that a tame function and all that it calls read; None for any other."""
         uses: set[str] = set()
         left = [function]
+        modules = {name for name, bound in self._bound.items() if bound == ["module"]}
         while left:
             name = left.pop()
             if name in uses:
@@ -84,7 +121,7 @@ class Sharing:
                 return None
             node = bound[0] if bound else ""
             if isinstance(node, ast.FunctionDef):
-                free = _free_names(node, {n for n, b in self._bound.items() if b == ["module"]})
+                free = _free_names(node, modules)
                 if free is None:
                     return None
                 left += free

@@ -12,12 +12,14 @@ import hashlib
 import secrets
 import threading
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from autograder.exercise import Callback, Case, Family, FreshRng, Part
 from autograder.values.calling import Answer, bind, call, plain
+from autograder.values.codec import weight
 
 MAX_SEEDS = 2
 
@@ -70,10 +72,29 @@ class Posed:
 class KnownCase(Posed):
     """A hidden case that was drawn once; answers that cannot differ are kept too."""
 
-    def __init__(self, part: Part, family: Family, case: Case) -> None:
+    def __init__(self, part: Part, family: Family, case: Case, index: int) -> None:
         super().__init__(part, family, lambda: anew(case))
+        self.index = index
         self._varies = any(isinstance(value, FreshRng) for value in case.args.values())
         self._answers: dict[Any, Any] = {}
+
+    @cached_property
+    def given(self) -> int:
+        """How much the reference passes to a function argument at once, as `weight` counts it; at
+        least all that the case itself holds."""
+        args = self.case().args
+        noted = [sum(map(weight, args.values()))]
+
+        def noting(function: Callable[..., Any]) -> Callable[..., Any]:
+            def noted_down(*passed: Any, **named: Any) -> Any:
+                noted.append(sum(map(weight, (*passed, *named.values()))))
+                return function(*passed, **named)
+
+            return noted_down
+
+        watched = {n: noting(v) if is_function(v) else v for n, v in args.items()}
+        local_caller(self.part.reference)(self.part, watched)
+        return max(noted)
 
     def answer(self, target: Any) -> Any:
         """What the reference or a mistake answers: not to be changed."""
@@ -82,6 +103,11 @@ class KnownCase(Posed):
         if target not in self._answers:
             self._answers[target] = super().answer(target)
         return self._answers[target]
+
+
+def is_function(value: Any) -> bool:
+    """Whether an argument of a case is a function, which learners are given a stand-in of."""
+    return callable(value) and not isinstance(value, type)
 
 
 def posed(part: Part, seed: str) -> list[Posed]:
@@ -117,10 +143,13 @@ def known_cases(part: Part, seed: str) -> list[KnownCase]:
         known = part.drawn.get(key)
     if known is None:
         known = [
-            KnownCase(part, family, case)
-            for family in part.families
-            for draw in range(part.draws)
-            for case in _drawn(part, seed, family, draw)
+            KnownCase(part, family, case, index)
+            for index, (family, case) in enumerate(
+                (family, case)
+                for family in part.families
+                for draw in range(part.draws)
+                for case in _drawn(part, seed, family, draw)
+            )
         ]
         with _turn:
             while len(part.drawn) >= MAX_SEEDS:

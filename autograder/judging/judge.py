@@ -7,13 +7,14 @@ function wherever that lives, and returns plain values.
 from __future__ import annotations
 
 import inspect
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from autograder.exercise import Part
+from autograder.exercise import Case, Part
 from autograder.judging.cases import Caller as Caller
-from autograder.judging.cases import Posed, anew, known_cases, posed
+from autograder.judging.cases import Posed, anew, is_function, known_cases, posed
 from autograder.judging.cases import case_rng as case_rng
 from autograder.judging.cases import fresh_rng as fresh_rng
 from autograder.judging.cases import local_caller as local_caller
@@ -29,12 +30,32 @@ class TooManyCalls(Exception):
     """A function argument was called more often, or with more, than any right answer needs."""
 
 
+class Server(Protocol):
+    """Who answers for the function arguments of a case in another process."""
+
+    def begin_again(self) -> None:
+        """Forget the calls of this case: it is put once more."""
+        ...
+
+    def serve(self, asker: socket.socket, deadline: float) -> tuple[dict[str, Any], list[bytes]]:
+        """Answer whoever asks on a socket until something else comes, and return that."""
+        ...
+
+    def consult(
+        self, asked: dict[str, Any], blobs: list[bytes], seconds: float
+    ) -> tuple[Any, list[bytes]]:
+        """The encoded reply to one question."""
+        ...
+
+
 @dataclass
 class Oracle:
     """A function argument of a hidden case: evaluated here, counted, and written down.
 
     The learner's process holds a proxy; what it sends is decoded and validated first.
 
+    most: how much it may be given at once, as `weight` counts it.
+    server: who answers for it elsewhere, where that is not done in this process.
     waited: seconds that its calls were on their way to another machine, which no learner is
     charged for.
     """
@@ -45,6 +66,8 @@ class Oracle:
     asked: int = 0
     weight: int = 0
     waited: float = 0.0
+    most: int = MAX_WEIGHT
+    server: Server | None = None
 
     @property
     def parameters(self) -> list[str] | None:
@@ -60,7 +83,10 @@ class Oracle:
             args = by_position(self.parameters, args, named)
         # Counted before it is known whether the function can do anything with the arguments.
         self.asked += 1
-        self.weight += sum(map(weight, args))
+        given = sum(map(weight, args))
+        self.weight += given
+        if given > self.most:
+            raise ValueError("this is far more than any right answer needs to pass here")
         if self.asked > self.limit or self.weight > MAX_WEIGHT:
             raise TooManyCalls(f"more than {self.limit} calls, or {MAX_WEIGHT} bytes in all")
         result = self.function(*(_copied(a) for a in args))
@@ -105,6 +131,31 @@ class JudgedCase:
     expected: Any
 
 
+class Put:
+    """A case that is put to a learner's function: what the judge evaluates at what comes of it.
+
+    oracles: its function arguments, by name.
+    """
+
+    def __init__(self, posed: Posed, case: Case, most: int = MAX_WEIGHT) -> None:
+        self._posed = posed
+        functions = {name: value for name, value in case.args.items() if is_function(value)}
+        self.oracles = {name: Oracle(value, most=most) for name, value in functions.items()}
+
+    def broken(self, answer: Any, wanted: Any) -> list[str]:
+        """The properties that an answer does not have, by name."""
+        again = self._posed.case()
+        calls = {name: oracle.calls for name, oracle in self.oracles.items()}
+        judged = JudgedCase(again.args, again.facts, calls, anew(wanted))
+        return broken_properties(self._posed.part.properties, answer, judged)
+
+
+class Putter(Protocol):
+    """Makes a `Put`, or what does the same elsewhere."""
+
+    def __call__(self, posed: Any, case: Case) -> Put: ...
+
+
 def run_trials(
     part: Part,
     seed: str,
@@ -112,15 +163,17 @@ def run_trials(
     *,
     mistaken: bool = True,
     cases: Sequence[Posed] | None = None,
+    put: Putter = Put,
 ) -> list[Trial]:
     """Put every hidden case of a part to the learner's function.
 
     mistaken: whether to work out the answers of the known mistakes where a trial fails.
     cases: those of this seed, where they are known already.
+    put: who evaluates functions and properties at what a learner chose.
     """
     if cases is None:
         cases = posed(part, seed)
-    trials = [_trial(case, caller) for case in cases]
+    trials = [_trial(case, caller, put) for case in cases]
     if mistaken and not all(trial.passed for trial in trials):
         for trial, case in zip(trials, cases, strict=True):
             trial.mistaken = {m.name: case.answer(m.wrong) for m in part.mistakes}
@@ -143,14 +196,10 @@ def judge_all_known(part: Part, seed: str) -> dict[str, Verdict]:
     return {name: decide(part, of_target, reveal=False) for name, of_target in trials.items()}
 
 
-def _trial(posed: Posed, caller: Caller) -> Trial:
+def _trial(posed: Posed, caller: Caller, put: Putter) -> Trial:
     part, family, case = posed.part, posed.family, posed.case()
-    oracles = {
-        name: Oracle(value)
-        for name, value in case.args.items()
-        if callable(value) and not isinstance(value, type)
-    }
-    answer = caller(part, {**case.args, **oracles})
+    placed = put(posed, case)
+    answer = caller(part, {**case.args, **placed.oracles})
     wanted = posed.answer(part.reference)
     trial = Trial(
         family.name,
@@ -165,11 +214,7 @@ def _trial(posed: Posed, caller: Caller) -> Trial:
         by_value=part.by_value,
     )
     if part.properties and trial.off is None:
-        again = posed.case()
-        judged = JudgedCase(
-            again.args, again.facts, {n: o.calls for n, o in oracles.items()}, anew(wanted)
-        )
-        trial.broken = broken_properties(part.properties, answer.value, judged)
+        trial.broken = placed.broken(answer.value, wanted)
     return trial
 
 
@@ -186,7 +231,9 @@ def broken_properties(properties: Any, answer: Any, case: Any) -> list[str]:
     return broken
 
 
-def judge(part: Part, seed: str, caller: Caller, *, stub: bool = True) -> Verdict:
-    """The verdict of one grading round on one part. stub: see `decide`."""
-    trials = run_trials(part, seed, caller, cases=known_cases(part, seed))
+def judge(
+    part: Part, seed: str, caller: Caller, *, stub: bool = True, put: Putter = Put
+) -> Verdict:
+    """The verdict of one grading round on one part. stub: see `decide`; put: see `run_trials`."""
+    trials = run_trials(part, seed, caller, cases=known_cases(part, seed), put=put)
     return decide(part, trials, reveal=False, stub=stub)

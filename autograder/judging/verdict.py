@@ -12,11 +12,14 @@ from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from autograder.i18n import _
-from autograder.values.codec import Opaque, Raised
-from autograder.values.compare import Difference, difference, same
+from autograder.values.codec import Opaque, Raised, weight
+from autograder.values.compare import Difference, describe, difference, same
 
 Status = Literal["passed", "partial", "wrong", "error", "timeout", "not_attempted", "missing"]
 
+# An answer of so many times the right one's size, and so many bytes more, is no answer to it.
+TIMES = 4
+ROOM = 2**14
 
 Span = Literal["call", "function", "notebook", "line"]
 
@@ -86,8 +89,13 @@ class Trial:
         """The first difference from the right answer; of an answer that is not unique, only
         whether it is the right sort of thing at all."""
         found = difference(self.got, self.wanted, rtol=self.rtol, atol=self.atol)
-        if found is None or self.by_value:
+        if found is not None and self.by_value:
             return found
+        # Properties look at every number, some at each pair of them.
+        if weight(self.got) > TIMES * weight(self.wanted) + ROOM:
+            return Difference("size", describe(self.got), describe(self.wanted))
+        if found is None:
+            return None
         gross = found.kind in ("type", "raised", "no_raise", "finite") and not found.where
         return found if gross else None
 
@@ -301,6 +309,7 @@ def _sentence(off: Difference, trial: Trial, reveal: bool) -> str:
         "dtype": _("The dtype is {got}{place}; wanted: {wanted}."),
         "finite": _("A number that is not finite{place}: {got}."),
         "value": _("The value is wrong{place}."),
+        "size": _("What comes back is far larger than what is asked for."),
     }
     if off.kind == "type" and not reveal:
         return _("It returns the wrong type{place}: {got}.")

@@ -15,17 +15,20 @@ import stat
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat.v4 import new_notebook
 from nbgrader.utils import parse_utc
 
+from autograder.engine.trusted.helper import Lost, Packed, helper
 from autograder.i18n import _
 from autograder.judging.show import printable
-from autograder.submissions.read import MAX_FILE, read_submission, read_text, text_of
+from autograder.submissions.read import MAX_FILE, read_file, read_text, text_of
 
 IGNORED = {"timestamp.txt"}
 MAX_TIMESTAMP = 200
+SECONDS = 5.0
 # What a folder gets that holds nothing of use.
 EMPTY = nbformat.writes(new_notebook(metadata={"adopted": "nothing"})).encode()
 
@@ -47,30 +50,64 @@ def adopt(folder: Path, assignment: str, *, graded_before: bool = False) -> Adop
 
     Raises
     ------
-    FileNotFoundError where nothing is there any more of what was graded before.
+    FileNotFoundError where nothing is there any more of what was graded before. TimeoutError where
+    it cannot be told what there is.
     """
     notes = drop_links(folder)
     wanted = folder / f"{assignment}.ipynb"
-    files = _candidates(folder, wanted)
-    if not wanted.exists() and not any(_made(wanted, file) for file in files):
-        if graded_before:
+    found: dict[str, Any] = {"held": [], "origin": None}
+    blobs: list[bytes] = []
+    if _has_others(folder, wanted):
+        try:
+            found, blobs = helper().ask(search, str(folder), wanted.name, seconds=SECONDS)
+        except Lost as error:
+            told = _("what lies in the folder takes too much time or memory to be looked through")
+            if not wanted.exists():
+                raise TimeoutError(told) from error
+            notes.append(told[0].upper() + told[1:] + ".")
+    origin = found["origin"]
+    if not wanted.exists():
+        if graded_before and origin is None:
             raise FileNotFoundError(f"no notebook {wanted.name} in {folder}")
-        wanted.write_bytes(EMPTY)
-    origin = next((file for file in files if _was_made_from(wanted, file)), None)
+        if origin is not None and not blobs:
+            shutil.copyfile(folder / origin, wanted)
+        else:
+            wanted.write_bytes(blobs[0] if blobs else EMPTY)
     if origin is not None:
         notes.append(
-            _("{file} was graded as {wanted}.").format(
-                file=_name(origin, folder), wanted=wanted.name
-            )
+            _("{file} was graded as {wanted}.").format(file=printable(origin), wanted=wanted.name)
         )
     elif _holds(wanted, EMPTY):
-        held = ", ".join(_name(file, folder) for file in files) or _("nothing")
-        notes.append(_("No notebook was handed in; the folder held: {held}.").format(held=held))
+        names = ", ".join(map(printable, found["held"])) or _("nothing")
+        notes.append(_("No notebook was handed in; the folder held: {held}.").format(held=names))
     return Adopted(wanted, notes)
 
 
-def _name(file: Path, folder: Path) -> str:
-    return printable(str(file.relative_to(folder)))
+def _has_others(folder: Path, wanted: Path) -> bool:
+    """Whether there is something else that a notebook could have been made from."""
+    return any(_counts(path, folder) for path in folder.rglob("*") if path != wanted)
+
+
+def search(name: str, notebook: str) -> Packed:
+    """In the helper: what lies in a folder, and which of it the notebook there was made from, if
+    any. Where there is none, what it is to be made from, and its bytes unless they are the file's.
+    """
+    folder, wanted = Path(name), Path(name, notebook)
+    files = _candidates(folder, wanted)
+    held = [str(file.relative_to(folder)) for file in files]
+    room = Room()
+    if wanted.exists():
+        made = (_was_made_from(wanted, file, room) for file in files)
+        origins = (name for name, was in zip(held, made, strict=True) if was)
+        return Packed({"held": held, "origin": next(origins, None)}, [])
+    for origin, file in zip(held, files, strict=True):
+        # Whatever is in a notebook of another name, that is what was handed in.
+        if _is_named_one(file, wanted):
+            return Packed({"held": held, "origin": origin}, [])
+        data = _notebook_in(file, room)
+        if data is not None:
+            return Packed({"held": held, "origin": origin}, [data])
+    return Packed({"held": held, "origin": None}, [])
 
 
 def _candidates(folder: Path, wanted: Path) -> list[Path]:
@@ -80,7 +117,8 @@ def _candidates(folder: Path, wanted: Path) -> list[Path]:
     files.sort(key=lambda p: (wanted.stem not in p.name, p.name))
     notebooks = [p for p in files if _is_named_one(p, wanted)]
     notebooks.sort(key=lambda p: (_likeness(p, wanted), p.stat().st_mtime), reverse=True)
-    return notebooks + [p for p in files if p not in notebooks]
+    others = [p for p in files if not _is_named_one(p, wanted)]
+    return notebooks + others
 
 
 def _likeness(file: Path, wanted: Path) -> float:
@@ -91,23 +129,11 @@ def _is_named_one(file: Path, wanted: Path) -> bool:
     return file.suffix == ".ipynb" and file.parent == wanted.parent
 
 
-def _made(wanted: Path, file: Path) -> bool:
-    """Make the notebook from a file, if there is one in it."""
-    if _is_named_one(file, wanted):
-        # Whatever is in it, that is what was handed in.
-        shutil.copyfile(file, wanted)
-        return True
-    data = _notebook_in(file)
-    if data is not None:
-        wanted.write_bytes(data)
-    return data is not None
-
-
-def _was_made_from(wanted: Path, file: Path) -> bool:
+def _was_made_from(wanted: Path, file: Path, room: Room) -> bool:
     # Not for every file that lies beside a notebook: to look into a large one takes long.
     if file.suffix != ".py" and not zipfile.is_zipfile(file):
         return filecmp.cmp(file, wanted, shallow=False)
-    data = _notebook_in(file)
+    data = _notebook_in(file, room)
     return data is not None and _holds(wanted, data)
 
 
@@ -168,34 +194,41 @@ def _counts(path: Path, folder: Path) -> bool:
     return not any(part.startswith((".", "__")) for part in path.relative_to(folder).parts)
 
 
-def _notebook_in(file: Path) -> bytes | None:
+@dataclass
+class Room:
+    """How many bytes may still be unpacked, of all archives in a folder."""
+
+    left: int = MAX_FILE
+
+
+def _notebook_in(file: Path, room: Room) -> bytes | None:
     """The notebook that a file is, holds or can be made into."""
     if file.stat().st_size > MAX_FILE:
         return None
     if file.suffix == ".py":
-        submission = read_submission(file)
+        submission = read_file(file)
         for number, cell in enumerate(submission.notebook.cells):
             cell.id = f"file-{number}"
         return nbformat.writes(submission.notebook).encode()
     if zipfile.is_zipfile(file):
-        return _in_zip(file)
+        return _in_zip(file, room)
     data = file.read_bytes()
     return data if _is_notebook(data) else None
 
 
-def _in_zip(file: Path) -> bytes | None:
-    """The first notebook of an archive that is not of an unreasonable size."""
+def _in_zip(file: Path, room: Room) -> bytes | None:
+    """The first notebook of an archive for which there is room."""
     try:
         with zipfile.ZipFile(file) as archive:
             for entry in sorted(archive.infolist(), key=lambda e: e.filename):
                 hidden = any(p.startswith((".", "__")) for p in Path(entry.filename).parts)
                 # Of what says that it is larger, nothing is unpacked to find out.
-                if hidden or not entry.filename.endswith(".ipynb") or entry.file_size > MAX_FILE:
+                too_large = entry.file_size > room.left
+                if hidden or not entry.filename.endswith(".ipynb") or too_large:
                     continue
+                room.left -= entry.file_size
                 with archive.open(entry) as member:
-                    data = member.read(MAX_FILE + 1)
-                if len(data) <= MAX_FILE:
-                    return data
+                    return member.read(entry.file_size)
     except Exception:  # zipfile and what it calls fail in many ways
         return None
     return None

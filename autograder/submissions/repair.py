@@ -11,11 +11,13 @@ import difflib
 import itertools
 import re
 from collections.abc import Sequence
+from functools import cached_property
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
 from autograder.code.source import definitions
+from autograder.engine.trusted.helper import each
 from autograder.exercise import Part
 from autograder.i18n import _
 from autograder.judging.sets import ExerciseSet
@@ -24,6 +26,7 @@ from autograder.release.notebook import check_cell, nbgrader_metadata
 from autograder.submissions.read import Submission
 
 MOST_NAMES = 1000
+SECONDS = 5.0
 
 
 def repair(
@@ -39,8 +42,8 @@ def repair(
     submission.repaired = True
     cells = submission.notebook.cells
     problems = submission.problems
-    defines = _Definitions()
     names = list(dict.fromkeys(part.exercise for part in exercise_set.parts))
+    defines = _Definitions(cells, names)
     ours = {*names, *(part.grade_id for part in exercise_set.parts)}
     ours |= {answer.name for answer in answers}
     for cell in cells:
@@ -58,6 +61,8 @@ def repair(
     else:
         told = _("The check of {name} was missing and was put back.")
         problems += [told.format(name=name) for name in put_back]
+    if defines.unread:
+        problems.append(_("The code of some cells takes too long to be read."))
     odd = [told for answer in answers for told in _mend_answer(cells, answer)]
     problems += [told for told in (*_renamed(cells, names), *odd) if told not in problems]
     return submission
@@ -70,18 +75,29 @@ def grade_id_of(cell: NotebookNode) -> str | None:
 
 
 class _Definitions:
-    """What texts of code define; each is parsed once, and only where it may matter."""
+    """What the texts of code cells define; they are read together, and only where it may matter."""
 
-    def __init__(self) -> None:
-        self._known: dict[str, set[str]] = {}
+    def __init__(self, cells: Sequence[NotebookNode], names: Sequence[str]) -> None:
+        self._sources = [cell.source for cell in cells]
+        self._names = list(names)
+        self.unread = False
 
     def __call__(self, source: str, name: str) -> bool:
         # Beyond ASCII a name may be written in other letters than those it has.
         if name not in source and source.isascii():
             return False
-        if source not in self._known:
-            self._known[source] = set(definitions(source))
-        return name in self._known[source]
+        return name in self._known.get(source, ())
+
+    @cached_property
+    def _known(self) -> dict[str, list[str]]:
+        found = each(defined, self._sources, self._names, seconds=SECONDS, otherwise=None)
+        self.unread = None in found
+        return {source: names for source, names in zip(self._sources, found, strict=True) if names}
+
+
+def defined(sources: list[str], names: list[str]) -> list[list[str]]:
+    """In the helper: which of the names each source defines."""
+    return [[name for name in definitions(source) if name in names] for source in sources]
 
 
 def _mend_solution(

@@ -18,7 +18,8 @@ from autograder.values.codec import Opaque, Raised
 class Difference:
     """What is off, where, and (for the eyes of those who may see it) what was got and wanted.
 
-    kind: 'type', 'raised', 'no_raise', 'length', 'shape', 'dtype', 'finite' or 'value'.
+    kind: 'type', 'raised', 'no_raise', 'length', 'shape', 'dtype', 'finite' or 'value'; 'size' of
+        what is too large to be looked at.
     where: the place inside a tuple, as the learner would write it, such as `[1]`, or the key in a
         dict.
     index: the place inside an array, None for a scalar.

@@ -29,6 +29,7 @@ from autograder.submissions.read import Submission
 from tests.attacks.attack import FEW, GRADIENT, LOOT, Attack, full_marks, innocent, some
 from tests.attacks.forgery import FRAMES, RIGHT, VALUES
 from tests.attacks.greed import GREED
+from tests.attacks.held import HELD
 from tests.attacks.metadata import METADATA
 from tests.attacks.outside import NETWORK, PROCESSES, READING, WRITING
 from tests.attacks.python import INTERPRETER, JUDGE
@@ -40,6 +41,7 @@ FAMILIES = {
     "writing": WRITING,
     "processes": PROCESSES,
     "greed": GREED,
+    "held": HELD,
     "frames": FRAMES,
     "values": VALUES,
     "interpreter": INTERPRETER,

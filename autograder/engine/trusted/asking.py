@@ -11,13 +11,14 @@ import socket
 import time
 import warnings
 from collections import Counter
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 
 from autograder.engine.interface import Call, Limits
-from autograder.engine.trusted.bounds import bounded
+from autograder.engine.trusted.helper import Lost
 from autograder.engine.trusted.vouching import Known
 from autograder.engine.wire import Channel, Closed, Frame, TooLarge, TooSlow, packed
 from autograder.exercise import FreshRng
@@ -28,7 +29,6 @@ from autograder.values.calling import Answer, outcome
 from autograder.values.codec import MalformedValue, Raised, decode, encode
 
 CONTROL_SECONDS = 10.0
-ORACLE_BYTES = 2**30
 
 
 class Processes(Protocol):
@@ -183,6 +183,9 @@ class AskedSnapshot:
             self._timeouts[asked] += 1
             self._drop_worker()
             return Answer(self._late(seconds))
+        except Lost:
+            self._drop_worker()
+            return Answer(Died(_("by what it passed to a function that it was given")))
         except Closed:
             self._drop_worker()
             why = self._processes.ended_for() or self.problem
@@ -217,38 +220,35 @@ class AskedSnapshot:
             self.problem = self.problem or _("the snapshot is closed")
 
     def _converse(self, question: Call, oracles: dict[str, Oracle], deadline: float) -> Answer:
-        worker, deadline = self._ready_worker(deadline)
-        blobs: list[bytes] = []
-        worker.more, worker.put_off = partial(self._more, self._limits.call_seconds), 0.0
-        worker.send(request_of(question, blobs), blobs, deadline=deadline)
-        reply, blobs = worker.receive(deadline)
-        if "oracle" in reply:
-            reply, blobs = self._serve(worker, oracles, (reply, blobs), deadline)
+        server = next((oracle.server for oracle in oracles.values() if oracle.server), None)
+        seconds = deadline - time.monotonic()
+        worker, deadline = self._asked(question, deadline)
+        if server is None:
+            reply, blobs = serve(worker, oracles, deadline)
+        else:
+            try:
+                reply, blobs = server.serve(worker.sock, deadline)
+            except TooSlow:
+                # Who serves cannot see that the call stood in line: it is put once more, from the
+                # beginning.
+                if (more := self._more(self._limits.call_seconds)) <= 0:
+                    raise
+                self._drop_worker()
+                server.begin_again()
+                worker, deadline = self._asked(question, time.monotonic() + seconds + more)
+                reply, blobs = server.serve(worker.sock, deadline)
         if "answer" not in reply:
             raise MalformedValue("a reply without an answer")
         value = decode(reply["answer"], blobs)
         return self._known.answer(value, question.args, reply.get("changed"), reply.get("warnings"))
 
-    def _serve(
-        self, worker: Channel, oracles: dict[str, Oracle], asked: Frame, deadline: float
-    ) -> Frame:
-        """Answer for the judge's functions until the call itself is answered.
-
-        The bounds hold for all of it: they cost more than most of these functions.
-        """
-        deadline -= _waited(oracles)
-        with (
-            bounded(deadline + worker.put_off - time.monotonic(), ORACLE_BYTES),
-            warnings.catch_warnings(),
-            np.errstate(all="ignore"),
-        ):
-            warnings.simplefilter("ignore")
-            while "oracle" in asked[0]:
-                tree, out = consult(oracles, *asked)
-                later = deadline + _waited(oracles)
-                worker.send_packed(_replied(tree, out), deadline=later + worker.put_off)
-                asked = worker.receive(later)
-        return asked
+    def _asked(self, question: Call, deadline: float) -> tuple[Channel, float]:
+        """The worker, which has got the question, and by when it must have answered."""
+        worker, deadline = self._ready_worker(deadline)
+        worker.more, worker.put_off = partial(self._more, self._limits.call_seconds), 0.0
+        blobs: list[bytes] = []
+        worker.send(request_of(question, blobs), blobs, deadline=deadline)
+        return worker, deadline
 
     def _ready_worker(self, deadline: float) -> tuple[Channel, float]:
         """The worker, and by when it must have answered: later where it took long to be there."""
@@ -300,6 +300,28 @@ class Budget:
         self.left -= seconds
 
 
+def serve(worker: Channel, oracles: Mapping[str, Oracle], deadline: float) -> Frame:
+    """Answer for the judge's functions until the call itself is answered: with this frame.
+
+    Raises
+    ------
+    Closed, TooSlow, MalformedValue.
+    """
+    deadline -= _waited(oracles)
+    asked = worker.receive(deadline + _waited(oracles))
+    if "oracle" not in asked[0]:
+        return asked
+    # For all of it: these cost more than most of the functions.
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        while "oracle" in asked[0]:
+            tree, out = consult(oracles, *asked)
+            later = deadline + _waited(oracles)
+            worker.send_packed(_replied(tree, out), deadline=later + worker.put_off)
+            asked = worker.receive(later)
+    return asked
+
+
 def oracles_of(question: Call) -> dict[str, Oracle]:
     """What a learner's code may call of the judge's while it answers: the function arguments of
     this very case, and nothing else."""
@@ -307,7 +329,7 @@ def oracles_of(question: Call) -> dict[str, Oracle]:
 
 
 def consult(
-    oracles: dict[str, Oracle], asked: dict[str, Any], blobs: list[bytes]
+    oracles: Mapping[str, Oracle], asked: dict[str, Any], blobs: list[bytes]
 ) -> tuple[Any, list[bytes]]:
     """The encoded reply to a proxy's call. Proxies among its arguments stand for oracles too.
 
@@ -333,7 +355,7 @@ def consult(
     return encode(outcome(lambda: oracle(*args)), out), out
 
 
-def _waited(oracles: dict[str, Oracle]) -> float:
+def _waited(oracles: Mapping[str, Oracle]) -> float:
     """Seconds that calls were on their way to another machine, all in all."""
     return sum(oracle.waited for oracle in oracles.values())
 

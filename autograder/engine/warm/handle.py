@@ -129,13 +129,10 @@ class SandboxedRunner:
 
     def start(self) -> None:
         """Begin to start the warm process, which somebody is going to need soon."""
-
-        def begin() -> None:
-            # Who needs it tries again, and hears why it does not start.
-            with contextlib.suppress(StartError, OSError):
-                self._ready()
-
-        threading.Thread(target=begin, daemon=True).start()
+        # Who needs it tries again, and hears why it does not start.
+        with self._turn, contextlib.suppress(OSError):
+            if False not in self._zygotes:
+                self._zygotes[False] = Zygote(walls=self._walls)
 
     def lend(self, modules: Sequence[str] = ()) -> dict[bool, Zygote]:
         """The warm process for sessions with these modules, on a line of its own, for a process
@@ -149,15 +146,16 @@ class SandboxedRunner:
 
     def _ready(self, with_torch: bool = False) -> Zygote:
         with self._turn:
-            if with_torch not in self._zygotes:
-                self._zygotes[with_torch] = Zygote(walls=self._walls)
-            return self._zygotes[with_torch]
+            zygote = self._zygotes.pop(with_torch, None) or Zygote(walls=self._walls)
+            zygote.await_ready()
+            self._zygotes[with_torch] = zygote
+            return zygote
 
     def _any(self) -> Zygote:
         """One that has been started: the same walls stand around each."""
         with self._turn:
-            started = list(self._zygotes.values())
-        return started[0] if started else self._ready()
+            started = list(self._zygotes)
+        return self._ready(started[0]) if started else self._ready()
 
     def _host(self, files: Path | None, limits: Limits, modules: Sequence[str]) -> KeptHost:
         with_torch = _need_torch(modules)
@@ -202,8 +200,19 @@ class Zygote:
         self._control = Channel(ours)
         self._turn = threading.Lock()
         self._warmed: set[str] = set()
+        self._is_ready = False
         # The closed socket ends it, also where this process is killed; it removes its folder.
         weakref.finalize(self, _end, self._control, process)
+
+    def await_ready(self) -> None:
+        """Wait until everything is imported.
+
+        Raises
+        ------
+        StartError.
+        """
+        if self._is_ready:
+            return
         try:
             reply, _blobs = self._control.receive(time.monotonic() + START_SECONDS)
         except (Closed, TooSlow, MalformedValue) as error:
@@ -213,6 +222,7 @@ class Zygote:
         self.folder = Path(reply["folder"])
         self.standing: list[str] = reply["standing"]
         self.refused: dict[str, str] = reply["refused"]
+        self._is_ready = True
 
     @property
     def jailed(self) -> bool:
