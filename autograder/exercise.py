@@ -181,6 +181,8 @@ class Part:
     probe: public code that is given the learner's object and the case, and returns the answer.
     after: of a step of a class, the steps that its probe needs to be right: where this one fails
         and one of them does too, that is what to mend first.
+    pure: whether arguments must be as they were afterwards. Where some could be changed at all,
+        that is a kind of case of its own.
     """
 
     def __init__(
@@ -198,6 +200,7 @@ class Part:
         probe: Public | None = None,
         hints: tuple[str, ...] = (),
         after: tuple[str, ...] = (),
+        pure: bool = True,
     ) -> None:
         if points <= 0:
             raise AuthorError(f"{name}: points is {points!r}; give a number above 0.")
@@ -213,6 +216,7 @@ class Part:
         self.probe = probe
         self.hints = hints
         self.after = after
+        self.pure = pure
         self.families: list[Family] = []
         self.mistakes: list[Mistake] = []
         self.properties: list[Property] = []
@@ -395,7 +399,7 @@ class ClassExercise:
                 inspect.Signature(parameters[1:]),
                 probe=Public(probe),
                 after=after,
-                **options,
+                **{"pure": False, **options},
             )
             self.parts.append(part)
             return part
@@ -412,6 +416,7 @@ def exercise(*, points: float, **options: Any) -> Callable[[Callable[..., Any]],
     draws: hidden draws of every case generator (default 3).
     probe: a `@public` function `(function, **case)` that returns plain arrays.
     hints: the ladder that `hint(function)` climbs, from a nudge to nearly the answer.
+    pure: False where the function is there to change what it is given.
     """
 
     def register(reference: Callable[..., Any]) -> Exercise:

@@ -20,6 +20,10 @@ Status = Literal["passed", "partial", "wrong", "error", "timeout", "not_attempte
 
 Span = Literal["call", "function", "notebook"]
 
+# A kind of case that every function has whose arguments could be changed, and the mistake's name.
+AS_THEY_WERE = "arguments_as_they_were"
+CHANGES_ARGUMENTS = "changes_its_arguments"
+
 
 @dataclass(frozen=True)
 class TimedOut:
@@ -65,7 +69,10 @@ class Told(Protocol):
 
 @dataclass
 class Trial:
-    """One case put to the learner's function, and everything known about its answer."""
+    """One case put to the learner's function, and everything known about its answer.
+
+    given: the arguments that must be as they were afterwards; changed: those that are not.
+    """
 
     family: str
     about: str
@@ -75,6 +82,7 @@ class Trial:
     rtol: float
     atol: float
     broken: list[str] = field(default_factory=list)
+    given: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     call: str = ""
@@ -96,6 +104,11 @@ class Trial:
         if isinstance(self.got, TimedOut | Died):
             return False
         return not self.broken and self.off is None
+
+    @property
+    def spoilt(self) -> list[str]:
+        """The arguments that should have been left as they were."""
+        return [name for name in self.given if name in self.changed]
 
     def matches(self, mistake: str) -> bool:
         """Whether the answer is the one that a known mistake gives."""
@@ -145,17 +158,22 @@ class Verdict:
 def decide(part: Told, trials: Sequence[Trial], *, reveal: bool, stub: bool = True) -> Verdict:
     """The verdict on a part from all of its trials.
 
-    A kind of case counts when all its draws pass; points are the share of kinds that do.
+    A kind of case counts when all its draws pass; points are the share of kinds that do. That its
+    arguments are as they were is a kind too, which is worth nothing beside wrong answers alone.
     stub: whether its own code may be what raises NotImplementedError.
     """
     families: dict[str, bool] = {}
     for trial in trials:
         families[trial.family] = families.get(trial.family, True) and trial.passed
     share = sum(families.values()) / len(families) if families else 0.0
+    if any(trial.given for trial in trials):
+        families[AS_THEY_WERE] = not any(trial.spoilt for trial in trials)
+        if not families[AS_THEY_WERE]:
+            share *= 1 - 1 / len(families)
     verdict = Verdict(
         part.name, "wrong", round(part.points * share, 2), part.points, families=families
     )
-    failed = [trial for trial in trials if not trial.passed]
+    failed = [trial for trial in trials if not trial.passed or trial.spoilt]
     verdict.by_chance = any(isinstance(trial.got, TimedOut | Died) for trial in trials)
     if trials and not failed:
         verdict.status = "passed"
@@ -167,10 +185,10 @@ def decide(part: Told, trials: Sequence[Trial], *, reveal: bool, stub: bool = Tr
         verdict.points = 0.0
         verdict.message = _("Not attempted yet: the body still raises NotImplementedError.")
         return verdict
-    _explain(part, trials, failed, verdict, reveal)
-    if not stub and _is_stub(failed[0].got):
+    first = _explain(part, trials, failed, verdict, reveal)
+    if not stub and _is_stub(first.got):
         verdict.message = _("It calls a function whose body still raises NotImplementedError.")
-    verdict.status = _status(verdict, failed[0])
+    verdict.status = _status(verdict, first)
     return verdict
 
 
@@ -193,46 +211,77 @@ def _status(verdict: Verdict, first: Trial) -> Status:
     return "wrong"
 
 
-def name_mistake(part: Told, trials: Sequence[Trial]) -> str | None:
-    """The known mistake whose answer every failed trial gives, or whose property it breaks.
+@dataclass(frozen=True)
+class _Story:
+    """What explains a failure: whose text is told, under which name, and a trial that shows it."""
 
-    Of several, the one that agrees with the passed trials too is the likeliest.
+    trial: Trial
+    mistake: str | None = None
+    told: Named | None = None
+
+
+def _story(part: Told, trials: Sequence[Trial], failed: Sequence[Trial]) -> _Story:
+    """The likeliest explanation of what failed.
+
+    A known mistake's answers agree with all that came back, where that is right too. Of the
+    properties the one that explains most of the failed kinds counts, the first of several, whether
+    or not it has a mistake's name; if other answers are not even of the right sort in more kinds
+    than that, that is told.
     """
-    failed = [trial for trial in trials if not trial.passed]
-    if not failed:
-        return None
-    fits = [m.name for m in part.mistakes if all(trial.matches(m.name) for trial in failed)]
-    if fits:
-        return max(fits, key=lambda name: sum(trial.matches(name) for trial in trials))
-    named = {p.name: p.mistake for p in part.properties}
-    for trial in failed:
-        for broken in trial.broken:
-            if named.get(broken):
-                return named[broken]
-    return None
+    wrong = [trial for trial in failed if not trial.passed]
+    if not wrong:
+        return _Story(failed[0], CHANGES_ARGUMENTS)
+    known = {mistake.name: mistake for mistake in part.mistakes}
+    for name, mistake in known.items():
+        if all(trial.matches(name) for trial in trials):
+            return _Story(wrong[0], name, mistake)
+    kinds = {p.name: {t.family for t in wrong if p.name in t.broken} for p in part.properties}
+    likeliest = max(part.properties, key=lambda p: len(kinds[p.name]), default=None)
+    gross = [trial for trial in wrong if not trial.broken]
+    if likeliest and len(kinds[likeliest.name]) >= max(1, len({t.family for t in gross})):
+        shows = next(trial for trial in wrong if likeliest.name in trial.broken)
+        return _Story(shows, likeliest.mistake, known.get(likeliest.mistake, likeliest))
+    first = (gross or wrong)[0]
+    if all(trial.spoilt and _is_value(trial) for trial in wrong):
+        return _Story(first, CHANGES_ARGUMENTS)
+    return _Story(first)
+
+
+def _is_value(trial: Trial) -> bool:
+    return trial.off is not None and trial.off.kind == "value"
 
 
 def _explain(
     part: Told, trials: Sequence[Trial], failed: list[Trial], verdict: Verdict, reveal: bool
-) -> None:
-    verdict.mistake = name_mistake(part, trials)
-    first = failed[0]
-    texts = {m.name: m for m in part.mistakes}
-    if verdict.mistake in texts:
-        verdict.message = _(texts[verdict.mistake].text)
-        verdict.hint = _(texts[verdict.mistake].hint)
-    elif first.broken and first.off is None:
-        rule = next(p for p in part.properties if p.name == first.broken[0])
-        verdict.message, verdict.hint = _(rule.text), _(rule.hint)
+) -> Trial:
+    """Say what is wrong. Returns the trial that shows it."""
+    story = _story(part, trials, failed)
+    first = story.trial
+    verdict.mistake = story.mistake
+    if story.told is not None:
+        verdict.message, verdict.hint = _(story.told.text), _(story.told.hint)
+    elif story.mistake == CHANGES_ARGUMENTS:
+        verdict.message = _changes({name for trial in failed for name in trial.spoilt})
+        verdict.hint = _(
+            "x -= ... and x[i] = ... write into the array of whoever called; x = x - ... makes a "
+            "new one, and so does x.copy()."
+        )
     else:
         verdict.message = _what_is_off(first, reveal)
     if isinstance(first.got, Raised):
         verdict.line = first.got.line
-    if any(verdict.families.values()):
+    if not first.passed and any(verdict.families.values()):
         verdict.where = _(first.about)
     if reveal:
         verdict.detail = _detail(first)
     verdict.remarks = [text for text in _advice(failed) if text != verdict.message]
+    return first
+
+
+def _changes(names: set[str]) -> str:
+    return _("It changes its argument {names}: work on a copy.").format(
+        names=", ".join(sorted(names))
+    )
 
 
 def _what_is_off(trial: Trial, reveal: bool) -> str:
@@ -251,11 +300,6 @@ def _what_is_off(trial: Trial, reveal: bool) -> str:
         return _("It took Python itself down ({reason}).").format(reason=trial.got.reason)
     off = trial.off
     assert off is not None
-    changed = _("It changes its argument {names}: work on a copy.").format(
-        names=", ".join(trial.changed)
-    )
-    if off.kind == "value" and trial.changed:
-        return changed
     place = _place(off)
     at = ""
     if off.index is not None:
@@ -332,13 +376,9 @@ def _short(value: Any) -> str:
 
 
 def _advice(trials: Sequence[Trial]) -> list[str]:
-    """What costs no points: arguments changed in place, NumPy's warnings."""
-    remarks = []
-    changed = sorted({name for trial in trials for name in trial.changed})
-    if changed:
-        remarks.append(
-            _("It changes its argument {names}: work on a copy.").format(names=", ".join(changed))
-        )
+    """What is said besides: arguments changed in place, NumPy's warnings."""
+    spoilt = {name for trial in trials for name in trial.spoilt}
+    remarks = [_changes(spoilt)] if spoilt else []
     for text in sorted({w for trial in trials for w in trial.warnings})[:3]:
         remarks.append(_("NumPy warns: {text}").format(text=text))
     return remarks

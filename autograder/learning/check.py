@@ -29,7 +29,7 @@ from autograder.judging.mending import STUB, first_to_mend
 from autograder.judging.show import framed, lines, panel
 from autograder.judging.verdict import Trial, Verdict, decide, missing
 from autograder.learning.visible import CHECKS, VisibleCase, VisiblePart, read_visible, show
-from autograder.values.calling import bind, call, plain
+from autograder.values.calling import bind, call, can_change, plain
 
 _loaded: dict[Path, tuple[float, dict[str, VisiblePart]]] = {}
 _hints_given: dict[str, int] = {}
@@ -123,6 +123,7 @@ def _trial(part: VisiblePart, case: VisibleCase, function: Any) -> Trial:
         case.mistaken,
         case.rtol,
         case.atol,
+        given=[name for name, value in case.raw.items() if part.pure and can_change(value)],
         changed=answer.changed,
         warnings=answer.warnings,
         by_value=part.by_value,

@@ -61,6 +61,7 @@ class VisiblePart:
     properties: list[VisibleNote]
     remarks: list[dict[str, str]]
     after: list[str]
+    pure: bool
     cases: list[VisibleCase] = field(default_factory=list)
 
 
@@ -92,6 +93,7 @@ def _read_part(name: str, data: dict[str, Any], public: ModuleType) -> VisiblePa
         properties,
         data["remarks"],
         data.get("after", []),
+        data["pure"],
     )
     for case in data["cases"]:
         part.cases.append(

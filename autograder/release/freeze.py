@@ -102,6 +102,7 @@ def _part_data(part: Part) -> dict[str, Any]:
         "probe": part.probe.name if part.probe else None,
         "hints": list(part.hints),
         "after": list(part.after),
+        "pure": part.pure,
         "mistakes": [_told(m) for m in part.mistakes],
         "properties": [{**_told(p), "mistake": p.mistake} for p in part.properties],
         "remarks": [{"uses": r.uses, "text": r.text} for r in part.remarks],
