@@ -231,6 +231,11 @@ def wave_model(theta, X):
 
 @exercise(
     points=2,
+    whole=(
+        "theta",
+        "X",
+        "y",
+    ),
     hints=(
         "Two things happen to an example: a model predicts, and a loss compares.",
         "Call the model once for all rows of X; it returns the predictions, one a row.",
@@ -403,8 +408,8 @@ def train_test_split(
 
     Returns
     -------
-    X_train, X_test, y_train, y_test: arrays; the test ones have round(n * test_fraction) rows.
-    X and y themselves are left as they were.
+    X_train, X_test, y_train, y_test: arrays; the test ones have round(n * test_fraction) rows,
+    where Python's round takes a half to the even number. X and y are left as they were.
 
     Source: lecture A; the order of the four is scikit-learn's.
     """
@@ -439,6 +444,13 @@ def rounded_up(rng):
 def rounded_down(rng):
     """The share of the rows is no whole number, and the next one is below it."""
     return _split_case(rng, rng.choice([41, 43, 46]), 0.4)
+
+
+@train_test_split.cases
+def a_half(rng):
+    """The share of the rows lies midway between two whole numbers."""
+    yield _split_case(rng, rng.choice([41, 45, 49]), 0.5)
+    yield _split_case(rng, rng.choice([43, 47, 51]), 0.5)
 
 
 @train_test_split.cases
@@ -494,6 +506,11 @@ train_test_split.slips(
         {"round(len(y) * test_fraction)": "int(np.ceil(len(y) * test_fraction))"},
         "The number of test rows is always rounded up.",
         hint="scikit-learn does so too; here the docstring asks for the nearest whole number.",
+    ),
+    half_rounded_up=slip(
+        {"round(len(y) * test_fraction)": "int(len(y) * test_fraction + 0.5)"},
+        "A half is not rounded as Python's round does it: to the even number.",
+        hint="round(2.5) is 2, round(3.5) is 4. Count the test rows, not the training rows.",
     ),
     a_coin_for_each_row=slip(
         {
@@ -554,7 +571,8 @@ def share_of_the_test(answer, case):
     n = len(case.args["X"])
     wanted = round(n * case.args["test_fraction"])
     others = round(n * (1 - case.args["test_fraction"]))
-    return len(answer[0][1]) == wanted or abs(len(answer[0][1]) - others) > 1
+    other_side = abs(len(answer[0][1]) - others) <= 1 < abs(wanted - others)
+    return len(answer[0][1]) == wanted or not other_side
 
 
 @train_test_split.property(mistake="drawn_with_replacement")
@@ -594,6 +612,12 @@ def shuffled(answer, case):
     X = case.args["X"]
     tested = [rows_found(answer[k][1], X) for k in (0, 2)]
     return not case.facts["by_chance"] or not all(is_pattern(rows, len(X)) for rows in tested)
+
+
+@train_test_split.property(mistake="half_rounded_up")
+def half_to_the_even(answer, case):
+    share = len(case.args["X"]) * case.args["test_fraction"]
+    return share % 1 != 0.5 or len(answer[0][1]) == round(share)
 
 
 @train_test_split.property(mistake="always_rounded_down")
@@ -639,6 +663,7 @@ train_test_split.remark(
 
 @exercise(
     points=2,
+    whole=("x",),
     hints=(
         "How many columns are there from the power 0 to the power `degree`, both included?",
         "x as a column, against the exponents 0, 1, ..., degree as a row: NumPy fills the table.",
@@ -650,12 +675,12 @@ def polynomial_features(x: Array, degree: int) -> Array:
 
     Parameters
     ----------
-    x : array of shape (n,), float64
+    x : array of shape (n,)
     degree : highest power, 0 or more; x ** 0 is 1, also where x is 0
 
     Returns
     -------
-    array of shape (n, degree + 1), float64.
+    array of shape (n, degree + 1).
 
     Source: lecture A (the degree as a hyperparameter); the matrix is called Vandermonde's.
     """
@@ -715,6 +740,13 @@ polynomial_features.slips(
         "The powers are added up from column to column: column k is the whole sum up to x ** k.",
         hint="Each column is a single power; the sum comes later, with the weights theta.",
     ),
+    last_column_left_empty=slip(
+        lambda x, degree: np.where(
+            np.arange(degree + 1) < degree, polynomial_features.reference(x, degree), 0.0
+        ),
+        "The last column is still zeros: range(degree) stops before degree.",
+        hint="Column degree is filled as well: range(degree + 1).",
+    ),
     one_power_too_many=slip(
         {"degree + 1": "degree + 2"},
         "There is one power too many: degree is the highest.",
@@ -732,6 +764,10 @@ polynomial_features.remark(
 
 @exercise(
     points=3,
+    whole=(
+        "X",
+        "y",
+    ),
     rtol=1e-6,
     atol=1e-8,
     hints=(
@@ -745,7 +781,8 @@ def fit_least_squares(X: Array, y: Array) -> Array:
     """The theta that minimises the mean of (X @ theta - y) ** 2.
 
     No column of ones is added. Where several theta fit equally well (a column that is repeated,
-    more columns than rows), it is the shortest one, that of the smallest norm.
+    more columns than rows), it is the shortest one, that of the smallest norm. What is 0 but for
+    rounding counts as 0: scipy.linalg.lstsq wants cond=1e-12 for that, NumPy's functions do so.
 
     Parameters
     ----------
@@ -788,6 +825,15 @@ def more_rows_than_columns(rng):
 
 
 @fit_least_squares.cases
+def a_faint_column(rng):
+    """One column has very small entries: its weight is large."""
+    n, d = rng.integers(7, 12), rng.integers(2, 5)
+    X = rng.normal(size=(n, d))
+    X[:, rng.integers(d)] *= 2.0**-12
+    return dict(X=X, y=rng.normal(size=n) + 2)
+
+
+@fit_least_squares.cases
 def a_column_twice(rng):
     """A column stands in X twice: its weight can be shared out in many ways."""
     return _with_repeats(rng, 8, rng.integers(2, 5), 1)
@@ -798,6 +844,16 @@ def more_columns_than_rows(rng):
     """More parameters than examples: many theta fit them all."""
     n = rng.choice([2, 4])
     return _with_repeats(rng, n, n, 2)
+
+
+@fit_least_squares.property("theta is shrunk.", mistake="ridge_added")
+def not_shrunk(answer, case):
+    X, y = case.args["X"], case.args["y"]
+    left, size = X.T @ (y - X @ answer), answer @ answer
+    ridge = left @ answer / size if size else 0.0
+    close = np.linalg.norm(left - ridge * answer) <= 1e-3 * np.linalg.norm(left)
+    right = np.allclose(answer, case.expected, rtol=1e-6, atol=1e-8)
+    return right or ridge <= 0 or not close
 
 
 fit_least_squares.slips(
@@ -842,6 +898,10 @@ fit_least_squares.remark(
 
 @exercise(
     points=3,
+    whole=(
+        "y",
+        "y_hat",
+    ),
     hints=(
         "Take the logarithm of the density on paper first: a product becomes a sum.",
         "Three terms are left: one with the error, one with sigma alone, and a constant.",
@@ -926,6 +986,17 @@ gaussian_nll.slips(
         "The sign is reversed: this is the log likelihood, which grows as the fit gets better.",
         hint="A loss must fall as the fit gets better: put the minus in front.",
     ),
+    twice_the_likelihood=slip(
+        {"return": "return 2 *"},
+        "It is twice as large: the 1/2 before the square and before log(2 pi sigma ** 2) is "
+        "missing.",
+        hint="The exponent has a 1/2, and the root in the density brings another.",
+    ),
+    logs_not_halved=slip(
+        {"0.5 * np.log(2 * np.pi) + np.log(sigma)": "np.log(2 * np.pi * sigma**2)"},
+        "This is log(2 pi sigma ** 2) without its half.",
+        hint="log(sigma sqrt(2 pi)) is 1/2 log(2 pi sigma ** 2).",
+    ),
     half_missing=slip(
         {"(2 * sigma**2)": "sigma**2"},
         "The squared error is divided by sigma squared, but not by 2.",
@@ -970,6 +1041,7 @@ gaussian_nll.remark(
 
 @exercise(
     points=1,
+    whole=("theta",),
     hints=(
         "Which number above or equal to 0 is nearest to 3? Which is nearest to -3?",
         "Components that are negative become 0, all others stay; np.maximum compares with 0.",

@@ -87,6 +87,7 @@ def test_cheap_errors_are_told_at_import(tmp_path: Path, old: str, new: str, tol
         ('@f.mistake("Squared.", hint="Twice.")', "", "knows 2 mistakes"),
         ("@exercise(points=1)", "@exercise(points=1, by_value=False)", "nothing would be judged"),
         ("return 2 * x", "x *= 2; return x.copy()", "fails arguments_as_they_were"),
+        ("return x / 2", "x /= 2; return x.copy()", "halved changes its arguments"),
         (
             "return 2 * x",
             "return 2 * x * np.random.default_rng().random()",

@@ -299,7 +299,8 @@ def test_randomness_from_elsewhere_is_told() -> None:
 
 def test_repeated_columns_make_the_normal_equations_singular_to_the_last_bit() -> None:
     """Else the visible check, frozen on one machine, would hold another machine's noise."""
-    singular = [f for f in fit_least_squares.families if f.name != "more_rows_than_columns"]
+    names = ("a_column_twice", "more_columns_than_rows")
+    singular = [f for f in fit_least_squares.families if f.name in names]
     assert len(singular) == 2
     for family in singular:
         for seed in range(200):
@@ -318,7 +319,7 @@ def test_a_right_split_is_called_not_shuffled_less_than_once_in_1e9_cases() -> N
                 n = len(case.args["X"])
                 k = round(n * case.args["test_fraction"])
                 distance = abs(n * case.args["test_fraction"] % 1 - 0.5)
-                assert distance > 0.05, "how halves are rounded must not matter"
+                assert distance == 0 or distance > 0.05, "a half is one to the bit"
                 if case.facts["by_chance"]:
                     # A start and a stride say which: and both splits that are looked at must be.
                     assert (n**2 / comb(n, k)) ** 2 < 1e-9

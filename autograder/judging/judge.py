@@ -164,8 +164,9 @@ def _trial(posed: Posed, caller: Caller) -> Trial:
         changed=answer.changed,
         warnings=answer.warnings,
         by_value=part.by_value,
+        precise=part.precise,
     )
-    if part.properties and trial.off is None:
+    if part.properties and (trial.off is None or trial.off.kind == "value"):
         again = posed.case()
         judged = JudgedCase(
             again.args, again.facts, {n: o.calls for n, o in oracles.items()}, anew(wanted)

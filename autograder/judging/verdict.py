@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
+from autograder.exercise import WHOLE_NUMBERS
 from autograder.i18n import _
 from autograder.values.codec import Opaque, Raised
 from autograder.values.compare import Difference, difference, same
@@ -23,6 +24,12 @@ Span = Literal["call", "function", "notebook"]
 # A kind of case that every function has whose arguments could be changed, and the mistake's name.
 AS_THEY_WERE = "arguments_as_they_were"
 CHANGES_ARGUMENTS = "changes_its_arguments"
+# The mistake of who is right but for arrays of whole numbers.
+CUTS = "cuts_to_whole_numbers"
+EVERYBODYS = (AS_THEY_WERE, WHOLE_NUMBERS)
+# Of a function that is wrong in some kind of case, so much of the share of the kinds counts: the
+# rest is for being right in all of them.
+FOR_SOME_KINDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -87,12 +94,15 @@ class Trial:
     warnings: list[str] = field(default_factory=list)
     call: str = ""
     by_value: bool = True
+    precise: bool = True
 
     @cached_property
     def off(self) -> Difference | None:
         """The first difference from the right answer; of an answer that is not unique, only
         whether it is the right sort of thing at all."""
-        found = difference(self.got, self.wanted, rtol=self.rtol, atol=self.atol)
+        found = difference(
+            self.got, self.wanted, rtol=self.rtol, atol=self.atol, precise=self.precise
+        )
         if found is None or self.by_value:
             return found
         gross = found.kind in ("type", "raised", "no_raise", "finite") and not found.where
@@ -158,21 +168,18 @@ class Verdict:
 def decide(part: Told, trials: Sequence[Trial], *, reveal: bool, stub: bool = True) -> Verdict:
     """The verdict on a part from all of its trials.
 
-    A kind of case counts when all its draws pass; points are the share of kinds that do. That its
-    arguments are as they were is a kind too, which is worth nothing beside wrong answers alone.
+    A kind of case counts when all its draws pass. Half of the points are for being right in all
+    kinds, half for the share of kinds in which it is. Two kinds that every function may have cost
+    one share and no more: arrays of whole numbers, and arguments left as they were.
     stub: whether its own code may be what raises NotImplementedError.
     """
     families: dict[str, bool] = {}
     for trial in trials:
         families[trial.family] = families.get(trial.family, True) and trial.passed
-    share = sum(families.values()) / len(families) if families else 0.0
     if any(trial.given for trial in trials):
         families[AS_THEY_WERE] = not any(trial.spoilt for trial in trials)
-        if not families[AS_THEY_WERE]:
-            share *= 1 - 1 / len(families)
-    verdict = Verdict(
-        part.name, "wrong", round(part.points * share, 2), part.points, families=families
-    )
+    points = round(part.points * _share(families), 2)
+    verdict = Verdict(part.name, "wrong", points, part.points, families=families)
     failed = [trial for trial in trials if not trial.passed or trial.spoilt]
     verdict.by_chance = any(isinstance(trial.got, TimedOut | Died) for trial in trials)
     if trials and not failed:
@@ -190,6 +197,16 @@ def decide(part: Told, trials: Sequence[Trial], *, reveal: bool, stub: bool = Tr
         verdict.message = _("It calls a function whose body still raises NotImplementedError.")
     verdict.status = _status(verdict, first)
     return verdict
+
+
+def _share(families: Mapping[str, bool]) -> float:
+    own = [passed for name, passed in families.items() if name not in EVERYBODYS]
+    if not own:
+        return 0.0
+    share = 1.0 if all(own) else FOR_SOME_KINDS * sum(own) / len(own)
+    # Who writes into an argument fails with whole numbers for that alone.
+    lost = not all(families.get(name, True) for name in EVERYBODYS)
+    return share * (1 - lost / len(families))
 
 
 def missing(part: Told, message: str, *, flagged: str | None = None) -> Verdict:
@@ -231,6 +248,13 @@ def _story(part: Told, trials: Sequence[Trial], failed: Sequence[Trial]) -> _Sto
     wrong = [trial for trial in failed if not trial.passed]
     if not wrong:
         return _Story(failed[0], CHANGES_ARGUMENTS)
+    if all(trial.family == WHOLE_NUMBERS for trial in wrong):
+        spoilt = [trial for trial in failed if trial.spoilt]
+        # What cannot be written into an array of whole numbers should not be written there.
+        return _Story(*((spoilt[0], CHANGES_ARGUMENTS) if spoilt else (wrong[0], CUTS)))
+    # Who makes a mistake may cut to whole numbers besides.
+    trials = [trial for trial in trials if trial.family != WHOLE_NUMBERS]
+    wrong = [trial for trial in wrong if trial.family != WHOLE_NUMBERS]
     known = {mistake.name: mistake for mistake in part.mistakes}
     for name, mistake in known.items():
         if all(trial.matches(name) for trial in trials):
@@ -265,6 +289,12 @@ def _explain(
         verdict.hint = _(
             "x -= ... and x[i] = ... write into the array of whoever called; x = x - ... makes a "
             "new one, and so does x.copy()."
+        )
+    elif story.mistake == CUTS:
+        verdict.message = _("It is right for floats, and goes wrong with arrays of whole numbers.")
+        verdict.hint = _(
+            "x.copy(), np.zeros_like(x) and np.empty_like(x) hold whole numbers if x does, and cut "
+            "off what is written into them. np.asarray(x, dtype=np.float64) makes floats first."
         )
     else:
         verdict.message = _what_is_off(first, reveal)

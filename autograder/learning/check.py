@@ -127,9 +127,10 @@ def _trial(part: VisiblePart, case: VisibleCase, function: Any) -> Trial:
         changed=answer.changed,
         warnings=answer.warnings,
         by_value=part.by_value,
+        precise=part.precise,
         call=f"{part.name}({', '.join(f'{k}={show(v)}' for k, v in case.raw.items())})",
     )
-    if trial.off is None:
+    if trial.off is None or trial.off.kind == "value":
         calls = {n: a.calls for n, a in args.items() if isinstance(a, Oracle)}
         judged = SimpleNamespace(args=case.raw, facts=case.facts, calls=calls, expected=case.wanted)
         trial.broken = broken_properties(part.properties, answer.value, judged)

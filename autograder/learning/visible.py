@@ -62,6 +62,8 @@ class VisiblePart:
     remarks: list[dict[str, str]]
     after: list[str]
     pure: bool
+    precise: bool
+    returned: list[str]
     cases: list[VisibleCase] = field(default_factory=list)
 
 
@@ -94,6 +96,8 @@ def _read_part(name: str, data: dict[str, Any], public: ModuleType) -> VisiblePa
         data["remarks"],
         data.get("after", []),
         data["pure"],
+        data["precise"],
+        data["returned"],
     )
     for case in data["cases"]:
         part.cases.append(

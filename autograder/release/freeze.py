@@ -103,6 +103,8 @@ def _part_data(part: Part) -> dict[str, Any]:
         "hints": list(part.hints),
         "after": list(part.after),
         "pure": part.pure,
+        "precise": part.precise,
+        "returned": part.returned,
         "mistakes": [_told(m) for m in part.mistakes],
         "properties": [{**_told(p), "mistake": p.mistake} for p in part.properties],
         "remarks": [{"uses": r.uses, "text": r.text} for r in part.remarks],
