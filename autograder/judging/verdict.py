@@ -6,6 +6,7 @@ inputs and right answers are never put in a text.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
@@ -68,6 +69,10 @@ class Told(Protocol):
     points: float
     by_value: bool
 
+    @property
+    def parameters(self) -> Sequence[str]: ...
+    @property
+    def returned(self) -> Sequence[str]: ...
     @property
     def mistakes(self) -> Sequence[Named]: ...
     @property
@@ -297,13 +302,13 @@ def _explain(
             "off what is written into them. np.asarray(x, dtype=np.float64) makes floats first."
         )
     else:
-        verdict.message = _what_is_off(first, reveal)
+        verdict.message = _what_is_off(part, first, reveal)
     if isinstance(first.got, Raised):
         verdict.line = first.got.line
     if not first.passed and any(verdict.families.values()):
         verdict.where = _(first.about)
     if reveal:
-        verdict.detail = _detail(first)
+        verdict.detail = _detail(part, first)
     verdict.remarks = [text for text in _advice(failed) if text != verdict.message]
     return first
 
@@ -314,7 +319,7 @@ def _changes(names: set[str]) -> str:
     )
 
 
-def _what_is_off(trial: Trial, reveal: bool) -> str:
+def _what_is_off(part: Told, trial: Trial, reveal: bool) -> str:
     """The first thing that is off, in a sentence."""
     if isinstance(trial.got, TimedOut):
         sentences = {
@@ -330,7 +335,7 @@ def _what_is_off(trial: Trial, reveal: bool) -> str:
         return _("It took Python itself down ({reason}).").format(reason=trial.got.reason)
     off = trial.off
     assert off is not None
-    place = _place(off)
+    place = _place(part, off)
     at = ""
     if off.index is not None:
         at = (_(", at index {index}") if place else _(" at index {index}")).format(
@@ -340,12 +345,25 @@ def _what_is_off(trial: Trial, reveal: bool) -> str:
     return _sentence(off, trial, reveal).format(got=got, wanted=off.wanted, place=place + at)
 
 
-def _place(off: Difference) -> str:
-    """Where it is off inside of what came back; what a probe gives back has a name of its own."""
+def _place(part: Told, off: Difference) -> str:
+    """Where it is off inside of what came back: in one of the things that the docstring names, or
+    under the name that a probe gave it."""
     if not off.where:
         return ""
+    named = _named(part, off)
+    if named:
+        return _(" in {name}").format(name=named)
     place = _(" in {where} of what it returns") if off.where[0] == "[" else _(" in {where}")
     return place.format(where=off.where)
+
+
+def _named(part: Told, off: Difference) -> str:
+    """What the docstring calls the returned thing that is off, or nothing."""
+    found = re.match(r"\[(\d+)\]", off.where)
+    if not found or int(found[1]) >= len(part.returned):
+        return ""
+    name = part.returned[int(found[1])] + off.where[found.end() :]
+    return _("the new {name}").format(name=name) if name in part.parameters else name
 
 
 def _sentence(off: Difference, trial: Trial, reveal: bool) -> str:
@@ -382,13 +400,13 @@ def _index(index: tuple[int, ...]) -> str:
     return "[" + ", ".join(str(i) for i in index) + "]"
 
 
-def _detail(trial: Trial) -> str:
+def _detail(part: Told, trial: Trial) -> str:
     """Visible cases: the call, and what was got and wanted where the first number is off."""
     lines = [trial.call] if trial.call else []
     off = trial.off
     if off is not None and off.kind in ("value", "finite"):
-        at = (off.where or "") + (_index(off.index) if off.index is not None else "")
-        named = off.where and off.where[0] != "["
+        named = _named(part, off) or (off.where if off.where[:1] != "[" else "")
+        at = (named or off.where) + (_index(off.index) if off.index is not None else "")
         where = (_(" in {at}") if named else _(" at index {at}")).format(at=at) if at else ""
         lines.append(
             _("got {got}, wanted {wanted}{where}").format(
