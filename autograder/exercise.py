@@ -197,7 +197,7 @@ class Part:
         points: float,
         signature: inspect.Signature,
         *,
-        rtol: float = 1e-5,
+        rtol: float | None = None,
         atol: float = 1e-9,
         by_value: bool = True,
         draws: int = DEFAULT_DRAWS,
@@ -214,7 +214,7 @@ class Part:
         self.reference = reference
         self.points = float(points)
         self.signature = signature
-        self.rtol = rtol
+        self.rtol = rtol if rtol is not None else 1e-7 if self.precise else 1e-5
         self.atol = atol
         self.by_value = by_value
         self.draws = draws
@@ -237,8 +237,8 @@ class Part:
 
     @property
     def precise(self) -> bool:
-        """Whether the docstring asks for float64, so that less will not do."""
-        return "float64" in (self.reference.__doc__ or "")
+        """Whether the docstring asks for float64, so that less will not do; of a class, always."""
+        return inspect.isclass(self.reference) or "float64" in (self.reference.__doc__ or "")
 
     @property
     def returned(self) -> list[str]:
@@ -432,7 +432,8 @@ def exercise(*, points: float, **options: Any) -> Callable[[Callable[..., Any]],
     """Decorator: the function below is the reference of an exercise.
 
     points: full marks.
-    rtol, atol: tolerances of comparison (defaults 1e-5 and 1e-9).
+    rtol, atol: tolerances of comparison (defaults 1e-5, or 1e-7 where the docstring asks for
+        float64, and 1e-9).
     by_value: False where the answer is not unique and properties alone decide.
     draws: hidden draws of every case generator (default 3).
     probe: a `@public` function `(function, **case)` that returns plain arrays.

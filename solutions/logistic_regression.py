@@ -160,6 +160,7 @@ sigmoid.remark(
 
 @exercise(
     points=3,
+    rtol=1e-7,
     hints=(
         "For y = 1 the loss of one example is -log(sigmoid(z)). Put the formula of the sigmoid in: "
         "what becomes of the fraction under the logarithm?",
