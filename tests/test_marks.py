@@ -13,10 +13,14 @@ import numpy as np
 import pytest
 import scipy.linalg
 
+from autograder.engine.warm.handle import default_runner
 from autograder.exercise import Part
+from autograder.grading.grade import grade
 from autograder.judging.judge import judge, local_caller
 from autograder.judging.sets import find_set
 from autograder.judging.verdict import Verdict
+from autograder.release.notebook import instructor_notebook
+from autograder.submissions.read import Submission
 
 Array = np.ndarray
 SETS = ("empirical_risk", "gradient", "sgd", "momentum", "adam")
@@ -534,3 +538,30 @@ def test_single_precision_is_refused_where_the_docstring_asks_for_more() -> None
         lambda f, theta, h=1e-5: PARTS["numerical_gradient"].reference(f, theta, h).astype("f4"),
     )
     assert verdict.points == 0 and "dtype" in verdict.message
+
+
+# What a learner's process says
+
+
+LIAR = """
+np.array_equal = lambda *arrays, **options: True
+
+
+def train_test_split(X, y, test_fraction, rng):
+    order = np.random.permutation(len(y))
+    k = round(len(y) * test_fraction)
+    return X[order[k:]], X[order[:k]], y[order[k:]], y[order[:k]]
+"""
+
+
+def test_whether_two_splits_are_alike_is_not_asked_of_the_learners_numpy() -> None:
+    """The judge is given both, and compares them itself."""
+    exercises = find_set("empirical_risk")
+    notebook = instructor_notebook(exercises)
+    cell = next(c for c in notebook.cells if c.id == "solution-train_test_split")
+    cell.source = LIAR
+    verdict = grade(Submission(notebook), exercises, "liar", default_runner()).verdicts[
+        "train_test_split"
+    ]
+    assert "The same state of rng gives another split" in verdict.message, told(verdict)
+    assert verdict.points == 0
