@@ -575,6 +575,15 @@ def share_of_the_test(answer, case):
     return len(answer[0][1]) == wanted or not other_side
 
 
+@train_test_split.property(
+    "Some rows of X come twice, and with the y of others.",
+    hint="random.shuffle spoils an array of two dimensions: it writes rows over each other. "
+    "Shuffle the row numbers, by rng.permutation.",
+)
+def no_row_written_over(answer, case):
+    return no_row_twice(answer, case) or x_and_y_together(answer, case)
+
+
 @train_test_split.property(mistake="drawn_with_replacement")
 def no_row_twice(answer, case):
     return all(len(np.unique(part, axis=0)) == len(part) for part in answer[0][:2])

@@ -63,6 +63,14 @@ def split_by_pythons_shuffle(X, y, test_fraction, rng):
     return cut(X, y, np.array(order, dtype=int), round(len(y) * test_fraction))
 
 
+def split_of_a_table_by_pythons_shuffle(X, y, test_fraction, rng):
+    X, y, k = X.copy(), y.copy(), round(len(y) * test_fraction)
+    for spoilt in (X, y):
+        random.seed(0)
+        random.shuffle(spoilt)
+    return X[k:], X[:k], y[k:], y[:k]
+
+
 def split_with_a_flat_empty_side(X, y, test_fraction, rng):
     order, k = rng.permutation(len(y)), round(len(y) * test_fraction)
     rows = [[X[i] for i in order[k:]], [X[i] for i in order[:k]]]
@@ -248,6 +256,7 @@ NAMES: list[tuple[str, Callable[..., Any], str | None, str]] = [
     ("train_test_split", split_with_half_up, "half_rounded_up", "A half"),
     ("train_test_split", split_that_loses_a_row, None, "on neither side"),
     ("train_test_split", split_by_pythons_shuffle, None, "The same state of rng gives another"),
+    ("train_test_split", split_of_a_table_by_pythons_shuffle, None, "with the y of others"),
     ("minibatches", rolled_batches, "rolled", "not shuffled"),
     ("minibatches", batches_evened_out_below, "evened_out", "spread over the batches"),
     ("minibatches", RolledOn(), None, "the order of the first one, begun at another row"),
