@@ -293,6 +293,7 @@ def _grade_notebook(arguments: argparse.Namespace) -> int:
     console = Console(stderr=True, highlight=False)
     console.print(runner.protects)
     alone = len(arguments.paths) == 1
+    of_scripts: set[str] = set()
     for path in track(arguments.paths, console=console, disable=alone, transient=True):
         graded = grade(
             read_submission(path),
@@ -302,11 +303,17 @@ def _grade_notebook(arguments: argparse.Namespace) -> int:
             files=project.exercises / exercise_set.name,
         )
         if arguments.json:
-            print(json.dumps(graded.to_json(), ensure_ascii=False), flush=True)
+            line = {"file": str(path), **graded.to_json()}
+            print(json.dumps(line, ensure_ascii=False), flush=True)
         else:
             print(f"{path}: {graded.points:g} of {graded.max_points:g} points, seed {seed}")
             print("\n".join(report_lines(graded.verdicts.values())), flush=True)
         for text in graded.problems:
+            if path.suffix == ".py":
+                # No such file has any checks in it: said once for all of them.
+                if text in of_scripts:
+                    continue
+                of_scripts.add(text)
             console.print(f"{path}: {text}", markup=False)
     return 0
 

@@ -8,6 +8,7 @@ import; `autograder lint` proves the rest.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -17,6 +18,8 @@ import numpy as np
 from autograder.slips import BadSlip, Slip
 
 DEFAULT_DRAWS = 3
+# The kind of case that `whole` asks for.
+WHOLE_NUMBERS = "arrays_of_whole_numbers"
 
 T = TypeVar("T")
 
@@ -181,6 +184,9 @@ class Part:
     probe: public code that is given the learner's object and the case, and returns the answer.
     after: of a step of a class, the steps that its probe needs to be right: where this one fails
         and one of them does too, that is what to mend first.
+    pure: whether arguments must be as they were afterwards. Where some could be changed at all,
+        that is a kind of case of its own.
+    whole: the arguments that hold whole numbers in a kind of case that is made of the first one.
     """
 
     def __init__(
@@ -191,13 +197,15 @@ class Part:
         points: float,
         signature: inspect.Signature,
         *,
-        rtol: float = 1e-7,
+        rtol: float | None = None,
         atol: float = 1e-9,
         by_value: bool = True,
         draws: int = DEFAULT_DRAWS,
         probe: Public | None = None,
         hints: tuple[str, ...] = (),
         after: tuple[str, ...] = (),
+        pure: bool = True,
+        whole: tuple[str, ...] = (),
     ) -> None:
         if points <= 0:
             raise AuthorError(f"{name}: points is {points!r}; give a number above 0.")
@@ -206,13 +214,15 @@ class Part:
         self.reference = reference
         self.points = float(points)
         self.signature = signature
-        self.rtol = rtol
+        self.rtol = rtol if rtol is not None else 1e-7 if self.precise else 1e-5
         self.atol = atol
         self.by_value = by_value
         self.draws = draws
         self.probe = probe
         self.hints = hints
         self.after = after
+        self.pure = pure
+        self.whole = whole
         self.families: list[Family] = []
         self.mistakes: list[Mistake] = []
         self.properties: list[Property] = []
@@ -224,6 +234,18 @@ class Part:
     def grade_id(self) -> str:
         """nbgrader's id of the check cell."""
         return "check-" + self.name.replace(".", "-")
+
+    @property
+    def precise(self) -> bool:
+        """Whether the docstring asks for float64, so that less will not do; of a class, always."""
+        return inspect.isclass(self.reference) or "float64" in (self.reference.__doc__ or "")
+
+    @property
+    def returned(self) -> list[str]:
+        """What its docstring calls the several things that it returns; none for one thing."""
+        doc = self.reference.__doc__ or ""
+        found = re.search(r"Returns\n *-+\n *\(?(\w+(?:, \w+)+)\)? ?:", doc)
+        return found[1].split(", ") if found and self.probe is None else []
 
     @property
     def parameters(self) -> list[str]:
@@ -241,6 +263,9 @@ class Part:
         self._must_be_new(name, [f.name for f in self.families], "case generator")
         about = (inspect.getdoc(generate) or name.replace("_", " ")).strip().splitlines()[0]
         self.families.append(Family(name, generate, about))
+        if self.whole and len(self.families) == 1:
+            rounded = _of_whole_numbers(self.families[0], self.whole)
+            self.families.append(Family(WHOLE_NUMBERS, rounded, "Arrays of whole numbers."))
         return generate
 
     def mistake(self, text: str, *, hint: str = "") -> Callable[[T], T]:
@@ -395,7 +420,7 @@ class ClassExercise:
                 inspect.Signature(parameters[1:]),
                 probe=Public(probe),
                 after=after,
-                **options,
+                **{"pure": False, **options},
             )
             self.parts.append(part)
             return part
@@ -407,11 +432,14 @@ def exercise(*, points: float, **options: Any) -> Callable[[Callable[..., Any]],
     """Decorator: the function below is the reference of an exercise.
 
     points: full marks.
-    rtol, atol: tolerances of comparison (defaults 1e-7 and 1e-9).
+    rtol, atol: tolerances of comparison (defaults 1e-5, or 1e-7 where the docstring asks for
+        float64, and 1e-9).
     by_value: False where the answer is not unique and properties alone decide.
     draws: hidden draws of every case generator (default 3).
     probe: a `@public` function `(function, **case)` that returns plain arrays.
     hints: the ladder that `hint(function)` climbs, from a nudge to nearly the answer.
+    pure: False where the function is there to change what it is given.
+    whole: the arrays that learners may try with whole numbers; a kind of case does so too.
     """
 
     def register(reference: Callable[..., Any]) -> Exercise:
@@ -431,6 +459,23 @@ def _case_signature(reference: Any, probe: Public | None) -> inspect.Signature:
         return inspect.signature(reference)
     parameters = list(inspect.signature(probe.function).parameters.values())
     return inspect.Signature(parameters[1:])
+
+
+def _of_whole_numbers(
+    family: Family, names: tuple[str, ...]
+) -> Callable[[np.random.Generator], Any]:
+    """A generator of that family's cases with whole numbers in these arrays, none of them 0."""
+
+    def whole(case: Case) -> Case:
+        args = {k: _rounded(v) if k in names else v for k, v in case.args.items()}
+        return replace(case, args=args)
+
+    return lambda rng: (whole(case) for case in family.draw(rng))
+
+
+def _rounded(array: Any) -> Any:
+    numbers = np.rint(array)
+    return np.where(numbers == 0, np.copysign(1, array), numbers).astype(np.int64)
 
 
 def _pythonic(values: dict[str, Any]) -> dict[str, Any]:

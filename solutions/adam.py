@@ -51,6 +51,10 @@ def _large_eps(rng) -> float:
 
 @exercise(
     points=2,
+    whole=(
+        "theta",
+        "grad",
+    ),
     atol=1e-7,
     hints=(
         "How large is a number divided by its own size? What is left of it?",
@@ -136,6 +140,16 @@ normalized_step.slips(
         "eps is left out of the division.",
         hint="Zero divided by zero is nan. What does eps do to the sum below the fraction?",
     ),
+    normalized_eps_outside=slip(
+        {"(np.abs(grad) + eps)": "np.abs(grad) + eps"},
+        "eps is outside of the fraction: it is added to theta.",
+        hint="Python divides before it adds. Brackets: / (np.abs(grad) + eps).",
+    ),
+    normalized_eps_in_the_step=slip(
+        {"(np.abs(grad) + eps)": "np.abs(grad) - eps"},
+        "eps is outside of the fraction: it is added to the step.",
+        hint="Python divides before it adds. Brackets: / (np.abs(grad) + eps).",
+    ),
     sign_alone=slip(
         {"grad / (np.abs(grad) + eps)": "np.sign(grad)"},
         "This is the sign of the gradient: eps has no say in it.",
@@ -161,6 +175,11 @@ normalized_step.slips(
 
 @exercise(
     points=2,
+    whole=(
+        "theta",
+        "grad",
+        "accumulator",
+    ),
     atol=1e-6,
     hints=(
         "What has to be remembered from one step to the next?",
@@ -262,6 +281,16 @@ adagrad_step.slips(
         "eps is left out: a component that has seen no slope gives 0 / 0.",
         hint="Add eps to the root before you divide.",
     ),
+    adagrad_eps_outside=slip(
+        {"(np.sqrt(accumulator) + eps)": "np.sqrt(accumulator) + eps"},
+        "eps is outside of the fraction: it is added to theta.",
+        hint="Python divides before it adds. Brackets: / (np.sqrt(accumulator) + eps).",
+    ),
+    adagrad_eps_in_the_step=slip(
+        {"(np.sqrt(accumulator) + eps)": "np.sqrt(accumulator) - eps"},
+        "eps is outside of the fraction: it is added to the step.",
+        hint="Python divides before it adds. Brackets: / (np.sqrt(accumulator) + eps).",
+    ),
     one_sum_for_all=slip(
         {"grad**2": "grad @ grad"},
         "One sum is kept for all components; each needs its own.",
@@ -296,6 +325,11 @@ adagrad_step.remark(
 
 @exercise(
     points=3,
+    whole=(
+        "theta",
+        "grad",
+        "v",
+    ),
     atol=1e-6,
     hints=(
         "AdaGrad's sum only grows. What would forget old slopes, and keep recent ones?",
@@ -397,6 +431,16 @@ rmsprop_step.slips(
         "eps is left out: a component that has seen no slope gives 0 / 0.",
         hint="Add eps to the root before you divide.",
     ),
+    rmsprop_eps_outside=slip(
+        {"(np.sqrt(v) + eps)": "np.sqrt(v) + eps"},
+        "eps is outside of the fraction: it is added to theta.",
+        hint="Python divides before it adds. Brackets: / (np.sqrt(v) + eps).",
+    ),
+    rmsprop_eps_in_the_step=slip(
+        {"(np.sqrt(v) + eps)": "np.sqrt(v) - eps"},
+        "eps is outside of the fraction: it is added to the step.",
+        hint="Python divides before it adds. Brackets: / (np.sqrt(v) + eps).",
+    ),
     old_average_used=slip(
         {"v = beta": "new = beta", "eps), v": "eps), new"},
         "theta moves with the old average: v is updated after the step.",
@@ -439,6 +483,12 @@ rmsprop_step.remark(
 
 @exercise(
     points=4,
+    whole=(
+        "theta",
+        "grad",
+        "m",
+        "v",
+    ),
     atol=1e-7,
     hints=(
         "Which two averages does Adam keep, and what is averaged in each?",
@@ -568,6 +618,16 @@ adam_step.slips(
         "eps is left out: a component that has seen no slope gives 0 / 0.",
         hint="Add eps to the root before you divide.",
     ),
+    adam_eps_outside=slip(
+        {"(np.sqrt(v_hat) + eps)": "np.sqrt(v_hat) + eps"},
+        "eps is outside of the fraction: it is added to theta.",
+        hint="Python divides before it adds. Brackets: / (np.sqrt(v_hat) + eps).",
+    ),
+    adam_eps_in_the_step=slip(
+        {"(np.sqrt(v_hat) + eps)": "np.sqrt(v_hat) - eps"},
+        "eps is outside of the fraction: it is added to the step.",
+        hint="Python divides before it adds. Brackets: / (np.sqrt(v_hat) + eps).",
+    ),
     betas_swapped=slip(
         {"m = beta1 * m": "beta1, beta2 = beta2, beta1\n    m = beta1 * m"},
         "beta1 and beta2 are swapped: beta1 belongs to m, beta2 to v.",
@@ -683,6 +743,7 @@ adam_step.remark(
 
 @exercise(
     points=2,
+    whole=("v",),
     rtol=1e-6,
     hints=(
         "In Adam's step, m_hat is multiplied by something. By what?",
@@ -794,6 +855,11 @@ effective_learning_rate.slips(
         "eps is left out: a component that has seen no slope gets an infinite rate.",
         hint="Add eps to the root before you divide.",
     ),
+    rate_eps_outside=slip(
+        {"(np.sqrt(v_hat) + eps)": "np.sqrt(v_hat) + eps"},
+        "eps is outside of the fraction: it is added to the rate.",
+        hint="Python divides before it adds. Brackets: lr / (np.sqrt(v_hat) + eps).",
+    ),
     one_rate_for_all=slip(
         {"lr / (np.sqrt(v_hat) + eps)": "np.mean(lr / (np.sqrt(v_hat) + eps))"},
         "This is one rate for all components; each has its own.",
@@ -814,6 +880,12 @@ effective_learning_rate.slips(
 
 @exercise(
     points=3,
+    whole=(
+        "theta",
+        "grad",
+        "m",
+        "v",
+    ),
     atol=1e-7,
     hints=(
         "Two things happen to theta here. Which of them looks at the gradient?",

@@ -12,21 +12,7 @@ from autograder.slips import method_slip, slip
 Array = np.ndarray
 
 
-# Functions of every entry by itself. One kind of case looks at what became of z.
-
-
-@public
-def of_z(function, z, then_look_at_z=False):
-    """What the function answers for z, and, where asked for, what z is afterwards."""
-    answer = function(z)
-    return {"what comes back": answer, "z afterwards": z} if then_look_at_z else answer
-
-
-@public
-def of_z_and_alpha(function, z, alpha=None, then_look_at_z=False):
-    """The same for a function that has an alpha, which is left out where it is None."""
-    answer = function(z) if alpha is None else function(z, alpha)
-    return {"what comes back": answer, "z afterwards": z} if then_look_at_z else answer
+# Functions of every entry by itself.
 
 
 def _both_signs(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
@@ -60,7 +46,6 @@ def _shape(rng: np.random.Generator) -> tuple[int, ...]:
 @exercise(
     points=1,
     draws=2,
-    probe=of_z,
     hints=(
         "Ask each entry one question: are you at least 0? NumPy asks all of them at once.",
         "z >= 0 gives an array of True and False. np.where, or astype, makes numbers of them.",
@@ -95,18 +80,7 @@ def at_the_step(rng):
     return dict(z=_with_zeros(rng))
 
 
-@heaviside.cases
-def z_is_left_alone(rng):
-    """What z is afterwards."""
-    return dict(z=_both_signs(rng, (6,)), then_look_at_z=True)
-
-
 heaviside.slips(
-    step_written_into_z=slip(
-        {"return": "z[...] =", "0.0)": "0.0)\n    return z"},
-        "z itself is changed: it holds the answer afterwards.",
-        hint="z[z >= 0] = 1 writes into the caller's array. Make a new one, as np.where does.",
-    ),
     down_at_zero=slip(
         lambda z: np.where(z > 0, 1.0, 0.0),
         "At 0 the step is up already: the answer there is 1.",
@@ -274,7 +248,6 @@ perceptron.slips(
 @exercise(
     points=1,
     draws=2,
-    probe=of_z,
     hints=(
         "What does relu do with 3, and with -3?",
         "np.maximum compares two arrays entry by entry; np.max looks for one entry in one array.",
@@ -311,19 +284,7 @@ def relu_of_a_table(rng):
     yield dict(z=_both_signs(rng, (2, *_shape(rng))) * 10.0 ** rng.choice([-4, 6]))
 
 
-@relu.cases
-def relu_leaves_z_alone(rng):
-    """What z is afterwards."""
-    return dict(z=_both_signs(rng, _shape(rng)), then_look_at_z=True)
-
-
 relu.slips(
-    relu_written_into_z=slip(
-        {"return np.maximum(z, 0.0)": "z[z < 0] = 0\n    return z"},
-        "z itself is changed: its negative entries are gone afterwards.",
-        hint="z[z < 0] = 0 writes into the caller's array. np.maximum makes a new one; so does a "
-        "copy.",
-    ),
     cut_above=slip(
         lambda z: np.minimum(z, 0.0),
         "The negative numbers are kept and the positive ones cut.",
@@ -366,7 +327,6 @@ relu.slips(
 @exercise(
     points=1,
     draws=2,
-    probe=of_z,
     hints=(
         "Draw relu. How steep is it on the left, and how steep on the right?",
         "1 where z > 0, else 0; the kink at 0 counts as flat.",
@@ -401,18 +361,7 @@ def at_the_kink(rng):
     return dict(z=_with_zeros(rng))
 
 
-@relu_grad.cases
-def relu_slope_leaves_z_alone(rng):
-    """What z is afterwards."""
-    return dict(z=_both_signs(rng, (6,)), then_look_at_z=True)
-
-
 relu_grad.slips(
-    slope_written_into_z=slip(
-        {"return": "z[...] =", "0.0)": "0.0)\n    return z"},
-        "z itself is changed: it holds the slopes afterwards.",
-        hint="z[z > 0] = 1 writes into the caller's array. Make a new one, as np.where does.",
-    ),
     steep_at_zero=slip(
         lambda z: np.where(z >= 0, 1.0, 0.0),
         "At 0 the slope is taken as 1; here it is 0 by agreement.",
@@ -559,7 +508,6 @@ tanh_grad.slips(
 @exercise(
     points=2,
     draws=2,
-    probe=of_z_and_alpha,
     hints=(
         "Two cases, as in relu; only the left one is new. What is it at 0, and far to the left?",
         "np.where works out both of its branches everywhere. What is exp(800), and what is "
@@ -608,18 +556,7 @@ def elu_far_out(rng):
     return dict(z=_two_far_out(rng), alpha=_alpha(rng))
 
 
-@elu.cases
-def elu_leaves_z_alone(rng):
-    """What z is afterwards."""
-    return dict(z=_both_signs(rng, (6,)), alpha=_alpha(rng), then_look_at_z=True)
-
-
 elu.slips(
-    elu_written_into_z=slip(
-        {"return": "z[...] =", "0.0)))": "0.0)))\n    return z"},
-        "z itself is changed: its negative entries are replaced in place.",
-        hint="z[z < 0] = ... writes into the caller's array. Make a copy first, or use np.where.",
-    ),
     elu_alpha_unused=slip(
         {"alpha * ": ""},
         "alpha is not used.",
@@ -677,7 +614,6 @@ elu.slips(
 @exercise(
     points=1,
     draws=2,
-    probe=of_z_and_alpha,
     hints=(
         "Take the derivative of each side by itself.",
         "On the left alpha * exp(z), so alpha at 0; on the right 1. Keep the exponential small "
@@ -722,17 +658,11 @@ def elu_slope_at_zero(rng):
 
 @elu_grad.cases
 def elu_slope_far_out(rng):
-    """Numbers far from 0 among others; and what z is afterwards."""
-    yield dict(z=_two_far_out(rng), alpha=_alpha(rng))
-    yield dict(z=_both_signs(rng, (6,)), alpha=_alpha(rng), then_look_at_z=True)
+    """Numbers far from 0 among others."""
+    return dict(z=_two_far_out(rng), alpha=_alpha(rng))
 
 
 elu_grad.slips(
-    elu_slope_written_into_z=slip(
-        {"return": "z[...] =", "0.0)))": "0.0)))\n    return z"},
-        "z itself is changed: it holds the slopes afterwards.",
-        hint="z[z > 0] = 1 writes into the caller's array. Make a copy first, or use np.where.",
-    ),
     slope_alpha_unused=slip(
         {"alpha * ": ""},
         "alpha is not used.",
@@ -1486,19 +1416,9 @@ mlp_forward.slips(
 )
 
 
-@public
-def on_a_cache(mlp_backward, params, cache, Y, then_look_at_arguments=False):
-    """The gradients, and, where asked for, what params and cache are afterwards."""
-    grads = mlp_backward(params, cache, Y)
-    if then_look_at_arguments:
-        return {"the gradients": grads, "params afterwards": params, "cache afterwards": cache}
-    return grads
-
-
 @exercise(
     points=5,
     draws=2,
-    probe=on_a_cache,
     hints=(
         "Carry one array back through the layers: the gradient at the layer's sum, of the "
         "sum's shape. Call it delta; the docstring says what it is at the logits. From delta, what "
@@ -1610,18 +1530,7 @@ def back_from_large_logits(rng):
     yield dict(params=params, cache=mlp_forward(params, X)[1], Y=_one_hot(rng, 6, 3))
 
 
-@mlp_backward.cases
-def arguments_are_left_alone(rng):
-    """What params and cache are afterwards."""
-    return dict(**_pass(rng, _unequal(rng, 3)), then_look_at_arguments=True)
-
-
 mlp_backward.slips(
-    changes_its_arguments=slip(
-        {"grads: list": "logits[...] = delta\n    grads: list"},
-        "It changes its arguments: what stands in the cache is overwritten.",
-        hint="logits -= ... writes into the cache. logits = logits - ... makes a new array.",
-    ),
     sum_over_the_batch=slip(
         lambda params, cache, Y: [len(Y) * g for g in mlp_backward.reference(params, cache, Y)],
         "The mean is missing: the gradient is n times as large.",
@@ -3245,19 +3154,9 @@ leaves_unchanged.slips(
 )
 
 
-@public
-def on_numbers(standardise_backward, x, grad, then_look_at_arguments=False):
-    """The gradient by x, and, where asked for, what x and grad are afterwards."""
-    answer = standardise_backward(x, grad)
-    if then_look_at_arguments:
-        return {"what comes back": answer, "x afterwards": x, "grad afterwards": grad}
-    return answer
-
-
 @exercise(
     points=4,
     draws=2,
-    probe=on_numbers,
     hints=(
         "Break y into steps: c = x - m, with the mean m; v = mean(c ** 2); s = sqrt(v); y = c / s. "
         "Go back through them one at a time. Where was x used twice, and where c?",
@@ -3326,19 +3225,7 @@ def where_nothing_gets_through(rng):
     yield dict(x=_spread_out(rng, 2, 2.0), grad=rng.normal(size=2) + 0.5)
 
 
-@standardise_backward.cases
-def numbers_are_left_alone(rng):
-    """What x and grad are afterwards."""
-    x = _spread_out(rng, 6, 2.0) + 1.0
-    return dict(x=x, grad=rng.normal(size=6) + 0.7, then_look_at_arguments=True)
-
-
 standardise_backward.slips(
-    standardised_in_place=slip(
-        {"y = (x - x.mean()) / spread": "x -= x.mean()\n    x /= spread\n    y = x"},
-        "x itself is changed: it is standardised in place.",
-        hint="x -= x.mean() writes into the caller's array; x = x - x.mean() makes a new one.",
-    ),
     both_held_fixed=slip(
         lambda x, grad: grad / x.std(),
         "Mean and standard deviation are held fixed; both move with every x.",

@@ -32,18 +32,19 @@ def ripples_slope(w):
 
 
 @public
-def valley(minimum, power, tilt):
-    """One minimum at `minimum`: |t - minimum| ** power, `tilt` times as steep on its right."""
+def valley(minimum, power, tilt, floor):
+    """floor + |t - minimum| ** power, and `tilt` times as steep on the right of the minimum."""
 
     def height(t):
         distance = t - minimum
-        return np.where(distance > 0, tilt, 1.0) * np.abs(distance) ** power
+        return floor + np.where(distance > 0, tilt, 1.0) * np.abs(distance) ** power
 
     return height
 
 
 @exercise(
     points=2,
+    whole=("theta",),
     rtol=1e-6,
     atol=1e-8,
     hints=(
@@ -96,23 +97,6 @@ def wide_step(rng):
     return dict(f=ripples(rng.uniform(1, 3, d)), theta=theta, h=rng.uniform(0.05, 0.2))
 
 
-@numerical_gradient.cases
-def whole_numbers(rng):
-    """theta holds whole numbers."""
-    theta = rng.integers(1, 5, 3)
-    return dict(f=ripples(rng.uniform(1, 3, 3)), theta=theta, h=1e-2)
-
-
-def _whole_number_theta(f, theta, h=1e-5):
-    gradient = np.zeros(theta.size)
-    for i in range(theta.size):
-        up, down = theta.copy(), theta.copy()
-        up[i] = up[i] + h
-        down[i] = down[i] - h
-        gradient[i] = (f(up) - f(down)) / (2 * h)
-    return gradient
-
-
 numerical_gradient.slips(
     forward_difference=slip(
         {"f(theta - step)": "f(theta)", "(2 * h)": "h"},
@@ -125,6 +109,16 @@ numerical_gradient.slips(
         "The rise is divided by h, but the two points are 2 h apart.",
         hint="How far is it from theta - h to theta + h?",
     ),
+    h_of_its_own=slip(
+        {"step[i] = h": "step[i] = 1e-5", "(2 * h)": "(2 * 1e-5)"},
+        "h is not used: a number of your own stands in its place.",
+        hint="Whoever calls chooses h. Write h wherever a step is taken or divided by.",
+    ),
+    one_number_for_all=slip(
+        lambda f, theta, h=1e-5: (f(theta + h) - f(theta - h)) / (2 * h),
+        "All components of theta are moved at once, and one number comes back.",
+        hint="theta + h adds h to every component. Move one at a time: d slopes, in an array.",
+    ),
     all_at_once=slip(
         {"step[i] = h": "step[:] = h"},
         "All components of theta are moved at once.",
@@ -135,11 +129,6 @@ numerical_gradient.slips(
         {"/ (2 * h)": "/ (2 * h)\n        theta = theta - step"},
         "A component that was moved is not put back before the next one is moved.",
         hint="Work on a fresh copy of theta for each component.",
-    ),
-    whole_number_theta=slip(
-        _whole_number_theta,
-        "theta holds whole numbers, and h is lost when it is added to one of them in place.",
-        hint="Turn theta into float64 first: np.asarray(theta, dtype=np.float64).",
     ),
     backward_difference=slip(
         {"f(theta + step)": "f(theta)", "(2 * h)": "h"},
@@ -169,6 +158,11 @@ numerical_gradient.remark(
 
 @exercise(
     points=2,
+    whole=(
+        "theta",
+        "X",
+        "y",
+    ),
     hints=(
         "Write the loss for one row first: 1/2 (x.theta - y) ** 2. What is its derivative?",
         "Every row contributes its error times its own x; the columns of X collect them.",
@@ -227,6 +221,11 @@ linear_gradient.slips(
         "This is the gradient of the mean squared error; the loss here is half of it.",
         hint="The 1/2 in the loss is there to cancel the 2 that the square brings down.",
     ),
+    twice_the_sum=slip(
+        {"X.T": "2 * X.T", " / len(y)": ""},
+        "This is the gradient of the sum of squares; the loss here is half of their mean.",
+        hint="2 X.T @ (X @ theta - y) belongs to the sum. The half and the mean make it 1 / n.",
+    ),
     mean_over_parameters=slip(
         {"len(y)": "len(theta)"},
         "The sum is divided by the number of parameters, not of examples.",
@@ -237,6 +236,7 @@ linear_gradient.slips(
 
 @exercise(
     points=3,
+    whole=("theta0",),
     hints=(
         "How many points does a walk of `steps` steps visit?",
         "Make room for steps + 1 rows, put theta0 in the first, fill the others one by one.",
@@ -285,6 +285,15 @@ def curved(rng):
 
 
 @gradient_descent.cases
+def from_the_minimum(rng):
+    """The walk starts at the minimum, and stays there."""
+    d = rng.integers(2, 5)
+    A, minimum = spd_matrix(rng, d), rng.uniform(0.5, 2, d)
+    grad, steps = bowl_slope(A, A @ minimum), rng.integers(3, 8)
+    return dict(grad=grad, theta0=minimum, lr=rng.uniform(0.05, 0.2), steps=steps)
+
+
+@gradient_descent.cases
 def no_step_and_one_step(rng):
     """steps = 0 gives the start alone; steps = 1 adds one row."""
     for steps in (0, 1):
@@ -310,6 +319,24 @@ gradient_descent.slips(
         hint="theta -= ... changes the array that you stored before; theta = theta - ... makes a "
         "new.",
     ),
+    every_later_row_the_last=slip(
+        {"return trajectory": "return np.array([theta0, *[trajectory[-1]] * steps])"},
+        "Every row but the first is the last point: one array was changed in place and stored "
+        "again and again.",
+        hint="theta -= ... changes the array that you stored before; theta = theta - ... makes a "
+        "new.",
+    ),
+    stopped_early=slip(
+        lambda grad, theta0, lr, steps: np.array(
+            [
+                theta
+                for k, theta in enumerate(gradient_descent(grad, theta0, lr, steps))
+                if k == 0 or np.linalg.norm(grad(theta)) > 1e-8
+            ]
+        ),
+        "The walk stops where the gradient is small; it must have steps + 1 rows all the same.",
+        hint="The docstring says how many steps are taken. A walk at the minimum stays there.",
+    ),
     gradient_of_the_start=slip(
         {"grad(trajectory[t])": "grad(trajectory[0])"},
         "Every step uses the gradient at the start.",
@@ -324,6 +351,16 @@ gradient_descent.slips(
         lambda grad, theta0, lr, steps: gradient_descent(grad, theta0, lr, steps + 1),
         "It walks one step too many.",
         hint="steps + 1 is the number of points; the start is one of them.",
+    ),
+    one_step_too_few=slip(
+        lambda grad, theta0, lr, steps: gradient_descent(grad, theta0, lr, steps)[: max(1, steps)],
+        "It walks one step too few.",
+        hint="range(1, steps) has steps - 1 numbers. The walk has steps + 1 points.",
+    ),
+    last_row_left_empty=slip(
+        {"in range(steps)": "in range(steps - 1)"},
+        "The last row is still zeros: the loop ends one step too soon.",
+        hint="range(1, steps) has steps - 1 numbers. The last row to fill is trajectory[steps].",
     ),
     without_lr=slip(
         {"lr * ": ""},
@@ -372,40 +409,43 @@ def bracketing_line_search(phi: Callable, a: float, b: float, tol: float) -> flo
     return (a + b) / 2
 
 
-def _line_case(rng, share: float, power: float, tilt: float, tol: float) -> Case:
-    """A valley whose minimum lies at `share` of the bracket's length from its left end."""
-    a = rng.uniform(-3, 0)
-    b = a + rng.uniform(2, 6)
-    minimum = a + share * (b - a)
-    return Case(
-        dict(phi=valley(minimum, power, tilt), a=a, b=b, tol=tol),
-        facts={"minimum": minimum},
-        atol=2 * tol,
-    )
+def _line_cases(rng, low: float, high: float, power: float, tilt: float, tol: float):
+    """Valleys whose minimum lies between these shares of the bracket's length from its left end.
+
+    Many brackets and a coarse tol besides that one: who stops a little too soon, or takes tol for
+    a share of b, is right by chance in some of them, and not in all.
+    """
+    for start in (rng.uniform(-3, 0), *rng.uniform(30, 90, 6)):
+        b = start + rng.uniform(2, 6)
+        minimum = start + rng.uniform(low, high) * (b - start)
+        floor = float(rng.choice([-1, 1]) * rng.uniform(1, 4))
+        args = dict(phi=valley(minimum, power, tilt, floor), a=start, b=b, tol=tol)
+        yield Case(args, {"minimum": minimum}, atol=2 * tol)
+        tol, tilt = 0.05, float(rng.choice([0.1, 10]))
 
 
 @bracketing_line_search.cases
 def near_the_left_end(rng):
     """The minimum lies in the left fifth of the bracket."""
-    return _line_case(rng, rng.uniform(0.05, 0.2), 2, 1.0, 1e-4)
+    return _line_cases(rng, 0.05, 0.2, 2, 1.0, 1e-4)
 
 
 @bracketing_line_search.cases
 def near_the_right_end(rng):
     """The minimum lies in the right fifth of the bracket."""
-    return _line_case(rng, rng.uniform(0.8, 0.95), 2, 1.0, 1e-4)
+    return _line_cases(rng, 0.8, 0.95, 2, 1.0, 1e-4)
 
 
 @bracketing_line_search.cases
 def lopsided(rng):
     """Steeper on one side than on the other, with a corner at the minimum."""
-    return _line_case(rng, rng.uniform(0.25, 0.3), 1, float(rng.uniform(2, 4)), 1e-4)
+    return _line_cases(rng, 0.25, 0.3, 1, float(rng.uniform(2, 4)), 1e-4)
 
 
 @bracketing_line_search.cases
 def flat_bottom(rng):
     """So flat at the bottom that phi hardly changes there."""
-    return _line_case(rng, rng.uniform(0.1, 0.25), 4, 1.0, 1e-2)
+    return _line_cases(rng, 0.1, 0.25, 4, 1.0, 1e-2)
 
 
 @bracketing_line_search.property(
@@ -421,8 +461,9 @@ def close_to_the_minimum(answer, case):
     hint="Compare phi at two inner points at a time; a few dozen comparisons are plenty.",
 )
 def few_single_points(answer, case):
-    calls = case.calls["phi"]
-    return len(calls) <= 1000 and all(np.ndim(point) == 0 for (point,), _ in calls)
+    calls, args = case.calls["phi"], case.args
+    halvings = np.log2((args["b"] - args["a"]) / args["tol"])
+    return len(calls) <= 40 * halvings and all(np.ndim(point) == 0 for (point,), _ in calls)
 
 
 # Where the mistaken searches cut the bracket: into thirds.
@@ -461,6 +502,7 @@ bracketing_line_search.remark(
 
 @exercise(
     points=2,
+    whole=("H",),
     hints=(
         "Which numbers tell how much a symmetric matrix curves in each of its own directions?",
         "np.linalg.eigvalsh gives the eigenvalues of a symmetric matrix.",
@@ -512,6 +554,15 @@ def flat_direction(rng):
     v = rng.integers(1, 4, 3).astype(np.float64)
     yield dict(H=np.outer(v, v))
     yield dict(H=np.outer(v, v) - rng.uniform(1e-6, 1e-3) * np.eye(3))
+    yield dict(H=np.diag([0.0, -1.0]))
+    yield dict(H=rotated(rng, np.array([0.0, -1.0])))
+
+
+@is_convex_hessian.cases
+def one_direction_of_many(rng):
+    """In one direction of eight it curves downwards, and little; then in none."""
+    for least in (-1e-3, 1e-3):
+        yield dict(H=rotated(rng, np.append(rng.uniform(1, 3, 7), least)))
 
 
 @is_convex_hessian.cases
@@ -534,6 +585,11 @@ def own_tolerance(rng):
     yield dict(H=H, tol=1e-4)
 
 
+def _some_directions(H, tol=1e-10):
+    x = np.random.default_rng(0).normal(size=(1000, len(H)))
+    return bool(np.all(np.sum(x @ H * x, axis=1) >= -tol))
+
+
 is_convex_hessian.slips(
     determinant_test=slip(
         {"np.linalg.eigvalsh(H)[0]": "np.linalg.det(H)"},
@@ -551,6 +607,17 @@ is_convex_hessian.slips(
         "Only the diagonal is looked at.",
         hint="[[1, 2], [2, 1]] has a positive diagonal and an eigenvalue of -1.",
     ),
+    leading_minors=slip(
+        lambda H, tol=1e-10: all(np.linalg.det(H[:k, :k]) >= -tol for k in range(1, len(H) + 1)),
+        "The leading minors are tested; that they are at least 0 does not make it convex.",
+        hint="diag(0, -1) has the minors 0 and 0, and curves downwards. Look at the eigenvalues.",
+    ),
+    directions_at_random=slip(
+        _some_directions,
+        "Some directions are tried; the one in which it curves downwards may not be among them.",
+        hint="x @ H @ x is smallest in the direction of an eigenvector: the smallest eigenvalue "
+        "tells for all directions at once.",
+    ),
     any_eigenvalue=slip(
         {"[0]": "[-1]"},
         "One eigenvalue that is large enough is taken for all of them.",
@@ -566,6 +633,10 @@ is_convex_hessian.slips(
 
 @exercise(
     points=1,
+    whole=(
+        "theta",
+        "x",
+    ),
     hints=(
         "Compute u once and give it a name; both factors use it.",
         "The wave is np.sin(u), its envelope np.exp(-u ** 2 / 32).",
@@ -641,6 +712,11 @@ gabor.slips(
 
 @exercise(
     points=3,
+    whole=(
+        "theta",
+        "x",
+        "y",
+    ),
     rtol=1e-6,
     hints=(
         "Go link by link: loss, prediction, u, theta. What is the derivative of each?",
@@ -730,6 +806,7 @@ gabor_gradient.slips(
 
 @exercise(
     points=2,
+    whole=("theta",),
     hints=(
         "On a quadratic, one step must land on the minimum, wherever it starts.",
         "The step s solves the linear system H s = g.",
@@ -791,7 +868,8 @@ def curvature_changes(rng):
 @newton_step.cases
 def singular(rng):
     """A Hessian that cannot be solved with, and one that can."""
-    H = 2.0 ** rng.integers(0, 4) * np.array([[1.0, 2.0], [2.0, 4.0]])
+    # Powers of 4 have roots that are whole: the last pivot is 0 to the bit, by Cholesky too.
+    H = 4.0 ** rng.integers(0, 3) * np.array([[1.0, 2.0], [2.0, 4.0]])
     theta, b = rng.normal(size=2), rng.normal(size=2)
     yield dict(grad=bowl_slope(np.eye(2), b), hessian=constant(H), theta=theta)
     yield dict(grad=bowl_slope(np.eye(2), b), hessian=constant(H + np.eye(2)), theta=theta)
@@ -826,6 +904,11 @@ newton_step.slips(
         "A singular Hessian is passed over in silence by the pseudo-inverse or least squares.",
         hint="The docstring promises LinAlgError there; np.linalg.solve raises it by itself.",
     ),
+    step_alone_with_its_sign=slip(
+        {"theta - ": "-"},
+        "This is the step alone, minus s; the new theta is wanted.",
+        hint="theta minus the solution s of H s = g.",
+    ),
     step_alone=slip(
         {"theta - ": ""},
         "This is the step alone; the new theta is wanted.",
@@ -836,6 +919,11 @@ newton_step.slips(
 
 @exercise(
     points=2,
+    whole=(
+        "H",
+        "s",
+        "y",
+    ),
     hints=(
         "Compute rho = 1 / (y @ s) first; it stands in all three places.",
         "np.outer(s, y) is the matrix s y^T; s * y and s @ y are something else.",
@@ -898,6 +986,21 @@ bfgs_update.slips(
         {" @ left.T": ""},
         "H is multiplied on the left only, so the result is not symmetric.",
         hint="The factor on the right is the transpose of the one on the left: I - rho y s^T.",
+    ),
+    same_factor_twice=slip(
+        {"@ left.T": "@ left"},
+        "The same factor stands on both sides of H: the right one must be the transpose.",
+        hint="I - rho s y^T on the left, I - rho y s^T on the right.",
+    ),
+    entry_by_entry=slip(
+        {"left @ H @ left.T": "left * H * left.T"},
+        "* multiplies entry by entry; the product of matrices is @.",
+        hint="left @ H @ right, with np.outer for s y^T.",
+    ),
+    dfp=slip(
+        lambda H, s, y: H + np.outer(s, s) / (y @ s) - np.outer(H @ y, H @ y) / (y @ H @ y),
+        "This is the DFP update, another one that takes y to s.",
+        hint="BFGS and DFP are each other's mirror image; the docstring has the formula.",
     ),
     rho_of_y=slip(
         {"(y @ s)": "(y @ y)"},

@@ -23,6 +23,11 @@ def stiffening_slope(a, c):
 
 @exercise(
     points=2,
+    whole=(
+        "theta",
+        "velocity",
+        "grad",
+    ),
     hints=(
         "Two lines: first the new velocity, then the new theta. Which needs the other?",
         "The velocity is a weighted mean of the old velocity and the gradient. What do the two "
@@ -115,6 +120,12 @@ momentum_step.slips(
         "The learning rate is inside the velocity: this is Sutskever's form, v = beta v - lr g.",
         hint="Here the velocity averages gradients alone; lr and the minus come in when theta "
         "moves.",
+    ),
+    rate_inside_with_a_plus=slip(
+        {"+ (1 - beta) * grad": "+ lr * grad", "- lr * velocity": "- velocity"},
+        "The learning rate is inside the velocity, v = beta v + lr g: Sutskever's form, with the "
+        "minus moved.",
+        hint="Here the velocity averages gradients alone; lr comes in when theta moves.",
     ),
     uphill=slip(
         {"theta - lr": "theta + lr"},
@@ -252,6 +263,7 @@ ema_weights.slips(
 
 @exercise(
     points=2,
+    whole=("v",),
     hints=(
         "Average the constant 1 with beta = 0.9: what is v after one update, and after two?",
         "The weights in the average add up to 1 - beta ** t. How do you bring that up to 1?",
@@ -346,6 +358,10 @@ bias_correct.slips(
 
 @exercise(
     points=4,
+    whole=(
+        "theta",
+        "velocity",
+    ),
     hints=(
         "Where would theta be carried by its velocity alone, before it sees a new gradient?",
         "Without a new gradient the velocity would shrink to beta * velocity: step by that.",
@@ -456,6 +472,12 @@ nesterov_step.slips(
         {"velocity = beta": "new = beta", "lr * velocity": "lr * new"},
         "The step is right, but the velocity that comes back is the old one.",
         hint="The next step needs the average that has this gradient in it.",
+    ),
+    sutskever_with_a_plus=slip(
+        {"- lr * beta": "- beta", "+ (1 - beta)": "+ lr", "- lr * velocity": "- velocity"},
+        "The velocity is the step itself, v = beta v + lr g: Sutskever's form, with the minus "
+        "moved.",
+        hint="Here the velocity averages gradients alone; lr comes in when theta moves.",
     ),
     sutskever_way=slip(
         {"- lr * beta": "+ beta", "+ (1 - beta)": "- lr", "- lr * velocity": "+ velocity"},

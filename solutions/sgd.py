@@ -60,6 +60,40 @@ def keeps_neighbours(batches):
 
 
 @public
+def kept_together(batches):
+    """The largest share of neighbours in the data that are in one batch; of single rows, the share
+    that is as far from the row before it as most are. The last row is the first one's neighbour.
+
+    1 for rows that were never shuffled, wherever they begin.
+    """
+    order = np.concatenate(batches)
+    n = len(order)
+    if not np.array_equal(np.sort(order), np.arange(n)):
+        return 0.0
+    if len(batches) == n:
+        return np.max(np.bincount(np.diff(order) % n)) / (n - 1)
+    batch_of = np.empty(n, dtype=int)
+    batch_of[order] = np.repeat(np.arange(len(batches)), [len(batch) for batch in batches])
+    return np.sum(batch_of == np.roll(batch_of, 1)) / (n - len(batches))
+
+
+@public
+def hardly_shuffled(epochs):
+    """Whether nine in ten neighbours stay together in each of these epochs.
+
+    Of a right answer in one epoch with a probability of about 1e-9, in two with its square.
+    """
+    return all(kept_together(epoch) > 0.9 for epoch in epochs)
+
+
+@public
+def goes_on_as_before(one, other):
+    """Whether an epoch has the order of the one before it, begun at another row."""
+    place = np.argsort(np.concatenate(one))
+    return kept_together([place[batch] for batch in other]) == 1
+
+
+@public
 def same_batches(one, other):
     """Whether two epochs have the same rows in the same batches; order inside one is no matter."""
     return len(one) == len(other) and all(
@@ -210,12 +244,13 @@ def no_row_twice(answer, case):
 
 
 @minibatches.property(
-    "The number of batches is wrong: batch_size is how many rows a batch has.",
+    "batch_size is how many rows a batch has, not how many batches there are.",
     mistake="size_taken_for_count",
 )
-def as_many_batches_as_needed(answer, case):
-    wanted = len(batch_lengths(case.args["n"], case.args["batch_size"]))
-    return all(np.sum(epoch["lengths"] > 0) == wanted for epoch in answer)
+def size_is_no_count(answer, case):
+    n, size = case.args["n"], case.args["batch_size"]
+    counts = [np.sum(epoch["lengths"] > 0) for epoch in answer]
+    return len(batch_lengths(n, size)) == size or not all(c == min(n, size) for c in counts)
 
 
 @minibatches.property("A batch is empty.", mistake="empty_batch")
@@ -223,8 +258,17 @@ def no_empty_batch(answer, case):
     return all(np.all(epoch["lengths"] > 0) for epoch in answer)
 
 
+@minibatches.property("The rows left over are spread over the batches.", mistake="evened_out")
+def not_evened_out(answer, case):
+    n, size = case.args["n"], case.args["batch_size"]
+    lengths = answer[0]["lengths"]
+    even = len(lengths) > 1 and np.ptp(lengths) <= 1 and len(lengths) in (n // size, -(-n // size))
+    return not even or lengths.tolist() == batch_lengths(n, size)
+
+
 @minibatches.property(
-    "A batch that is not the last does not have batch_size rows.", mistake="evened_out"
+    "The batches do not have batch_size rows each; only the last may have fewer.",
+    hint="Cut the shuffled order at 0, batch_size, 2 * batch_size and so on.",
 )
 def full_but_for_the_last(answer, case):
     wanted = batch_lengths(case.args["n"], case.args["batch_size"])
@@ -243,6 +287,20 @@ def not_in_the_old_order(answer, case):
 )
 def neighbours_are_parted(answer, case):
     return len(answer[0]["lengths"]) == 1 or not keeps_neighbours(in_batches(answer[0]))
+
+
+@minibatches.property("The rows are not shuffled.", mistake="rolled")
+def order_by_chance(answer, case):
+    return len(answer[0]["lengths"]) == 1 or not hardly_shuffled([*map(in_batches, answer[:2])])
+
+
+@minibatches.property(
+    "A second epoch has the order of the first one, begun at another row.",
+    hint="Draw a new permutation of all rows for each epoch.",
+)
+def no_order_goes_on(answer, case):
+    first, second, _ = map(in_batches, answer)
+    return len(first) == 1 or same_batches(first, second) or not goes_on_as_before(first, second)
 
 
 @minibatches.property(
@@ -290,6 +348,11 @@ minibatches.slips(
         "The rows are not shuffled: they come as they stand in the data.",
         hint="Data are often sorted; then a batch in order is no sample of the whole. Which method "
         "of rng gives the numbers 0 to n - 1 in random order?",
+    ),
+    rolled=slip(
+        {"rng.permutation(n)": "np.roll(np.arange(n), rng.integers(1, n))"},
+        "The rows are not shuffled: they come as they stand in the data, begun at some row.",
+        hint="Rows that are neighbours still come together. rng.permutation(n) parts them.",
     ),
     blocks_shuffled=slip(
         blocks_shuffled,
@@ -356,6 +419,11 @@ minibatches.remark(
 
 @exercise(
     points=2,
+    whole=(
+        "theta",
+        "X",
+        "y",
+    ),
     hints=(
         "What would grad(theta, X, y) be the mean over? Which rows should it see instead?",
         "An array of whole numbers between square brackets picks those rows: X[index].",
@@ -372,7 +440,8 @@ def minibatch_gradient(grad: Callable, theta: Array, X: Array, y: Array, index: 
     theta : array of shape (d,)
     X : array of shape (n, d), one example a row
     y : array of shape (n,)
-    index : array of shape (m,), whole numbers: the rows of the batch
+    index : array of shape (m,), whole numbers: the rows of the batch; a row that stands in it twice
+        counts twice
 
     Returns
     -------
@@ -404,6 +473,14 @@ def a_few_rows(rng):
 def one_row(rng):
     """A batch of one row."""
     return _batch_case(rng, rng.integers(8, 12), 1, 0.0)
+
+
+@minibatch_gradient.cases
+def a_row_twice(rng):
+    """index names a row twice, and another three times."""
+    case = _batch_case(rng, rng.integers(11, 16), rng.integers(4, 7), 0.0)
+    twice, thrice, *others = case["index"]
+    return {**case, "index": rng.permutation([twice, twice, thrice, thrice, thrice, *others])}
 
 
 @minibatch_gradient.cases
@@ -444,6 +521,16 @@ minibatch_gradient.slips(
         "grad is given an X and a y whose shapes do not fit together.",
         hint="X must have shape (m, d) and y shape (m,), for one row too: X[i : i + 1] keeps its "
         "two dimensions, X[i] does not.",
+    ),
+    own_formula=slip(
+        lambda grad, theta, X, y, index: X[index].T @ (X[index] @ theta - y[index]) / len(index),
+        "grad is not asked: this is a formula for a linear model, whatever grad is.",
+        hint="grad is an argument, and a function: call it on the rows of the batch.",
+    ),
+    each_row_once=slip(
+        {"X[index], y[index]": "X[np.unique(index)], y[np.unique(index)]"},
+        "A row that index names twice counts only once.",
+        hint="A mask, np.isin or a set forgets how often. X[index] picks each as often as named.",
     ),
     mean_taken_twice=slip(
         {"y[index])": "y[index]) / len(index)"},
@@ -623,6 +710,11 @@ def a_schedule(rng):
 # Where a property without a name fails, those after it must not break down: the first name is told.
 
 
+@sgd.property("grad is not asked.", mistake="own_formula")
+def grad_is_asked(answer, case):
+    return case.args["epochs"] == 0 or len(case.calls["grad"]) > 0
+
+
 @sgd.property(
     "What comes back does not have two dimensions: one row an update, the start included.",
     mistake="only_the_end",
@@ -641,7 +733,7 @@ def rows_keep_their_targets(answer, case):
 
 @sgd.property("Every row of the trajectory is the same.", mistake="every_row_the_last")
 def rows_differ(answer, case):
-    return case.args["epochs"] == 0 or len(answer) < 2 or not np.all(answer == answer[0])
+    return case.args["epochs"] == 0 or len(answer) < 3 or not np.all(answer[1:] == answer[-1])
 
 
 @sgd.property("grad was given more rows than a batch has.", mistake="all_rows_each_time")
@@ -673,9 +765,9 @@ def no_row_left_over(answer, case):
 
 
 @sgd.property(
-    "The batches are not those of whole epochs, as many as epochs says: in each, every row comes "
-    "once, batch_size rows an update, and only the last batch may be shorter.",
-    hint="Try your minibatches alone; sgd should use every batch that it gives, in each epoch.",
+    "The batches are not those of whole epochs, as many as epochs says.",
+    hint="In an epoch every row comes once, batch_size rows an update; only the last batch may be "
+    "shorter. Try your minibatches alone.",
 )
 def whole_epochs(answer, case):
     lengths = batch_lengths(len(case.args["y"]), case.args["batch_size"]) * case.args["epochs"]
@@ -685,6 +777,21 @@ def whole_epochs(answer, case):
 @sgd.property("The rows are not shuffled.", mistake="rows_in_order")
 def shuffled(answer, case):
     return all(len(e) == 1 or not keeps_neighbours(e) for e in epochs_seen(case))
+
+
+@sgd.property("The rows are not shuffled.", mistake="rows_begun_anywhere")
+def orders_by_chance(answer, case):
+    seen = [epoch for epoch in epochs_seen(case) if len(epoch) > 1]
+    return len(seen) < 2 or not hardly_shuffled(seen)
+
+
+@sgd.property(
+    "An epoch has the order of the one before it, begun at another row.",
+    hint="Ask minibatches for new batches at the beginning of each epoch.",
+)
+def no_epoch_goes_on(answer, case):
+    pairs = [(a, b) for a, b in pairwise(epochs_seen(case)) if len(a) > 1]
+    return not any(goes_on_as_before(a, b) and not same_batches(a, b) for a, b in pairs)
 
 
 @sgd.property("Two epochs have the same batches.", mistake="shuffled_once")
@@ -816,6 +923,20 @@ sgd.slips(
         hint="Use every batch that minibatches gives; with batch_size > n the short one is the "
         "only one.",
     ),
+    rows_begun_anywhere=slip(
+        {_EPOCH: "_cut(np.roll(np.arange(len(X)), rng.integers(1, len(X))), batch_size)"},
+        "The rows are not shuffled: they come as they stand in the data, begun at some row.",
+        hint="Your minibatches shuffles; ask it for the batches, and give it the rng.",
+    ),
+    own_formula=slip(
+        {
+            "minibatch_gradient(grad, path[-1], X, y, index)": (
+                "X[index].T @ (X[index] @ path[-1] - y[index]) / len(index)"
+            ),
+        },
+        "grad is not asked: the steps are made without it.",
+        hint="grad is an argument, and a function: minibatch_gradient asks it on a batch.",
+    ),
     rows_in_order=slip(
         {_EPOCH: "_cut(np.arange(len(X)), batch_size)"},
         "The rows are never shuffled: each epoch takes them as they stand in the data.",
@@ -881,6 +1002,7 @@ sgd.slips(
 
 @exercise(
     points=2,
+    whole=("per_example_gradients",),
     hints=(
         "Two things are multiplied: how much single examples differ, and how much a mean over m "
         "of them calms that.",
@@ -927,6 +1049,11 @@ def large_batch(rng):
     return dict(per_example_gradients=_gradients(rng, n, d), m=rng.integers(20, 200))
 
 
+def _corrected_for_n_minus_one(per_example_gradients, m):
+    n = len(per_example_gradients)
+    return gradient_standard_error.reference(per_example_gradients, m) * np.sqrt((n - m) / (n - 1))
+
+
 gradient_standard_error.slips(
     population_variance=slip(
         {", ddof=1": ""},
@@ -965,9 +1092,14 @@ gradient_standard_error.slips(
         hint="np.std without axis goes over the whole array. Ask for one number a column.",
     ),
     finite_population=slip(
-        {"np.sqrt(m)": "np.sqrt(m) * np.sqrt(max(0.0, 1 - m / len(per_example_gradients)))"},
+        {"np.sqrt(m)": "np.sqrt(m) * np.sqrt(1 - m / len(per_example_gradients))"},
         "Here is a correction for a finite population; the docstring wants none.",
-        hint="Leave the factor sqrt(1 - m / n), or sqrt((n - m) / (n - 1)), away.",
+        hint="Leave the factor sqrt(1 - m / n) away.",
+    ),
+    finite_population_n_minus_one=slip(
+        _corrected_for_n_minus_one,
+        "Here is a correction for a finite population; the docstring wants none.",
+        hint="Leave the factor sqrt((n - m) / (n - 1)) away.",
     ),
     variance_over_the_root=slip(
         {"np.std": "np.var"},
@@ -1059,6 +1191,16 @@ step_decay.slips(
         {"t // every": "t >= every"},
         "The step size falls once and then never again.",
         hint="After k falls it is drop ** k of the first one; which k belongs to t?",
+    ),
+    falls_at_multiples_alone=slip(
+        {"return lr0": "return lr0 if t % every else lr0"},
+        "The step size is lower at multiples of every alone, and lr0 again between them.",
+        hint="It must stay down: t // every counts the falls so far, at each t.",
+    ),
+    one_fall_at_multiples=slip(
+        {"drop ** (t // every)": "(drop if t > 0 and t % every == 0 else 1)"},
+        "The step size falls at multiples of every, and is lr0 again one update later.",
+        hint="A function of t forgets what it answered before: count the falls up to t.",
     ),
     remainder=slip(
         {"t // every": "t % every"},
@@ -1214,6 +1356,11 @@ cosine_decay.slips(
         {" / 2": ""},
         "The half is missing: 1 + cos runs from 2 to 0.",
         hint="At t = 0 the answer must be lr0.",
+    ),
+    one_update_short=slip(
+        {"/ t_max": "/ (t_max - 1)"},
+        "The wave is one update too short: lr_min is reached at t_max - 1.",
+        hint="At t = t_max the angle is pi: divide t by t_max.",
     ),
     whole_wave=slip(
         {"np.pi * t": "2 * np.pi * t"},

@@ -313,7 +313,7 @@ def test_other_right_answers_get_full_marks(name: str, function: Callable[..., A
     assert (verdict.status, verdict.points) == ("passed", PARTS[name].points)
 
 
-def test_a_state_that_is_changed_in_place_is_remarked_on() -> None:
+def test_a_state_that_is_changed_in_place_costs_the_share_of_a_kind() -> None:
     def in_place(theta, grad, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
         m *= beta1
         m += (1 - beta1) * grad
@@ -322,8 +322,9 @@ def test_a_state_that_is_changed_in_place_is_remarked_on() -> None:
         return theta - lr * m / (1 - beta1**t) / (np.sqrt(v / (1 - beta2**t)) + eps), m, v
 
     verdict = verdict_on("adam_step", in_place)
-    assert verdict.status == "passed"
-    assert verdict.remarks == ["It changes its argument m, v: work on a copy."]
+    assert (verdict.status, verdict.mistake) == ("partial", "changes_its_arguments")
+    assert verdict.points == round(verdict.max_points * (1 - 1 / len(verdict.families)), 2)
+    assert verdict.message == "It changes its argument m, v: work on a copy."
 
 
 def test_a_mistake_in_adam_step_follows_into_adamw_by_name() -> None:

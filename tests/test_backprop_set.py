@@ -230,8 +230,8 @@ def test_weights_cut_off_or_of_two_values_are_not_told_that_neurons_are_alike() 
         assert verdict.points == 0
         told[name] = verdict.mistake
     assert told == {
-        "cut off": "uniform",
-        "two values": "uniform",
+        "cut off": None,
+        "two values": None,
         "equal rows": "one_draw_for_all",
         "equal columns": "one_draw_for_all",
     }

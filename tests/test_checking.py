@@ -1,7 +1,9 @@
 """The learner's check: what it says beyond the verdict itself."""
 
 import importlib.util
+import re
 from pathlib import Path
+from textwrap import dedent
 from types import ModuleType
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from autograder import check, hint
 from autograder.code.source import bare
 from autograder.judging.sets import find_set
+from autograder.learning.check import NoExercise, NoFunction
 
 EXERCISE = Path(__file__).parent.parent / "exercises" / "gradient"
 ANSWERS = """
@@ -167,16 +170,118 @@ def test_hints_go_up_a_ladder_and_begin_again(
     assert numbers == ["Hint 1 of 3", "Hint 2 of 3", "Hint 3 of 3", "Hint 1 of 3"]
 
 
+def gabor2(theta, x):
+    return x
+
+
 @pytest.mark.parametrize(
     ("wrong", "told"),
-    [(3, "wants the function itself"), (print, "no exercise called print here; there are")],
+    [
+        (3, "check wants the function itself, as in check(numerical_gradient); it was given int."),
+        (lambda x: x, "check wants the function itself, as in check(numerical_gradient)"),
+        (print, "There is no exercise called print here; there are numerical_gradient"),
+        (gabor2, "There is no exercise called gabor2 here; did you mean gabor?"),
+    ],
 )
-def test_what_is_no_exercise_is_told(
+def test_what_is_no_exercise_is_told_in_a_sentence_alone(
     wrong: object, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """In a notebook there is nothing before it: no frame of ours, no line of a library."""
     monkeypatch.chdir(EXERCISE)
-    with pytest.raises((TypeError, ValueError), match=told):
+    with pytest.raises((NoFunction, NoExercise)) as caught:
         check(wrong)
+    (sentence,) = caught.value._render_traceback_()
+    assert sentence.startswith(told)
+
+
+def test_a_lambda_or_another_name_is_found_where_it_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the grader finds it: by the name that the notebook has for it."""
+    monkeypatch.chdir(EXERCISE)
+    code = "gabor = lambda theta, x: x\ndef mine(theta, X, y):\n    return theta\n"
+    module = written(tmp_path, code + "linear_gradient = mine\n")
+    check(module.gabor)
+    check(module.linear_gradient)
+    said = capsys.readouterr().out
+    assert "gabor: " in said and "linear_gradient: " in said
+
+
+WRONG = """
+import numpy as np
+
+
+def numerical_gradient(f, theta, h=1e-5):
+    f(theta)
+    return 0 * theta
+
+
+def gradient_descent(grad, theta0, lr, steps):
+    return np.array([theta0 + grad(theta0)] * (steps + 1))
+
+
+def bracketing_line_search(phi, a, b, tol):
+    phi(a)
+    return a
+
+
+def newton_step(grad, hessian, theta):
+    return grad(theta) + hessian(theta) @ theta
+
+
+def bfgs_update(H, s, y):
+    return H + s
+"""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("numerical_gradient", "gradient_descent", "bracketing_line_search", "newton_step"),
+        "bfgs_update",
+    ],
+)
+def test_the_call_that_a_check_prints_can_be_pasted_and_runs(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+) -> None:
+    monkeypatch.chdir(EXERCISE)
+    module = written(tmp_path, WRONG)
+    check(getattr(module, name))
+    said = capsys.readouterr().out
+    # It goes on until what was got is told.
+    pasted = re.search(
+        r"^  ((?:from autograder|\w+\()[\s\S]*?)\n  (?:got|Stuck)", said, re.MULTILINE
+    )
+    assert pasted is not None, said
+    code = dedent("  " + pasted[1])
+    if name != "bfgs_update":
+        assert code.startswith("from autograder.learning.makers import ")
+    namespace: dict[str, object] = {**vars(module)}
+    exec(code.replace(f"{name}(", f"answer = {name}(", 1), namespace)
+    assert namespace["answer"] is not None
+
+
+def test_what_is_off_has_the_name_that_the_docstring_gives_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(EXERCISE.parent / "momentum")
+    code = "def momentum_step(theta, velocity, grad, lr, beta):\n    return theta + 7, velocity\n"
+    check(written(tmp_path, code).momentum_step)
+    said = capsys.readouterr().out
+    assert "The value is wrong in the new theta, at index [0]." in said
+    assert "of what it returns" not in said
+
+
+def test_makers_say_which_they_have_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    from autograder.learning import makers
+
+    monkeypatch.chdir(EXERCISE)
+    assert makers.valley(1.0, 2, 1.0, 3.0)(2.0) == 4.0
+    with pytest.raises(AttributeError, match="no nonsense among the functions"):
+        _ = makers.nonsense
 
 
 def test_a_notebook_in_another_folder_is_told(

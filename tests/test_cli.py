@@ -50,17 +50,23 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def graded(files: dict[str, Path]) -> list[dict[str, Any]]:
     done = run("grade-notebook", *files.values(), "--assignment", "gradient", "--json", "--seed", 7)
     assert done.returncode == 0, done.stderr
+    said = " ".join(done.stderr.split())
+    assert said.count("None of the notebook's checks was there") == 1, said
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_several_paths_give_one_object_a_line(graded: list[dict[str, Any]]) -> None:
-    assert len(graded) == 3
+def test_several_paths_give_one_object_a_line(
+    graded: list[dict[str, Any]], files: dict[str, Path]
+) -> None:
+    assert [result["file"] for result in graded] == [str(path) for path in files.values()]
     for result in graded:
-        assert list(result) == ["assignment", "seed", "points", "max_points", "functions"]
+        assert list(result) == ["file", "assignment", "seed", "points", "max_points", "functions"]
         assert (result["assignment"], result["seed"], result["max_points"]) == ("gradient", 7, 20)
         assert list(result["functions"]) == NAMES
         for told in result["functions"].values():
-            assert list(told) == ["points", "max_points", "status", "mistake", "message"]
+            assert list(told) == [
+                *("points", "max_points", "status", "mistake", "message", "hint", "remarks", "kind")
+            ]
 
 
 def test_a_file_with_some_functions_gets_their_points(graded: list[dict[str, Any]]) -> None:
@@ -68,6 +74,7 @@ def test_a_file_with_some_functions_gets_their_points(graded: list[dict[str, Any
     assert functions["gabor"]["status"] == "passed"
     assert functions["linear_gradient"]["status"] == "wrong"
     assert functions["linear_gradient"]["mistake"] == "wrong_sign"
+    assert "Lecture C" in functions["linear_gradient"]["hint"]
     others = [told for name, told in functions.items() if name not in ("gabor", "linear_gradient")]
     assert {told["status"] for told in others} == {"missing"}
     assert graded[0]["points"] == functions["gabor"]["max_points"]

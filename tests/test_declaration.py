@@ -57,6 +57,34 @@ def test_a_good_set_has_no_complaints(tmp_path: Path) -> None:
     assert complaints(tmp_path) == ""
 
 
+EASY = """
+@f.cases
+def none_negative(rng):
+    return dict(x=rng.uniform(1, 2, 3))
+
+@f.cases
+def none_negative_again(rng):
+    return dict(x=rng.uniform(1, 2, 4))
+
+@f.cases
+def all_negative(rng):
+    yield dict(x=rng.uniform(-2, -1, 3))
+    yield dict(x=rng.uniform(-2, -1, 4))
+"""
+
+
+def test_cheap_answers_are_told_by_lint(tmp_path: Path) -> None:
+    """x where nothing is negative, zeros where all is: who has that has not understood."""
+    code = GOOD.replace("return 2 * x", "return np.maximum(x, 0)")
+    code = code.replace(
+        "rng.normal(size=3)", "rng.permutation([-1.0, -2.0, *rng.uniform(1, 2, 3)])"
+    )
+    assert complaints(tmp_path, code) == ""
+    (tmp_path / "easy").mkdir()
+    found = complaints(tmp_path / "easy", code + EASY)
+    assert "an if between them would keep 38% of the points" in found
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
@@ -86,7 +114,8 @@ def test_cheap_errors_are_told_at_import(tmp_path: Path, old: str, new: str, tol
         ("return dict(x=rng.normal(size=3))", "return iter(())", "yields no case"),
         ('@f.mistake("Squared.", hint="Twice.")', "", "knows 2 mistakes"),
         ("@exercise(points=1)", "@exercise(points=1, by_value=False)", "nothing would be judged"),
-        ("return 2 * x", "x *= 2; return x.copy()", "the reference changes its argument x"),
+        ("return 2 * x", "x *= 2; return x.copy()", "fails arguments_as_they_were"),
+        ("return x / 2", "x /= 2; return x.copy()", "halved changes its arguments"),
         (
             "return 2 * x",
             "return 2 * x * np.random.default_rng().random()",

@@ -946,6 +946,7 @@ def test_a_warning_costs_a_sigmoid_its_points_even_where_the_notebook_silences_i
         "whole_logits": True,
         "past_the_edge": False,
         "far_out": False,
+        "arguments_as_they_were": True,
     }
 
 
@@ -978,24 +979,19 @@ def test_a_warning_costs_no_other_function_anything(name: str) -> None:
 # Arguments
 
 
-@pytest.mark.parametrize(
-    ("name", "family"),
-    [
-        ("standardise", "features_left_alone"),
-        ("log_sum_exp", "sums_leave_z_alone"),
-        ("softmax", "shares_leave_z_alone"),
-        ("cross_entropy", "loss_leaves_logits_alone"),
-        ("cross_entropy_gradient", "logits_left_alone"),
-    ],
-)
-def test_a_changed_argument_costs_the_share_of_one_kind_of_case(name: str, family: str) -> None:
+CHANGEABLE = ["standardise", "log_sum_exp", "softmax", "cross_entropy", "cross_entropy_gradient"]
+
+
+@pytest.mark.parametrize("name", CHANGEABLE)
+def test_a_changed_argument_costs_the_share_of_one_kind_of_case(name: str) -> None:
     def spoils(first, *others):
         answer = PARTS[name].reference(first, *others)
         first += 1
         return answer
 
     verdict = verdict_on(name, spoils, 0)
-    assert [kind for kind, passed in verdict.families.items() if not passed] == [family]
+    failed = [kind for kind, passed in verdict.families.items() if not passed]
+    assert failed == ["arguments_as_they_were"]
     assert verdict.message.startswith("It changes its argument")
 
 
@@ -1101,4 +1097,4 @@ def test_a_softmax_clipped_anywhere_is_not_said_to_be_clipped_at_700() -> None:
 
 def test_an_epoch_too_many_is_not_called_random_weights() -> None:
     verdict = verdict_on("fit_logistic", extra_epoch, 0)
-    assert "an epoch too many" in verdict.message
+    assert verdict.mistake is None and "not where these steps lead" in verdict.message

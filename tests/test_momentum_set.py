@@ -313,12 +313,12 @@ def test_a_right_answer_in_another_form_passes(name: str, other: Callable[..., A
         assert (verdict.status, verdict.points) == ("passed", verdict.max_points), verdict.message
 
 
-def test_a_velocity_changed_in_place_is_noticed_and_costs_nothing() -> None:
+def test_a_velocity_changed_in_place_costs_the_share_of_a_kind() -> None:
     def in_place(theta, velocity, grad, lr, beta):
         velocity *= beta
         velocity += (1 - beta) * grad
         return theta - lr * velocity, velocity
 
     verdict = judge(PARTS["momentum_step"], "in-place", local_caller(in_place))
-    assert verdict.status == "passed"
-    assert verdict.remarks == ["It changes its argument velocity: work on a copy."]
+    assert (verdict.points, verdict.mistake) == (1.6, "changes_its_arguments")
+    assert verdict.message == "It changes its argument velocity: work on a copy."

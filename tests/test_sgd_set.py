@@ -367,7 +367,7 @@ def made_up(grad, theta0, X, y, lr, batch_size, epochs, rng):
     [
         (one_epoch_too_few, "not those of whole epochs"),
         (half_steps, "not minus the step size"),
-        (made_up, "not those of whole epochs"),
+        (made_up, "grad is not asked"),
     ],
 )
 def test_what_is_wrong_with_the_walk_is_told(wrong: Callable[..., Any], told: str) -> None:

@@ -2,8 +2,10 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import nbformat
+import numpy as np
 import pytest
 
 from autograder import check
@@ -60,7 +62,7 @@ def test_every_reference_passes_through_the_runner(shapes: ExerciseSet) -> None:
         ("minibatches", "with_replacement"),
         ("minibatches", "not_shuffled"),
         ("secant_slope", "called_too_often"),
-        ("project_nonnegative", "clipped_in_place"),
+        ("project_nonnegative", "as_it_came"),
         ("torch_mean_square", "a_sum"),
     ],
 )
@@ -128,9 +130,27 @@ def test_stubs_hold_no_solution(shapes: ExerciseSet, folder: Path) -> None:
 
 
 def test_a_case_does_not_depend_on_how_the_answer_is_made(shapes: ExerciseSet) -> None:
-    part = shapes.part("project_nonnegative")
-    verdict = judge(part, SEED, local_caller(part.mistakes[0].wrong))
-    assert verdict.mistake == "clipped_in_place"
+    """A case that was changed is drawn anew before it is judged."""
+
+    def cleared(theta: Any) -> Any:
+        answer = np.maximum(theta, 0.0)
+        theta[...] = 0
+        return answer
+
+    verdict = judge(shapes.part("project_nonnegative"), SEED, local_caller(cleared))
+    assert verdict.mistake == "changes_its_arguments"
+    assert verdict.families == {"mixed_signs": True, "arguments_as_they_were": False}
+
+
+def test_a_changed_argument_costs_a_share_through_the_runner(shapes: ExerciseSet) -> None:
+    graded = run(
+        shapes,
+        project_nonnegative="def project_nonnegative(theta):\n    theta[theta < 0] = 0\n"
+        "    return theta",
+    )
+    verdict = graded.verdicts["project_nonnegative"]
+    assert (verdict.mistake, verdict.points) == ("changes_its_arguments", 0.5)
+    assert verdict.message == "It changes its argument theta: work on a copy."
 
 
 def test_one_step_that_hangs_costs_no_other_step(shapes: ExerciseSet) -> None:

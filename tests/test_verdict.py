@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from autograder.exercise import exercise
 from autograder.judging.judge import judge, local_caller, run_trials
 from autograder.judging.verdict import Died, TimedOut, decide
+from autograder.values.calling import can_change
 from autograder.values.codec import Opaque, Raised
 from autograder.values.compare import Difference, difference, same
 
@@ -73,7 +74,7 @@ def test_equality_is_up_to_tolerance_and_no_further(numbers: list[float], by: fl
 
 @exercise(points=4)
 def double(x):
-    """Twice x."""
+    """Twice x, float64."""
     return 2 * x
 
 
@@ -105,7 +106,8 @@ def verdict_on(function: Any, reveal: bool = False) -> Any:
 
 def test_a_mistake_is_named_and_points_go_by_kinds_of_cases() -> None:
     verdict = verdict_on(sign_lost)
-    assert (verdict.status, verdict.points, verdict.mistake) == ("partial", 2.0, "sign_lost")
+    # Half of the points for all kinds, and half of the rest for one of two.
+    assert (verdict.status, verdict.points, verdict.mistake) == ("partial", 1.0, "sign_lost")
     assert verdict.where == "x below zero."
 
 
@@ -198,14 +200,57 @@ def test_a_type_or_shape_is_told_with_a_way_out(got: Any, wanted: Any, told: str
     assert told in f"{off.got}; {off.wanted}"
 
 
-def test_changing_the_argument_is_told_and_costs_nothing() -> None:
-    def careless(x: Any) -> Any:
-        x *= 2
-        return x.copy()
+def in_place(x: Any) -> Any:
+    x *= 2
+    return x
 
-    verdict = verdict_on(careless)
-    assert verdict.status == "passed"
-    assert "argument x" in verdict.remarks[0]
+
+def test_changing_the_argument_costs_the_share_of_a_kind() -> None:
+    verdict = verdict_on(in_place)
+    assert (verdict.status, verdict.mistake) == ("partial", "changes_its_arguments")
+    assert verdict.points == pytest.approx(4 * 2 / 3, abs=0.01)
+    assert verdict.families == {"positive": True, "negative": True, "arguments_as_they_were": False}
+    assert verdict.message == "It changes its argument x: work on a copy."
+    assert verdict.hint and verdict.remarks == []
+
+
+def test_leaving_the_argument_alone_is_worth_nothing_by_itself() -> None:
+    verdict = verdict_on(lambda x: 0 * x)
+    assert verdict.points == 0 and verdict.families["arguments_as_they_were"]
+
+
+def test_a_wrong_answer_that_changes_its_argument_is_told_both() -> None:
+    def lost_in_place(x: Any) -> Any:
+        np.abs(x, out=x)
+        return 2 * x
+
+    verdict = verdict_on(lost_in_place)
+    assert verdict.mistake == "sign_lost"
+    assert verdict.remarks == ["It changes its argument x: work on a copy."]
+    assert verdict.points < verdict_on(sign_lost).points
+
+
+def test_who_is_there_to_change_its_argument_may() -> None:
+    @exercise(points=1, pure=False)
+    def clear(x):
+        """Zeros into x."""
+        x[:] = 0
+
+    @clear.cases
+    def some(rng):
+        """Some numbers."""
+        return dict(x=rng.normal(size=3))
+
+    verdict = judge(clear, "a", local_caller(clear.reference))
+    assert (verdict.status, verdict.families) == ("passed", {"some": True})
+
+
+@pytest.mark.parametrize(
+    ("value", "can"),
+    [(ARRAY, True), ([1], True), ({}, True), ((ARRAY,), True), ((1, 2), False), (3.0, False)],
+)
+def test_what_could_be_changed(value: Any, can: bool) -> None:
+    assert can_change(value) is can
 
 
 def test_the_seed_decides_the_cases() -> None:

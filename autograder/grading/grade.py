@@ -46,7 +46,7 @@ PART_SECONDS = 60.0
 # So many times more is a submission begun whose runner was lost.
 ELSEWHERE = 1
 # What `grade-notebook --json` tells of a verdict.
-PUBLISHED = ("points", "max_points", "status", "mistake", "message")
+PUBLISHED = ("points", "max_points", "status", "mistake", "message", "hint", "remarks")
 
 
 @dataclass
@@ -79,7 +79,7 @@ class Graded:
             "points": self.points,
             "max_points": self.max_points,
             "functions": {
-                name: {key: getattr(verdict, key) for key in PUBLISHED}
+                name: {key: getattr(verdict, key) for key in PUBLISHED} | {"kind": verdict.where}
                 for name, verdict in self.verdicts.items()
             },
         }

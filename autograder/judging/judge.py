@@ -19,7 +19,7 @@ from autograder.judging.cases import case_rng as case_rng
 from autograder.judging.cases import fresh_rng as fresh_rng
 from autograder.judging.cases import local_caller as local_caller
 from autograder.judging.verdict import Trial, Verdict, decide
-from autograder.values.calling import by_position, outcome, plain
+from autograder.values.calling import by_position, can_change, outcome, plain
 from autograder.values.codec import MalformedValue, Raised, decode, encode, weight
 
 MAX_CALLS = 50_000
@@ -209,11 +209,13 @@ def _trial(posed: Posed, caller: Caller, put: Putter) -> Trial:
         {},
         part.rtol if case.rtol is None else case.rtol,
         part.atol if case.atol is None else case.atol,
+        given=[name for name, value in case.args.items() if part.pure and can_change(value)],
         changed=answer.changed,
         warnings=answer.warnings,
         by_value=part.by_value,
+        precise=part.precise,
     )
-    if part.properties and trial.off is None:
+    if part.properties and (trial.off is None or trial.off.kind == "value"):
         trial.broken = placed.broken(answer.value, wanted)
     return trial
 

@@ -6,11 +6,13 @@ inputs and right answers are never put in a text.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
+from autograder.exercise import WHOLE_NUMBERS
 from autograder.i18n import _
 from autograder.values.codec import Opaque, Raised, weight
 from autograder.values.compare import Difference, describe, difference, same
@@ -22,6 +24,16 @@ TIMES = 4
 ROOM = 2**14
 
 Span = Literal["call", "function", "notebook", "line"]
+
+# A kind of case that every function has whose arguments could be changed, and the mistake's name.
+AS_THEY_WERE = "arguments_as_they_were"
+CHANGES_ARGUMENTS = "changes_its_arguments"
+# The mistake of who is right but for arrays of whole numbers.
+CUTS = "cuts_to_whole_numbers"
+EVERYBODYS = (AS_THEY_WERE, WHOLE_NUMBERS)
+# Of a function that is wrong in some kind of case, so much of the share of the kinds counts: the
+# rest is for being right in all of them.
+FOR_SOME_KINDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -62,6 +74,10 @@ class Told(Protocol):
     by_value: bool
 
     @property
+    def parameters(self) -> Sequence[str]: ...
+    @property
+    def returned(self) -> Sequence[str]: ...
+    @property
     def mistakes(self) -> Sequence[Named]: ...
     @property
     def properties(self) -> Sequence[Any]: ...
@@ -69,7 +85,10 @@ class Told(Protocol):
 
 @dataclass
 class Trial:
-    """One case put to the learner's function, and everything known about its answer."""
+    """One case put to the learner's function, and everything known about its answer.
+
+    given: the arguments that must be as they were afterwards; changed: those that are not.
+    """
 
     family: str
     about: str
@@ -79,16 +98,20 @@ class Trial:
     rtol: float
     atol: float
     broken: list[str] = field(default_factory=list)
+    given: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     call: str = ""
     by_value: bool = True
+    precise: bool = True
 
     @cached_property
     def off(self) -> Difference | None:
         """The first difference from the right answer; of an answer that is not unique, only
         whether it is the right sort of thing at all."""
-        found = difference(self.got, self.wanted, rtol=self.rtol, atol=self.atol)
+        found = difference(
+            self.got, self.wanted, rtol=self.rtol, atol=self.atol, precise=self.precise
+        )
         if found is not None and self.by_value:
             return found
         # Properties look at every number, some at each pair of them.
@@ -105,6 +128,11 @@ class Trial:
         if isinstance(self.got, TimedOut | Died):
             return False
         return not self.broken and self.off is None
+
+    @property
+    def spoilt(self) -> list[str]:
+        """The arguments that should have been left as they were."""
+        return [name for name in self.given if name in self.changed]
 
     def matches(self, mistake: str) -> bool:
         """Whether the answer is the one that a known mistake gives."""
@@ -154,17 +182,19 @@ class Verdict:
 def decide(part: Told, trials: Sequence[Trial], *, reveal: bool, stub: bool = True) -> Verdict:
     """The verdict on a part from all of its trials.
 
-    A kind of case counts when all its draws pass; points are the share of kinds that do.
+    A kind of case counts when all its draws pass. Half of the points are for being right in all
+    kinds, half for the share of kinds in which it is. Two kinds that every function may have cost
+    one share and no more: arrays of whole numbers, and arguments left as they were.
     stub: whether its own code may be what raises NotImplementedError.
     """
     families: dict[str, bool] = {}
     for trial in trials:
         families[trial.family] = families.get(trial.family, True) and trial.passed
-    share = sum(families.values()) / len(families) if families else 0.0
-    verdict = Verdict(
-        part.name, "wrong", round(part.points * share, 2), part.points, families=families
-    )
-    failed = [trial for trial in trials if not trial.passed]
+    if any(trial.given for trial in trials):
+        families[AS_THEY_WERE] = not any(trial.spoilt for trial in trials)
+    points = round(part.points * _share(families), 2)
+    verdict = Verdict(part.name, "wrong", points, part.points, families=families)
+    failed = [trial for trial in trials if not trial.passed or trial.spoilt]
     verdict.by_chance = any(isinstance(trial.got, TimedOut | Died) for trial in trials)
     if trials and not failed:
         verdict.status = "passed"
@@ -176,11 +206,21 @@ def decide(part: Told, trials: Sequence[Trial], *, reveal: bool, stub: bool = Tr
         verdict.points = 0.0
         verdict.message = _("Not attempted yet: the body still raises NotImplementedError.")
         return verdict
-    _explain(part, trials, failed, verdict, reveal)
-    if not stub and _is_stub(failed[0].got):
+    first = _explain(part, trials, failed, verdict, reveal)
+    if not stub and _is_stub(first.got):
         verdict.message = _("It calls a function whose body still raises NotImplementedError.")
-    verdict.status = _status(verdict, failed[0])
+    verdict.status = _status(verdict, first)
     return verdict
+
+
+def _share(families: Mapping[str, bool]) -> float:
+    own = [passed for name, passed in families.items() if name not in EVERYBODYS]
+    if not own:
+        return 0.0
+    share = 1.0 if all(own) else FOR_SOME_KINDS * sum(own) / len(own)
+    # Who writes into an argument fails with whole numbers for that alone.
+    lost = not all(families.get(name, True) for name in EVERYBODYS)
+    return share * (1 - lost / len(families))
 
 
 def missing(part: Told, message: str, *, flagged: str | None = None) -> Verdict:
@@ -202,49 +242,93 @@ def _status(verdict: Verdict, first: Trial) -> Status:
     return "wrong"
 
 
-def name_mistake(part: Told, trials: Sequence[Trial]) -> str | None:
-    """The known mistake whose answer every failed trial gives, or whose property it breaks.
+@dataclass(frozen=True)
+class _Story:
+    """What explains a failure: whose text is told, under which name, and a trial that shows it."""
 
-    Of several, the one that agrees with the passed trials too is the likeliest.
+    trial: Trial
+    mistake: str | None = None
+    told: Named | None = None
+
+
+def _story(part: Told, trials: Sequence[Trial], failed: Sequence[Trial]) -> _Story:
+    """The likeliest explanation of what failed.
+
+    A known mistake's answers agree with all that came back, where that is right too. Of the
+    properties the one that explains most of the failed kinds counts, the first of several, whether
+    or not it has a mistake's name; if other answers are not even of the right sort in more kinds
+    than that, that is told.
     """
-    failed = [trial for trial in trials if not trial.passed]
-    if not failed:
-        return None
-    fits = [m.name for m in part.mistakes if all(trial.matches(m.name) for trial in failed)]
-    if fits:
-        return max(fits, key=lambda name: sum(trial.matches(name) for trial in trials))
-    named = {p.name: p.mistake for p in part.properties}
-    for trial in failed:
-        for broken in trial.broken:
-            if named.get(broken):
-                return named[broken]
-    return None
+    wrong = [trial for trial in failed if not trial.passed]
+    if not wrong:
+        return _Story(failed[0], CHANGES_ARGUMENTS)
+    if all(trial.family == WHOLE_NUMBERS for trial in wrong):
+        spoilt = [trial for trial in failed if trial.spoilt]
+        # What cannot be written into an array of whole numbers should not be written there.
+        return _Story(*((spoilt[0], CHANGES_ARGUMENTS) if spoilt else (wrong[0], CUTS)))
+    # Who makes a mistake may cut to whole numbers besides.
+    trials = [trial for trial in trials if trial.family != WHOLE_NUMBERS]
+    wrong = [trial for trial in wrong if trial.family != WHOLE_NUMBERS]
+    known = {mistake.name: mistake for mistake in part.mistakes}
+    for name, mistake in known.items():
+        if all(trial.matches(name) for trial in trials):
+            return _Story(wrong[0], name, mistake)
+    kinds = {p.name: {t.family for t in wrong if p.name in t.broken} for p in part.properties}
+    likeliest = max(part.properties, key=lambda p: len(kinds[p.name]), default=None)
+    gross = [trial for trial in wrong if not trial.broken]
+    if likeliest and len(kinds[likeliest.name]) >= max(1, len({t.family for t in gross})):
+        shows = next(trial for trial in wrong if likeliest.name in trial.broken)
+        return _Story(shows, likeliest.mistake, known.get(likeliest.mistake, likeliest))
+    first = (gross or wrong)[0]
+    if all(trial.spoilt and _is_value(trial) for trial in wrong):
+        return _Story(first, CHANGES_ARGUMENTS)
+    return _Story(first)
+
+
+def _is_value(trial: Trial) -> bool:
+    return trial.off is not None and trial.off.kind == "value"
 
 
 def _explain(
     part: Told, trials: Sequence[Trial], failed: list[Trial], verdict: Verdict, reveal: bool
-) -> None:
-    verdict.mistake = name_mistake(part, trials)
-    first = failed[0]
-    texts = {m.name: m for m in part.mistakes}
-    if verdict.mistake in texts:
-        verdict.message = _(texts[verdict.mistake].text)
-        verdict.hint = _(texts[verdict.mistake].hint)
-    elif first.broken and first.off is None:
-        rule = next(p for p in part.properties if p.name == first.broken[0])
-        verdict.message, verdict.hint = _(rule.text), _(rule.hint)
+) -> Trial:
+    """Say what is wrong. Returns the trial that shows it."""
+    story = _story(part, trials, failed)
+    first = story.trial
+    verdict.mistake = story.mistake
+    if story.told is not None:
+        verdict.message, verdict.hint = _(story.told.text), _(story.told.hint)
+    elif story.mistake == CHANGES_ARGUMENTS:
+        verdict.message = _changes({name for trial in failed for name in trial.spoilt})
+        verdict.hint = _(
+            "x -= ... and x[i] = ... write into the array of whoever called; x = x - ... makes a "
+            "new one, and so does x.copy()."
+        )
+    elif story.mistake == CUTS:
+        verdict.message = _("It is right for floats, and goes wrong with arrays of whole numbers.")
+        verdict.hint = _(
+            "x.copy(), np.zeros_like(x) and np.empty_like(x) hold whole numbers if x does, and cut "
+            "off what is written into them. np.asarray(x, dtype=np.float64) makes floats first."
+        )
     else:
-        verdict.message = _what_is_off(first, reveal)
+        verdict.message = _what_is_off(part, first, reveal)
     if isinstance(first.got, Raised):
         verdict.line = first.got.line
-    if any(verdict.families.values()):
+    if not first.passed and any(verdict.families.values()):
         verdict.where = _(first.about)
     if reveal:
-        verdict.detail = _detail(first)
+        verdict.detail = _detail(part, first)
     verdict.remarks = [text for text in _advice(failed) if text != verdict.message]
+    return first
 
 
-def _what_is_off(trial: Trial, reveal: bool) -> str:
+def _changes(names: set[str]) -> str:
+    return _("It changes its argument {names}: work on a copy.").format(
+        names=", ".join(sorted(names))
+    )
+
+
+def _what_is_off(part: Told, trial: Trial, reveal: bool) -> str:
     """The first thing that is off, in a sentence."""
     if isinstance(trial.got, TimedOut):
         sentences = {
@@ -264,12 +348,7 @@ def _what_is_off(trial: Trial, reveal: bool) -> str:
         return _("It took Python itself down ({reason}).").format(reason=trial.got.reason)
     off = trial.off
     assert off is not None
-    changed = _("It changes its argument {names}: work on a copy.").format(
-        names=", ".join(trial.changed)
-    )
-    if off.kind == "value" and trial.changed:
-        return changed
-    place = _place(off)
+    place = _place(part, off)
     at = ""
     if off.index is not None:
         at = (_(", at index {index}") if place else _(" at index {index}")).format(
@@ -279,12 +358,25 @@ def _what_is_off(trial: Trial, reveal: bool) -> str:
     return _sentence(off, trial, reveal).format(got=got, wanted=off.wanted, place=place + at)
 
 
-def _place(off: Difference) -> str:
-    """Where it is off inside of what came back; what a probe gives back has a name of its own."""
+def _place(part: Told, off: Difference) -> str:
+    """Where it is off inside of what came back: in one of the things that the docstring names, or
+    under the name that a probe gave it."""
     if not off.where:
         return ""
+    named = _named(part, off)
+    if named:
+        return _(" in {name}").format(name=named)
     place = _(" in {where} of what it returns") if off.where[0] == "[" else _(" in {where}")
     return place.format(where=off.where)
+
+
+def _named(part: Told, off: Difference) -> str:
+    """What the docstring calls the returned thing that is off, or nothing."""
+    found = re.match(r"\[(\d+)\]", off.where)
+    if not found or int(found[1]) >= len(part.returned):
+        return ""
+    name = part.returned[int(found[1])] + off.where[found.end() :]
+    return _("the new {name}").format(name=name) if name in part.parameters else name
 
 
 def _sentence(off: Difference, trial: Trial, reveal: bool) -> str:
@@ -322,13 +414,13 @@ def _index(index: tuple[int, ...]) -> str:
     return "[" + ", ".join(str(i) for i in index) + "]"
 
 
-def _detail(trial: Trial) -> str:
+def _detail(part: Told, trial: Trial) -> str:
     """Visible cases: the call, and what was got and wanted where the first number is off."""
     lines = [trial.call] if trial.call else []
     off = trial.off
     if off is not None and off.kind in ("value", "finite"):
-        at = (off.where or "") + (_index(off.index) if off.index is not None else "")
-        named = off.where and off.where[0] != "["
+        named = _named(part, off) or (off.where if off.where[:1] != "[" else "")
+        at = (named or off.where) + (_index(off.index) if off.index is not None else "")
         where = (_(" in {at}") if named else _(" at index {at}")).format(at=at) if at else ""
         lines.append(
             _("got {got}, wanted {wanted}{where}").format(
@@ -346,13 +438,9 @@ def _short(value: Any) -> str:
 
 
 def _advice(trials: Sequence[Trial]) -> list[str]:
-    """What costs no points: arguments changed in place, NumPy's warnings."""
-    remarks = []
-    changed = sorted({name for trial in trials for name in trial.changed})
-    if changed:
-        remarks.append(
-            _("It changes its argument {names}: work on a copy.").format(names=", ".join(changed))
-        )
+    """What is said besides: arguments changed in place, NumPy's warnings."""
+    spoilt = {name for trial in trials for name in trial.spoilt}
+    remarks = [_changes(spoilt)] if spoilt else []
     for text in sorted({w for trial in trials for w in trial.warnings})[:3]:
         remarks.append(_("NumPy warns: {text}").format(text=text))
     return remarks

@@ -8,6 +8,7 @@ nbgrader's Validate button sees it too. In a terminal it is plain text.
 from __future__ import annotations
 
 import copy
+import difflib
 import html
 import inspect
 import os
@@ -28,8 +29,15 @@ from autograder.judging.judge import Oracle, broken_properties
 from autograder.judging.mending import STUB, first_to_mend
 from autograder.judging.show import framed, lines, panel
 from autograder.judging.verdict import Trial, Verdict, decide, missing
-from autograder.learning.visible import CHECKS, VisibleCase, VisiblePart, read_visible, show
-from autograder.values.calling import bind, call, plain
+from autograder.learning.visible import (
+    CHECKS,
+    VisibleCase,
+    VisiblePart,
+    call_of,
+    makers_in,
+    read_visible,
+)
+from autograder.values.calling import bind, call, can_change, plain
 
 _loaded: dict[Path, tuple[float, dict[str, VisiblePart]]] = {}
 _hints_given: dict[str, int] = {}
@@ -44,6 +52,25 @@ class CheckFailed(Exception):
 
     def _render_traceback_(self) -> list[str]:
         return lines(self.verdict, colour=True)
+
+
+class _Alone(Exception):
+    """Shows itself as its sentence alone, as CheckFailed does."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+class NoFunction(_Alone, TypeError):
+    """What is to be checked is no function with a name."""
+
+
+class NoExercise(_Alone, ValueError):
+    """There is no exercise, or no step, of that name."""
+
+
+class NoChecks(_Alone, FileNotFoundError):
+    """The checks do not lie where the notebook is."""
 
 
 def check(function: Any, step: str | None = None) -> None:
@@ -123,16 +150,26 @@ def _trial(part: VisiblePart, case: VisibleCase, function: Any) -> Trial:
         case.mistaken,
         case.rtol,
         case.atol,
+        given=[name for name, value in case.raw.items() if part.pure and can_change(value)],
         changed=answer.changed,
         warnings=answer.warnings,
         by_value=part.by_value,
-        call=f"{part.name}({', '.join(f'{k}={show(v)}' for k, v in case.raw.items())})",
+        precise=part.precise,
+        call=_told(part, case),
     )
-    if trial.off is None:
+    if trial.off is None or trial.off.kind == "value":
         calls = {n: a.calls for n, a in args.items() if isinstance(a, Oracle)}
         judged = SimpleNamespace(args=case.raw, facts=case.facts, calls=calls, expected=case.wanted)
         trial.broken = broken_properties(part.properties, answer.value, judged)
     return trial
+
+
+def _told(part: VisiblePart, case: VisibleCase) -> str:
+    """The call, so that it can be pasted and runs; of a step of a class, what it was given."""
+    makers = sorted(set().union(*map(makers_in, case.raw.values())))
+    call = call_of(part.name, [], case.raw)
+    start = f"from autograder.learning.makers import {', '.join(makers)}\n" if makers else ""
+    return start + call
 
 
 def _ready(value: Any) -> Any:
@@ -191,35 +228,55 @@ def _source_of(function: Any) -> str:
 
 
 def _part(function: Any, step: str | None) -> VisiblePart:
-    name = getattr(function, "__name__", None)
+    parts = _parts(Path.cwd())
+    name = _name_of(function, parts)
     if name is None:
-        raise TypeError(
-            _("check wants the function itself, as in check(gabor); it was given {got}.").format(
+        raise NoFunction(
+            _(
+                "check wants the function itself, as in check({example}); it was given {got}."
+            ).format(
+                example=next(iter(parts.values())).exercise,
                 got=f"{type(function).__name__}"
+                if not callable(function)
+                else "one without a name",
             )
         )
-    parts = _parts(Path.cwd())
     full = f"{name}.{step}" if step else name
     if full in parts:
         return parts[full]
     steps = [p.partition(".")[2] for p in parts if p.startswith(f"{name}.")]
     if steps:
-        raise ValueError(
+        raise NoExercise(
             _("{name} is checked step by step: check({name}, step), step one of {steps}.").format(
                 name=name, steps=", ".join(steps)
             )
         )
-    raise ValueError(
-        _("There is no exercise called {name} here; there are {names}.").format(
+    near = difflib.get_close_matches(full, parts, 1)
+    raise NoExercise(
+        _("There is no exercise called {name} here; did you mean {near}?").format(
+            name=full, near=near[0]
+        )
+        if near
+        else _("There is no exercise called {name} here; there are {names}.").format(
             name=full, names=", ".join(parts)
         )
     )
 
 
+def _name_of(function: Any, parts: dict[str, VisiblePart]) -> str | None:
+    """The exercise's name under which the learner has this function; else its own."""
+    name = getattr(function, "__name__", None)
+    names = {part.exercise for part in parts.values()}
+    held = {k for k, v in getattr(function, "__globals__", {}).items() if v is function} & names
+    if name in names or not held:
+        return None if name == "<lambda>" else name
+    return min(held)
+
+
 def _parts(folder: Path) -> dict[str, VisiblePart]:
     file = folder / CHECKS
     if not file.is_file():
-        raise FileNotFoundError(
+        raise NoChecks(
             _(
                 "No {file} in {folder}: the checks lie beside the notebook. Open the notebook in "
                 "the folder that you were given, and leave its other files there."

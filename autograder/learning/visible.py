@@ -7,7 +7,8 @@ machine.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -61,6 +62,9 @@ class VisiblePart:
     properties: list[VisibleNote]
     remarks: list[dict[str, str]]
     after: list[str]
+    pure: bool
+    precise: bool
+    returned: list[str]
     cases: list[VisibleCase] = field(default_factory=list)
 
 
@@ -92,6 +96,9 @@ def _read_part(name: str, data: dict[str, Any], public: ModuleType) -> VisiblePa
         properties,
         data["remarks"],
         data.get("after", []),
+        data["pure"],
+        data["precise"],
+        data["returned"],
     )
     for case in data["cases"]:
         part.cases.append(
@@ -119,28 +126,43 @@ def _revive(tree: Any, public: ModuleType) -> Any:
         args = [_revive(a, public) for a in tree["args"]]
         kwargs = {k: _revive(a, public) for k, a in tree["kwargs"].items()}
         made = maker(*args, **kwargs)
-        made.told = _told_call(tree["by"], args, kwargs)
+        made.told = call_of(tree["by"], args, kwargs)
         return made
     return decode(tree)
 
 
-def _told_call(name: str, args: list[Any], kwargs: dict[str, Any]) -> str:
+def call_of(name: str, args: Iterable[Any], kwargs: Mapping[str, Any]) -> str:
+    """A call as somebody would type it."""
     return (
         f"{name}({', '.join([*map(show, args), *(f'{k}={show(v)}' for k, v in kwargs.items())])})"
     )
 
 
+def makers_in(value: Any) -> set[str]:
+    """The names of public code that `show` writes."""
+    if callable(value):
+        return set(re.findall(r"(?<![\w.])[A-Za-z_]\w*(?=\(|$)", show(value)))
+    items = value.values() if isinstance(value, dict) else value
+    return set().union(*map(makers_in, items)) if isinstance(value, list | tuple | dict) else set()
+
+
 def show(value: Any) -> str:
-    """A value in few characters, for a learner to read."""
+    """A value as somebody would type it: a call with it runs."""
     if callable(value):
         return getattr(value, "told", getattr(value, "__name__", "a function"))
     if isinstance(value, FreshRng):
-        return "rng"
+        return "np.random.default_rng()"
     if isinstance(value, np.ndarray):
-        text = np.array2string(value, precision=3, separator=", ", threshold=8, edgeitems=2)
-        return " ".join(text.split())
+        if value.size == 0:
+            return f"np.zeros({value.shape})"
+        text = np.array2string(value, precision=4, separator=", ", threshold=value.size + 1)
+        return f"np.array({' '.join(text.split())})"
     if isinstance(value, float):
         return f"{value:.4g}"
-    # An array inside of a list breaks its lines.
-    text = " ".join(repr(value).split()) if isinstance(value, list | tuple | dict) else repr(value)
-    return text if len(text) < 80 else text[:77] + "..."
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{show(k)}: {show(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(show, value))}]"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(show, value))}{',' * (len(value) == 1)})"
+    return repr(value)

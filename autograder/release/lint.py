@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from autograder.code import source
-from autograder.exercise import AuthorError, Case, FreshRng, Part
+from autograder.exercise import WHOLE_NUMBERS, AuthorError, Case, FreshRng, Part
+from autograder.judging.cases import posed
 from autograder.judging.judge import case_rng, judge_all_known, local_caller, run_trials
 from autograder.judging.sets import ExerciseSet
-from autograder.judging.verdict import Trial, decide
+from autograder.judging.verdict import AS_THEY_WERE, FOR_SOME_KINDS, Trial
 from autograder.learning.visible import load_public
+from autograder.release.cheap import expressions
 from autograder.release.freeze import public_source, visible_data
 from autograder.release.notebook import instructor_notebook
 from autograder.values.calling import plain
@@ -23,6 +25,9 @@ from autograder.values.codec import Raised
 from autograder.values.compare import same
 
 FEWEST_MISTAKES = 3
+# What an answer may keep of the points that ignores what its function is about.
+CHEAP = 1 / 3
+Kinds = frozenset[str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,14 +146,14 @@ def _about_arguments(part: Part, family: Any, case: Case) -> Iterator[Complaint]
 
 def _about_answers(part: Part, seeds: list[str]) -> Iterator[Complaint]:
     yield from _verdicts_are_right(part, seeds)
-    yield from _constants_earn_nothing(part, seeds[0])
-    yield from _reference_is_pure(part)
+    yield from _cheap_answers_earn_little(part, seeds[0])
 
 
 def _verdicts_are_right(part: Part, seeds: list[str]) -> Iterator[Complaint]:
     """The reference passes; every mistake loses points, and is told by its name."""
     kept: dict[str, list[str]] = {}
     mistold: dict[str, tuple[str, str | None]] = {}
+    spoilers: set[str] = set()
     for seed in seeds:
         verdicts = judge_all_known(part, seed)
         own = verdicts.pop(part.name)
@@ -160,10 +165,18 @@ def _verdicts_are_right(part: Part, seeds: list[str]) -> Iterator[Complaint]:
             )
             return
         for name, verdict in verdicts.items():
-            if verdict.status == "passed":
+            if verdict.families.get(AS_THEY_WERE) is False:
+                spoilers.add(name)
+            elif verdict.status == "passed":
                 kept.setdefault(name, []).append(seed)
             elif verdict.mistake != name:
                 mistold.setdefault(name, (seed, verdict.mistake))
+    for name in sorted(spoilers):
+        yield Complaint(
+            part.name,
+            f"the mistake {name} changes its arguments: every function has a kind of case for that "
+            "already; leave it out, or let it work on a copy.",
+        )
     for name, passing in kept.items():
         yield Complaint(
             part.name,
@@ -179,21 +192,49 @@ def _verdicts_are_right(part: Part, seeds: list[str]) -> Iterator[Complaint]:
         )
 
 
-def _constants_earn_nothing(part: Part, seed: str) -> Iterator[Complaint]:
-    """A function that always gives one answer must not earn any points."""
+def _cheap_answers_earn_little(part: Part, seed: str) -> Iterator[Complaint]:
+    """Answers that ignore what a function is about: constants earn nothing, and short expressions
+    of the arguments, of which one or another may be right in a kind, a third of the points."""
     if not part.by_value:
         return
-    trials = run_trials(part, seed, local_caller(part.reference))
+    cases = posed(part, seed)
+    trials = run_trials(part, seed, local_caller(part.reference), cases=cases)
     for answer in _distinct([trial.wanted for trial in trials])[:4]:
-        lazy = [dataclasses.replace(trial, got=answer) for trial in trials]
-        verdict = decide(part, lazy, reveal=False)
-        if verdict.points > 0:
-            passed = [name for name, ok in verdict.families.items() if ok]
+        passed = _right_in(trials, [answer] * len(trials))
+        if passed:
             yield Complaint(
                 part.name,
-                f"a function that always answers {answer!r} passes {', '.join(passed)}: let the "
-                "generator yield cases with different answers.",
+                f"a function that always answers {answer!r} passes {', '.join(sorted(passed))}: "
+                "let the generator yield cases with different answers.",
             )
+    if any(isinstance(trial.wanted, tuple | list | dict) for trial in trials):
+        # No expression is right in several things at once.
+        return
+    everything = frozenset(trial.family for trial in trials) - {WHOLE_NUMBERS}
+    found: dict[Kinds, str] = {frozenset(): "nothing"}
+    for text, answers in expressions([case.case().args for case in cases]):
+        found.setdefault(_right_in(trials, answers) - {WHOLE_NUMBERS}, text)
+    # Who writes all of it has understood.
+    found.pop(everything, None)
+    pairs = [(one | other, one, other) for one in found for other in found]
+    best, one, other = max(pairs, key=lambda pair: len(pair[0]))
+    share = 1.0 if best == everything else FOR_SOME_KINDS * len(best) / len(everything)
+    if share > CHEAP:
+        yield Complaint(
+            part.name,
+            f"{found[one]} is right in {', '.join(sorted(one)) or 'no kind'}, {found[other]} in "
+            f"{', '.join(sorted(other)) or 'no kind'}: an if between them would keep {share:.0%} "
+            "of the points. Let each kind yield a case that neither knows.",
+        )
+
+
+def _right_in(trials: list[Trial], answers: list[Any]) -> Kinds:
+    """The kinds in which these answers are right, one for each trial."""
+    right: dict[str, bool] = {}
+    for trial, answer in zip(trials, answers, strict=True):
+        if right.get(trial.family, True):
+            right[trial.family] = dataclasses.replace(trial, got=answer).passed
+    return frozenset(name for name, passed in right.items() if passed)
 
 
 def _distinct(answers: list[Any]) -> list[Any]:
@@ -204,13 +245,6 @@ def _distinct(answers: list[Any]) -> list[Any]:
         ):
             kept.append(answer)
     return kept
-
-
-def _reference_is_pure(part: Part) -> Iterator[Complaint]:
-    trials: list[Trial] = run_trials(part, "lint", local_caller(part.reference))
-    changed = sorted({name for trial in trials for name in trial.changed})
-    if changed and part.probe is None:
-        yield Complaint(part.name, f"the reference changes its argument {', '.join(changed)}.")
 
 
 def released_leaks(exercise_set: ExerciseSet, released: str) -> list[str]:

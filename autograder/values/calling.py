@@ -72,7 +72,7 @@ def call(function: Callable[[], Any], arguments: Mapping[str, Any]) -> Answer:
 
     An exception becomes a `Raised` value. KeyboardInterrupt passes through.
     """
-    before = {name: copy.deepcopy(value) for name, value in arguments.items() if _plain(value)}
+    before = {name: copy.deepcopy(value) for name, value in arguments.items() if can_change(value)}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         value = outcome(function)
@@ -134,8 +134,11 @@ def plain(value: Any) -> Any:
     return decode(encode(value, blobs), blobs)
 
 
-def _plain(value: Any) -> bool:
-    return isinstance(value, np.ndarray | list | tuple | dict)
+def can_change(value: Any) -> bool:
+    """Whether somebody who is given this value can change it."""
+    if isinstance(value, tuple):
+        return any(map(can_change, value))
+    return isinstance(value, np.ndarray | list | dict)
 
 
 def _unchanged(was: Any, now: Any) -> bool:

@@ -33,19 +33,27 @@ class Difference:
     index: tuple[int, ...] | None = None
 
 
+# Of an array's largest number, what single precision may be off.
+SINGLE = 1e-5
+
+
 def difference(
-    got: Any, wanted: Any, *, rtol: float, atol: float, where: str = ""
+    got: Any, wanted: Any, *, rtol: float, atol: float, where: str = "", precise: bool = True
 ) -> Difference | None:
-    """The first difference, or None where `got` is as good as `wanted`."""
+    """The first difference, or None where `got` is as good as `wanted`.
+
+    precise: whether only float64 stands for float64. Where not, single precision is as good, and
+    so are whole numbers that are right.
+    """
     if isinstance(wanted, Raised) or isinstance(got, Raised):
         return _raised(got, wanted, where)
     if isinstance(wanted, Opaque):
         # A mistake's answer may hold anything; nobody can say that another one is the same.
         return Difference("type", describe(got), describe(wanted), where)
     if isinstance(wanted, dict):
-        return _dict(got, wanted, rtol, atol, where)
+        return _dict(got, wanted, rtol, atol, where, precise)
     if isinstance(wanted, list | tuple):
-        return _sequence(got, wanted, rtol, atol, where)
+        return _sequence(got, wanted, rtol, atol, where, precise)
     if wanted is None or isinstance(wanted, str):
         if type(got) is not type(wanted):
             return Difference("type", describe(got), describe(wanted), where)
@@ -53,8 +61,8 @@ def difference(
     if _is_tensor(wanted):
         return _tensor(got, wanted, rtol, atol, where)
     if isinstance(wanted, np.ndarray) and wanted.shape != ():
-        return _array(got, wanted, rtol, atol, where)
-    return _scalar(got, wanted, rtol, atol, where)
+        return _array(got, wanted, rtol, atol, where, precise)
+    return _scalar(got, wanted, rtol, atol, where, precise)
 
 
 def same(got: Any, wanted: Any, *, rtol: float, atol: float) -> bool:
@@ -98,7 +106,9 @@ def _raised(got: Any, wanted: Any, where: str) -> Difference | None:
     return Difference("raised", got.name, wanted.name, where)
 
 
-def _dict(got: Any, wanted: dict[Any, Any], rtol: float, atol: float, where: str) -> Any:
+def _dict(
+    got: Any, wanted: dict[Any, Any], rtol: float, atol: float, where: str, precise: bool
+) -> Any:
     if not isinstance(got, dict):
         return Difference("type", describe(got), "dict", where)
     for key, value in wanted.items():
@@ -106,19 +116,21 @@ def _dict(got: Any, wanted: dict[Any, Any], rtol: float, atol: float, where: str
             return Difference("length", f"no key {key!r}", f"key {key!r}", where)
         # A probe names what it gives back in words: "the gradient of a".
         place = key if isinstance(key, str) and not where else f"{where}[{key!r}]"
-        found = difference(got[key], value, rtol=rtol, atol=atol, where=place)
+        found = difference(got[key], value, rtol=rtol, atol=atol, where=place, precise=precise)
         if found:
             return found
     return None
 
 
-def _sequence(got: Any, wanted: Any, rtol: float, atol: float, where: str) -> Difference | None:
+def _sequence(
+    got: Any, wanted: Any, rtol: float, atol: float, where: str, precise: bool
+) -> Difference | None:
     if not isinstance(got, list | tuple):
         return Difference("type", describe(got), describe(wanted) + _how_returned(wanted), where)
     if len(got) != len(wanted):
         return Difference("length", str(len(got)), str(len(wanted)), where)
     for i, (g, w) in enumerate(zip(got, wanted, strict=True)):
-        found = difference(g, w, rtol=rtol, atol=atol, where=f"{where}[{i}]")
+        found = difference(g, w, rtol=rtol, atol=atol, where=f"{where}[{i}]", precise=precise)
         if found:
             return found
     return None
@@ -144,16 +156,30 @@ def _tensor(got: Any, wanted: Any, rtol: float, atol: float, where: str) -> Diff
     return _array(pair[0], pair[1], rtol, atol, where)
 
 
-def _array(got: Any, wanted: np.ndarray, rtol: float, atol: float, where: str) -> Difference | None:
+def _array(
+    got: Any, wanted: np.ndarray, rtol: float, atol: float, where: str, precise: bool = True
+) -> Difference | None:
     if not isinstance(got, np.ndarray | np.generic):
         how = " (np.array makes one of a list)" if isinstance(got, list | tuple) else ""
         return Difference("type", describe(got), describe(wanted) + how, where)
     got = np.asarray(got)
     if got.shape != wanted.shape:
         return Difference("shape", describe_shape(got), describe_shape(wanted), where)
-    if not _dtype_fits(got.dtype, wanted.dtype):
-        return Difference("dtype", got.dtype.name, wanted.dtype.name, where)
-    return _numbers(got, wanted, rtol, atol, where)
+    if _dtype_fits(got.dtype, wanted.dtype):
+        return _numbers(got, wanted, rtol, atol, where)
+    other = Difference("dtype", got.dtype.name, wanted.dtype.name, where)
+    if precise or wanted.dtype.kind != "f" or got.dtype.kind not in "fiu":
+        return other
+    off = _numbers(got, wanted, *_single(got, wanted, rtol, atol), where)
+    return other if off and got.dtype.kind != "f" else off
+
+
+def _single(got: np.ndarray, wanted: np.ndarray, rtol: float, atol: float) -> tuple[float, float]:
+    """The tolerances of numbers of this precision."""
+    if got.dtype.kind != "f" or got.dtype.itemsize >= 8:
+        return rtol, atol
+    size = np.max(np.abs(wanted), initial=0.0, where=np.isfinite(wanted))
+    return max(rtol, 10 * SINGLE), max(atol, SINGLE * float(size))
 
 
 def _dtype_fits(got: np.dtype, wanted: np.dtype) -> bool:
@@ -165,7 +191,9 @@ def _dtype_fits(got: np.dtype, wanted: np.dtype) -> bool:
     return got.kind == wanted.kind
 
 
-def _scalar(got: Any, wanted: Any, rtol: float, atol: float, where: str) -> Difference | None:
+def _scalar(
+    got: Any, wanted: Any, rtol: float, atol: float, where: str, precise: bool = True
+) -> Difference | None:
     """A scalar may be a Python number, a NumPy scalar or an array without a dimension."""
     is_number = isinstance(got, bool | int | float | np.generic)
     if isinstance(got, np.ndarray) and got.shape != ():
@@ -177,6 +205,8 @@ def _scalar(got: Any, wanted: Any, rtol: float, atol: float, where: str) -> Diff
         return Difference("type", describe_scalar(got), describe_scalar(wanted), where)
     if w.dtype.kind in "iu" and g.dtype.kind == "f":
         return Difference("type", "float", "int", where)
+    if not precise:
+        rtol, atol = _single(g, w, rtol, atol)
     return _numbers(g, w, rtol, atol, where)
 
 
