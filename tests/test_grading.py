@@ -216,13 +216,15 @@ def test_a_cell_that_does_not_parse_hides_no_use_in_another() -> None:
 
 
 def hidden_numbers(part: Part) -> set[str]:
-    """The hidden cases' numbers, as a learner's code might write them."""
+    """The hidden cases' numbers, as a learner's code might write them, but for whole ones: these
+    stand on any page."""
     numbers = set()
     for family in part.families:
         for draw in range(part.draws):
             for case in family.draw(case_rng(SEED, part.name, family.name, draw)):
                 for value in (*case.args["theta"], *case.args["x"]):
-                    numbers |= {repr(float(value)), f"{value:.4f}"}
+                    if value % 1:
+                        numbers |= {repr(float(value)), f"{value:.4f}"}
     return numbers
 
 
