@@ -346,7 +346,7 @@ TOLD: list[tuple[str, dict[str, str], str | None, str]] = [
         "one_epoch_too_many",
         "",
     ),
-    ("run_experiment", {'*config["hidden"], classes': _INSERT}, "config_changed", ""),
+    ("run_experiment", {'*config["hidden"], classes': _INSERT}, "changes_its_arguments", ""),
 ]
 
 

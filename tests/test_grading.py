@@ -11,7 +11,7 @@ from nbformat.v4 import new_code_cell
 
 from autograder.engine.interface import Limits, Session
 from autograder.engine.warm.handle import default_runner
-from autograder.exercise import Part
+from autograder.exercise import WHOLE_NUMBERS, Part
 from autograder.grading.grade import Graded, grade
 from autograder.grading.outputs import write_outputs
 from autograder.judging.judge import case_rng
@@ -219,7 +219,8 @@ def hidden_numbers(part: Part) -> set[str]:
     """The hidden cases' numbers, as a learner's code might write them, but for whole ones: these
     stand on any page."""
     numbers = set()
-    for family in part.families:
+    # Whole numbers stand in texts of all sorts.
+    for family in (f for f in part.families if f.name != WHOLE_NUMBERS):
         for draw in range(part.draws):
             for case in family.draw(case_rng(SEED, part.name, family.name, draw)):
                 for value in (*case.args["theta"], *case.args["x"]):

@@ -16,9 +16,9 @@ def silent(text: str) -> None:
 
 @pytest.fixture(scope="module")
 def graded(module_course):
-    """Three learners: all right, one mistake in whole numbers, one in the model."""
+    """Three learners: all right, one whose h is its own, one mistake in the model."""
     module_course.hand_in("amara", module_course.solved())
-    module_course.hand_in("ben", module_course.mistaken(numerical_gradient="whole_number_theta"))
+    module_course.hand_in("ben", module_course.mistaken(numerical_gradient="h_of_its_own"))
     module_course.hand_in("chen", module_course.mistaken(gabor="no_scale"))
     summary = grade_class(module_course.project, "gradient", progress=quietly, say=silent)
     assert summary.exit_code == 0
@@ -48,18 +48,18 @@ def test_a_mended_case_and_a_renamed_mistake_change_exactly_their_marks(course):
     """Also where feedback is out: the old marks' seed counts, and no new round begins."""
     seeds = {r.student: (r.seed, r.round) for r in read_records(course.project, "gradient")}
     close_round(course.project, "gradient")
-    mend(course, "theta = rng.integers(1, 5, 3)\n", "theta = rng.integers(1, 5, 3) + 0.5\n")
+    mend(course, "h=rng.uniform(0.05, 0.2)", "h=1e-5")
     mend(course, "no_scale=slip(", "scale_forgotten=slip(")
     changes = regrade(course.project, "gradient", progress=quietly)
     assert changes == [
         Change(
             student="ben",
             function="numerical_gradient",
-            old_points=1.33,
+            old_points=0.5,
             new_points=2.0,
             old_status="partial",
             new_status="passed",
-            old_mistake="whole_number_theta",
+            old_mistake="h_of_its_own",
             new_mistake=None,
         ),
         Change(
@@ -73,7 +73,7 @@ def test_a_mended_case_and_a_renamed_mistake_change_exactly_their_marks(course):
             new_mistake="scale_forgotten",
         ),
     ]
-    assert str(changes[0]) == "ben numerical_gradient: 1.33 whole_number_theta -> 2 passed"
+    assert str(changes[0]) == "ben numerical_gradient: 0.5 h_of_its_own -> 2 passed"
     records = {r.student: r for r in read_records(course.project, "gradient")}
     assert {s: (r.seed, r.round) for s, r in records.items()} == seeds
     for student, record in records.items():
@@ -90,7 +90,7 @@ def test_marks_and_comments_by_hand_stay(course):
         by_name["check-numerical_gradient"].manual_score = 1.9
         {c.name: c for c in notebook.comments}["gabor"].manual_comment = "Neat."
         book.db.commit()
-    mend(course, "theta = rng.integers(1, 5, 3)\n", "theta = rng.integers(1, 5, 3) + 0.5\n")
+    mend(course, "h=rng.uniform(0.05, 0.2)", "h=1e-5")
     (change,) = regrade(course.project, "gradient", ["ben"], progress=quietly)
     assert (change.new_points, change.manual) == (2.0, 1.9)
     assert str(change).endswith("(marked by hand: 1.9 stays)")
@@ -109,7 +109,7 @@ def test_what_cannot_be_graded_again_keeps_its_mark_and_is_told(course):
     assert told.value.failed.keys() == {"ben"}
     assert [change.student for change in told.value.changes] == ["chen"]
     assert course.graded("ben") == before
-    assert course.score("ben") == pytest.approx(19.33)
+    assert course.score("ben") == pytest.approx(18.5)
 
 
 def test_who_was_never_graded_cannot_be_regraded(course):
