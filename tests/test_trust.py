@@ -251,7 +251,8 @@ CHEAP: list[tuple[str, Callable[..., Any], float]] = [
     ("numerical_gradient", lambda f, theta, h=0: np.zeros(len(theta)), 0),
     ("linear_gradient", lambda theta, X, y: np.zeros(len(theta)), 0),
     ("gradient_descent", lambda grad, t, lr, steps: np.array([t]), 0),
-    ("gradient_descent", lambda grad, t, lr, steps: np.tile(t, (steps + 1, 1)), 0),
+    # Who begins at the minimum stays there.
+    ("gradient_descent", lambda grad, t, lr, steps: np.tile(t, (steps + 1, 1)), 1 / 8),
     ("gradient_descent", one_step, 1 / 3),
     ("bracketing_line_search", lambda phi, a, b, tol: (a + b) / 2, 0),
     ("bracketing_line_search", grid, 1 / 4),
