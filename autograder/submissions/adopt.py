@@ -55,32 +55,39 @@ def adopt(folder: Path, assignment: str, *, graded_before: bool = False) -> Adop
     """
     notes = drop_links(folder)
     wanted = folder / f"{assignment}.ipynb"
+    has_others = _has_others(folder, wanted)
     found: dict[str, Any] = {"held": [], "origin": None}
-    blobs: list[bytes] = []
-    if _has_others(folder, wanted):
-        try:
-            found, blobs = helper().ask(search, str(folder), wanted.name, seconds=SECONDS)
-        except Lost as error:
-            told = _("what lies in the folder takes too much time or memory to be looked through")
-            if not wanted.exists():
-                raise TimeoutError(told) from error
-            notes.append(told[0].upper() + told[1:] + ".")
-    origin = found["origin"]
-    if not wanted.exists():
-        if graded_before and origin is None:
-            raise FileNotFoundError(f"no notebook {wanted.name} in {folder}")
-        if origin is not None and not blobs:
-            shutil.copyfile(folder / origin, wanted)
-        else:
-            wanted.write_bytes(blobs[0] if blobs else EMPTY)
-    if origin is not None:
-        notes.append(
-            _("{file} was graded as {wanted}.").format(file=printable(origin), wanted=wanted.name)
-        )
+    try:
+        if not wanted.exists():
+            _make(folder, wanted, has_others=has_others, graded_before=graded_before)
+        if has_others:
+            found = _searched(folder, wanted).value
+    except Lost as error:
+        told = _("what lies in the folder takes too much time or memory to be looked through")
+        if not wanted.exists():
+            raise TimeoutError(told) from error
+        notes.append(told[0].upper() + told[1:] + ".")
+    if found["origin"] is not None:
+        file = printable(found["origin"])
+        notes.append(_("{file} was graded as {wanted}.").format(file=file, wanted=wanted.name))
     elif _holds(wanted, EMPTY):
         names = ", ".join(map(printable, found["held"])) or _("nothing")
         notes.append(_("No notebook was handed in; the folder held: {held}.").format(held=names))
     return Adopted(wanted, notes)
+
+
+def _make(folder: Path, wanted: Path, *, has_others: bool, graded_before: bool) -> None:
+    found, blobs = _searched(folder, wanted) if has_others else ({"origin": None}, [])
+    if graded_before and found["origin"] is None:
+        raise FileNotFoundError(f"no notebook {wanted.name} in {folder}")
+    if found["origin"] is not None and not blobs:
+        shutil.copyfile(folder / found["origin"], wanted)
+    else:
+        wanted.write_bytes(blobs[0] if blobs else EMPTY)
+
+
+def _searched(folder: Path, wanted: Path) -> Packed:
+    return helper().ask(search, str(folder), wanted.name, seconds=SECONDS)
 
 
 def _has_others(folder: Path, wanted: Path) -> bool:
