@@ -313,7 +313,7 @@ def test_through_the_exchange_and_back(course, tmp_path):
     html = page.read_text("utf-8")
     for name, mistake in {
         "gabor": "no_scale",
-        "numerical_gradient": "whole_number_theta",
+        "numerical_gradient": "h_of_its_own",
     }.items():
         told = next(m for m in course.exercises.part(name).mistakes if m.name == mistake)
         assert told.text in html
