@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -130,14 +131,15 @@ sys.meta_path[:] = [WithoutTorch if f is PathFinder else f for f in sys.meta_pat
 
 def without_torch(program: str, folder: Path = ROOT) -> str:
     """What a program says that cannot import torch."""
-    done = subprocess.run(
-        [sys.executable, "-c", NO_TORCH + program],
-        cwd=folder,
-        env={**environment(folder), "PYTHONPATH": str(ROOT), "HOME": str(folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with tempfile.TemporaryDirectory() as scratch:
+        done = subprocess.run(
+            [sys.executable, "-c", NO_TORCH + program],
+            cwd=folder,
+            env={**environment(Path(scratch)), "PYTHONPATH": str(ROOT), "HOME": scratch},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
