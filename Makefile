@@ -14,6 +14,7 @@ SEED ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 DONE := .course
+SETS := $(sort $(basename $(notdir $(wildcard solutions/*.py))))
 UV := $(shell command -v uv)
 ROOT_USER := $(if $(filter 0,$(shell id -u)),--allow-root)
 
@@ -52,7 +53,7 @@ help:
 
 # ── What you come for ────────────────────────────────────────────────────────────────────────────
 
-.PHONY: course test test-full
+.PHONY: course courses test test-full
 course: $(SET_UP) $(EXERCISES) $(SITE) $(CLASS) $(GRADES) $(FEEDBACK) $(REPORT) ## everything: set-up, site, exercises, a sample class of 30, marks, report
 	@$(call say,'The course is ready.')
 	@echo 'Site       _build/html/index.html'
@@ -60,6 +61,9 @@ course: $(SET_UP) $(EXERCISES) $(SITE) $(CLASS) $(GRADES) $(FEEDBACK) $(REPORT) 
 	@echo 'Gradebook  grading/gradebook.db'
 	@echo 'Report     grading/reports/$(SET).html'
 	@echo 'Next       make serve (read), make lab (solve), make formgrader (grade)'
+
+courses: ## the same for every set: nine sample classes, marks, reports
+	@for set in $(SETS); do $(MAKE) course SET=$$set; done
 
 test: PYTEST := -m 'not full'
 test: check ## lint, format, types and every test but the long ones
