@@ -330,6 +330,28 @@ def gap(a: Walk, b: Walk) -> Gap:
 
 
 @dataclass(frozen=True)
+class Slip:
+    """What a slip does to the losses of one epoch's steps, on average, and what a loss differs by
+    from one batch to the next."""
+
+    apart: float
+    batch: float
+    steps: int
+
+
+@cache
+def slip(beta: float) -> Slip:
+    """A port whose beta is not `BETA`, over the first epoch."""
+    work = task()
+    told = (work.start, work.X, work.labels, work.batches[: len(work.labels) // BATCH], "float64")
+    with one_thread():
+        right, wrong = (np.array(numpy_loop(*told, LR, b).losses) for b in (BETA, beta))
+    return Slip(
+        float(np.abs(right - wrong).mean()), float(np.abs(np.diff(right)).mean()), len(right)
+    )
+
+
+@dataclass(frozen=True)
 class Port:
     """What the proof found on one network: the loss of the float64 training, and the gaps: of NumPy
     and torch "in float64" and "in float32", of each one's float32 to NumPy's float64."""
