@@ -751,9 +751,7 @@ def powers(t: Timings, kind: str, precision: str) -> Powers | None:
     low = found[best].median
     noise = float(np.median([(s.high - s.low) / s.median for s in found.values()]))
     _, second, *_, slowest = sorted(s.median for s in found.values())
-    return Powers(
-        best, found[1024].median / low - 1, second / low - 1, slowest / low - 1, noise
-    )
+    return Powers(best, found[1024].median / low - 1, second / low - 1, slowest / low - 1, noise)
 
 
 def _powers(t: Timings) -> dict[tuple[str, str], Powers]:
