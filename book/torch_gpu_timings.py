@@ -725,7 +725,10 @@ def say_precision(t: Timings) -> str:
         f"{WAYS[way]} is {times(slow / medians(steps(t, width, way))[batch])} times as fast"
         for way in pairs[1:]
     ]
-    where = f"at width {width:,} and batch {batch:,}, the largest that all of them did with steady readings"
+    where = (
+        f"at width {width:,} and batch {batch:,}, the largest that all of them did with steady "
+        "readings"
+    )
     return f"**{short(t)}**, {where}: {listed(told)} as {WAYS[pairs[0]]}."
 
 
