@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from autograder.figures import BLACK, BLUE, GREEN, ORANGE, RED, STYLE, new_figur
 from book.experiments_experiments import data as digits_data
 from book.kept import made_of, memory
 from book.timing.clock import Device
-from book.timing.network import Size
+from book.timing.network import NumpyStep, Size
 from book.timing.torch_step import PRECISIONS, TorchStep
 
 Array = np.ndarray
@@ -330,6 +331,28 @@ def gap(a: Walk, b: Walk) -> Gap:
 
 
 @dataclass(frozen=True)
+class Slip:
+    """What a slip does to the losses of one epoch's steps, on average, and what a loss differs by
+    from one batch to the next."""
+
+    apart: float
+    batch: float
+    steps: int
+
+
+@cache
+def slip(beta: float) -> Slip:
+    """A port whose beta is not `BETA`, over the first epoch."""
+    work = task()
+    told = (work.start, work.X, work.labels, work.batches[: len(work.labels) // BATCH], "float64")
+    with one_thread():
+        right, wrong = (np.array(numpy_loop(*told, LR, b).losses) for b in (BETA, beta))
+    return Slip(
+        float(np.abs(right - wrong).mean()), float(np.abs(np.diff(right)).mean()), len(right)
+    )
+
+
+@dataclass(frozen=True)
 class Port:
     """What the proof found on one network: the loss of the float64 training, and the gaps: of NumPy
     and torch "in float64" and "in float32", of each one's float32 to NumPy's float64."""
@@ -460,6 +483,63 @@ def draw_time_lines() -> None:
         ax.set_title(f"{title}: {shown / MICRO:.0f} µs", loc="left", fontsize=12)
         ax.set(yticks=(0.45, 1.45), yticklabels=("device", "host"), ylim=(0, 1.95))
     axes[-1].set_xlabel("time (µs)")
+
+
+# A step that becomes slower while it is timed.
+
+EARLY, LATE = 100, 1200
+
+
+@dataclass(frozen=True)
+class Shrunk:
+    """Velocities after many steps on one example.
+
+    early, late : how many are subnormal after `EARLY` and after `LATE` steps
+    stuck : how many the late run's next step would leave as they are: times beta they round to
+        themselves
+    of : how many there are
+    times : how many times as long a late step takes as an early one
+    """
+
+    early: int
+    late: int
+    stuck: int
+    of: int
+    times: float
+
+
+def walked(dtype: str, steps: int) -> NumpyStep:
+    """The timed network of width 64 after so many steps on one example."""
+    step = NumpyStep(Size(64, 1), dtype)
+    for _ in range(steps):
+        step()
+    return step
+
+
+def sizes_of(step: NumpyStep) -> Array:
+    """The sizes of all velocities that are not 0."""
+    found = np.abs(np.concatenate([v.ravel() for v in step.velocity]))
+    return found[found > 0]
+
+
+@cache
+def shrunk(dtype: str, readings: int = 50) -> Shrunk:
+    """Count what is subnormal, and time an early and a late step in turn: medians, so that what
+    else the machine does is in both."""
+    with one_thread():
+        early, late = walked(dtype, EARLY), walked(dtype, LATE)
+        tiny = np.finfo(dtype).smallest_normal
+        count = [int(np.sum(sizes_of(step) < tiny)) for step in (early, late)]
+        sizes = sizes_of(late)
+        stuck = int(np.sum(late.beta * sizes == sizes))
+        seconds: list[list[float]] = [[], []]
+        for _ in range(readings):
+            for step, found in zip((early, late), seconds, strict=True):
+                start = time.perf_counter()
+                step()
+                found.append(time.perf_counter() - start)
+    low, high = (float(np.median(found)) for found in seconds)
+    return Shrunk(count[0], count[1], stuck, Size(64, 1).parameters, high / low)
 
 
 # Memory, by counting.

@@ -327,7 +327,8 @@ def draw_neighbours(timings: Sequence[Timings]) -> None:
                 label=WAYS["torch", precision, "eager"], capsize=2,
             )  # fmt: skip
         ax.axvline(1024, color=BLACK, linestyle=":")
-        ax.set(xlabel=f"{kind}", ylabel="time for equal work (%)", title=f"{short(t)}: {kind}")
+        unit = {"batch": "batch size", "width": "width (units)"}[kind]
+        ax.set(xlabel=unit, ylabel="time for equal work (%)", title=f"{short(t)}: {kind}")
         if ax.get_legend_handles_labels()[0]:
             ax.legend(fontsize=10)
 
@@ -431,7 +432,7 @@ def draw_wrong(timings: Sequence[Timings]) -> None:
         ax.axvline(1, color=BLACK, linestyle=":")
         ax.set(
             xscale="log", yticks=range(len(found)), yticklabels=[way.name for way in found],
-            xlabel="what is read, by what it takes", title=short(t),
+            xlabel="reading / true time", title=short(t),
         )  # fmt: skip
         ax.invert_yaxis()
 
@@ -471,8 +472,8 @@ def draw_crossover(timings: Sequence[Timings]) -> None:
     """How many times as fast torch on one device is as its rival: the GPU beside the CPU where both
     were measured, torch beside NumPy on the CPU otherwise. Nothing without a CPU."""
     pairs = [(c, g) for c in cpus(timings) for g in gpus(timings)]
-    rows = [(f"{short(g)} by {short(c)}", c, g) for c, g in pairs]
-    rows = rows or [(f"torch by NumPy, {short(c)}", c, c) for c in cpus(timings)]
+    rows = [(f"{short(g)} / {short(c)}", c, g) for c, g in pairs]
+    rows = rows or [(f"torch / NumPy, {short(c)}", c, c) for c in cpus(timings)]
     if not rows:
         return
     _, axes = panels([r[1] for r in rows])
@@ -620,8 +621,8 @@ def flat_table(t: Timings) -> str:
             )
     if not rows:
         return ""
-    head = ("width", "flat up to", "an example alone", "at the end of the flat part", "at best")
-    return f"{short(t)}, torch float32:\n\n{table(head, rows)}"
+    head = ("width", "flat up to", "alone", "at the end of the flat part", "at best")
+    return f"{short(t)}, torch float32, the time of one example:\n\n{table(head, rows)}"
 
 
 def verdict_flat(timings: Sequence[Timings]) -> str:
@@ -701,13 +702,18 @@ def say_ceilings(t: Timings) -> str:
 
 
 def say_precision(t: Timings) -> str:
-    """What fewer bits save in time, at the largest step that all precisions have."""
+    """What fewer bits save in time, at the largest step that all precisions did steadily."""
     first = "numpy" if t.kind == "cpu" else "torch"
     pairs = [way for way in ways(t) if way[0] == first and way[2] == "eager"]
+    steady = {
+        (width, way): {b for b, p in steps(t, width, way).items() if seconds_of(p).steady}
+        for width in widths(t)
+        for way in pairs
+    }
     common = [
         (width, max(shared))
         for width in widths(t)
-        if (shared := set.intersection(*(set(steps(t, width, way)) for way in pairs)))
+        if pairs and (shared := set.intersection(*(steady[width, way] for way in pairs)))
     ]
     if len(pairs) < 2 or not common:
         return ""
@@ -719,17 +725,22 @@ def say_precision(t: Timings) -> str:
         f"{WAYS[way]} is {times(slow / medians(steps(t, width, way))[batch])} times as fast"
         for way in pairs[1:]
     ]
-    where = f"at width {width:,} and batch {batch:,}, the largest that all of them did"
+    where = (
+        f"at width {width:,} and batch {batch:,}, the largest that all of them did with steady "
+        "readings"
+    )
     return f"**{short(t)}**, {where}: {listed(told)} as {WAYS[pairs[0]]}."
 
 
 @dataclass(frozen=True)
 class Powers:
-    """The neighbours of 1,024: the quickest of them; by how much 1,024 takes longer than it, and
-    the slowest; and by how much a reading of one size varies, from quartile to quartile."""
+    """The neighbours of 1,024: the quickest of them; by how much 1,024 takes longer than it, the
+    second quickest, and the slowest; and by how much a reading of one size varies, from quartile to
+    quartile."""
 
     quickest: int
     behind: float
+    second: float
     spread: float
     noise: float
 
@@ -742,8 +753,8 @@ def powers(t: Timings, kind: str, precision: str) -> Powers | None:
     best = min(found, key=lambda size: found[size].median)
     low = found[best].median
     noise = float(np.median([(s.high - s.low) / s.median for s in found.values()]))
-    slowest = max(s.median for s in found.values())
-    return Powers(best, found[1024].median / low - 1, slowest / low - 1, noise)
+    _, second, *_, slowest = sorted(s.median for s in found.values())
+    return Powers(best, found[1024].median / low - 1, second / low - 1, slowest / low - 1, noise)
 
 
 def _powers(t: Timings) -> dict[tuple[str, str], Powers]:
@@ -757,7 +768,7 @@ def say_powers(t: Timings) -> str:
     for (kind, precision), p in _powers(t).items():
         name = f"as a {kind} ({WAYS['torch', precision, 'eager']})"
         if p.quickest == 1024:
-            first = f"{name} 1,024 is the quickest"
+            first = f"{name} 1,024 is the quickest, the next takes {percent(p.second)} longer"
         else:
             first = f"{name} {p.quickest:,} is the quickest, 1,024 takes {percent(p.behind)} longer"
         noise = percent(p.noise)
@@ -774,7 +785,7 @@ def verdict_powers(timings: Sequence[Timings]) -> str:
     told = []
     for t in timings:
         if found := _powers(t):
-            clear = [p for p in found.values() if p.quickest == 1024 and p.spread > p.noise]
+            clear = [p for p in found.values() if p.quickest == 1024 and p.second > p.noise]
             told.append(
                 f"{short(t)}: 1,024 is the quickest, by more than noise, in {len(clear)} of "
                 f"{len(found)} tests"
@@ -799,9 +810,12 @@ def say_optimiser(t: Timings, kind: str = "adam") -> str:
         share = floor(t, kind, many) / best[0]
     except KeyError:
         return f"{told}."
-    return f"{told}; that is {percent(share)} of what the bandwidth allows" + (
-        ", which is a reading too." if share > 1 else "."
-    )
+    if share > 1:
+        return (
+            f"{told}. That is as fast as the bandwidth allows: {percent(share)} of it, which is a "
+            "reading, too."
+        )
+    return f"{told}; that is {percent(share)} of what the bandwidth allows."
 
 
 def say_wrong(t: Timings) -> str:

@@ -485,6 +485,24 @@ def test_sentences_follow_the_data(filed):
     slow = clocks.say_powers(changed(cpu, slower_at_1024))
     assert "1,024 takes" in slow and "1,024 is the quickest" not in slow
     assert "in 2 of 2 tests" in clocks.verdict_powers([changed(cpu, faster_at_1024)])
+
+    def slower_but_1024_and_1023(p):
+        if p["part"] == "neighbours" and p[p["kind"]] not in (1023, 1024):
+            p["wall"] = [1.5 * s for s in p["wall"]]
+        elif p["part"] == "neighbours" and p[p["kind"]] == 1023:
+            p["wall"] = [1.001 * s for s in p["wall"]]
+
+    # The quickest, and yet no quicker than its neighbour by more than noise.
+    tied = changed(cpu, slower_but_1024_and_1023)
+    assert "1,024 is the quickest" in clocks.say_powers(tied)
+    assert "in 0 of 2 tests" in clocks.verdict_powers([tied])
+
+    def unsteady_where_large(p):
+        if p["part"] == "step" and "wall" in p and p["flops"] > 5e10:
+            p["wall"] = [s * f for s, f in zip(p["wall"], (0.5, 1, 1.5) * 99, strict=False)]
+
+    calm, shaky = (clocks.say_precision(t) for t in (cpu, changed(cpu, unsteady_where_large)))
+    assert calm != shaky and "float32 is" in calm and "float32 is" in shaky
     assert "in 0 of 2 tests" in clocks.verdict_powers([changed(cpu, slower_at_1024)])
 
     def too_fast(p):
@@ -562,6 +580,37 @@ def test_no_folder_is_no_file(tmp_path):
 )
 def test_times_have_a_unit_that_fits(seconds, told):
     assert clocks.duration(seconds) == told
+
+
+# What is timed stays the same.
+
+
+def test_a_step_on_one_example_ends_in_subnormal_numbers_in_float32_alone():
+    exact, tiny = lab.shrunk("float64", readings=1), lab.shrunk("float32", readings=1)
+    assert (exact.early, exact.late, exact.stuck, tiny.early) == (0, 0, 0, 0)
+    assert tiny.of == 59_210 and tiny.of / 4 < tiny.stuck < tiny.late < tiny.of
+    # All that is stuck is four times the smallest number, as the page says: 3.6 is rounded to 4.
+    late = lab.sizes_of(lab.walked("float32", lab.LATE))
+    least = np.finfo("float32").smallest_subnormal
+    assert np.sum(late == 4 * least) == tiny.stuck and late.min() == 4 * least
+    assert np.float32(0.9) * (4 * least) == 4 * least and np.float32(0.9) * (5 * least) != 5 * least
+
+
+def test_the_clock_stops_before_a_hundredth_is_subnormal():
+    """Warm calls and timed ones, at the most."""
+    calls = 1 + 2 * Patience().most
+    for width in (16, 64, 256):
+        step = NumpyStep(Size(width, 1), "float32")
+        for _ in range(calls):
+            step()
+        small = lab.sizes_of(step) < np.finfo("float32").smallest_normal
+        assert np.mean(small) < 0.01, width
+
+
+def test_a_slip_of_beta_hides_in_a_loss_curve():
+    slip = lab.slip(0.88)
+    assert slip.steps == 22 and 0 < slip.apart < slip.batch / 2
+    assert lab.slip(lab.BETA).apart == 0
 
 
 # The page itself.

@@ -22,6 +22,8 @@ Binding = Literal["arithmetic", "bandwidth", "launches"]
 ROOM = 1.1
 # A time has left the flat part where it is so many times that of the smallest batch.
 LEFT = 1.5
+# Where the quartiles are so far apart, by the median, two digits of a ratio would be an accident.
+UNSTEADY = 0.1
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class Spread:
     low: float
     high: float
     count: int
+
+    @property
+    def steady(self) -> bool:
+        """Whether half of the readings agree so far that a ratio of medians says something."""
+        return self.high - self.low <= UNSTEADY * self.median
 
 
 @dataclass(frozen=True)
