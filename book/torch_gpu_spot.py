@@ -326,7 +326,7 @@ TIMELINE = (
 )
 SECOND = "Reading 2 begins at {next}."
 WAITS = "Then, until {until}, the host waits."
-WAITS_NOT = "The host does not wait."
+WAITS_NOT = "Before the next reading the host does not wait."
 
 YES = "Yes: {name}. {why}"
 IS = "It is: {name}. {why}"

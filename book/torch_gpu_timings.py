@@ -830,6 +830,8 @@ def say_wrong(t: Timings) -> str:
         if p["part"] == "wrong" and "skipped" in p
     ]
     rest = f" What it cannot show: {'; '.join(cannot)}." if cannot else ""
+    if any(way.name == "first call alone" and way.shown[0] < way.shown.max() for way in found):
+        rest = f" The first call does not stand out here: a later one took longer.{rest}"
     return f"**{short(t)}**: {'; '.join(told)}.{rest}"
 
 
