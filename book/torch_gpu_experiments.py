@@ -508,9 +508,13 @@ class Shrunk:
     times: float
 
 
+# Chapter 8's, with which one example is learnt in a few steps.
+RATE = 0.1
+
+
 def walked(dtype: str, steps: int) -> NumpyStep:
     """The timed network of width 64 after so many steps on one example."""
-    step = NumpyStep(Size(64, 1), dtype)
+    step = NumpyStep(Size(64, 1), dtype, lr=RATE)
     for _ in range(steps):
         step()
     return step

@@ -603,17 +603,6 @@ def test_a_step_on_one_example_ends_in_subnormal_numbers_in_float32_alone():
     assert np.float32(0.9) * (4 * least) == 4 * least and np.float32(0.9) * (5 * least) != 5 * least
 
 
-def test_the_clock_stops_before_a_hundredth_is_subnormal():
-    """Warm calls and timed ones, at the most."""
-    calls = 1 + 2 * Patience().most
-    for width in (16, 64, 256):
-        step = NumpyStep(Size(width, 1), "float32")
-        for _ in range(calls):
-            step()
-        small = lab.sizes_of(step) < np.finfo("float32").smallest_normal
-        assert np.mean(small) < 0.01, width
-
-
 def test_a_slip_of_beta_hides_in_a_loss_curve():
     slip = lab.slip(0.88)
     assert slip.steps == 22 and 0 < slip.apart < slip.batch / 2

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from book.timing import __main__ as command
 from book.timing.clock import Device, Patience, time_call
 from book.timing.memory import largest
-from book.timing.network import NumpyStep, Size
+from book.timing.network import NumpyStep, Size, loss_and_gradients
 from book.timing.plan import Forecast, Point, points, too_large, too_long
 from book.timing.reading import Ceilings, Timings, crossover, flat_until, load
 from book.timing.record import AnotherRun, Record, slug
@@ -28,9 +28,13 @@ HEADER = {
 
 def test_torch_and_numpy_take_the_same_steps() -> None:
     size = Size(width=12, batch=9)
-    ours, theirs = NumpyStep(size, "float64"), TorchStep(size, "cpu", "float64")
+    ours = NumpyStep(size, "float64", lr=0.01)
+    theirs = TorchStep(size, "cpu", "float64", lr=0.01)
+    losses = []
     for _ in range(20):
-        assert ours() == pytest.approx(float(theirs()), rel=1e-12)
+        losses.append(ours())
+        assert losses[-1] == pytest.approx(float(theirs()), rel=1e-12)
+    assert losses[-1] < 0.9 * losses[0]
     for mine, yours in zip(ours.params, theirs.params, strict=True):
         np.testing.assert_allclose(mine, yours.detach().numpy().T, rtol=1e-10, atol=1e-13)
 
@@ -76,13 +80,18 @@ def test_a_reading_waits_for_the_device_and_leaves_the_first_call_out() -> None:
     assert found.wall == [1.0] * 30
 
 
-def test_what_is_timed_again_and_again_is_still_a_network_that_learns() -> None:
-    """Subnormal numbers, which silent units' velocities decay to, would be timed in its place."""
-    step = NumpyStep(Size(64, 1), "float32")
+@pytest.mark.parametrize("width", [16, 64, 256])
+def test_what_is_timed_again_and_again_is_learnt_by_heart_by_no_step(width: int) -> None:
+    """Its gradients, and then its velocities, would be subnormal: slower numbers would be timed."""
+    step = NumpyStep(Size(width, 1), "float32")
+    before = step()
     time_call(step, Device(), Patience(warm=1e9, timed=1e9))
+    _loss, grads = loss_and_gradients(step.params, step.X, step.labels)
     tiny = np.finfo(np.float32).tiny
-    subnormal = sum(int(((v != 0) & (abs(v) < tiny)).sum()) for v in step.velocity)
-    assert subnormal < 0.01 * sum(v.size for v in step.velocity)
+    for arrays in (grads, step.velocity):
+        sizes = np.abs(np.concatenate([a.ravel() for a in arrays]))
+        assert np.mean((sizes > 0) & (sizes < tiny)) < 1e-3
+    assert step() > 0.5 * before
 
 
 @given(st.integers(1, 10**6), st.integers(1, 2000))

@@ -111,8 +111,7 @@ def time_call(
 
     first = once()
     warm_from, warm = clock(), [once()]
-    # Not without end: after a thousand steps on one example the velocity of a silent unit is a
-    # subnormal number, with which a processor is some ten times slower.
+    # Not without end: what is timed must stay the same while it is timed.
     while clock() - warm_from < patience.warm and len(warm) < patience.most:
         warm.append(once())
     # The quickest: a reading that something else delayed would leave too few.

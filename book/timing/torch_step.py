@@ -37,6 +37,7 @@ class TorchStep:
     precision : a key of `PRECISIONS`; weights, activations, gradients and velocity are all of it
     way : one of `WAYS`
     made_there : whether the examples are drawn on the device; no host memory is needed then
+    lr : the rate
     """
 
     def __init__(
@@ -47,7 +48,9 @@ class TorchStep:
         way: str = "eager",
         *,
         made_there: bool = False,
+        lr: float = LR,
     ) -> None:
+        self.lr = lr
         dtype, self.tf32 = PRECISIONS[precision]
         self.device, self.way = torch.device(device), way
         if made_there:
@@ -107,7 +110,7 @@ class TorchStep:
         with torch.no_grad():
             torch._foreach_mul_(self.velocity, BETA)
             torch._foreach_add_(self.velocity, grads, alpha=1 - BETA)
-            torch._foreach_add_(self.params, self.velocity, alpha=-LR)
+            torch._foreach_add_(self.params, self.velocity, alpha=-self.lr)
         return loss.detach()
 
 
