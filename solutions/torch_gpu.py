@@ -83,7 +83,7 @@ def by_its_reason(work):
     reasons = {
         "target dtype to be Long": "LabelsNotInt64",
         "scalar type Long": "LabelsNotInt64",
-        "type for target with class probabilities": "OneHotOfWholeNumbers",
+        "type for target with class probabilities": "LabelsWithTwoAxes",
         "multi-target not supported": "LabelsWithTwoAxes",
         "does not require grad and does not have": "LossWithoutGraph",
         "through the graph a second time": "GraphUsedUp",
@@ -725,21 +725,16 @@ torch_loss.slips(
         "The labels are no longer int64; cross_entropy takes whole numbers of that dtype.",
         hint="They are given as they should be: no .float() and no .int().",
     ),
-    one_hot_of_whole_numbers=slip(
-        {"labels)": "functional.one_hot(labels, params[-1].shape[0]))"},
-        "cross_entropy was given a one-hot matrix of whole numbers; a matrix it takes for "
-        "probabilities, and these are floats.",
-        hint="It wants the labels as they are: one whole number a row.",
-    ),
     classes_of_the_batch=slip(
-        {"labels)": "functional.one_hot(labels).to(X.dtype))"},
+        {"labels)": "functional.one_hot(labels).float())"},
         "one_hot counts the classes by the largest label of the batch; the network may have more.",
         hint="The labels as they are need no one_hot.",
     ),
-    labels_in_a_column=slip(
+    labels_with_two_axes=slip(
         {"labels)": "labels[:, None])"},
-        "The labels have a second axis; wanted is the shape (n,).",
-        hint="A column of n rows is for chapter 7's masks: give the labels as they are.",
+        "The labels have a second axis, as a column or a one-hot matrix has; wanted is the shape "
+        "(n,), a whole number a row.",
+        hint="The labels go in as they are given.",
     ),
     softmax_over_rows=slip(
         {_LOSS: f"functional.nll_loss(torch.log_softmax({_LOGITS}, dim=0), labels)"},
@@ -763,6 +758,11 @@ torch_loss.slips(
         "exp of a logit overflows: the loss is infinite.",
         hint="Take the largest logit out first, as in chapter 7; torch.logsumexp and cross_entropy "
         "do.",
+    ),
+    X_in_float32=slip(
+        {_LOGITS: "torch_forward(params, X.float())"},
+        "Two dtypes meet in a product: X is made float32, whatever the parameters are.",
+        hint="X has the dtype of the parameters already: take it as it is.",
     ),
     X_in_float64=slip(
         {_LOGITS: "torch_forward(params, X.double())"},
@@ -879,6 +879,12 @@ def watcher(names, told):
     def unchanged(part, was):
         return all(np.array_equal(numbers(t), w) for t, w in zip(part, was, strict=True))
 
+    def fate(was, grad):
+        empty = grad is None or not np.any(grad)
+        if (was is None and empty) or (was is not None and np.array_equal(was, grad)):
+            return "left as it was"
+        return "cleared" if empty else "changed"
+
     def look(given, X, before=None, held=None, made=None):
         if before is None:
             return [[numbers(t) for t in part] for part in [*given, [X]]], grads(given[0])
@@ -895,12 +901,7 @@ def watcher(names, told):
                 len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
                 for one, other in zip(given, held, strict=True)
             ),
-            "grad of the given params": each(type(p.grad).__name__ for p in held[0]),
-            "each grad, as given, left as it was": all(
-                (g is None and w is None)
-                or (g is not None and w is not None and np.array_equal(g, w))
-                for g, w in zip(grads(held[0]), grads_before, strict=True)
-            ),
+            "each grad, as given": each(map(fate, grads_before, grads(held[0]))),
             "new tensors in memory of their own": not any(
                 t.data_ptr() in places for part in made for t in part if torch.is_tensor(t)
             ),
@@ -1199,6 +1200,11 @@ torch_sgd_momentum_step.slips(
         {_GRADS: f"{_CLEARED}\n    for p in params:\n        p.grad = None"},
         _TOLD_CLEARED,
         hint=_HINT_LEFT,
+    ),
+    added_up_and_cleared=slip(
+        {_GRADS: f"{_BACKWARD}\n    for p in params:\n        p.grad = None"},
+        _TOLD_ADDED,
+        hint=_HINT_ADDED,
     ),
     list_filled_anew=slip(
         {_MOVE: "for i, v in enumerate(velocity):\n            params[i] = params[i] - lr * v"},
@@ -1632,6 +1638,11 @@ torch_adam_step.slips(
         {_GRADS: f"{_CLEARED}\n    for p in params:\n        p.grad = None"},
         _TOLD_CLEARED,
         hint=_HINT_LEFT,
+    ),
+    adam_added_up_and_cleared=slip(
+        {_GRADS: f"{_BACKWARD}\n    for p in params:\n        p.grad = None"},
+        _TOLD_ADDED,
+        hint=_HINT_ADDED,
     ),
     adam_list_filled_anew=slip(
         {
