@@ -78,28 +78,27 @@ def on_one_thread(work):
 
 @public
 def by_its_reason(work):
-    """work(). torch has one class of error for many reasons: the common ones get one of their own,
-    so that a mistake is told by its reason."""
+    """work(), or why torch refused it. torch has one class of error for many reasons, and of an
+    exception only the class reaches the judge."""
     reasons = {
-        "target dtype to be Long": "LabelsNotInt64",
-        "scalar type Long": "LabelsNotInt64",
-        "type for target with class probabilities": "LabelsWithTwoAxes",
-        "multi-target not supported": "LabelsWithTwoAxes",
-        "does not require grad and does not have": "LossWithoutGraph",
-        "through the graph a second time": "GraphUsedUp",
-        "numpy() on Tensor that requires grad": "NumpyOfARecordedTensor",
-        "to have the same dtype": "TwoDtypesMeet",
-        "leaf Variable that requires grad is being used in": "LeafChangedInPlace",
+        "target dtype to be Long": "labels of another dtype",
+        "scalar type Long": "labels of another dtype",
+        "type for target with class probabilities": "labels with two axes",
+        "multi-target not supported": "labels with two axes",
+        "does not require grad and does not have": "a loss without a graph",
+        "through the graph a second time": "a graph that is used up",
+        "numpy() on Tensor that requires grad": "NumPy on a recorded tensor",
+        "to have the same dtype": "two dtypes in one product",
+        "leaf Variable that requires grad is being used in": "a leaf changed in place",
+        "should come back": "not those lists",
     }
     try:
         return work()
-    except RuntimeError as error:
-        said = str(error)
-        for piece, name in reasons.items():
-            if piece in said:
-                named = type(name, (RuntimeError,), {})(said)
-                raise named.with_traceback(error.__traceback__) from None
-        raise
+    except (RuntimeError, ValueError) as error:
+        found = [reason for piece, reason in reasons.items() if piece in str(error)]
+        if not found:
+            raise
+        return {"what comes back": f"an error: {found[0]}"}
 
 
 @public
@@ -832,12 +831,11 @@ torch_loss.slips(
 def parts_of(answer, names, count):
     """The lists that a step gives back, of as many things as there are parameters."""
     wanted = ", ".join(names)
-    wrong_lists = type("WrongLists", (ValueError,), {})
     if not isinstance(answer, list | tuple) or len(answer) != len(names):
-        raise wrong_lists(f"{len(names)} lists should come back: return {wanted}")
+        raise ValueError(f"{len(names)} lists should come back: return {wanted}")
     for name, part in zip(names, answer, strict=True):
         if not isinstance(part, list | tuple) or len(part) != count:
-            raise wrong_lists(f"{name} should come back as a list of {count} tensors")
+            raise ValueError(f"{name} should come back as a list of {count} tensors")
     return [list(part) for part in answer]
 
 
