@@ -66,14 +66,44 @@ def is_near(tensors, others, dtype):
 
 
 @public
-def on_one_thread(work):
+def on_one_thread(work, *told):
     """work(), on a single thread: over tensors as small as these, several wait for each other."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return work()
+        return by_its_reason(work, told)
     finally:
         torch.set_num_threads(threads)
+
+
+@public
+def by_its_reason(work, told):
+    """work(), or why torch refused it, if that is one of the reasons that are told.
+
+    torch has one class of error for many reasons, and of an exception only the class reaches the
+    judge. What has no text of its own stays an exception, with the learner's own line.
+    """
+    reasons = {
+        "target dtype to be Long": "labels of another dtype",
+        "scalar type Long": "labels of another dtype",
+        "type for target with class probabilities": "labels with two axes",
+        "multi-target not supported": "labels with two axes",
+        "does not require grad and does not have": "a loss without a graph",
+        "through the graph a second time": "a graph that is used up",
+        "numpy() on Tensor that requires grad": "NumPy on a recorded tensor",
+        "to have the same dtype": "two dtypes in one product",
+        "leaf Variable that requires grad is being used in": "a leaf changed in place",
+        "should come back": "not those lists",
+    }
+    try:
+        return work()
+    except (RuntimeError, ValueError) as error:
+        found = [
+            reason for piece, reason in reasons.items() if reason in told and piece in str(error)
+        ]
+        if not found:
+            raise
+        return {"what comes back": f"an error: {found[0]}"}
 
 
 @public
@@ -108,6 +138,8 @@ def told_of_pass(name, forward, params, dtype, elsewhere):
     """
     leaves = leaves_of(params)
     made = forward(leaves, "float64", "cpu")
+    if made is None:
+        return None
     told = told_of(
         [made], lambda d, place: [forward(leaves_of(params, d, place), d, place)], dtype, elsewhere
     )
@@ -119,10 +151,10 @@ def told_of_pass(name, forward, params, dtype, elsewhere):
     if not made.requires_grad:
         return told
     grads = torch.autograd.grad(made.sum(), leaves, allow_unused=True)
-    return told | {
-        f"the gradient of {name_of(i)}": "none" if g is None else numbers(g)
-        for i, g in enumerate(grads)
-    }
+    told["every parameter has a gradient"] = all(g is not None for g in grads)
+    if not told["every parameter has a gradient"]:
+        return told
+    return told | {f"the gradient of {name_of(i)}": numbers(g) for i, g in enumerate(grads)}
 
 
 def _network(rng: np.random.Generator, sizes: list[int]) -> list[Array]:
@@ -153,8 +185,10 @@ def moved(function, params, device, dtype):
         if device == "meta" and str(error):
             return {"what comes back": "an error: a number was read there"}
         raise
-    if not isinstance(leaves, list | tuple):
-        return {"what comes back": type(leaves).__name__}
+    if leaves is None:
+        return None
+    if not isinstance(leaves, list | tuple | torch.nn.ParameterList):
+        return {"what comes back": "no list"}
     told = {"what comes back": kinds(leaves), "how many": len(leaves)}
     if told["what comes back"] != "Tensor":
         return told
@@ -286,6 +320,12 @@ to_torch.slips(
         "Only the weights came along; the biases are missing.",
         hint="One tensor for each array of the list, weights and biases in turn.",
     ),
+    no_list=slip(
+        {_ALL: f"({_MAKE} for p in params)"},
+        "What comes back is no list.",
+        hint="Round brackets make a generator, and map makes something like it: "
+        "[... for p in params] is a list.",
+    ),
     in_pairs=slip(
         {_ALL: f"list(zip(*[iter([{_MAKE} for p in params])] * 2))"},
         "The tensors come in pairs, one for each layer; wanted is a flat list.",
@@ -304,7 +344,11 @@ def forward_pass(function, params, X, dtype="float64", elsewhere=False):
     def forward(leaves, d, place):
         return function(leaves, tensor_of(X, d, place))
 
-    return on_one_thread(lambda: told_of_pass("logits", forward, params, dtype, elsewhere))
+    return on_one_thread(
+        lambda: told_of_pass("logits", forward, params, dtype, elsewhere),
+        "NumPy on a recorded tensor",
+        "two dtypes in one product",
+    )
 
 
 @exercise(
@@ -434,6 +478,35 @@ torch_forward.slips(
         hint="No .detach(), no .data and no torch.no_grad() on the way to the loss: they are for "
         "the update alone.",
     ),
+    hidden_layers_detached=slip(
+        {_HIDDEN: f"{_HIDDEN}.detach()"},
+        "The graph is cut between two layers: the parameters before it get no gradient.",
+        hint="No .detach(), no .data, no NumPy and no new tensor on the way: compute with what "
+        "was computed.",
+    ),
+    parameters_copied=slip(
+        {"a = X": "params = [p.detach().clone().requires_grad_() for p in params]\n    a = X"},
+        "Some of the parameters get no gradient: the graph begins at copies of them.",
+        hint="Compute with the tensors that were given. torch.tensor(p), nn.Parameter(p) and "
+        ".detach() make others, which the caller does not know.",
+    ),
+    numpys_maximum=slip(
+        {_HIDDEN: "torch.from_numpy(np.maximum(a @ W + b, 0))"},
+        "NumPy is asked to compute with a tensor whose graph is recorded. torch refuses: the graph "
+        "would end there.",
+        hint="torch.relu, not np.maximum.",
+    ),
+    X_always_float32=slip(
+        {"a = X": "a = X.float()"},
+        "Two dtypes meet in a product: X is made float32, whatever the parameters are.",
+        hint="X has the dtype of the parameters already: take it as it is.",
+    ),
+    zeros_of_their_own=slip(
+        {_HIDDEN: "torch.maximum(a @ W + b, torch.zeros(len(a), len(b)))"},
+        "A new tensor is made without a dtype and a device: it is float32 and on the CPU, whatever "
+        "X is.",
+        hint="torch.zeros_like(z), or torch.relu, which needs no zeros.",
+    ),
     array_returned=slip(
         {f"return {_LAST}": f"return ({_LAST}).detach().numpy()"},
         "An array comes back, not a tensor: the graph is lost, and the numbers have left the "
@@ -476,7 +549,13 @@ def loss_and_slopes(function, params, X, labels, dtype="float64", elsewhere=Fals
     def forward(leaves, d, place):
         return function(leaves, tensor_of(X, d, place), tensor_of(labels, "int64", place))
 
-    return on_one_thread(lambda: told_of_pass("loss", forward, params, dtype, elsewhere))
+    return on_one_thread(
+        lambda: told_of_pass("loss", forward, params, dtype, elsewhere),
+        "labels of another dtype",
+        "labels with two axes",
+        "a graph that is used up",
+        "two dtypes in one product",
+    )
 
 
 @exercise(
@@ -535,7 +614,7 @@ def a_row_alone(rng):
 
 @torch_loss.cases
 def large_logits(rng):
-    """Logits of a thousand and more, some of them on the wrong side."""
+    """Logits of a thousand and more: some on the wrong side, and some all of one size."""
     for _ in range(2):
         case = _labelled(rng, _unequal(rng, 2))
         scores = case["X"] @ case["params"][0] + case["params"][1]
@@ -543,6 +622,9 @@ def large_logits(rng):
         case["labels"][:2] = scores[0].argmin(), scores[1].argmax()
         size = 2000 / np.ptp(scores[:2], axis=1).min()
         yield case | dict(params=[p * size for p in case["params"]])
+    case = _labelled(rng, _unequal(rng, 2))
+    W, b = case["params"]
+    yield case | dict(params=[W, b + 1000])
 
 
 @torch_loss.cases
@@ -652,6 +734,62 @@ torch_loss.slips(
         "The logits go through a ReLU before the loss; they may be negative.",
         hint="Give the loss what torch_forward returns.",
     ),
+    labels_of_another_dtype=slip(
+        {"labels)": "labels.float())"},
+        "The labels are no longer int64; cross_entropy takes whole numbers of that dtype.",
+        hint="They are given as they should be: no .float() and no .int().",
+    ),
+    classes_of_the_batch=slip(
+        {"labels)": "functional.one_hot(labels).float())"},
+        "one_hot counts the classes by the largest label of the batch; the network may have more.",
+        hint="The labels as they are need no one_hot.",
+    ),
+    labels_with_two_axes=slip(
+        {"labels)": "labels[:, None])"},
+        "The labels have a second axis, as a column or a one-hot matrix has; wanted is the shape "
+        "(n,), a whole number a row.",
+        hint="The labels go in as they are given.",
+    ),
+    softmax_over_rows=slip(
+        {_LOSS: f"functional.nll_loss(torch.log_softmax({_LOGITS}, dim=0), labels)"},
+        "The log_softmax is taken over the rows of the batch, not over the classes of a row.",
+        hint="dim=1. Or cross_entropy, which needs no dim.",
+    ),
+    a_yes_or_no_for_each_class=slip(
+        {
+            _LOSS: f"functional.binary_cross_entropy_with_logits({_LOGITS}, functional.one_hot("
+            "labels, params[-1].shape[0]).to(X.dtype))"
+        },
+        "This is the binary cross entropy, a yes or no for each class; a row has one class out of "
+        "k.",
+        hint="functional.cross_entropy.",
+    ),
+    logsumexp_overflows=slip(
+        {
+            f"return {_LOSS}": f"scores = {_LOGITS}\n    return (scores.exp().sum(1).log() - scores"
+            f"{_OF_LABEL}).mean()"
+        },
+        "exp of a logit overflows: the loss is infinite.",
+        hint="Take the largest logit out first, as in chapter 7; torch.logsumexp and cross_entropy "
+        "do.",
+    ),
+    X_in_float32=slip(
+        {_LOGITS: "torch_forward(params, X.float())"},
+        "Two dtypes meet in a product: X is made float32, whatever the parameters are.",
+        hint="X has the dtype of the parameters already: take it as it is.",
+    ),
+    X_in_float64=slip(
+        {_LOGITS: "torch_forward(params, X.double())"},
+        "Two dtypes meet in a product: X is made float64, and the parameters need not be.",
+        hint="X has the dtype of the parameters already: take it as it is.",
+    ),
+    graph_used_up=slip(
+        {f"return {_LOSS}": f"loss = {_LOSS}\n    loss.backward()\n    return loss"},
+        "backward is called in here, and uses up the graph: nobody can differentiate the loss any "
+        "more.",
+        hint="The loss is one thing, its gradients another: return the loss, and no more. "
+        "retain_graph=True would only hide it.",
+    ),
     a_float=slip(
         {_LOSS: f"{_LOSS}.item()"},
         "A float comes back: a number that cannot be differentiated.",
@@ -746,23 +884,45 @@ def walk(step, lists, names, data, dtype, device, steps=1, left_over=False, watc
 
 @public
 def watcher(names, told):
-    """Notes what became of the arguments of a step."""
+    """Notes what became of the arguments of a step: the first thing that is not as it was."""
+
+    def grads(part):
+        return [None if p.grad is None else numbers(p.grad) for p in part]
+
+    def unchanged(part, was):
+        return all(np.array_equal(numbers(t), w) for t, w in zip(part, was, strict=True))
+
+    def fate(was, grad):
+        empty = grad is None or not np.any(grad)
+        if (was is None and empty) or (was is not None and np.array_equal(was, grad)):
+            return "left as it was"
+        return "cleared" if empty else "changed"
 
     def look(given, X, before=None, held=None, made=None):
         if before is None:
-            return [[numbers(t) for t in part] for part in [*given, [X]]]
-        for name, part, was in zip([*names, "X"], [*held, [X]], before, strict=True):
-            same = all(np.array_equal(numbers(t), w) for t, w in zip(part, was, strict=True))
-            told[f"{name}, as given, left as it was"] = same
-        told["the given lists hold what they held"] = all(
-            len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
-            for one, other in zip(given, held, strict=True)
-        )
-        told["grad of the given params"] = each(type(p.grad).__name__ for p in held[0])
+            return [[numbers(t) for t in part] for part in [*given, [X]]], grads(given[0])
+        numbers_before, grads_before = before
+        params_before, *states_before, (X_before,) = numbers_before
         places = {t.data_ptr() for part in held for t in part}
-        told["new tensors in memory of their own"] = not any(
-            t.data_ptr() in places for part in made for t in part if torch.is_tensor(t)
-        )
+        found = {
+            "params, as given, left as it was": unchanged(held[0], params_before),
+            f"{' and '.join(names[1:])}, as given, left as it was": all(
+                unchanged(part, was) for part, was in zip(held[1:], states_before, strict=True)
+            ),
+            "X, as given, left as it was": unchanged([X], [X_before]),
+            "the given lists hold what they held": all(
+                len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
+                for one, other in zip(given, held, strict=True)
+            ),
+            "each grad, as given": each(map(fate, grads_before, grads(held[0]))),
+            "new tensors in memory of their own": not any(
+                t.data_ptr() in places for part in made for t in part if torch.is_tensor(t)
+            ),
+        }
+        for what, holds in found.items():
+            told[what] = holds
+            if holds is False:
+                break
         return None
 
     return look
@@ -784,11 +944,25 @@ def told_of_steps(
     told = told_of([t for part in made for t in part], run, dtype, elsewhere)
     if told["what comes back"] != "Tensor":
         return told
-    told["the new params require a gradient"] = all(p.requires_grad for p in made[0])
-    told["the new params are leaves"] = all(p.is_leaf for p in made[0])
-    for name, part in zip(names[1:], made[1:], strict=True):
+    # One thing at a time, so that who has made several mistakes is told the first by its name.
+    first, others = made[0], made[1:]
+    for what, holds in (
+        (
+            "the new params come first",
+            any(p.requires_grad for p in first)
+            or not any(all(t.requires_grad and t.is_leaf for t in part) for part in others),
+        ),
+        ("the new params require a gradient", all(p.requires_grad for p in first)),
+        ("the new params are leaves", all(p.is_leaf for p in first)),
+    ):
+        told[what] = holds
+        if not holds:
+            return told
+    for name, part in zip(names[1:], others, strict=True):
         told[f"{name} hangs on a graph"] = any(t.requires_grad for t in part)
     told |= of_arguments
+    if False in of_arguments.values():
+        return told
     for name, part in zip(names, made, strict=True):
         for i, t in enumerate(part):
             which = "the new " if name == "params" else f"{name} of "
@@ -827,7 +1001,10 @@ def momentum_steps(
             elsewhere,
             look,
             left_over,
-        )
+        ),
+        "a loss without a graph",
+        "a leaf changed in place",
+        "not those lists",
     )
 
 
@@ -923,8 +1100,8 @@ def grad_left_over(rng):
 @torch_sgd_momentum_step.cases
 def arguments_afterwards(rng):
     """What was given must be as it was afterwards."""
-    for _ in range(2):
-        yield _momentum(rng, _unequal(rng, 3), look=True)
+    for left_over in (False, True):
+        yield _momentum(rng, _unequal(rng, 3), look=True, left_over=left_over)
 
 
 @torch_sgd_momentum_step.cases
@@ -966,6 +1143,23 @@ _HINT_LEFT = (
     "loss.backward() writes into the caller's tensors. torch.autograd.grad(loss, params) returns "
     "the gradients instead."
 )
+_TOLD_LOOP = (
+    "This is the loop of most tutorials: it adds to what lay in grad, and changes the parameters "
+    "that were given in place."
+)
+_HINT_LOOP = (
+    "torch.autograd.grad(loss, params) returns the gradients and touches no grad; p - lr * v is a "
+    "new tensor."
+)
+_TOLD_RECORDED_IN_PLACE = (
+    "A parameter is changed in place where autograd records: torch refuses to change a leaf."
+)
+_LOSS_UNRECORDED = "with torch.no_grad():\n        loss = torch_loss(params, X, labels)"
+_TOLD_UNRECORDED = "The loss is computed under no_grad: there is no graph to differentiate."
+_HINT_UNRECORDED = (
+    "The loss and its gradients first; `with torch.no_grad():` is for the update alone."
+)
+_TOLD_CLEARED = "What lay in the grad of the parameters that were given is gone: it was cleared."
 _TOLD_COPIED = (
     "The numbers are copied to the CPU on the way. On a GPU that costs a wait and a transfer in "
     "every step; where the tensors keep no numbers it fails."
@@ -992,9 +1186,45 @@ torch_sgd_momentum_step.slips(
         "The parameters that were given are changed: p -= ... writes into the caller's tensors.",
         hint="p - lr * v is a new tensor. So is p.detach().clone(), which may be changed.",
     ),
+    tutorials_loop=slip(
+        {
+            _GRADS: _BACKWARD,
+            _MOVE: "for p, v in zip(params, velocity, strict=True):\n            p -= lr * v",
+        },
+        _TOLD_LOOP,
+        hint=_HINT_LOOP,
+    ),
+    in_place_and_recorded=slip(
+        {
+            _NO_GRAD: "if True:",
+            _MOVE: "for p, v in zip(params, velocity, strict=True):\n            p -= lr * v",
+        },
+        _TOLD_RECORDED_IN_PLACE,
+        hint="The update goes under `with torch.no_grad():`, and makes new tensors: p - lr * v.",
+    ),
+    everything_under_no_grad=slip(
+        {"loss = torch_loss(params, X, labels)": _LOSS_UNRECORDED},
+        _TOLD_UNRECORDED,
+        hint=_HINT_UNRECORDED,
+    ),
+    params_alone=slip(
+        {_RETURN + ", velocity": _RETURN},
+        "Two lists should come back, params and velocity, each of as many tensors as params has.",
+        hint="return params, velocity",
+    ),
+    grads_cleared=slip(
+        {_GRADS: f"{_CLEARED}\n    for p in params:\n        p.grad = None"},
+        _TOLD_CLEARED,
+        hint=_HINT_LEFT,
+    ),
+    added_up_and_cleared=slip(
+        {_GRADS: f"{_BACKWARD}\n    for p in params:\n        p.grad = None"},
+        _TOLD_ADDED,
+        hint=_HINT_ADDED,
+    ),
     list_filled_anew=slip(
         {_MOVE: "for i, v in enumerate(velocity):\n            params[i] = params[i] - lr * v"},
-        "The list that was given is changed: params[i] = ... writes into the caller's list.",
+        "A list that was given is changed: params[i] = ... writes into the caller's list.",
         hint="Make a new list, with a comprehension or with append.",
     ),
     velocity_moved_in_place=slip(
@@ -1129,7 +1359,10 @@ def adam_steps(
             elsewhere,
             look,
             left_over,
-        )
+        ),
+        "a loss without a graph",
+        "a leaf changed in place",
+        "not those lists",
     )
 
 
@@ -1256,8 +1489,8 @@ def adam_grad_left_over(rng):
 @torch_adam_step.cases
 def adam_arguments_afterwards(rng):
     """What was given must be as it was afterwards."""
-    for _ in range(2):
-        yield _adam(rng, _unequal(rng, 3), int(rng.integers(2, 8)), look=True)
+    for left_over in (False, True):
+        yield _adam(rng, _unequal(rng, 3), int(rng.integers(2, 8)), look=True, left_over=left_over)
 
 
 @torch_adam_step.cases
@@ -1402,6 +1635,42 @@ torch_adam_step.slips(
         "The parameters that were given are changed: p -= ... writes into the caller's tensors.",
         hint="p - lr * ... is a new tensor. So is p.detach().clone(), which may be changed.",
     ),
+    adam_tutorials_loop=slip(
+        {
+            _GRADS: _BACKWARD,
+            _MOVED: "p -= lr * m_hat / (v_hat.sqrt() + eps)\n            moved.append(p)",
+        },
+        _TOLD_LOOP,
+        hint=_HINT_LOOP,
+    ),
+    adam_everything_under_no_grad=slip(
+        {"loss = torch_loss(params, X, labels)": _LOSS_UNRECORDED},
+        _TOLD_UNRECORDED,
+        hint=_HINT_UNRECORDED,
+    ),
+    adam_params_alone=slip(
+        {_ADAM_RETURN: "return [p.requires_grad_() for p in moved]"},
+        "Three lists should come back, params, m and v, each of as many tensors as params has.",
+        hint="return params, m, v",
+    ),
+    adam_grads_cleared=slip(
+        {_GRADS: f"{_CLEARED}\n    for p in params:\n        p.grad = None"},
+        _TOLD_CLEARED,
+        hint=_HINT_LEFT,
+    ),
+    adam_added_up_and_cleared=slip(
+        {_GRADS: f"{_BACKWARD}\n    for p in params:\n        p.grad = None"},
+        _TOLD_ADDED,
+        hint=_HINT_ADDED,
+    ),
+    adam_list_filled_anew=slip(
+        {
+            _M_LINE: "for i, g in enumerate(grads):\n"
+            "            m[i] = beta1 * m[i] + (1 - beta1) * g"
+        },
+        "A list that was given is changed: m[i] = ... writes into the caller's list.",
+        hint="Make a new list, with a comprehension or with append.",
+    ),
     averages_in_place=slip(
         {
             _M_LINE: "for a, g in zip(m, grads, strict=True):\n"
@@ -1460,6 +1729,8 @@ def timed_on_a_stand_in(function, repeats, seconds, launch, busy=0.0, own_clock=
     else:
         answer = function(step, synchronize, repeats)
     told = {"calls of step": calls}
+    if calls == repeats:
+        return told
     if not own_clock:
         # What it says of real time grades nothing.
         return told | {"a number of seconds": isinstance(answer, float) and answer >= 0}
@@ -1556,9 +1827,9 @@ def even_repeats(rng):
 
 @time_step.cases
 def one_repeat(rng):
-    """A single repeat."""
+    """A single repeat, and three."""
     yield _calls(rng, 1)
-    yield _calls(rng, 1)
+    yield _calls(rng, 3)
 
 
 @time_step.cases
@@ -1584,8 +1855,8 @@ _MEDIAN = "float(np.median(seconds))"
 time_step.slips(
     no_warm_up=slip(
         {_FIRST: "    seconds = []"},
-        "There is no call that is not counted: the first one loads, allocates and compiles, and is "
-        "timed with the others.",
+        "step() is called `repeats` times in all. The first call loads, allocates and compiles; it "
+        "comes besides the `repeats` that count.",
         hint="step() once, before the loop.",
     ),
     first_counted=slip(
@@ -1598,14 +1869,9 @@ time_step.slips(
         "The first call is timed and counted with the others.",
         hint="step() once, before the loop, and no clock around it.",
     ),
-    warm_up_of_the_timed=slip(
-        {_FIRST: "    seconds = []", "np.median(seconds)": "np.median(seconds[1:])"},
-        "The call that does not count is one of the `repeats`: one time too few is left.",
-        hint="repeats + 1 calls: one for nothing, then `repeats` that count.",
-    ),
     warm_up_every_time=slip(
         {_FIRST: "    seconds = []", _START: "        step()\n" + _START},
-        "There is a call that is not counted before each one that is; one at the start is enough.",
+        "There are as many calls that do not count as calls that do; one at the start is enough.",
         hint="step() once, before the loop.",
     ),
     one_too_many=slip(
@@ -1629,7 +1895,8 @@ time_step.slips(
     ),
     synchronised_before_alone=slip(
         {_END: _END.replace("        synchronize()\n", "")},
-        "It does not synchronise after the call: the clock is read while the device is at work.",
+        "It does not synchronise between the call and the second reading: the clock is read while "
+        "the device is at work.",
         hint="synchronize() between step() and the second reading.",
     ),
     synchronised_after_alone=slip(
@@ -1638,6 +1905,22 @@ time_step.slips(
         "too.",
         hint="The call that does not count returns before its work is done. synchronize() before "
         "the clock is read for the first time.",
+    ),
+    clock_read_before_waiting=slip(
+        {_START: "        start = clock()\n        synchronize()"},
+        "The clock is read, and then it synchronises: what the device was still at is timed, too.",
+        hint="Wait first, then read the clock.",
+    ),
+    all_calls_unsynchronised=slip(
+        {
+            f"    {_LOOP}\n{_START}\n{_END}\n    return {_MEDIAN}": (
+                "    start = clock()\n    for _ in range(repeats):\n        step()\n"
+                "    synchronize()\n    return (clock() - start) / repeats"
+            )
+        },
+        "All calls are timed together, from a first reading while the device was still at work.",
+        hint="synchronize() before every reading; two readings for each call, a list of "
+        "differences, and its median.",
     ),
     warm_up_synchronised_once=slip(
         {
