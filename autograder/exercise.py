@@ -79,13 +79,17 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Property:
-    """A statement that every right answer satisfies; `mistake` names what its failure shows."""
+    """A statement that every right answer satisfies; `mistake` names what its failure shows.
+
+    last: whether it says no more than that something is wrong.
+    """
 
     name: str
     text: str
     hint: str
     mistake: str | None
     holds: Callable[..., bool]
+    last: bool = False
 
 
 @dataclass(frozen=True)
@@ -297,11 +301,18 @@ class Part:
         self.mistakes.append(mistake)
 
     def property(
-        self, text: str = "", *, mistake: str | None = None, hint: str = ""
+        self,
+        text: str = "",
+        *,
+        mistake: str | None = None,
+        hint: str = "",
+        last: bool = False,
     ) -> Callable[[Callable[..., bool]], Callable[..., bool]]:
         """Decorator: `holds(answer, case)`; `text` says what the learner's answer breaks.
 
-        Without a text it says what the mistake above it says.
+        Without a text it says what the mistake above it says. With `last` it says no more than that
+        something is wrong: one that says what is told in its place, unless it is seen in less than
+        half as many kinds of case.
         """
         if not text:
             known = [m for m in self.mistakes if m.name == mistake]
@@ -320,7 +331,7 @@ class Part:
                     f"{self.name}.property {name}{inspect.signature(holds)}: "
                     "a property takes (answer, case)."
                 )
-            self.properties.append(Property(name, text, hint, mistake, holds))
+            self.properties.append(Property(name, text, hint, mistake, holds, last))
             return holds
 
         return register

@@ -1755,6 +1755,7 @@ def a_loss_for_each_batch(answer, case):
 @train_epoch.property(
     "There is not one loss for each batch, in one array.",
     hint="Note float(loss.data) for each batch, and return np.array(losses).",
+    last=True,
 )
 def as_many_losses(answer, case):
     told = answer["first epoch"]
@@ -1867,6 +1868,7 @@ def velocity_comes_back(answer, case):
 @train_epoch.property(
     "The parameters of the model are not where the steps lead to.",
     hint="One step of sgd_momentum_update for each batch, with the velocity of the one before.",
+    last=True,
 )
 def parameters_are_right(answer, case):
     return not piece_is_off(answer, case, "params")
@@ -1875,6 +1877,7 @@ def parameters_are_right(answer, case):
 @train_epoch.property(
     "The losses are not the mean losses of the batches before their steps.",
     hint="loss = cross_entropy(model(X[batch]), y[batch]) is the mean of a batch already.",
+    last=True,
 )
 def losses_are_right(answer, case):
     return not piece_is_off(answer, case, "losses")
@@ -1884,6 +1887,7 @@ def losses_are_right(answer, case):
     "The velocity that comes back is not the one after the last step.",
     hint="return np.array(losses), velocity, after the loop: a list of one array for each "
     "parameter.",
+    last=True,
 )
 def velocity_is_right(answer, case):
     told = answer["first epoch"]

@@ -119,8 +119,7 @@ class Trial:
             return Difference("size", describe(self.got), describe(self.wanted))
         if found is None:
             return None
-        gross = found.kind in ("type", "raised", "no_raise", "finite") and not found.where
-        return found if gross else None
+        return found if _is_gross(found) else None
 
     @property
     def passed(self) -> bool:
@@ -139,6 +138,20 @@ class Trial:
         if mistake not in self.mistaken or isinstance(self.got, TimedOut | Died):
             return False
         return same(self.got, self.mistaken[mistake], rtol=self.rtol, atol=self.atol)
+
+    def agrees(self, mistake: str) -> bool:
+        """Whether the answer is one that who makes a known mistake gives. Right answers that are
+        not unique differ from each other: there the mistake's need only be of the right sort."""
+        if self.matches(mistake):
+            return True
+        if self.by_value or not self.passed or mistake not in self.mistaken:
+            return False
+        found = difference(self.mistaken[mistake], self.wanted, rtol=self.rtol, atol=self.atol)
+        return found is None or not _is_gross(found)
+
+
+def _is_gross(found: Difference) -> bool:
+    return found.kind in ("type", "raised", "no_raise", "finite") and not found.where
 
 
 @dataclass
@@ -271,10 +284,12 @@ def _story(part: Told, trials: Sequence[Trial], failed: Sequence[Trial]) -> _Sto
     wrong = [trial for trial in wrong if trial.family != WHOLE_NUMBERS]
     known = {mistake.name: mistake for mistake in part.mistakes}
     for name, mistake in known.items():
-        if all(trial.matches(name) for trial in trials):
+        if all(trial.agrees(name) for trial in trials):
             return _Story(wrong[0], name, mistake)
     kinds = {p.name: {t.family for t in wrong if p.name in t.broken} for p in part.properties}
-    likeliest = max(part.properties, key=lambda p: len(kinds[p.name]), default=None)
+    likeliest = max(
+        part.properties, key=lambda p: len(kinds[p.name]) / (2 if p.last else 1), default=None
+    )
     gross = [trial for trial in wrong if not trial.broken]
     if likeliest and len(kinds[likeliest.name]) >= max(1, len({t.family for t in gross})):
         shows = next(trial for trial in wrong if likeliest.name in trial.broken)

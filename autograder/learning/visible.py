@@ -31,6 +31,7 @@ class VisibleNote:
     hint: str
     mistake: str | None = None
     holds: Callable[..., bool] | None = None
+    last: bool = False
 
 
 @dataclass

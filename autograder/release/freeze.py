@@ -106,7 +106,10 @@ def _part_data(part: Part) -> dict[str, Any]:
         "precise": part.precise,
         "returned": part.returned,
         "mistakes": [_told(m) for m in part.mistakes],
-        "properties": [{**_told(p), "mistake": p.mistake} for p in part.properties],
+        "properties": [
+            _told(p) | {"mistake": p.mistake} | ({"last": True} if p.last else {})
+            for p in part.properties
+        ],
         "remarks": [{"uses": r.uses, "text": r.text} for r in part.remarks],
         "cases": [case for family in part.families for case in _cases(part, family)],
     }
