@@ -962,9 +962,15 @@ def adamw_large_eps(rng):
     return _decayed(rng, adam_large_eps(rng))
 
 
-def _adam_with(mistake):
-    """adam_step as somebody with this mistake has it."""
-    return next(known.wrong for known in adam_step.mistakes if known.name == mistake)
+def _adam_without_correction(theta, grad, m, v, t, lr, beta1, beta2, eps):
+    m, v = beta1 * m + (1 - beta1) * grad, beta2 * v + (1 - beta2) * grad**2
+    return theta - lr * m / (np.sqrt(v) + eps), m, v
+
+
+def _adam_with_eps_inside(theta, grad, m, v, t, lr, beta1, beta2, eps):
+    m, v = beta1 * m + (1 - beta1) * grad, beta2 * v + (1 - beta2) * grad**2
+    m_hat, v_hat = m / (1 - beta1**t), v / (1 - beta2**t)
+    return theta - lr * m_hat / np.sqrt(v_hat + eps), m, v
 
 
 adamw_step.slips(
@@ -1018,12 +1024,12 @@ adamw_step.slips(
         hint="0.01 is the default; use the argument.",
     ),
     adamw_no_bias_correction=slip(
-        {"adam_step": "_adam_with('adam_no_bias_correction')"},
+        {"adam_step": "_adam_without_correction"},
         "Adam's averages are not bias-corrected.",
         hint="m and v start at zero; divide by 1 - beta ** t, or call your adam_step.",
     ),
     adamw_eps_inside_root=slip(
-        {"adam_step": "_adam_with('adam_eps_inside_root')"},
+        {"adam_step": "_adam_with_eps_inside"},
         "eps is inside the root; it belongs beside it: sqrt(v_hat) + eps.",
         hint="Take the root first, or call your adam_step.",
     ),
