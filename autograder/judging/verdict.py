@@ -19,8 +19,9 @@ from autograder.values.compare import Difference, describe, difference, same
 
 Status = Literal["passed", "partial", "wrong", "error", "timeout", "not_attempted", "missing"]
 
-# An answer of so many times the right one's size, and so many bytes more, is no answer to it.
-TIMES = 4
+# An answer of so many times the right one's size, and so many bytes more, is no answer to it. (A
+# list of numbers weighs several times what an array of them does.)
+TIMES = 16
 ROOM = 2**14
 
 Span = Literal["call", "function", "notebook", "line"]
