@@ -284,9 +284,10 @@ def _story(part: Told, trials: Sequence[Trial], failed: Sequence[Trial]) -> _Sto
     trials = [trial for trial in trials if trial.family != WHOLE_NUMBERS]
     wrong = [trial for trial in wrong if trial.family != WHOLE_NUMBERS]
     known = {mistake.name: mistake for mistake in part.mistakes}
-    for name, mistake in known.items():
-        if all(trial.agrees(name) for trial in trials):
-            return _Story(wrong[0], name, mistake)
+    for fits in (Trial.matches, Trial.agrees):
+        for name, mistake in known.items():
+            if all(fits(trial, name) for trial in trials):
+                return _Story(wrong[0], name, mistake)
     kinds = {p.name: {t.family for t in wrong if p.name in t.broken} for p in part.properties}
     likeliest = max(
         part.properties, key=lambda p: len(kinds[p.name]) / (2 if p.last else 1), default=None
