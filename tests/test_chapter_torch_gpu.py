@@ -654,7 +654,7 @@ def test_the_exam():
 
 def test_the_steps_that_are_timed_are_chapter_8s_form():
     """The velocity is averaged, as in the port: one step of each from rest."""
-    step = NumpyStep(Size(16, 8), "float64")
+    step = NumpyStep(Size(16, 8), "float64", lr=0.1)
     before = [p.copy() for p in step.params]
     _, grads = loss_and_gradients(step.params, step.X, step.labels)
     step()

@@ -307,7 +307,7 @@ def test_a_mended_case_changes_the_fingerprint_of_what_it_touches(tmp_path: Path
         after = fingerprints(load_set(path))
         return {name for name in before if before[name] != after[name]}
 
-    assert changed("theta = rng.integers(1, 5, 3)\n", "theta = rng.integers(1, 6, 3)\n") == {
+    assert changed("theta = rng.uniform(0.5, 1.5, d)\n", "theta = rng.uniform(0.5, 1.6, d)\n") == {
         "numerical_gradient"
     }
     assert changed("no_scale=slip(", "scale_forgotten=slip(") == {"gabor"}
