@@ -224,14 +224,14 @@ def test_a_folder_that_cannot_be_written_fails_its_own_submission(
 def test_a_full_disk_ends_the_run_with_a_sentence_and_loses_nothing(
     course: Course, tmp_path: Path
 ) -> None:
-    """A real one: graded folders on a file system of a few pages."""
+    """A real one: graded folders on a file system that holds two of them."""
     if os.getuid() != 0:
         pytest.skip("mounting takes root")
     wanted = class_of(course, 9)
     course.configure('c.CourseDirectory.autograded_directory = "grading/small/autograded"')
     small = course.grading / "small"
     small.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "none", small], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=500k", "none", small], check=True)
     try:
         done = subprocess.run(
             [sys.executable, "-m", "autograder.cli", "autograde", "gradient"],
