@@ -533,7 +533,8 @@ def is_convex_hessian(H: Array, tol: float = 1e-10) -> bool:
 def plain(rng):
     """A bowl and a saddle."""
     d = rng.integers(2, 5)
-    yield dict(H=spd_matrix(rng, d))
+    # So steep that it is a bowl in whole numbers, too.
+    yield dict(H=spd_matrix(rng, d) + 3 * np.eye(d))
     signs = np.ones(d)
     signs[rng.integers(d)] = -1
     yield dict(H=np.diag(signs * rng.uniform(1, 3, d)))
