@@ -67,6 +67,8 @@ class _Rewriter(ast.NodeTransformer):
             value = self.visit(node.value)
             if value.id != node.value.id or self._is_exercise(node.value.id):
                 return value
+        if node.attr == "mistakes" and isinstance(node.value, ast.Name):
+            raise TypeError(f"{ast.unparse(node)}: a learner's function has no list of mistakes")
         return self.generic_visit(node)
 
     def visit_Name(self, node: ast.Name) -> Any:
