@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from autograder.exercise import exercise, public
+from autograder.exercise import Exercise, exercise, public
 from autograder.slips import slip
 
 Array = np.ndarray
@@ -169,6 +169,26 @@ def _network(rng: np.random.Generator, sizes: list[int]) -> list[Array]:
 def _unequal(rng: np.random.Generator, count: int) -> list[int]:
     """Layer sizes of which no two are equal."""
     return [int(n) for n in rng.permutation(np.arange(2, 2 + max(3, count)))[:count]]
+
+
+def _other_dtypes(part: Exercise, make: Callable[..., dict]) -> None:
+    """A kind of case of a part whose cases `make(rng, sizes, **more)` makes."""
+
+    @part.cases
+    def in_other_dtypes(rng):
+        """Tensors of float32, and of bfloat16."""
+        for count, dtype in ((3, "float32"), (2, "bfloat16")):
+            yield make(rng, _unequal(rng, count), dtype=dtype)
+
+
+def _elsewhere(part: Exercise, make: Callable[..., dict]) -> None:
+    """The same, for all that must leave tensors where they are."""
+
+    @part.cases
+    def elsewhere(rng):
+        """Tensors on a device that is not the CPU (one that keeps no numbers: "meta")."""
+        for count in (3, 2):
+            yield make(rng, _unequal(rng, count), elsewhere=True)
 
 
 # The same numbers, in tensors
@@ -413,19 +433,8 @@ def square_layers(rng):
     yield _batch(rng, [4, 4, 4], 4)
 
 
-@torch_forward.cases
-def forward_in_other_dtypes(rng):
-    """Tensors of float32, and of bfloat16."""
-    yield _batch(rng, _unequal(rng, 3), dtype="float32")
-    yield _batch(rng, _unequal(rng, 4), dtype="bfloat16")
-
-
-@torch_forward.cases
-def forward_elsewhere(rng):
-    """Tensors on a device that is not the CPU (one that keeps no numbers: "meta")."""
-    yield _batch(rng, _unequal(rng, 3), elsewhere=True)
-    yield _batch(rng, _unequal(rng, 2), elsewhere=True)
-
+_other_dtypes(torch_forward, _batch)
+_elsewhere(torch_forward, _batch)
 
 _LAST = "a @ params[-2] + params[-1]"
 _HIDDEN = "torch.relu(a @ W + b)"
@@ -634,19 +643,8 @@ def as_many_rows_as_classes(rng):
     yield _labelled(rng, [5, 5], 5)
 
 
-@torch_loss.cases
-def loss_in_other_dtypes(rng):
-    """Tensors of float32, and of bfloat16."""
-    yield _labelled(rng, _unequal(rng, 3), dtype="float32")
-    yield _labelled(rng, _unequal(rng, 2), dtype="bfloat16")
-
-
-@torch_loss.cases
-def loss_elsewhere(rng):
-    """Tensors on a device that is not the CPU (one that keeps no numbers: "meta")."""
-    yield _labelled(rng, _unequal(rng, 3), elsewhere=True)
-    yield _labelled(rng, _unequal(rng, 2), elsewhere=True)
-
+_other_dtypes(torch_loss, _labelled)
+_elsewhere(torch_loss, _labelled)
 
 _LOGITS = "torch_forward(params, X)"
 _LOSS = "functional.cross_entropy(torch_forward(params, X), labels)"
@@ -1111,11 +1109,7 @@ def momentum_in_float32(rng):
         yield _momentum(rng, _unequal(rng, 3), dtype="float32")
 
 
-@torch_sgd_momentum_step.cases
-def momentum_elsewhere(rng):
-    """Tensors on a device that is not the CPU (one that keeps no numbers: "meta")."""
-    for _ in range(2):
-        yield _momentum(rng, _unequal(rng, 3), elsewhere=True)
+_elsewhere(torch_sgd_momentum_step, _momentum)
 
 
 _GRADS = "grads = torch.autograd.grad(loss, params)"
@@ -1503,11 +1497,11 @@ def adam_in_float32(rng):
         yield _adam(rng, _unequal(rng, 3), int(rng.integers(2, 8)), dtype="float32")
 
 
-@torch_adam_step.cases
-def adam_elsewhere(rng):
-    """Tensors on a device that is not the CPU (one that keeps no numbers: "meta")."""
-    for _ in range(2):
-        yield _adam(rng, _unequal(rng, 3), int(rng.integers(2, 8)), elsewhere=True)
+def _adam_early(rng, sizes: list[int], **more) -> dict:
+    return _adam(rng, sizes, int(rng.integers(2, 8)), **more)
+
+
+_elsewhere(torch_adam_step, _adam_early)
 
 
 _M_HAT, _V_HAT = " / (1 - beta1**t)", " / (1 - beta2**t)"

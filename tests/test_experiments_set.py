@@ -16,7 +16,6 @@ import pytest
 import scipy.stats
 import torch
 
-from autograder.code import source
 from autograder.exercise import AuthorError
 from autograder.judging.judge import judge, local_caller
 from autograder.judging.sets import find_set, load_set
@@ -36,7 +35,8 @@ from solutions.experiments import (
     sgd_momentum_update,
     train_epoch,
 )
-from tests import tensors
+from tests import by_cells, tensors
+from tests.by_cells import edited
 
 Array = np.ndarray
 SET = find_set("experiments")
@@ -353,10 +353,7 @@ TOLD: list[tuple[str, dict[str, str], str | None, str]] = [
 def changed(part: str, changes: dict[str, str]) -> Any:
     """The reference of a part, with other code in some places."""
     exercise = PARTS[part].exercise
-    text = source.written(next(e for e in SET.exercises if e.name == exercise).reference)
-    for old, new in changes.items():
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
+    text = edited(next(e for e in SET.exercises if e.name == exercise).reference, changes)
     return notebook_with(**{exercise: text})[exercise]
 
 
@@ -389,10 +386,7 @@ def notebook_with(tensor: Any = Tensor, **cells: str) -> dict[str, Any]:
     """What the names of a notebook stand for whose cells hold the references, or other code."""
     names: dict[str, Any] = {"np": np, "time": time, "Tensor": tensor, "itertools": itertools}
     names |= {"cross_entropy": cross_entropy, "dataclass": dataclass, "__name__": "__main__"}
-    for exercise in SET.exercises:
-        name = exercise.parts[0].exercise
-        exec(cells.get(name, source.written(exercise.reference)), names)
-    return names
+    return by_cells.notebook_with(SET, names, cells)
 
 
 STYLES = {

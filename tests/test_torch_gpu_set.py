@@ -16,7 +16,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from autograder.code import source
 from autograder.judging.judge import judge, local_caller
 from autograder.judging.sets import find_set
 from autograder.judging.verdict import Verdict
@@ -32,6 +31,8 @@ from solutions.torch_gpu import (
     torch_loss,
     torch_sgd_momentum_step,
 )
+from tests import by_cells
+from tests.by_cells import edited
 
 Array = np.ndarray
 SET = find_set("torch_gpu")
@@ -247,10 +248,7 @@ def notebook_with(**cells: str) -> dict[str, Any]:
     """What the names of a notebook stand for whose cells hold the references, or other code."""
     names: dict[str, Any] = {"np": np, "torch": torch, "functional": functional, "nn": nn}
     names |= {"time": time, "statistics": statistics}
-    for exercise in SET.exercises:
-        name = exercise.parts[0].exercise
-        exec(cells.get(name, source.written(exercise.reference)), names)
-    return names
+    return by_cells.notebook_with(SET, names, cells)
 
 
 # Slips that no mistake of the set makes, and what is said of them: a name, or a piece of the
@@ -342,10 +340,7 @@ TOLD: list[tuple[str, dict[str, str], str | None, str]] = [
 
 def changed(part: str, changes: dict[str, str]) -> Any:
     """The reference of a part, with other code in some places."""
-    text = source.written(PARTS[part].reference)
-    for old, new in changes.items():
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
+    text = edited(PARTS[part].reference, changes)
     return notebook_with(**{part: text})[part]
 
 

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from playwright.sync_api import Page, Route
+
 
 @dataclass(frozen=True)
 class Site:
@@ -32,3 +34,23 @@ def serve(folder: Path) -> Iterator[Site]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield Site(folder, f"http://127.0.0.1:{server.server_port}")
         server.shutdown()
+
+
+def strays(page: Page, site: Site) -> list[str]:
+    """A list that fills up while a page is used: what it asks of other hosts, which is refused, and
+    what it throws or complains of."""
+    found: list[str] = []
+
+    def only_ours(route: Route) -> None:
+        if route.request.url.startswith((site.url, "data:", "blob:")):
+            route.continue_()
+        else:
+            found.append(route.request.url)
+            route.abort()
+
+    page.route("**/*", only_ours)
+    page.on("websocket", lambda socket: found.append(socket.url))
+    page.on("pageerror", lambda error: found.append(f"thrown: {error}"))
+    page.on("console", lambda m: found.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("response", lambda r: found.append(f"{r.status} {r.url}") if r.status >= 400 else None)
+    return found

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from book import experiments_live as live
 from book.experiments_live import FAULTS, NAMES, RUNS, WORDS
 from tests.tiny_site import NOTEBOOK, build
 
-from .loopback import Site, serve
+from .loopback import Site, serve, strays
 from .test_site import Scheme, axe
 
 pytestmark = pytest.mark.browser
@@ -249,24 +249,12 @@ def test_axe_finds_nothing_serious(browser: Browser, tiny: Site, scheme: Scheme)
 
 
 def test_it_asks_no_other_host_and_throws_nothing(page: Page, tiny: Site) -> None:
-    foreign: list[str] = []
-    errors: list[str] = []
-
-    def only_ours(route: Route) -> None:
-        if route.request.url.startswith(tiny.url):
-            route.continue_()
-        else:
-            foreign.append(route.request.url)
-            route.abort()
-
-    page.route("**/*", only_ours)
-    page.on("pageerror", lambda error: errors.append(str(error)))
+    found = strays(page, tiny)
     box = open_figure(page, tiny)
     for label in WORDS["looks"].values():
         box.get_by_role("combobox").select_option(label)
     press(box, WORDS["tell"])
-    assert not foreign
-    assert not errors
+    assert not found
 
 
 def test_a_phone_has_room_for_a_thumb(phone: Page, tiny: Site) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from book import torch_gpu_live as live
 from book import torch_gpu_spot as spot
@@ -21,7 +21,7 @@ from book.torch_gpu_spot import MISTAKES, NAMES, Round
 from tests.made_up_timings import made
 from tests.tiny_site import NOTEBOOK, build
 
-from .loopback import Site, serve
+from .loopback import Site, serve, strays
 from .test_site import Scheme, axe
 
 pytestmark = pytest.mark.browser
@@ -270,25 +270,13 @@ def test_axe_finds_nothing_serious(browser: Browser, tiny: Site, scheme: Scheme)
 
 
 def test_they_ask_no_other_host_and_throw_nothing(page: Page, tiny: Site) -> None:
-    foreign: list[str] = []
-    errors: list[str] = []
-
-    def only_ours(route: Route) -> None:
-        if route.request.url.startswith(tiny.url):
-            route.continue_()
-        else:
-            foreign.append(route.request.url)
-            route.abort()
-
-    page.route("**/*", only_ours)
-    page.on("pageerror", lambda error: errors.append(str(error)))
+    found = strays(page, tiny)
     box = open_figure(page, tiny, ROOFLINE)
     for timings in BOTH:
         for way in live.steps(timings):
             for key in ((16, 1), (8192, 65536), (256, 64)):
                 choose(box, timings, way, *key)
-    assert not foreign
-    assert not errors
+    assert not found
 
 
 @pytest.mark.parametrize("label", [ROOFLINE, SPOT])

@@ -17,14 +17,14 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
 from bs4 import BeautifulSoup, Tag
-from playwright.sync_api import Browser, Page, Route
+from playwright.sync_api import Browser, Page
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 from autograder.judging.sets import find_set
 from autograder.project import find_project
 from autograder.release.given import given_text
 
-from .loopback import Site
+from .loopback import Site, strays
 
 pytestmark = pytest.mark.browser
 
@@ -80,33 +80,14 @@ def test_the_build_has_the_pages_of_the_toc_and_no_other(site: Site) -> None:
 
 @pytest.mark.parametrize("path", [*PAGES, *MACHINE_MADE])
 def test_page_asks_no_other_host_and_throws_nothing(page: Page, site: Site, path: str) -> None:
-    foreign: list[str] = []
-    errors: list[str] = []
-
-    def only_ours(route: Route) -> None:
-        url = route.request.url
-        if url.startswith((site.url, "data:", "blob:")):
-            route.continue_()
-        else:
-            foreign.append(url)
-            route.abort()
-
-    page.route("**/*", only_ours)
-    page.on("websocket", lambda socket: foreign.append(socket.url))
-    page.on("pageerror", lambda error: errors.append(f"thrown: {error}"))
-    page.on("console", lambda m: errors.append(m.text) if m.type in ("error", "warning") else None)
-    page.on(
-        "response",
-        lambda r: errors.append(f"{r.status} {r.url}") if r.status >= 400 else None,
-    )
+    found = strays(page, site)
     visit(page, site, path)
     unfold(page)
     # To the end and back: what loads when it comes into sight must be asked for as well.
     page.keyboard.press("End")
     page.keyboard.press("Home")
     page.wait_for_load_state("networkidle")
-    assert not foreign
-    assert not errors
+    assert not found
 
 
 def test_the_root_leads_home(page: Page, site: Site) -> None:
