@@ -58,9 +58,11 @@ class Cluster:
 
     def warm(self) -> list[psutil.Process]:
         """The warm processes of its workers."""
-        workers = [psutil.Process(pid) for pid in self.pids.values()]
-        children = [child for worker in workers for child in worker.children()]
-        return [c for c in children if "autograder.engine.warm.start" in " ".join(c.cmdline())]
+        return [
+            child
+            for pid in self.pids.values()
+            for child in children_of(pid, "autograder.engine.warm.start", recursive=False)
+        ]
 
 
 @pytest.fixture(scope="module")
@@ -272,10 +274,10 @@ def test_nothing_is_left_of_a_home_that_was_killed(cluster: Cluster) -> None:
     until(lambda: set(Path("/tmp").glob("autograder-cluster-*")) <= folders)
 
 
-def children_of(pid: int, word: str) -> list[psutil.Process]:
-    """Processes below another with a word in their command."""
+def children_of(pid: int, word: str, *, recursive: bool = True) -> list[psutil.Process]:
+    """Processes below another with a word in their command; one that is ending has none."""
     found = []
-    for process in psutil.Process(pid).children(recursive=True):
+    for process in psutil.Process(pid).children(recursive=recursive):
         with contextlib.suppress(psutil.Error):
             if word in " ".join(process.cmdline()):
                 found.append(process)

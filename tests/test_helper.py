@@ -21,7 +21,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from autograder.engine.interface import Limits
 from autograder.engine.trusted import evaluating, helper
-from autograder.engine.trusted.helper import Forked, Helper, Lost, ask, each
+from autograder.engine.trusted.helper import ONE_THREAD, Forked, Helper, Lost, ask, each
 from autograder.engine.warm.handle import default_runner
 from autograder.engine.wire import Channel
 from autograder.exercise import Case
@@ -160,7 +160,10 @@ def test_it_ends_with_whoever_asks_whatever_it_is_at(threads: int) -> None:
     helper.ask(re.match, *{ENDLESS!r}, seconds=999)
     """
     owner = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(source)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", textwrap.dedent(source)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **ONE_THREAD},  # of OpenBLAS's threads
     )
     assert owner.stdout is not None
     number, kind = owner.stdout.readline().split()
