@@ -19,6 +19,7 @@ from autograder.engine.warm.handle import default_runner
 from autograder.gradebook.record import read_records
 from autograder.grading.rounds import current_round
 from autograder.judging.judge import case_rng, local_caller
+from autograder.release.notebook import WHEEL
 from tests.attacks.test_shown import page as page_of
 
 # Other work on the machine may slow nbgrader down.
@@ -265,6 +266,8 @@ def test_through_the_exchange_and_back(course, tmp_path):
     theirs = amara.folder / "gradient"
     fetched = {path.name: path.read_bytes() for path in theirs.iterdir()}
     released = course.project.exercises / "gradient"
+    wheel = fetched.pop(WHEEL)
+    assert "autograder/learning/check.py" in zipfile.ZipFile(io.BytesIO(wheel)).namelist()
     assert fetched == {path.name: path.read_bytes() for path in released.iterdir()}
 
     notebook = course.mistaken(gabor="no_scale", numerical_gradient="h_of_its_own")
@@ -285,6 +288,7 @@ def test_through_the_exchange_and_back(course, tmp_path):
     assert sorted(str(p.relative_to(collected)) for p in (collected / "data").rglob("*")) == [
         "data/mine.csv"
     ]
+    assert not (collected / WHEEL).exists(), "everybody has the same"
     assert not (collected / "loot.db").exists() and (collected / "timestamp.txt").exists()
     for left_out in ("data/more", "data/pipe", "data/huge.csv", "loot.db"):
         assert f"left out: '{left_out}'" in said
