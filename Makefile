@@ -61,6 +61,7 @@ course: $(SET_UP) $(EXERCISES) $(SITE) $(CLASS) $(GRADES) $(FEEDBACK) $(REPORT) 
 	@echo 'Gradebook  grading/gradebook.db'
 	@echo 'Report     grading/reports/$(SET).html'
 	@echo 'Next       make serve (read), make lab (solve), make formgrader (grade)'
+	@echo 'Commands   . $(VENV)/bin/activate (in each new terminal), then autograder, nbgrader, jupyter'
 
 courses: ## the same for every set: nine sample classes, marks, reports
 	@for set in $(SETS); do $(MAKE) course SET=$$set; done

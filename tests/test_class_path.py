@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import subprocess
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from autograder.grading.rounds import current_round
 from autograder.judging.judge import case_rng, local_caller
 from autograder.release.notebook import WHEEL
 from tests.attacks.test_shown import page as page_of
+from tests.conftest import ROOT, read_recipe
 
 # Other work on the machine may slow nbgrader down.
 pytestmark = pytest.mark.timeout(900)
@@ -247,6 +249,20 @@ def test_a_late_penalty_of_the_instructors_own(course, recipe):
             for name in ("amara", "dora")
         }
     assert penalties == {"amara": 0.0, "dora": pytest.approx(0.2 * 19)}
+
+
+def test_a_new_terminal_finds_the_commands():
+    """The page's recipe, in a shell that knows nothing of the environment."""
+    [come_in] = read_recipe("Come in")
+    asked = f"{come_in.code}\ncommand -v nbgrader autograder"
+    done = subprocess.run(
+        ["env", "-i", "PATH=/usr/bin:/bin", "bash", "-euc", asked],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == [str(ROOT / f".venv/bin/{n}") for n in ("nbgrader", "autograder")]
 
 
 # The exchange.
