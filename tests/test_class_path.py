@@ -218,12 +218,49 @@ def test_the_export_has_a_row_for_everybody(graded):
     assert set(rows) == {"amara", "ben", "chen", "dora", "eve"}
     for name in ("amara", "ben", "chen", "dora"):
         assert float(rows[name]["score"]) == pytest.approx(graded.score(name))
-    assert rows["eve"]["score"] == "0.0"
+    assert rows["eve"]["score"] == "0"
     assert rows["eve"]["timestamp"] == ""
-    assert {row["max_score"] for row in rows.values()} == {"20.0"}
+    assert {row["max_score"] for row in rows.values()} == {"20"}
     amara = rows["amara"]
     assert (amara["first_name"], amara["last_name"]) == ("Amara", "Okafor")
     assert amara["email"] == "amara@example.org"
+
+
+def test_the_export_has_the_form_that_somebody_wants(graded):
+    graded.follow("Export")
+
+    def table(name: str) -> list[dict[str, str]]:
+        return list(csv.DictReader(io.StringIO((graded.folder / name).read_text("utf-8"))))
+
+    moodle = {row["Username"]: row for row in table("moodle.csv")}
+    assert set(moodle) == {"amara", "ben", "chen", "dora", "eve"}
+    assert moodle["eve"]["gradient"] == "", "no mark is not a mark of 0"
+    maxima, *canvas = table("canvas.csv")
+    assert (maxima["Student"].strip(), maxima["gradient"]) == ("Points Possible", "20")
+    by_login = {row["SIS Login ID"]: row for row in canvas}
+    assert by_login["amara"]["ID"] == moodle["amara"]["ID number"] == "4711"
+    assert by_login["amara"]["Student"] == "Okafor, Amara"
+    for name in ("amara", "ben", "chen", "dora"):
+        assert float(moodle[name]["gradient"]) == pytest.approx(graded.score(name))
+        assert float(by_login[name]["gradient"]) == pytest.approx(graded.score(name))
+
+    questions = table("questions.csv")
+    marks = [{part: float(row[f"gradient: {part}"] or "nan") for part in FULL} for row in questions]
+    assert len(marks) == 5 and FULL in marks and sum(np.isnan(m["gabor"]) for m in marks) == 1
+    text = (graded.folder / "questions.csv").read_text("utf-8")
+    assert not any(name in text for name in (*moodle, "Okafor")), "anonymous"
+
+    named = {(row["student_id"], row["part"], row["mistake"]) for row in table("mistakes.csv")}
+    records = read_records(graded.project, "gradient")
+    assert named == {
+        (record.student, part, verdict.mistake or "")
+        for record in records
+        for part, verdict in record.verdicts.items()
+    }
+    said = graded.run("autograder export moodle gradint", wrong=True)
+    assert "knows no assignment gradint; it has" in said and "gradient" in said
+    said = graded.run("autograder export canvas --anonymous", wrong=True)
+    assert "finds learners by their names" in said
 
 
 def _paragraph(words: str) -> str:
