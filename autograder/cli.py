@@ -232,6 +232,20 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--undo", action="store_true", help="let the automatic marks count again")
 
     sub = command(
+        "draft-mistake",
+        _draft_mistake,
+        "Write a mistake that several learners made into solutions/.\n\n"
+        "The report lists wrong answers that are the same and have no name: function and number\n"
+        "are from there. The draft is one learner's code; its text and hint are yours to write.\n"
+        "Without a number the clusters are listed.",
+        "draft-mistake gradient gabor 1 degrees_for_radians",
+    )
+    sub.add_argument("assignment", metavar="SET")
+    sub.add_argument("function", metavar="FUNCTION", nargs="?")
+    sub.add_argument("number", metavar="NUMBER", nargs="?", type=_count)
+    sub.add_argument("name", metavar="NAME", nargs="?", help="what the mistake is called")
+
+    sub = command(
         "remove-learner",
         _remove_learner,
         "Take a learner out of the gradebook and of all folders.\n\n"
@@ -458,6 +472,35 @@ def _award(arguments: argparse.Namespace) -> int:
     )
     for student, points in given.items():
         print(f"{student} {arguments.question}: {points:g}")
+    return 0
+
+
+def _draft_mistake(arguments: argparse.Namespace) -> int:
+    from autograder.classes.clusters import draft, find_clusters
+    from autograder.classes.run import bar
+    from autograder.exercise import AuthorError
+    from autograder.judging.sets import find_set
+    from autograder.project import find_project
+
+    project = find_project()
+    found = find_clusters(project, arguments.assignment, progress=bar)
+    if arguments.name is None:
+        for cluster in found:
+            print(f"{cluster.part} {cluster.number}: {', '.join(cluster.students)}")
+        print(f"{len(found)} mistakes without a name that two learners or more made.")
+        return 0
+    wanted = arguments.function, arguments.number
+    chosen = [cluster for cluster in found if (cluster.part, cluster.number) == wanted]
+    if not chosen:
+        told = ", ".join(f"{cluster.part} {cluster.number}" for cluster in found) or "none"
+        raise AuthorError(f"no cluster {arguments.function} {arguments.number}; there are {told}.")
+    part = find_set(arguments.assignment, project).part(arguments.function)
+    print(draft(project, arguments.assignment, part, chosen[0], arguments.name))
+    name = arguments.assignment
+    print(
+        f"\nNow at the end of solutions/{name}.py. Write its text and its hint, then "
+        f"`autograder lint {name}`, `autograder build {name}` and `autograder regrade {name}`."
+    )
     return 0
 
 

@@ -31,7 +31,7 @@ from autograder.grading.clean import harmless
 from autograder.grading.snapshots import Check, Step
 from autograder.grading.survey import Survey, survey
 from autograder.i18n import _
-from autograder.judging.judge import Caller, Putter, judge
+from autograder.judging.judge import Caller, Keep, Putter, judge
 from autograder.judging.mending import BEGUN, first_to_mend
 from autograder.judging.sets import ExerciseSet
 from autograder.judging.verdict import Died, TimedOut, Verdict, missing
@@ -94,13 +94,15 @@ def grade(
     limits: Limits | None = None,
     files: Path | None = None,
     standing: Mapping[str, Verdict] | None = None,
+    keep: Keep | None = None,
 ) -> Graded:
     """Run a submission and judge every part of the set.
 
     files: support files that the notebook may read. standing: verdicts of an earlier grading of
-    the same notebook that still hold; these parts are not judged again. Raises nothing for
-    whatever a learner wrote: a part that cannot be judged is zero and flagged. So is every part of
-    a submission whose runner was lost twice, here and elsewhere.
+    the same notebook that still hold; these parts are not judged again. keep: is given the trials
+    of those that are, by name. Raises nothing for whatever a learner wrote: a part that cannot be
+    judged is zero and flagged. So is every part of a submission whose runner was lost twice, here
+    and elsewhere.
     """
     answers = released_answers(exercise_set, files)
     repair(submission, exercise_set, answers)
@@ -122,7 +124,7 @@ def grade(
             with runner.open(files, of_all.at_least(of_cells.values()), modules) as session:
                 snapshots, by_chance = _run(session, steps, code.plan, of_all, of_cells)
                 session.close()
-                verdicts = _judge_all(snapshots, exercise_set, seed, code, standing or {})
+                verdicts = _judge_all(snapshots, exercise_set, seed, code, standing or {}, keep)
             _say_what_to_mend_first(exercise_set, verdicts, code)
             break
         except RunnerLost as error:
@@ -222,6 +224,7 @@ def _judge_all(
     seed: str,
     code: Survey,
     standing: Mapping[str, Verdict],
+    keep: Keep | None,
 ) -> dict[str, Verdict]:
     public = public_source(exercise_set)
     verdicts: dict[str, Verdict] = {}
@@ -230,7 +233,7 @@ def _judge_all(
             verdicts[part.name] = standing[part.name]
             continue
         put = Away(exercise_set, part, seed)
-        work = partial(_judge_part, part, snapshots[part.name], seed, code, public, put)
+        work = partial(_judge_part, part, snapshots[part.name], seed, code, public, put, keep)
         verdicts[part.name] = _guarded(part, work)
     return verdicts
 
@@ -255,12 +258,18 @@ def _guarded(part: Part, work: Callable[[], Verdict]) -> Verdict:
 
 
 def _judge_part(
-    part: Part, where: Snapshot, seed: str, code: Survey, public: str, put: Putter
+    part: Part,
+    where: Snapshot,
+    seed: str,
+    code: Survey,
+    public: str,
+    put: Putter,
+    keep: Keep | None,
 ) -> Verdict:
     if not where.defines(part.exercise):
         return missing(part, _("No {name} is defined in this notebook.").format(name=part.exercise))
     stub = code.may_be_stub(part.exercise)
-    verdict = judge(part, seed, _caller(where, public), stub=stub, put=put)
+    verdict = judge(part, seed, _caller(where, public), stub=stub, put=put, keep=keep)
     if verdict.status == "passed" and part.remarks:
         used = code.used.get(part.exercise, ())
         verdict.remarks += [_(r.text) for r in part.remarks if r.uses in used]
