@@ -14,12 +14,15 @@ from typing import Any
 
 from autograder.code import source
 from autograder.exercise import ClassExercise, Exercise, Mistake, Part
+from autograder.judging.cases import KnownCase, known_cases
 from autograder.judging.extract import needs, standalone
 from autograder.judging.judge import local_caller, run_trials
 from autograder.judging.sets import ExerciseSet
 from autograder.judging.verdict import Status, Trial, decide
 
 SEEDS = tuple(f"sample-{number}" for number in range(5))
+# The cases of a seed, and a trial of each.
+Row = tuple[list[KnownCase], list[Trial]]
 STUB = "raise NotImplementedError"
 
 # Bodies that are the same whatever the arguments, and that can be tried in this process.
@@ -61,7 +64,7 @@ class Fillings:
     exercise_set: ExerciseSet
     exercise: Exercise | ClassExercise
     stub: str
-    _tables: dict[str, list[list[Trial]]] = field(default_factory=dict)
+    _tables: dict[str, list[Row]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -130,7 +133,7 @@ class Fillings:
         return re.sub(rf"^([ \t]*){STUB}$", fill, self.stub, flags=re.MULTILINE)
 
     def _predict(
-        self, trials: Callable[[Part, dict[str, list[Trial]]], Iterator[list[Trial]]]
+        self, trials: Callable[[Part, list[Row]], Iterator[list[Trial]]]
     ) -> dict[str, Mark] | None:
         """The marks of every part, None where they are not the same on all seeds."""
         marks = {}
@@ -144,13 +147,17 @@ class Fillings:
             marks[part.name] = found.pop()
         return marks
 
-    def _answers(self, part: Part) -> dict[str, list[Trial]]:
+    def _answers(self, part: Part) -> list[Row]:
         """For each seed every case, with what the reference and the known mistakes answer."""
         if part.name not in self._tables:
             # All trials of this one fail, so that the judge works out every mistake's answer.
             nothing = local_caller(_Nothing)
-            self._tables[part.name] = [run_trials(part, seed, nothing) for seed in SEEDS]
-        return dict(zip(SEEDS, self._tables[part.name], strict=True))
+            self._tables[part.name] = [
+                (cases, run_trials(part, seed, nothing, cases=cases))
+                for seed in SEEDS
+                for cases in [known_cases(part, seed)]
+            ]
+        return self._tables[part.name]
 
 
 class _Nothing:
@@ -160,21 +167,19 @@ class _Nothing:
         raise NotImplementedError
 
 
-def _trials_with(
-    mistake: Mistake, part: Part, rows: dict[str, list[Trial]]
-) -> Iterator[list[Trial]]:
+def _trials_with(mistake: Mistake, part: Part, rows: list[Row]) -> Iterator[list[Trial]]:
     """The trials of a mistake: out of the table where comparing with it is all there is to do."""
     if part.properties or mistake not in part.mistakes:
         yield from _trials_of(mistake.wrong, part, rows)
         return
-    for trials in rows.values():
+    for _cases, trials in rows:
         yield [replace(trial, got=trial.mistaken[mistake.name]) for trial in trials]
 
 
-def _trials_of(target: Any, part: Part, rows: dict[str, list[Trial]]) -> Iterator[list[Trial]]:
+def _trials_of(target: Any, part: Part, rows: list[Row]) -> Iterator[list[Trial]]:
     """The trials of any code."""
-    for seed, known in rows.items():
-        trials = run_trials(part, seed, local_caller(target), mistaken=False)
+    for seed, (cases, known) in zip(SEEDS, rows, strict=True):
+        trials = run_trials(part, seed, local_caller(target), mistaken=False, cases=cases)
         for trial, row in zip(trials, known, strict=True):
             trial.mistaken = row.mistaken
         yield trials
