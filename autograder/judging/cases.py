@@ -21,7 +21,7 @@ from autograder.exercise import Callback, Case, Family, FreshRng, Part
 from autograder.values.calling import Answer, bind, call, plain
 from autograder.values.codec import weight
 
-MAX_SEEDS = 2
+MAX_SEEDS = 5
 
 Caller = Callable[[Part, dict[str, Any]], Answer]
 """Puts a case to the learner's function. Function arguments arrive as `Oracle`s and an `rng`
