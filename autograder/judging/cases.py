@@ -75,7 +75,7 @@ class KnownCase(Posed):
     def __init__(self, part: Part, family: Family, case: Case, index: int) -> None:
         super().__init__(part, family, lambda: anew(case))
         self.index = index
-        self._varies = any(isinstance(value, FreshRng) for value in case.args.values())
+        self.varies = any(isinstance(value, FreshRng) for value in case.args.values())
         self._answers: dict[Any, Any] = {}
 
     @cached_property
@@ -98,7 +98,7 @@ class KnownCase(Posed):
 
     def answer(self, target: Any) -> Any:
         """What the reference or a mistake answers: not to be changed."""
-        if self._varies:
+        if self.varies:
             return super().answer(target)
         if target not in self._answers:
             self._answers[target] = super().answer(target)

@@ -21,8 +21,6 @@ from autograder.judging.sets import ExerciseSet
 from autograder.judging.verdict import Status, Trial, decide
 
 SEEDS = tuple(f"sample-{number}" for number in range(5))
-# The cases of a seed, and a trial of each.
-Row = tuple[list[KnownCase], list[Trial]]
 STUB = "raise NotImplementedError"
 
 # Bodies that are the same whatever the arguments, and that can be tried in this process.
@@ -55,6 +53,16 @@ class Filling:
     kind: str
     source: str | None
     marks: dict[str, Mark]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is known of a part and a seed: its cases, what each known mistake answers in each, and
+    the trials of each mistake."""
+
+    cases: list[KnownCase]
+    answers: list[dict[str, Any]]
+    wrong: dict[str, list[Trial]]
 
 
 @dataclass
@@ -148,38 +156,43 @@ class Fillings:
         return marks
 
     def _answers(self, part: Part) -> list[Row]:
-        """For each seed every case, with what the reference and the known mistakes answer."""
+        """For each seed what is known of every case."""
         if part.name not in self._tables:
-            # All trials of this one fail, so that the judge works out every mistake's answer.
-            nothing = local_caller(_Nothing)
-            self._tables[part.name] = [
-                (cases, run_trials(part, seed, nothing, cases=cases))
-                for seed in SEEDS
-                for cases in [known_cases(part, seed)]
-            ]
+            self._tables[part.name] = [_row(part, seed) for seed in SEEDS]
         return self._tables[part.name]
 
 
-class _Nothing:
-    """Stands for a function or a class of which nothing is right."""
+def _row(part: Part, seed: str) -> Row:
+    cases = known_cases(part, seed)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise NotImplementedError
+    def tried(target: Any) -> list[Trial]:
+        return run_trials(part, seed, local_caller(target), mistaken=False, cases=cases)
+
+    wrong = {mistake.name: tried(mistake.wrong) for mistake in part.mistakes}
+    answers: list[dict[str, Any]] = [
+        {
+            # Whoever draws answers otherwise each time.
+            m.name: case.answer(m.wrong) if case.varies else wrong[m.name][i].got
+            for m in part.mistakes
+        }
+        for i, case in enumerate(cases)
+    ]
+    return Row(cases, answers, wrong)
 
 
 def _trials_with(mistake: Mistake, part: Part, rows: list[Row]) -> Iterator[list[Trial]]:
-    """The trials of a mistake: out of the table where comparing with it is all there is to do."""
-    if part.properties or mistake not in part.mistakes:
+    """The trials of a mistake: of a part's own, what is in the table."""
+    if mistake not in part.mistakes:
         yield from _trials_of(mistake.wrong, part, rows)
         return
-    for _cases, trials in rows:
-        yield [replace(trial, got=trial.mistaken[mistake.name]) for trial in trials]
+    for row in rows:
+        trials = row.wrong[mistake.name]
+        yield [replace(t, mistaken=known) for t, known in zip(trials, row.answers, strict=True)]
 
 
 def _trials_of(target: Any, part: Part, rows: list[Row]) -> Iterator[list[Trial]]:
     """The trials of any code."""
-    for seed, (cases, known) in zip(SEEDS, rows, strict=True):
-        trials = run_trials(part, seed, local_caller(target), mistaken=False, cases=cases)
-        for trial, row in zip(trials, known, strict=True):
-            trial.mistaken = row.mistaken
-        yield trials
+    for seed, row in zip(SEEDS, rows, strict=True):
+        caller = local_caller(target)
+        trials = run_trials(part, seed, caller, mistaken=False, cases=row.cases)
+        yield [replace(t, mistaken=known) for t, known in zip(trials, row.answers, strict=True)]
