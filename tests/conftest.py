@@ -27,6 +27,7 @@ from autograder.release.build import build
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 800
+FOLLOWED = ("instructors", "term")
 # Modules that cannot be imported: half of the time in which `nbgrader` starts goes to a grammar of
 # addresses that no notebook's schema has (`autograder.cli.UNUSED`).
 WITHOUT = Path(__file__).resolve().parent / "without"
@@ -40,6 +41,7 @@ LONGEST = (
     "test_corpus.py",
     "test_sets.py",
     "test_site.py",
+    "test_term.py",
     "test_by_hand.py",
     "test_sandbox.py",
     "test_cluster.py",
@@ -73,8 +75,8 @@ class Block:
 
 
 def read_recipe(heading: str) -> list[Block]:
-    """The code under a heading of the instructors' page."""
-    page = (ROOT / "book" / "instructors.md").read_text("utf-8")
+    """The code under a heading of the pages that instructors follow."""
+    page = "".join((ROOT / "book" / f"{name}.md").read_text("utf-8") for name in FOLLOWED)
     found, depth, blocks = False, 0, []
     tokens = MarkdownIt().parse(page)
     for token, following in zip(tokens, [*tokens[1:], None], strict=True):
@@ -89,7 +91,7 @@ def read_recipe(heading: str) -> list[Block]:
             options = list(takewhile(lambda line: line.startswith(":"), lines))
             code = "\n".join(lines[len(options) :])
             blocks.append(Block(token.info.split(" ")[-1], " ".join(options), code))
-    assert found, f"no heading {heading!r} on the instructors' page"
+    assert found, f"no heading {heading!r} on a page for instructors"
     return blocks
 
 
