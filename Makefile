@@ -73,7 +73,9 @@ test-full: check ## the same, and every seed, every kill, every long simulation
 .PHONY: check
 check: $(SET_UP) lint $(SITE)
 	@$(call say,'Tests')
-	@env -u MAKEFLAGS -u CLEAN $(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
+# Of two workers each has one processor: where each takes all for its BLAS, both wait.
+	@env -u MAKEFLAGS -u CLEAN OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 \
+	    $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 .PHONY: lint
 lint: $(SET_UP) ## lint, format and types alone

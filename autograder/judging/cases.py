@@ -21,7 +21,7 @@ from autograder.exercise import Callback, Case, Family, FreshRng, Part
 from autograder.values.calling import Answer, bind, call, plain
 from autograder.values.codec import weight
 
-MAX_SEEDS = 2
+MAX_SEEDS = 5
 
 Caller = Callable[[Part, dict[str, Any]], Answer]
 """Puts a case to the learner's function. Function arguments arrive as `Oracle`s and an `rng`
@@ -75,7 +75,7 @@ class KnownCase(Posed):
     def __init__(self, part: Part, family: Family, case: Case, index: int) -> None:
         super().__init__(part, family, lambda: anew(case))
         self.index = index
-        self._varies = any(isinstance(value, FreshRng) for value in case.args.values())
+        self.varies = any(isinstance(value, FreshRng) for value in case.args.values())
         self._answers: dict[Any, Any] = {}
 
     @cached_property
@@ -98,7 +98,7 @@ class KnownCase(Posed):
 
     def answer(self, target: Any) -> Any:
         """What the reference or a mistake answers: not to be changed."""
-        if self._varies:
+        if self.varies:
             return super().answer(target)
         if target not in self._answers:
             self._answers[target] = super().answer(target)

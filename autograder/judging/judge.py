@@ -183,11 +183,18 @@ def run_trials(
 def judge_all_known(part: Part, seed: str) -> dict[str, Verdict]:
     """The verdicts on a part's own reference (under its name) and on each of its mistakes.
 
-    What `judge` would say of each, with every answer computed once.
+    What `judge` would say of each, with every answer computed once. For the reference alone each
+    case is drawn anew for each use: it then fails where a generator does not give the same twice.
     """
     known = {part.name: part.reference, **{m.name: m.wrong for m in part.mistakes}}
     trials = {
-        name: run_trials(part, seed, local_caller(target), mistaken=False)
+        name: run_trials(
+            part,
+            seed,
+            local_caller(target),
+            mistaken=False,
+            cases=None if target is part.reference else known_cases(part, seed),
+        )
         for name, target in known.items()
     }
     for of_target in trials.values():
