@@ -88,6 +88,8 @@ def visible_data(exercise_set: ExerciseSet) -> dict[str, Any]:
     """What `checks.json` holds."""
     return {
         "set": exercise_set.name,
+        # Where the set is built it is graded.
+        "numpy": np.__version__,
         "public": public_source(exercise_set).splitlines(),
         "parts": {part.name: _part_data(part) for part in exercise_set.parts},
     }
