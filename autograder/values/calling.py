@@ -102,11 +102,27 @@ def raised(error: BaseException) -> Raised:
 
 def own_line(error: BaseException) -> tuple[int, str]:
     """Number and text of the deepest line that is the learner's, or (0, '')."""
-    found = (0, "")
+    filename, lineno = _own_place(error)
+    return (lineno, linecache.getline(filename, lineno).strip()) if lineno else (0, "")
+
+
+def with_place(error: BaseException, told: str = "") -> str:
+    """An exception in a line, or what is to be told of it, after the author's file and line that
+    it came from."""
+    filename, lineno = _own_place(error)
+    told = told or f"{type(error).__name__}: {error}"
+    if isinstance(error, SyntaxError) and error.filename:
+        filename, lineno, told = error.filename, error.lineno or 0, f"SyntaxError: {error.msg}"
+    return f"{filename}, line {lineno}: {told}" if lineno else told
+
+
+def _own_place(error: BaseException) -> tuple[str, int]:
+    """File and line of the deepest frame that is no library's, or ('', 0)."""
+    found = ("", 0)
     for frame, lineno in traceback.walk_tb(error.__traceback__):
         filename = frame.f_code.co_filename
         if _is_own(filename):
-            found = (lineno, linecache.getline(filename, lineno).strip())
+            found = (filename, lineno)
     return found
 
 
