@@ -18,7 +18,7 @@ from nbconvert.exporters import NotebookExporter
 from nbconvert.preprocessors import ExecutePreprocessor
 from nbgrader.apps import AutogradeApp
 from nbgrader.apps.baseapp import NbGrader
-from nbgrader.preprocessors import Execute, SaveAutoGrades
+from nbgrader.preprocessors import Execute, OverwriteCells, SaveAutoGrades
 from traitlets import List, TraitError, Unicode, default
 from traitlets.config import Config
 from traitlets.utils.importstring import import_item
@@ -30,6 +30,7 @@ from autograder.exercise import AuthorError
 from autograder.gradebook.preprocessors import (
     GradeSubmission,
     RepairCells,
+    RestoreCells,
     SaveGrades,
     SubmissionExporter,
     adopt_notebook,
@@ -70,7 +71,11 @@ unprotected in the summary, in the log and in the autograded notebook's
 metadata.
 """
 )
-IN_PLACE_OF = {Execute: GradeSubmission, SaveAutoGrades: SaveGrades}
+IN_PLACE_OF = {
+    Execute: GradeSubmission,
+    SaveAutoGrades: SaveGrades,
+    OverwriteCells: RestoreCells,
+}
 
 
 def main(arguments: Sequence[str]) -> int:

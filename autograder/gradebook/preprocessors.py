@@ -15,8 +15,9 @@ from typing import Any
 
 from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
-from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
-from traitlets import Bool, Dict, Integer, Unicode
+from nbformat.v4 import new_code_cell
+from nbgrader.preprocessors import NbGraderPreprocessor, OverwriteCells, SaveAutoGrades
+from traitlets import Bool, Dict, Integer, Unicode, default
 from traitlets.config import Config
 
 from autograder.engine.interface import Limits, Runner
@@ -35,6 +36,7 @@ from autograder.project import NoProject, Project, find_project
 from autograder.release.byhand import released_answers
 from autograder.release.configuration import place_of
 from autograder.submissions.adopt import Adopted, adopt
+from autograder.submissions.heal import healed
 from autograder.submissions.read import Submission, read_submission
 from autograder.submissions.repair import grade_id_of, repair
 from autograder.submissions.support import own_files, support_files
@@ -83,7 +85,8 @@ class SubmissionExporter(NotebookExporter):
         """Convert a notebook from a file; see nbconvert's `Exporter.from_file`."""
         path = Path(file_stream.name)
         if resources is None or _set_of(resources) is None or _is_autograded(path, self.config):
-            return super().from_file(file_stream, resources=resources, **kw)
+            notebook = healed(file_stream.read())
+            return self.from_notebook_node(notebook, resources=resources, **kw)
         notebook = read_as_submission(Adopted(path, _notes.pop(path.resolve(), [])))
         return self.from_notebook_node(notebook, resources=resources, **kw)
 
@@ -113,6 +116,43 @@ class RepairCells(NbGraderPreprocessor):
             nb.metadata["autograder_mended"] = submission.problems
             for text in submission.problems:
                 self.log.warning("%s: %s", resources["nbgrader"]["student"], text)
+        return nb, resources
+
+
+class RestoreCells(OverwriteCells):
+    """nbgrader's own, but a graded cell that was deleted comes back, in anybody's assignment.
+
+    Without its cell a mark waits for a person whom Formgrader shows nothing to mark. Of a set of
+    ours `RepairCells` has put everything back.
+    """
+
+    @default("add_missing_cells")
+    def _add_missing_cells_default(self) -> bool:
+        return True
+
+    def add_missing_grade_cells(
+        self, nb: NotebookNode, resources: dict[str, Any]
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        """Put each behind the nearest cell above it that is there; nbgrader's own gives up where
+        the one above was deleted, too."""
+        if _set_of(resources) is not None:
+            return nb, resources
+        source = self.gradebook.find_notebook(self.notebook_id, self.assignment_id)
+        scores = {cell.name: cell.max_score for cell in source.grade_cells}
+        solutions = {cell.name for cell in source.solution_cells}
+        place = 0
+        for cell in source.source_cells:
+            there = [i for i, c in enumerate(nb.cells, 1) if grade_id_of(c) == cell.name]
+            if there:
+                place = there[-1]
+            elif cell.name in scores:
+                self.log.warning("The graded cell %s was missing and was put back.", cell.name)
+                back = self.missing_cell_transform(
+                    cell, scores[cell.name], is_solution=cell.name in solutions
+                )
+                back.id = new_code_cell().id
+                nb.cells.insert(place, back)
+                place += 1
         return nb, resources
 
 
