@@ -38,7 +38,7 @@ from autograder.gradebook.preprocessors import (
 )
 from autograder.i18n import _
 from autograder.project import NoProject, Project, find_project
-from autograder.release.configuration import find_alembic
+from autograder.release.configuration import find_alembic, no_pattern
 
 EXAMPLES = _(
     """\
@@ -168,6 +168,7 @@ class ClassAutogradeApp(AutogradeApp):
         self.put_in_our_parts()
         see_to_walls(self.config, None)
         root = Path(self.coursedir.root)
+        no_pattern(root)
         project = project_of(assignment, root)
         theirs = ClassAutograde(coursedir=self.coursedir, parent=self)
         if project is not None and not Execute(parent=self).enabled:

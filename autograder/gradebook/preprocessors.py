@@ -7,8 +7,9 @@ the runner and the judge, and everything else stays nbgrader's.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -133,26 +134,33 @@ class RestoreCells(OverwriteCells):
     def add_missing_grade_cells(
         self, nb: NotebookNode, resources: dict[str, Any]
     ) -> tuple[NotebookNode, dict[str, Any]]:
-        """Put each behind the nearest cell above it that is there; nbgrader's own gives up where
-        the one above was deleted, too."""
+        """Put each behind the cell above it. Where that is gone, too, as far down as may be, since
+        what it tests may stand in any cell: there nbgrader's own gives up."""
         if _set_of(resources) is not None:
             return nb, resources
         source = self.gradebook.find_notebook(self.notebook_id, self.assignment_id)
         scores = {cell.name: cell.max_score for cell in source.grade_cells}
         solutions = {cell.name for cell in source.solution_cells}
-        place = 0
+        place, behind = 0, True
+        below = [cell.name for cell in source.source_cells]
         for cell in source.source_cells:
+            below.remove(cell.name)
             there = [i for i, c in enumerate(nb.cells, 1) if grade_id_of(c) == cell.name]
             if there:
-                place = there[-1]
-            elif cell.name in scores:
+                place, behind = there[-1], True
+            elif cell.name not in scores:
+                behind = False
+            else:
+                if not behind:
+                    later = [i for i, c in enumerate(nb.cells) if grade_id_of(c) in below]
+                    place = min(later, default=len(nb.cells))
                 self.log.warning("The graded cell %s was missing and was put back.", cell.name)
                 back = self.missing_cell_transform(
                     cell, scores[cell.name], is_solution=cell.name in solutions
                 )
                 back.id = new_code_cell().id
                 nb.cells.insert(place, back)
-                place += 1
+                place, behind = place + 1, True
         return nb, resources
 
 
@@ -250,13 +258,28 @@ class GradeSubmission(NbGraderPreprocessor):
     def _named_limits(self, assignment: str) -> dict[str, Any]:
         return {**self.limits, **self.assignment_limits.get(assignment, {})}
 
+    def _must_know(self, assignments: Collection[str]) -> None:
+        """See to it that these are assignments: what is misspelt would limit nothing."""
+        known: set[str] = set()
+        with contextlib.suppress(NoProject):
+            known = set(find_project().sets)
+        source = place_of("source", self.config)
+        known |= {p.name for p in source.iterdir()} if source.is_dir() else set()
+        for name in sorted(set(assignments) - known):
+            near = difflib.get_close_matches(name, known, 1)
+            raise AuthorError(
+                f"GradeSubmission.assignment_limits names {name}, and there is no such assignment"
+                + (f": did you mean {near[0]}?" if near else f" in {source}.")
+            )
+
     def limits_of(self, assignment: str) -> Limits:
         """What a submission of an assignment may use up.
 
         Raises
         ------
-        AuthorError for a name that is no limit, or a value that is no amount.
+        AuthorError for a name that is no limit, or no assignment, or a value that is no amount.
         """
+        self._must_know(self.assignment_limits)
         chosen = self._named_limits(assignment)
         known = [field.name for field in fields(Limits)]
         unknown = sorted(set(chosen) - set(known))
