@@ -189,7 +189,8 @@ def _about_the_name(given: _Given) -> list[str]:
     at all: it is graded by the notebook's name."""
     name = given.part.exercise
     own = getattr(given.function, "__name__", None)
-    if name not in given.scope and _notebook() is not None:
+    shell = _notebook()
+    if shell is not None and name not in shell.user_ns:
         return [
             _("It is graded by its name, and this notebook has no {name}.").format(name=name),
         ]
