@@ -150,6 +150,8 @@ def test_dear_errors_are_told_by_lint(tmp_path: Path, old: str, new: str, told: 
 def test_a_reference_that_breaks_its_own_property_is_told(tmp_path: Path) -> None:
     code = GOOD + "\n@f.property('Not small.')\ndef small(answer, case):\n    return False\n"
     assert "the reference itself fails" in complaints(tmp_path, code)
+    found = complaints(tmp_path, code.replace("return False", "return answr"))
+    assert re.search(r"a property fails: .*toy.py, line 29: NameError", found), found
 
 
 def test_a_property_that_names_no_mistake_is_told(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 
 from autograder.code import source
 from autograder.exercise import WHOLE_NUMBERS, AuthorError, Case, FreshRng, Part
-from autograder.judging.cases import anew, posed
-from autograder.judging.judge import case_rng, judge_all_known, local_caller, run_trials
+from autograder.judging.cases import Posed, anew, posed
+from autograder.judging.judge import Put, case_rng, judge_all_known, local_caller, run_trials
 from autograder.judging.sets import ExerciseSet
 from autograder.judging.verdict import AS_THEY_WERE, FOR_SOME_KINDS, Trial
 from autograder.learning.visible import load_public
@@ -172,9 +172,10 @@ def _verdicts_are_right(part: Part, seeds: list[str]) -> Iterator[Complaint]:
         own = verdicts.pop(part.name)
         if own.status != "passed":
             failed = [name for name, passed in own.families.items() if not passed]
+            why = next(_raised_by_properties(part, seed), own.message)
             yield Complaint(
                 part.name,
-                f"the reference itself fails {', '.join(failed)} with seed {seed}: {own.message}",
+                f"the reference itself fails {', '.join(failed)} with seed {seed}: {why}",
             )
             return
         for name, verdict in verdicts.items():
@@ -203,6 +204,19 @@ def _verdicts_are_right(part: Part, seeds: list[str]) -> Iterator[Complaint]:
             f"the mistake {name} is told as {told or 'none'} with seed {seed}: add a case in "
             "which the two differ, or make them one.",
         )
+
+
+def _raised_by_properties(part: Part, seed: str) -> Iterator[str]:
+    """What properties raise of the reference's own answers: a learner's would only be wrong."""
+    made: list[Put] = []
+
+    def put(posed: Posed, case: Case) -> Put:
+        made.append(Put(posed, case))
+        return made[-1]
+
+    run_trials(part, seed, local_caller(part.reference), mistaken=False, put=put)
+    for placed in made:
+        yield from (f"a property fails: {with_place(error)}" for error in placed.errors)
 
 
 def _cheap_answers_earn_little(part: Part, seed: str) -> Iterator[Complaint]:
