@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -34,8 +35,25 @@ NOTHING_RUNS_HERE = ("-h", "--help", "--generate-config", "--version", "--schedu
 OF_THE_DISK = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 
 
+# As of a program that SIGPIPE ended.
+NOBODY_READS = 141
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code. Expected errors are told in a sentence."""
+    try:
+        try:
+            return _main(argv)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except BrokenPipeError:
+        # `| head` has seen enough. What is left would be written, and fail, when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOBODY_READS
+
+
+def _main(argv: Sequence[str] | None) -> int:
     from autograder.engine.interface import NoCluster, NoSandbox
     from autograder.exercise import AuthorError
     from autograder.grading import Stopped
@@ -59,6 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (AuthorError, NoCluster, NoProject, NoSandbox, Stopped, FileNotFoundError) as error:
         print(f"autograder: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        raise
     except OSError as error:
         if error.errno not in OF_THE_DISK:
             raise
@@ -73,6 +93,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             "autograder: stopped. What was finished stays: start again to go on.", file=sys.stderr
         )
         return 130
+    except Exception as error:
+        # Whoever has a gradebook open has imported what speaks to databases.
+        if "sqlalchemy" not in sys.modules:
+            raise
+        from autograder.release.trouble import trouble
+
+        if not (told := trouble(error)):
+            raise
+        print(f"autograder: {told}", file=sys.stderr)
+        return 2
 
 
 def _count(text: str) -> int:

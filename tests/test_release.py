@@ -142,6 +142,7 @@ def test_the_wheel_offers_torch_and_only_its_set_asks_for_it(bundles: list[Path]
         assert metadata.get_all("Provides-Extra") == ["torch"]
         wanted = [line for line in metadata.get_all("Requires-Dist") or [] if "torch" in line]
         assert [line.replace("'", '"') for line in wanted] == ['torch; extra == "torch"']
+        assert "numpy<3,>=2.0" in (metadata.get_all("Requires-Dist") or [])
         small = "pip install torch --index-url https://download.pytorch.org/whl/cpu"
         assert (small in text) is (f"{Path(name).name}[torch]" in text)
         assert (small in text) is (archive.stem == "torch_gpu")

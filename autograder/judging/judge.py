@@ -134,20 +134,22 @@ class JudgedCase:
 class Put:
     """A case that is put to a learner's function: what the judge evaluates at what comes of it.
 
-    oracles: its function arguments, by name.
+    oracles: its function arguments, by name. errors: what properties raised, which they should not
+    for a right answer.
     """
 
     def __init__(self, posed: Posed, case: Case, most: int = MAX_WEIGHT) -> None:
         self._posed = posed
         functions = {name: value for name, value in case.args.items() if is_function(value)}
         self.oracles = {name: Oracle(value, most=most) for name, value in functions.items()}
+        self.errors: list[Exception] = []
 
     def broken(self, answer: Any, wanted: Any) -> list[str]:
         """The properties that an answer does not have, by name."""
         again = self._posed.case()
         calls = {name: oracle.calls for name, oracle in self.oracles.items()}
         judged = JudgedCase(again.args, again.facts, calls, anew(wanted))
-        return broken_properties(self._posed.part.properties, answer, judged)
+        return broken_properties(self._posed.part.properties, answer, judged, self.errors.append)
 
 
 class Putter(Protocol):
@@ -227,14 +229,20 @@ def _trial(posed: Posed, caller: Caller, put: Putter) -> Trial:
     return trial
 
 
-def broken_properties(properties: Any, answer: Any, case: Any) -> list[str]:
-    """The names of the properties that an answer does not have."""
+def broken_properties(
+    properties: Any,
+    answer: Any,
+    case: Any,
+    failed: Callable[[Exception], None] = lambda error: None,
+) -> list[str]:
+    """The names of the properties that an answer does not have. failed: is told what they raise."""
     broken = []
     for rule in properties:
         try:
             holds = bool(rule.holds(answer, case))
-        except Exception:
+        except Exception as error:
             holds = False
+            failed(error)
         if not holds:
             broken.append(rule.name)
     return broken

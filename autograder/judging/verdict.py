@@ -14,8 +14,9 @@ from typing import Any, Literal, Protocol
 
 from autograder.exercise import WHOLE_NUMBERS
 from autograder.i18n import _
-from autograder.values.codec import Opaque, Raised, weight
-from autograder.values.compare import Difference, describe, difference, same
+from autograder.values.calling import DEBUGGER
+from autograder.values.codec import ASKING, Opaque, Raised, weight
+from autograder.values.compare import Difference, describe, difference, same, type_name
 
 Status = Literal["passed", "partial", "wrong", "error", "timeout", "not_attempted", "missing"]
 
@@ -25,6 +26,25 @@ TIMES = 16
 ROOM = 2**14
 
 Span = Literal["call", "function", "notebook", "line"]
+
+# What to do about an answer of the wrong type, by its name.
+OF_NO_NUMBERS = _("np.array(list(...)) makes an array of what comes out of it.")
+NOT_CALLED = _("It is returned and not called: are parentheses missing?")
+PLAIN = _("np.asarray makes a plain array of it.")
+HINTS = {
+    **dict.fromkeys(("generator", "map", "filter", "zip", "range", "reversed"), OF_NO_NUMBERS),
+    **dict.fromkeys(("enumerate", "dict_keys", "dict_values", "dict_items"), OF_NO_NUMBERS),
+    **dict.fromkeys(("list_iterator", "tuple_iterator", "deque"), OF_NO_NUMBERS),
+    **dict.fromkeys(("set", "frozenset"), _("A set has no order: collect in a list.")),
+    **dict.fromkeys(
+        ("function", "method", "builtin_function_or_method", "ufunc", "type"), NOT_CALLED
+    ),
+    **dict.fromkeys(("matrix", "recarray", "MaskedArray", "Series", "DataFrame"), PLAIN),
+    "coroutine": _("async def makes a coroutine: write def."),
+    "async_generator": _("async def and yield make something that nobody waits for: write def."),
+    "ellipsis": _("... stands for what is still to be written."),
+    "Tensor": _(".detach().numpy() makes an array of a tensor."),
+}
 
 # A kind of case that every function has whose arguments could be changed, and the mistake's name.
 AS_THEY_WERE = "arguments_as_they_were"
@@ -329,6 +349,8 @@ def _explain(
         )
     else:
         verdict.message = _what_is_off(part, first, reveal)
+        if first.off is not None and first.off.kind == "type":
+            verdict.hint = "" if first.off.where else HINTS.get(type_name(first.got), "")
     if isinstance(first.got, Raised):
         verdict.line = first.got.line
     if not first.passed and any(verdict.families.values()):
@@ -399,6 +421,11 @@ def _named(part: Told, off: Difference) -> str:
 def _sentence(off: Difference, trial: Trial, reveal: bool) -> str:
     if off.kind == "raised":
         got = trial.got
+        if isinstance(got, Raised) and not {*ASKING}.isdisjoint(got.names):
+            return _(
+                "It asks for input, and nobody answers while it is tried: what it needs stands in "
+                "its arguments."
+            )
         if reveal and isinstance(got, Raised) and got.message:
             return "{got}: " + got.message.replace("{", "{{").replace("}", "}}")
         return _("It raises {got}.")
@@ -455,9 +482,17 @@ def _short(value: Any) -> str:
 
 
 def _advice(trials: Sequence[Trial]) -> list[str]:
-    """What is said besides: arguments changed in place, NumPy's warnings."""
+    """What is said besides: arguments changed in place, a debugger, NumPy's warnings."""
     spoilt = {name for trial in trials for name in trial.spoilt}
     remarks = [_changes(spoilt)] if spoilt else []
-    for text in sorted({w for trial in trials for w in trial.warnings})[:3]:
+    warned = {w for trial in trials for w in trial.warnings}
+    if DEBUGGER in warned:
+        remarks.append(
+            _(
+                "It calls a debugger (breakpoint or pdb), which is passed over here: take that "
+                "out. To look into a call, make it by yourself."
+            )
+        )
+    for text in sorted(warned - {DEBUGGER})[:3]:
         remarks.append(_("NumPy warns: {text}").format(text=text))
     return remarks

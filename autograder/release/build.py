@@ -20,7 +20,7 @@ from autograder.exercise import AuthorError
 from autograder.judging.sets import ExerciseSet, find_set
 from autograder.learning.visible import CHECKS
 from autograder.project import Project
-from autograder.release.configuration import course_config
+from autograder.release.configuration import course_config, no_pattern
 from autograder.release.freeze import says_the_same, write_visible
 from autograder.release.given import write_given
 from autograder.release.notebook import instructor_notebook
@@ -33,6 +33,7 @@ def build(project: Project, names: list[str], *, database: bool = True) -> list[
     ------
     AuthorError for what an author must mend.
     """
+    no_pattern(project.root)
     built = []
     for name in names or project.sets:
         exercise_set = find_set(name, project)
