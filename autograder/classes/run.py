@@ -31,6 +31,7 @@ from autograder.classes.plan import make_plan
 from autograder.engine.interface import NoCluster
 from autograder.engine.warm.handle import default_runner, require_sandbox
 from autograder.exercise import AuthorError
+from autograder.gradebook.loop import put_back
 from autograder.gradebook.preprocessors import GradeSubmission, is_ours
 from autograder.gradebook.record import read_records
 from autograder.gradebook.waiting import Waiting, points_by_hand, waiting
@@ -249,6 +250,7 @@ def run(
         contextlib.chdir(converter.coursedir.root),
     ):
         plan = make_plan(converter, assignment, ours, again, elsewhere)
+        put_back(plan.beside_graded)
         # Before the bar, into which it would run.
         say(plan.runner.protects)
         with progress(len(students), title) as advance:

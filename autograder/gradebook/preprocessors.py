@@ -15,6 +15,7 @@ from typing import Any
 
 from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
+from nbgrader.converters import Autograde
 from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
 from traitlets import Bool, Dict, Integer, Unicode
 from traitlets.config import Config
@@ -22,6 +23,7 @@ from traitlets.config import Config
 from autograder.engine.interface import Limits, Runner
 from autograder.engine.warm.handle import default_runner, require_sandbox
 from autograder.exercise import AuthorError
+from autograder.gradebook.loop import see_to
 from autograder.gradebook.marks import Mark, marks_of
 from autograder.gradebook.record import RECORD, record_of, verdicts_in
 from autograder.gradebook.waiting import Texts
@@ -35,6 +37,7 @@ from autograder.project import NoProject, Project, find_project
 from autograder.release.byhand import released_answers
 from autograder.release.configuration import place_of
 from autograder.submissions.adopt import Adopted, adopt
+from autograder.submissions.former import read_former
 from autograder.submissions.read import Submission, read_submission
 from autograder.submissions.repair import grade_id_of, repair
 from autograder.submissions.support import own_files, support_files
@@ -75,7 +78,18 @@ def _is_autograded(path: Path, config: Config) -> bool:
 
 
 class SubmissionExporter(NotebookExporter):
-    """Reads what learners hand in, whatever it is, where nbformat would give up."""
+    """Reads what learners hand in, whatever it is, where nbformat would give up.
+
+    nbgrader's own loop makes one before it begins, which is where it is seen to."""
+
+    def __init__(self, *args: Any, **kw: Any) -> None:
+        super().__init__(*args, **kw)
+        if type(self.parent) is Autograde:
+            assignment = self.parent.coursedir.assignment_id
+            project = project_of(assignment, Path(self.parent.coursedir.root))
+            exercise_set = find_set(assignment, project) if project else None
+            required = GradeSubmission(parent=self).require_sandbox
+            see_to(self.parent, exercise_set, walled_in=required)
 
     def from_file(
         self, file_stream: Any, resources: dict[str, Any] | None = None, **kw: Any
@@ -109,6 +123,9 @@ class RepairCells(NbGraderPreprocessor):
         if exercise_set is not None:
             problems = list(nb.metadata.pop("autograder_problems", []))
             answers = released_answers(exercise_set, find_project().exercises / exercise_set.name)
+            problems += read_former(find_project(), exercise_set.name).follow(
+                nb.cells, exercise_set
+            )
             submission = repair(Submission(nb, problems), exercise_set, answers)
             nb.metadata["autograder_mended"] = submission.problems
             for text in submission.problems:
