@@ -34,7 +34,7 @@ from autograder.exercise import AuthorError
 from autograder.gradebook.loop import put_back
 from autograder.gradebook.preprocessors import GradeSubmission, is_ours
 from autograder.gradebook.record import read_records
-from autograder.gradebook.waiting import Waiting, points_by_hand, waiting
+from autograder.gradebook.waiting import Waiting, points_by_hand, unmarked, waiting
 from autograder.gradebook.waiting import told as told_of
 from autograder.grading.rounds import Round
 from autograder.i18n import _
@@ -220,6 +220,7 @@ def _see_who_waits(config: Config, summary: Summary) -> None:
     with no_advice(), Gradebook(course.db_url, course.course_id) as gradebook:
         summary.by_hand = points_by_hand(gradebook, summary.assignment)
         summary.waiting = waiting(gradebook, summary.assignment)
+        summary.remarks += unmarked(gradebook, summary.assignment)
 
 
 def run(

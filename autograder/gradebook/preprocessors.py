@@ -84,7 +84,7 @@ class SubmissionExporter(NotebookExporter):
 
     def __init__(self, *args: Any, **kw: Any) -> None:
         super().__init__(*args, **kw)
-        if type(self.parent) is Autograde:
+        if isinstance(self.parent, Autograde) and type(self.parent) is Autograde:
             assignment = self.parent.coursedir.assignment_id
             project = project_of(assignment, Path(self.parent.coursedir.root))
             exercise_set = find_set(assignment, project) if project else None

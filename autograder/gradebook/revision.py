@@ -205,7 +205,7 @@ class ReviseCells(SaveCells):
         revision = plan(db, notebook, wanted, former)
         if revision:
             kept = self._keep(db, revision)
-            lost = list(_by_hand(db, revision.gone))
+            lost = _by_hand(db, revision.gone)
             before = _scores(db, notebook)
             most = _most(revision.have)
         types = {name: cell["cell_type"] for name, cell in self.new_source_cells.items()}
@@ -228,7 +228,7 @@ class ReviseCells(SaveCells):
         before: Mapping[str, float],
         after: Mapping[str, float],
         most: tuple[float, float],
-        lost: list[Lost],
+        lost: list[str],
         kept: Path,
     ) -> None:
         """What changed for whom."""
@@ -248,11 +248,12 @@ class ReviseCells(SaveCells):
         told += [f"  {line}" for line in _grouped(before, after, most)]
         if lost:
             told.append(_("By hand, and gone with what was taken out:"))
-            told += [f"  {one}" for one in lost]
+            told += [f"  {line}" for line in lost]
         if any(kind in SCORED for kind, _name in revision.new) or revision.worth:
             told.append(
                 _(
-                    "What is new has no mark yet, and changed points are reckoned: `{again}`."
+                    "Then `{again}`: until then what is new has no mark, and marks out of other "
+                    "points are their share of those."
                 ).format(again=again)
             )
         told.append(_("As it was: {place}").format(place=kept))
@@ -308,28 +309,17 @@ def _rows(db: Session, cells: Mapping[str, tuple[str, str]]) -> Iterator[Row]:
                     yield student, name, None, None, None, values[0]
 
 
-@dataclass(frozen=True)
-class Lost:
-    """What a person gave for a cell that is taken out."""
-
-    student: str
-    cell: str
-    points: float | None
-    comment: str | None
-
-    def __str__(self) -> str:
-        """One line for a terminal."""
-        given = [] if self.points is None else [_("{points:g} points").format(points=self.points)]
-        given += [] if self.comment is None else [f'"{" ".join(self.comment.split())}"']
-        return f"{self.student} {part_of(self.cell)}: {', '.join(given)}"
-
-
-def _by_hand(db: Session, cells: Mapping[str, tuple[str, str]]) -> Iterator[Lost]:
+def _by_hand(db: Session, cells: Mapping[str, tuple[str, str]]) -> list[str]:
+    """What people gave for cells, a line for each learner and part."""
+    found: dict[tuple[str, str], list[str]] = {}
     for student, cell, _auto, manual, extra, comment in _rows(db, cells):
+        given = found.setdefault((student, part_of(cell)), [])
         if manual is not None or extra is not None:
-            yield Lost(student, cell, (manual or 0.0) + (extra or 0.0), None)
-        elif comment is not None:
-            yield Lost(student, cell, None, comment)
+            points = (manual or 0.0) + (extra or 0.0)
+            given.append(_("{points:g} points").format(points=points))
+        if comment is not None:
+            given.append(f'"{" ".join(comment.split())}"')
+    return [f"{who} {part}: {', '.join(given)}" for (who, part), given in found.items() if given]
 
 
 def _scores(db: Session, notebook: str) -> dict[str, float]:

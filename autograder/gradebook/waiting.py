@@ -14,12 +14,14 @@ from dataclasses import dataclass
 
 from nbgrader.api import (
     Assignment,
+    BaseCell,
     Grade,
     Gradebook,
     SubmittedAssignment,
     SubmittedNotebook,
 )
 
+from autograder.gradebook.record import part_of
 from autograder.i18n import _
 from autograder.project import Project
 
@@ -55,6 +57,30 @@ def waiting(gradebook: Gradebook, assignment: str) -> list[Waiting]:
         if grade.name in points
     ]
     return sorted(found, key=lambda one: (one.student, one.cell))
+
+
+def unmarked(gradebook: Gradebook, assignment: str) -> list[str]:
+    """Who has no mark for an exercise that came in after they were graded: a line for each."""
+    by_hand = points_by_hand(gradebook, assignment)
+    rows = (
+        gradebook.db.query(SubmittedAssignment.student_id, BaseCell.name)
+        .join(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+        .join(Grade, Grade.notebook_id == SubmittedNotebook.id)
+        .join(BaseCell, BaseCell.id == Grade.cell_id)
+        .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
+        .filter(Assignment.name == assignment, Grade.needs_manual_grade)
+        .filter(Grade.auto_score.is_(None), Grade.manual_score.is_(None))
+        .order_by(BaseCell.name, SubmittedAssignment.student_id)
+    )
+    found: dict[str, list[str]] = {}
+    for student, cell in rows:
+        if cell not in by_hand:
+            found.setdefault(cell, []).append(student)
+    text = _("{count} without a mark for {part}, graded before it came in: {who}")
+    return [
+        text.format(count=len(who), part=part_of(cell), who=", ".join(who))
+        for cell, who in found.items()
+    ]
 
 
 def points_by_hand(gradebook: Gradebook, assignment: str) -> dict[str, float]:
