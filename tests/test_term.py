@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import shutil
 import sqlite3
 from pathlib import Path
 
 import pytest
 
-from autograder.release.build import build
-from tests.conftest import ROOT, Course
+from tests.by_hand import HandGraded, make_course
+from tests.conftest import Course
 
 SET = "term"
 DOUBLED = '''
@@ -45,16 +44,8 @@ doubled.slips(
 @pytest.fixture(scope="module")
 def released(tmp_path_factory: pytest.TempPathFactory) -> Course:
     """A course of one set, released, with nobody in it."""
-    folder = tmp_path_factory.mktemp("term") / "all"
-    course = Course(folder / "instructor", folder / "course", SET)
-    course.home.mkdir(parents=True)
-    (course.folder / "solutions").mkdir(parents=True)
-    for ending in (".py", ".md"):
-        shutil.copy(ROOT / "tests" / "sets" / f"{SET}{ending}", course.folder / "solutions")
-    shutil.copy(ROOT / "nbgrader_config.py", course.folder)
-    (course.folder / "pyproject.toml").write_text("[tool.autograder]\nreleased_sets = []\n")
-    build(course.project, [])
-    return course
+    term = HandGraded(SET, "report-findings", 4.0)
+    return make_course(tmp_path_factory.mktemp("term") / "all", term)
 
 
 @pytest.fixture(scope="module")
