@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import csv
+import os
+import shutil
 import sqlite3
+import subprocess
+import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from autograder.engine.warm.handle import SandboxedRunner
 from tests.by_hand import HandGraded, make_course
-from tests.conftest import Course
+from tests.conftest import ROOT, Course
 
 SET = "term"
 DOUBLED = '''
@@ -144,7 +150,11 @@ def test_a_set_that_is_edited_brings_the_gradebook_along(course: Course) -> None
     rename_scaled(course)
     edit(course, "py", ("points=4", "points=2"))
 
-    for command in ("autograder autograde --force", "autograder regrade", "nbgrader autograde"):
+    for command in (
+        "autograder autograde --force",
+        "autograder regrade",
+        "nbgrader autograde --force",
+    ):
         refused = course.run(f"{command} {SET}", wrong=True)
         assert "nobody is graded" in refused and f"autograder build {SET}" in refused
         assert "shifted is worth 2 points in place of 4" in refused
@@ -207,3 +217,146 @@ def test_a_set_that_is_edited_brings_the_gradebook_along(course: Course) -> None
         "newcomer": (4, 13),
         "other": (9, 13),
     }
+
+
+# ── Dates ────────────────────────────────────────────────────────────────────────────────────────
+
+LATE = """
+from nbgrader.plugins import BasePlugin
+
+
+class Tenth(BasePlugin):
+    def late_submission_penalty(self, student_id, score, total_seconds_late):
+        return score / 10
+"""
+
+
+def due(course: Course, day: int) -> None:
+    course.run(f'nbgrader db assignment add {SET} --duedate="2026-03-{day:02} 12:00:00 UTC"')
+
+
+def penalty(course: Course, student: str) -> float | None:
+    with course.gradebook() as book:
+        return book.find_submission_notebook(SET, SET, student).late_submission_penalty
+
+
+def test_an_extension_and_a_moved_date_change_what_being_late_costs(
+    released: Course, tmp_path: Path
+) -> None:
+    course = released.copy(tmp_path / "all")
+    (course.folder / "late_tenth.py").write_text(LATE)
+    course.configure(
+        "import sys",
+        "sys.path.insert(0, str(ROOT))",
+        'c.AssignLatePenalties.plugin_class = "late_tenth.Tenth"',
+    )
+    due(course, 1)
+    handed_in = course.hand_in("dora", course.solved())
+    (handed_in.parent / "timestamp.txt").write_text("2026-03-02 11:00:00.000000 UTC")
+    course.run(f"autograder autograde {SET}")
+    assert penalty(course, "dora") == 0.9
+
+    with course.gradebook() as book:
+        book.find_submission(SET, "dora").extension = timedelta(days=2)
+        book.db.commit()
+    force = f"autograder autograde {SET} --force --student dora"
+    assert "1 graded" in course.run(force)
+    assert penalty(course, "dora") is None
+    assert "1 unchanged" in course.run(force)
+
+    with course.gradebook() as book:
+        book.find_submission(SET, "dora").extension = None
+        book.db.commit()
+    told = course.run(f"autograder regrade {SET}").splitlines()
+    assert told[-2:] == ["dora late penalty: nothing -> 0.9 points off", "1 marks changed."]
+    due(course, 3)
+    told = course.run(f"autograder regrade {SET}").splitlines()
+    assert told[-2:] == ["dora late penalty: 0.9 points off -> nothing", "1 marks changed."]
+    assert penalty(course, "dora") is None
+
+
+# ── A rehearsal ──────────────────────────────────────────────────────────────────────────────────
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    return {str(p): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_a_rehearsal_is_made_and_removed_beside_a_class(course: Course) -> None:
+    for file in ("Makefile", "constraints.txt"):
+        shutil.copy(ROOT / file, course.folder)
+    (course.folder / ".venv").mkdir()
+    (course.folder / ".venv" / ".installed").touch()
+    before = everything(course.grading)
+    course.run(f"make rehearse SET={SET} STUDENTS=3")
+    place = course.folder / "rehearsal"
+    assert (place / "grading" / "reports" / f"{SET}.html").is_file()
+    assert len(list(place.glob(f"grading/feedback/*/{SET}/{SET}.html"))) == 3
+    refused = course.run(f"autograder sample-class --set {SET} --students 3", wrong=True)
+    assert "no sample class made, of amara, ben" in refused
+    # Nobody else's mark, round or cache was touched; again and away.
+    assert everything(course.grading) == before
+    assert "sample class" not in course.run(f"make rehearse SET={SET} STUDENTS=3")
+    course.run("make clear-rehearsal")
+    assert not place.exists()
+    assert everything(course.grading) == before
+
+
+# ── Somebody else grades ─────────────────────────────────────────────────────────────────────────
+
+
+def test_nbgraders_own_loop_removes_nothing_that_it_cannot_replace(course: Course) -> None:
+    before = course.graded("ben"), course.graded("amara")
+    (course.grading / "submitted" / "ben" / SET / "timestamp.txt").write_text("9" * 20)
+    course.run(f"nbgrader autograde {SET} --force", wrong=True)
+    assert course.graded("ben") == before[0]
+    # As a run leaves it that was killed.
+    folder = course.grading / "autograded" / "amara" / SET
+    aside = course.grading / ".before" / "1"
+    aside.mkdir(parents=True)
+    (aside / "where").write_text(f"autograded/amara/{SET}")
+    folder.rename(aside / "folder")
+    course.run(f"autograder autograde {SET} --student amara")
+    assert course.graded("amara") == before[1]
+    assert not (course.grading / ".before").exists()
+
+
+GROUP = 5000
+TYPED = (
+    "import os, sys; os.chdir(sys.argv.pop(1)); from autograder.cli import main; sys.exit(main())"
+)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
+@pytest.mark.skipif(bool(SandboxedRunner().refused), reason="this kernel refuses some wall")
+def test_two_accounts_grade_one_course(course: Course, tmp_path: Path) -> None:
+    course.follow("Two instructors", GROUP=str(GROUP))
+    for above in (tmp_path, *list(tmp_path.parents)[:3]):
+        above.chmod(0o755)
+
+    def typed(account: int, command: str) -> str:
+        home = tmp_path / str(account)
+        home.mkdir(exist_ok=True)
+        os.chown(home, account, GROUP)
+        place = dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME"), str(home))
+        program = ["-c", TYPED, str(course.folder), *command.split()]
+        done = subprocess.run(
+            [sys.executable, ROOT / "tests" / "as_user.py", f"{account}:{GROUP}", *program],
+            env={**os.environ, **place},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    course.hand_in("chen", course.solved())
+    assert "1 graded, 2 skipped" in typed(12345, f"autograde {SET}")
+    edit(course, "py", ("down=slip", "lower=slip"))
+    assert "ben shifted: 0 down -> 0 lower" in typed(12346, f"regrade {SET}")
+    assert "3 unchanged" in typed(12345, f"autograde {SET} --force")
+    for path in course.grading.rglob("*"):
+        status = path.lstat()
+        wanted = 0o2070 if path.is_dir() else 0o060
+        assert status.st_gid == GROUP and status.st_mode & wanted == wanted, path

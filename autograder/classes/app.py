@@ -37,7 +37,7 @@ from autograder.gradebook.preprocessors import (
 )
 from autograder.i18n import _
 from autograder.project import NoProject, Project, find_project
-from autograder.release.configuration import find_alembic
+from autograder.release.configuration import find_alembic, see_to_sharing
 
 EXAMPLES = _(
     """\
@@ -161,6 +161,7 @@ class ClassAutogradeApp(AutogradeApp):
         NbGrader.start(self)
         assignment = self._assignment()
         self.put_in_our_parts()
+        see_to_sharing(self.config)
         see_to_walls(self.config, None)
         root = Path(self.coursedir.root)
         project = project_of(assignment, root)

@@ -19,6 +19,7 @@ from autograder.exercise import AuthorError
 from autograder.gradebook.cells import must_be_in_step
 from autograder.gradebook.source_facts import read_facts
 from autograder.judging.sets import ExerciseSet
+from autograder.release.configuration import see_to_sharing
 
 ASIDE = ".before"
 
@@ -43,6 +44,7 @@ def see_to(converter: Any, exercise_set: ExerciseSet | None, *, walled_in: bool)
     except (AuthorError, NoSandbox) as error:
         converter.log.error("%s", error)
         raise NbGraderException(str(error)) from error
+    see_to_sharing(converter.config)
     convert = converter.convert_notebooks
 
     def convert_notebooks() -> None:

@@ -7,8 +7,6 @@ only where the text is another than it was when it was marked.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -23,7 +21,7 @@ from nbgrader.api import (
 
 from autograder.gradebook.record import part_of
 from autograder.i18n import _
-from autograder.project import Project
+from autograder.project import Project, write_whole
 
 
 @dataclass(frozen=True)
@@ -124,8 +122,4 @@ class Texts:
         """After the marks: where this is not reached, the text counts as changed."""
         if not texts or self.read(student) == texts:
             return
-        self._folder.mkdir(parents=True, exist_ok=True)
-        handle, half = tempfile.mkstemp(dir=self._folder)
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            json.dump(texts, out)
-        os.replace(half, self._folder / f"{student}.json")
+        write_whole(self._folder / f"{student}.json", json.dumps(texts))

@@ -21,7 +21,7 @@ from autograder.exercise import AuthorError
 from autograder.judging.sets import ExerciseSet, find_set
 from autograder.learning.visible import CHECKS
 from autograder.project import Project
-from autograder.release.configuration import course_config
+from autograder.release.configuration import course_config, see_to_sharing
 from autograder.release.freeze import says_the_same, write_visible
 from autograder.release.given import write_given
 from autograder.release.notebook import instructor_notebook
@@ -69,9 +69,7 @@ def write_source(exercise_set: ExerciseSet, folder: Path, before: Path | None = 
         shutil.copyfile(before / CHECKS, folder / CHECKS)
 
 
-def _generate(
-    project: Project, name: str, database: bool, renamed: Mapping[str, str] | None = None
-) -> list[str]:
+def _generate(project: Project, name: str, database: bool, renamed: Mapping[str, str]) -> list[str]:
     """Have nbgrader make the release; returns what there is to say of the gradebook."""
     from nbgrader.converters import GenerateAssignment
     from nbgrader.converters.base import NbGraderException
@@ -85,7 +83,7 @@ def _generate(
     config.CourseDirectory.release_directory = str(release)
     if not database:
         config.SaveCells.enabled = False
-    config.ReviseCells.renamed = dict(renamed or {})
+    config.ReviseCells.renamed = dict(renamed)
     coursedir = CourseDirectory(config=config)
     app = GenerateAssignment(coursedir=coursedir, config=config)
     app.force = True
@@ -97,6 +95,7 @@ def _generate(
         raise AuthorError(
             f"nbgrader could not generate the assignment {name}: {_last_error(app.log)}"
         ) from error
+    see_to_sharing(config)  # the gradebook may be new
     shutil.rmtree(project.exercises / name, ignore_errors=True)
     shutil.copytree(release / name, project.exercises / name)
     return _kept(app.log).told

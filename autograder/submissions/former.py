@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +13,7 @@ from nbformat.v4 import new_code_cell
 
 from autograder.i18n import _
 from autograder.judging.sets import ExerciseSet
-from autograder.project import Project
+from autograder.project import Project, write_whole
 
 
 @dataclass(frozen=True)
@@ -105,10 +103,5 @@ def remember(project: Project, assignment: str, names: Mapping[str, str]) -> For
     before = read_former(project, assignment).names
     # A name that is back is no former one.
     known = {k: v for k, v in {**before, **names}.items() if k not in names.values()}
-    file = _file(project, assignment)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, half = tempfile.mkstemp(dir=file.parent)
-    with os.fdopen(handle, "w", encoding="utf-8") as out:
-        json.dump(known, out, indent=1)
-    os.replace(half, file)
+    write_whole(_file(project, assignment), json.dumps(known, indent=1))
     return Former(known)
