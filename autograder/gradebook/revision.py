@@ -220,35 +220,29 @@ class ReviseCells(SaveCells):
             )
         if revision:
             after = _scores(db, notebook)
-            self._tell(revision, before, after, (most, _most(wanted)), lost, kept)
+            told = list(_grouped(before, after, (most, _most(wanted))))
+            self._tell(revision, told, lost, _over(db, revision.worth), kept)
 
     def _tell(
-        self,
-        revision: Revision,
-        before: Mapping[str, float],
-        after: Mapping[str, float],
-        most: tuple[float, float],
-        lost: list[str],
-        kept: Path,
+        self, revision: Revision, scores: list[str], lost: list[str], over: list[str], kept: str
     ) -> None:
         """What changed for whom."""
         name = self.assignment_id
         ours = project_of(name) is not None
         again = f"autograder regrade {name}" if ours else f"autograder autograde {name} --force"
-        told = [
-            _("{name}: the gradebook is brought along, with what {count} learners got.").format(
-                name=name, count=len(after)
-            )
-        ]
+        told = [_("{name}: the gradebook is brought along.").format(name=name)]
         told += [f"  {line}" for line in differences(revision.have, revision.wanted)]
         told += [
             "  " + _("{old} is called {new}").format(old=old, new=new)
             for old, new in self.renamed.items()
         ]
-        told += [f"  {line}" for line in _grouped(before, after, most)]
-        if lost:
-            told.append(_("By hand, and gone with what was taken out:"))
-            told += [f"  {line}" for line in lost]
+        told += [f"  {line}" for line in scores]
+        for title, lines in (
+            (_("By hand, and gone with what was taken out:"), lost),
+            (_("More by hand than it is worth now, and to be looked at:"), over),
+        ):
+            if lines:
+                told += [title, *(f"  {line}" for line in lines)]
         if any(kind in SCORED for kind, _name in revision.new) or revision.worth:
             told.append(
                 _(
@@ -256,12 +250,23 @@ class ReviseCells(SaveCells):
                     "points are their share of those."
                 ).format(again=again)
             )
-        told.append(_("As it was: {place}").format(place=kept))
+        told.append(kept)
+        gone, new = (
+            [part_of(cell) for kind, cell in cells if kind in SCORED]
+            for cells in (revision.gone.values(), revision.new)
+        )
+        if gone and new:
+            told.append(
+                _(
+                    "Where {new} is a new name for {old}, put that in its place again and build "
+                    "with --renamed {old}={new}: then the marks stay."
+                ).format(old=gone[0], new=new[0])
+            )
         for line in told:
             self.log.warning("%s", line, extra={TOLD: True})
 
-    def _keep(self, db: Session, revision: Revision) -> Path:
-        """A copy of the gradebook as it is; of one on a server, of what goes."""
+    def _keep(self, db: Session, revision: Revision) -> str:
+        """Copy the gradebook as it is; of one on a server, what goes. Says where that is."""
         now = datetime.now().strftime("%Y-%m-%d-%H%M%S.%f")
         url = self.gradebook.engine.url
         if url.get_backend_name() == "sqlite" and url.database:
@@ -273,7 +278,7 @@ class ReviseCells(SaveCells):
             ):
                 shutil.copymode(url.database, copy)
                 source.backup(target)
-            return copy
+            return _("The gradebook as it was: {place}").format(place=copy)
         folder = place_of("autograded", self.config).parent / "removed"
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / f"{self.assignment_id}.{now}.csv"
@@ -281,7 +286,7 @@ class ReviseCells(SaveCells):
             writer = csv.writer(out)
             writer.writerow(COLUMNS)
             writer.writerows(_rows(db, revision.gone))
-        return file
+        return _("The marks of what was taken out: {place}").format(place=file)
 
 
 COLUMNS = ("student_id", "cell", "auto_score", "manual_score", "extra_credit", "comment")
@@ -320,6 +325,26 @@ def _by_hand(db: Session, cells: Mapping[str, tuple[str, str]]) -> list[str]:
         if comment is not None:
             given.append(f'"{" ".join(comment.split())}"')
     return [f"{who} {part}: {', '.join(given)}" for (who, part), given in found.items() if given]
+
+
+def _over(db: Session, worth: Mapping[str, tuple[float, float]]) -> list[str]:
+    """Marks by hand that are more than their cell is worth now."""
+    out = []
+    for row, (_old, new) in worth.items():
+        found = db.execute(
+            select(SubmittedAssignment.student_id, BaseCell.name, Grade.manual_score)
+            .join(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+            .join(Grade, Grade.notebook_id == SubmittedNotebook.id)
+            .join(BaseCell, BaseCell.id == Grade.cell_id)
+            .where(BaseCell.id == row, Grade.manual_score > new)
+            .order_by(SubmittedAssignment.student_id)
+        ).all()
+        text = _("{student} {part}: {points:g} of {most:g}")
+        out += [
+            text.format(student=student, part=part_of(cell), points=points, most=new)
+            for student, cell, points in found
+        ]
+    return out
 
 
 def _scores(db: Session, notebook: str) -> dict[str, float]:
