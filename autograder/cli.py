@@ -304,10 +304,12 @@ def _grade_notebook(arguments: argparse.Namespace) -> int:
     from autograder.judging.sets import find_set
     from autograder.judging.show import report_lines
     from autograder.project import find_project
+    from autograder.submissions.former import read_former
     from autograder.submissions.read import read_submission
 
     project = find_project()
     exercise_set = find_set(arguments.assignment, project)
+    former = read_former(project, exercise_set.name)
     seed = new_seed() if arguments.seed is None else str(arguments.seed)
     if arguments.require_sandbox is not False:
         require_sandbox(runner)
@@ -317,8 +319,10 @@ def _grade_notebook(arguments: argparse.Namespace) -> int:
     alone = len(arguments.paths) == 1
     of_scripts: set[str] = set()
     for path in track(arguments.paths, console=console, disable=alone, transient=True):
+        submission = read_submission(path)
+        submission.problems += former.follow(submission.notebook.cells, exercise_set)
         graded = grade(
-            read_submission(path),
+            submission,
             exercise_set,
             seed,
             runner,

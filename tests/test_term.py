@@ -14,10 +14,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from autograder.engine.warm.handle import SandboxedRunner
+from autograder.release.notebook import METADATA, nbgrader_metadata
 from tests.by_hand import HandGraded, make_course
-from tests.conftest import ROOT, Course
+from tests.conftest import ROOT, Course, write
 
 SET = "term"
 DOUBLED = '''
@@ -222,6 +225,51 @@ def test_a_set_that_is_edited_brings_the_gradebook_along(course: Course) -> None
         "newcomer": (4, 13),
         "other": (9, 13),
     }
+
+
+def test_an_assignment_of_ones_own_may_change_too(released: Course, tmp_path: Path) -> None:
+    """By nbgrader's own command: a task, an answer, and a test cell that gets another name."""
+    course = released.copy(tmp_path / "all")
+
+    def generate(*cells: NotebookNode, options: str = "") -> str:
+        source = course.grading / "source" / "ps1"
+        write(source / "ps1.ipynb", new_notebook(cells=[*cells], metadata=METADATA))
+        return course.run(f"nbgrader generate_assignment ps1 --force {options}")
+
+    def cell(name: str, points: float = 0, **flags: bool) -> NotebookNode:
+        label = {**nbgrader_metadata(name, **flags), **({"points": points} if points else {})}
+        make = new_code_cell if flags.get("locked") and flags.get("grade") else new_markdown_cell
+        return make(f"{name}", metadata={"nbgrader": label})
+
+    essay = cell("essay", 3, grade=True, solution=True)
+    task = cell("drawing", 2, task=True, locked=True)
+    generate(essay, task, cell("first", 1, grade=True, locked=True))
+    with course.gradebook() as book:
+        book.add_student("amara")
+        book.add_submission("ps1", "amara")
+        for name, points in (("essay", 2.0), ("drawing", 1.0), ("first", 1.0)):
+            book.find_grade(name, "ps1", "ps1", "amara").manual_score = points
+        book.find_comment("drawing", "ps1", "ps1", "amara").manual_comment = "Too dark."
+        book.db.commit()
+    said = generate(
+        *(cell("warm_up", 1, grade=True, locked=True), essay),
+        *(task, cell("second", 1, grade=True, locked=True)),
+        options="--ReviseCells.renamed=\"{'first': 'second'}\"",
+    )
+    assert "warm_up is new, 1 points" in said and "amara: 4 of 6 -> 4 of 7" in said
+    assert "autograder autograde ps1 --force" in said
+    with course.gradebook() as book:
+        notebook = book.find_submission_notebook("ps1", "ps1", "amara")
+        assert {g.name: g.manual_score for g in notebook.grades} == {
+            **{"essay": 2.0, "drawing": 1.0},
+            **{"second": 1.0, "warm_up": None},
+        }
+        assert {c.name: c.manual_comment for c in notebook.comments} == {
+            **{"essay": None, "drawing": "Too dark."},
+        }
+        order = [cell.name for cell in book.find_notebook("ps1", "ps1").source_cells]
+        assert order == ["warm_up", "essay", "drawing", "second"]
+    assert "amara: 4 of 7 -> 2 of 4" in generate(essay, cell("warm_up", 1, grade=True, locked=True))
 
 
 # ── Dates ────────────────────────────────────────────────────────────────────────────────────────

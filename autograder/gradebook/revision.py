@@ -74,19 +74,20 @@ def plan(db: Session, notebook: str, wanted: Cells, former: Former) -> Revision:
         points |= dict(db.execute(select(cells.c.id, cells.c.max_score)).tuples().all())
     have: dict[tuple[str, str], float | None] = {}
     found = Revision(have, wanted)
-    rows = select(BaseCell.id, BaseCell.type, BaseCell.name).where(BaseCell.notebook_id == notebook)
-    for row, kind, name in db.execute(rows).all():
-        now = former.cell(name)
-        # What is there under its old name still, or under none that is known, has that name.
-        if (kind, name) in wanted or (kind, now) not in wanted:
-            now = name
-        key = kind, now
+    columns = BaseCell.id, BaseCell.type, BaseCell.name
+    rows = db.execute(select(*columns).where(BaseCell.notebook_id == notebook)).all()
+    there = {(kind, name) for _row, kind, name in rows}
+    for row, kind, name in rows:
+        key = kind, former.cell(name)
+        # A name that is still wanted is no former one, and one that is taken is nobody else's.
+        if (kind, name) in wanted or key not in wanted or key in there:
+            key = kind, name
         have[key] = points.get(row)
         old, new = have[key], wanted.get(key)
         if key not in wanted:
             found.gone[row] = key
-        elif now != name:
-            found.names[row] = now
+        elif key[1] != name:
+            found.names[row] = key[1]
         if old is not None and new is not None and old != new:
             found.worth[row] = old, new
     found.new = [key for key in wanted if key not in have]
