@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import os
 import shutil
 import sqlite3
@@ -18,6 +19,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from autograder.engine.warm.handle import SandboxedRunner
+from autograder.gradebook.loop import ASIDE, put_back
 from autograder.release.notebook import METADATA, nbgrader_metadata
 from tests.by_hand import HandGraded, make_course
 from tests.conftest import ROOT, Course, write
@@ -365,13 +367,18 @@ def test_nbgraders_own_loop_removes_nothing_that_it_cannot_replace(course: Cours
     assert course.graded("ben") == before[0]
     # As a run leaves it that was killed.
     folder = course.grading / "autograded" / "amara" / SET
-    aside = course.grading / ".before" / "1"
+    aside = course.grading / ASIDE / "run"
     aside.mkdir(parents=True)
-    (aside / "where").write_text(f"autograded/amara/{SET}")
-    folder.rename(aside / "folder")
+    (aside / "0.where").write_text(f"autograded/amara/{SET}")
+    folder.rename(aside / "0")
+    # While that run goes on, nobody else gives it back.
+    with (aside / "lock").open("w") as running:
+        fcntl.flock(running, fcntl.LOCK_EX)
+        put_back(course.grading)
+        assert not folder.exists()
     course.run(f"autograder autograde {SET} --student amara")
     assert course.graded("amara") == before[1]
-    assert not (course.grading / ".before").exists()
+    assert not (course.grading / ASIDE).exists()
 
 
 GROUP = 5000

@@ -3,10 +3,13 @@ and what it would remove before there is anything in its place."""
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
+import fcntl
 import os
 import re
 import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from autograder.exercise import AuthorError
 from autograder.gradebook.cells import must_be_in_step
 from autograder.gradebook.source_facts import read_facts
 from autograder.judging.sets import ExerciseSet
+from autograder.project import is_shared
 from autograder.release.configuration import see_to_sharing
 
 ASIDE = ".before"
@@ -48,15 +52,10 @@ def see_to(converter: Any, exercise_set: ExerciseSet | None, *, walled_in: bool)
     convert = converter.convert_notebooks
 
     def convert_notebooks() -> None:
-        graded = [folder for folder in _graded(converter) if folder.is_dir()]
         beside = Path(converter._format_dest(".", ".")).resolve().parent
         put_back(beside)
-        for folder in graded:
-            _set_aside(folder, beside)
-        try:
+        with _set_aside(_graded(converter), beside):
             convert()
-        finally:
-            put_back(beside)
 
     converter.convert_notebooks = convert_notebooks
 
@@ -72,12 +71,24 @@ def _graded(converter: Any) -> list[Path]:
     ]
 
 
-def _set_aside(folder: Path, beside: Path) -> None:
-    where = os.path.relpath(folder, beside)
-    aside = beside / ASIDE / hashlib.sha256(where.encode()).hexdigest()[:32]
-    shutil.rmtree(aside, ignore_errors=True)
-    shutil.copytree(folder, aside / "folder", copy_function=_linked)
-    (aside / "where").write_text(where, "utf-8")
+@contextlib.contextmanager
+def _set_aside(folders: list[Path], beside: Path) -> Iterator[None]:
+    """Copies of folders, in an area that is this run's as long as it lasts; those that are gone at
+    its end are there again."""
+    (beside / ASIDE).mkdir(parents=True, exist_ok=True)
+    area = Path(tempfile.mkdtemp(dir=beside / ASIDE))
+    if is_shared(beside):
+        area.chmod(0o2770)
+    lock = os.open(area / "lock", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for number, folder in enumerate(folder for folder in folders if folder.is_dir()):
+            shutil.copytree(folder, area / f"{number}", copy_function=_linked)
+            (area / f"{number}.where").write_text(os.path.relpath(folder, beside), "utf-8")
+        yield
+    finally:
+        _restore(area, beside)
+        os.close(lock)
 
 
 def _linked(source: str, target: str) -> None:
@@ -89,11 +100,27 @@ def _linked(source: str, target: str) -> None:
 
 
 def put_back(beside: Path) -> None:
-    """Let graded folders that are gone, and were not made anew, be there again; also after a run
-    that was killed. beside: the folder around those of all graded submissions."""
-    for place in (beside / ASIDE).glob("*/where"):
+    """Let graded folders be there again that a run, which was killed, has removed. beside: the
+    folder around those of all graded submissions."""
+    for area in (beside / ASIDE).glob("*"):
+        # Another account's that is not shared; or one that is being made or removed.
+        with contextlib.suppress(PermissionError, FileNotFoundError):
+            lock = os.open(area / "lock", os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _restore(area, beside)
+            except BlockingIOError:
+                pass  # its run goes on
+            finally:
+                os.close(lock)
+
+
+def _restore(area: Path, beside: Path) -> None:
+    for place in area.glob("*.where"):
         graded = beside / place.read_text("utf-8")
         if not graded.exists():
             graded.parent.mkdir(parents=True, exist_ok=True)
-            (place.parent / "folder").rename(graded)
-    shutil.rmtree(beside / ASIDE, ignore_errors=True)
+            place.with_suffix("").rename(graded)
+    shutil.rmtree(area, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        (beside / ASIDE).rmdir()
