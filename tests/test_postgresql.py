@@ -24,7 +24,7 @@ from autograder.gradebook.record import read_records
 from autograder.grading.rounds import current_round
 from autograder.release.build import build
 from autograder.sample.people import make_class
-from tests.test_term import edit, without
+from tests.test_mid_term import edit, without
 
 if TYPE_CHECKING:
     from tests.conftest import Course

@@ -1,4 +1,4 @@
-"""Three functions and a report, for tests that change a set in mid-term: tests/test_term.py."""
+"""Three functions and a report, for tests that change a set in mid-term: tests/test_mid_term.py."""
 
 import numpy as np
 
