@@ -67,6 +67,7 @@ course: $(SET_UP) $(EXERCISES) $(SITE) rehearse ## everything: set-up, site, exe
 	@echo 'Report     $(REHEARSAL)/grading/reports/$(SET).html'
 	@echo 'Next       make serve (read), make lab (solve), make formgrader (grade),'
 	@echo '           make formgrader IN=$(REHEARSAL) (look at the rehearsal), make clear-rehearsal'
+	@echo 'Commands   . $(VENV)/bin/activate (in each new terminal), then autograder, nbgrader, jupyter'
 
 rehearse: $(SET_UP) $(CLASS) $(GRADES) $(FEEDBACK) $(REPORT) ## a sample class alone, from submissions to report, in rehearsal/
 

@@ -26,6 +26,7 @@ c.CourseDirectory.ignore = [
     ".pytest_cache",
     "feedback",
     "*.md",
+    "*.whl",
     *sorted(file.name for file in (ROOT / "solutions").glob("*.py")),
 ]
 
@@ -72,6 +73,9 @@ c.GenerateFeedback.preprocessors = [
     "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
 ]
 c.GenerateFeedback.post_convert_hook = "autograder.gradebook.preprocessors.end_round"
+
+# Who fetches a set has the package that it needs.
+c.ExchangeFactory.release_assignment = "autograder.release.exchange.ReleaseWithPackage"
 
 # Learners own their folders in the exchange: what a link in there points to is not collected.
 c.ExchangeFactory.collect = "autograder.submissions.exchange.PlainCollect"

@@ -204,6 +204,25 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--student", action="append", metavar="ID", help="only this one (repeatable)")
 
     sub = command(
+        "export",
+        _export,
+        "Write marks as a CSV file, in the form that somebody wants.\n\n"
+        "  moodle     a row a learner, a column a set, for Moodle's grade import\n"
+        "  canvas     the same for Canvas\n"
+        "  questions  a row a learner, a column a question\n"
+        "  mistakes   a row an answer: its verdict and the mistake's name\n\n"
+        "Marks by hand count, and what being late costs is taken off. Who handed nothing in has\n"
+        "an empty cell, which a platform leaves as it is. `nbgrader export` has nbgrader's table.",
+        "export questions gradient sgd --anonymous --to questions.csv",
+    )
+    sub.add_argument("kind", choices=("moodle", "canvas", "questions", "mistakes"))
+    sub.add_argument("assignments", nargs="*", metavar="SET", help="which; all that were handed in")
+    sub.add_argument("--to", type=Path, metavar="FILE", help="where it goes (KIND.csv)")
+    sub.add_argument(
+        "--anonymous", action="store_true", help="numbers in place of learners, others each time"
+    )
+
+    sub = command(
         "report",
         _report,
         "Write the class report: one HTML page.\n\nScores, success rates, the class's mistakes by "
@@ -382,6 +401,24 @@ def _feedback(arguments: argparse.Namespace) -> int:
     for student, why in failed.items():
         print(f"no page for {student}: {why}")
     return 1 if failed else 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from autograder.gradebook.tables import write_table
+    from autograder.project import find_project
+
+    to = arguments.to or Path(f"{arguments.kind}.csv")
+    remarks = write_table(
+        find_project(),
+        arguments.kind,
+        arguments.assignments,
+        to,
+        anonymous=arguments.anonymous,
+    )
+    for remark in remarks:
+        print(remark, file=sys.stderr)
+    print(f"wrote {to}")
+    return 0
 
 
 def _report(arguments: argparse.Namespace) -> int:
