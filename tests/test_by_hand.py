@@ -178,7 +178,7 @@ def test_a_cell_that_is_gone_is_put_back_and_told(course, graded_by):
     graded_by(course)
     assert course.rows("amara")[ANSWER] == (0, False)
     cells = course.graded("amara").cells
-    assert cells[-1].source == "*Write here.*" and "## Report" in cells[-2].source
+    assert cells[-1].source.strip() == "*Write here.*" and "## Report" in cells[-2].source
     assert f"The cell of {ANSWER} was missing" in cells[0].source
 
 

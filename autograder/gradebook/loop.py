@@ -21,24 +21,25 @@ from autograder.engine.warm.handle import default_runner, require_sandbox
 from autograder.exercise import AuthorError
 from autograder.gradebook.cells import must_be_in_step
 from autograder.gradebook.source_facts import read_facts
-from autograder.judging.sets import ExerciseSet
-from autograder.project import is_shared
+from autograder.judging.sets import find_set
+from autograder.project import Project, is_shared
 from autograder.release.configuration import see_to_sharing
 
 ASIDE = ".before"
 
 
-def see_to(converter: Any, exercise_set: ExerciseSet | None, *, walled_in: bool) -> None:
+def see_to(converter: Any, project: Project | None, *, walled_in: bool) -> None:
     """Before nbgrader's `Autograde` touches anything: whether it can grade at all; and see to it
-    that a graded folder stays until there is another.
+    that a graded folder stays until there is another. project: where the assignment is a set of.
 
     Raises
     ------
     NbGraderException, which is how nbgrader ends with a sentence.
     """
     try:
-        if exercise_set is not None:
+        if project is not None:
             course = converter.coursedir
+            exercise_set = find_set(course.assignment_id, project)
             with Gradebook(course.db_url, course.course_id) as gradebook:
                 must_be_in_step(exercise_set, read_facts(gradebook, exercise_set.name))
         if walled_in:

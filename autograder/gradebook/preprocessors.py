@@ -84,12 +84,16 @@ class SubmissionExporter(NotebookExporter):
 
     def __init__(self, *args: Any, **kw: Any) -> None:
         super().__init__(*args, **kw)
+        # Of a class run's it is seen to in other places.
         if isinstance(self.parent, Autograde) and type(self.parent) is Autograde:
-            assignment = self.parent.coursedir.assignment_id
-            project = project_of(assignment, Path(self.parent.coursedir.root))
-            exercise_set = find_set(assignment, project) if project else None
-            required = GradeSubmission(parent=self).require_sandbox
-            see_to(self.parent, exercise_set, walled_in=required)
+            course = self.parent.coursedir
+            listed = map(str, self.parent.autograde_preprocessors)
+            ours = any(GradeSubmission.__name__ in part for part in listed)
+            see_to(
+                self.parent,
+                project_of(course.assignment_id, Path(course.root)),
+                walled_in=ours and GradeSubmission(parent=self).require_sandbox,
+            )
 
     def from_file(
         self, file_stream: Any, resources: dict[str, Any] | None = None, **kw: Any
