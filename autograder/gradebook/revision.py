@@ -71,7 +71,8 @@ def plan(db: Session, notebook: str, wanted: Cells, former: Former) -> Revision:
     points: dict[str, float] = {}
     for kind in SCORED:
         cells = KINDS[kind].__table__
-        points |= dict(db.execute(select(cells.c.id, cells.c.max_score)).tuples().all())
+        for row, worth in db.execute(select(cells.c.id, cells.c.max_score)):
+            points[row] = worth
     have: dict[tuple[str, str], float | None] = {}
     found = Revision(have, wanted)
     columns = BaseCell.id, BaseCell.type, BaseCell.name
