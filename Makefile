@@ -133,10 +133,16 @@ distclean: clean ## remove .venv too; grading/ is yours to remove
 
 # ── How each thing is made; the stamps in .course/ say when ──────────────────────────────────────
 
+# Which sets are released stands in pyproject.toml, too: that is no reason to install anything.
+$(VENV)/.dependencies: pyproject.toml constraints.txt
+	@mkdir -p $(VENV)
+	@sed '/^\[tool\./,$$d' pyproject.toml | cat - constraints.txt > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
 # torch comes first and alone: a resolver that is asked for it without the pin takes several GB.
 # pip prefers a wheel for the CPU where its sources have one. The rest goes in by parts, so that
 # no minute is silent.
-$(SET_UP): constraints.txt pyproject.toml
+$(SET_UP): $(VENV)/.dependencies
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || { \
 	    echo "The course needs Python 3.11, 3.12 or 3.13; $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; \
 	    echo 'Name another: make PYTHON=/path/to/python3.12 ...' >&2; exit 1; }
@@ -155,7 +161,7 @@ endif
 	@touch $@
 
 # Neither the execution cache nor Sphinx sees a change in the code that pages import.
-$(SITE): $(SET_UP) $(PAGES) $(CODE) pyproject.toml $(call files,exercises) \
+$(SITE): $(SET_UP) $(PAGES) $(CODE) pyproject.toml $(wildcard local_config.toml) $(call files,exercises) \
     $(if $(CLEAN),FORCE) $(call unless,_build/html/index.html) | $(DONE)
 	@$(call say,'Site')
 	@rm -rf _build/html $(if $(CLEAN),_build,$(if $(filter $(CODE) $(SET_UP),$?),$(addprefix _build/.,jupyter_cache doctrees)))
@@ -171,12 +177,17 @@ $(EXERCISES): $(SET_UP) $(CODE) nbgrader_config.py $(call unless,exercises/$(SET
 	@touch $@
 
 # What a course is made of, and nothing that anybody handed in.
-$(CLASS): $(SET_UP) $(CODE) nbgrader_config.py pyproject.toml \
+$(CLASS): $(SET_UP) $(CODE) nbgrader_config.py pyproject.toml $(wildcard local_config.*) \
     $(call unless,$(REHEARSAL)/grading/submitted/*/$(SET)) | $(DONE)
 	@$(call say,'A rehearsal: a sample class of $(STUDENTS)')
 	@mkdir -p $(REHEARSAL)
 	@ln -sfn ../solutions $(REHEARSAL)/solutions
-	@cp nbgrader_config.py pyproject.toml $(REHEARSAL)
+	@cp nbgrader_config.py pyproject.toml $(wildcard local_config.*) $(REHEARSAL)
+# Settings are yours; the gradebook, wherever yours lies, and the name in the exchange are not.
+	@printf '%s\n' '' 'import sys' 'sys.path.append(str(ROOT.parent))' \
+	    'c.CourseDirectory.course_id = "rehearsal"' \
+	    'c.CourseDirectory.db_url = "sqlite:///" + str(ROOT / "grading" / "gradebook.db")' \
+	    >> $(REHEARSAL)/nbgrader_config.py
 	@$(REHEARSE) autograder build $(SET)
 	@$(REHEARSE) autograder sample-class --students $(STUDENTS) --seed $(SEED) --set $(SET)
 	@touch $@

@@ -98,3 +98,6 @@ c.HTMLExporter.sanitize_html = True
 
 # nbgrader's own export writes names as they are: a spreadsheet would take `=1+1` for a formula.
 c.ExportApp.plugin_class = "autograder.gradebook.export.CsvExport"
+
+# What is yours alone stands in a file that git does not know, so that `git pull` meets nothing.
+load_subconfig("local_config.py", path=str(ROOT))  # noqa: F821

@@ -340,8 +340,9 @@ def everything(folder: Path) -> dict[str, bytes]:
 def test_a_rehearsal_is_made_and_removed_beside_a_class(course: Course) -> None:
     for file in ("Makefile", "constraints.txt"):
         shutil.copy(ROOT / file, course.folder)
-    (course.folder / ".venv").mkdir()
-    (course.folder / ".venv" / ".installed").touch()
+    course.run("make .venv/.dependencies && touch .venv/.installed")
+    # Wherever the course's own gradebook lies.
+    course.configure(f"c.CourseDirectory.db_url = 'sqlite:///{course.grading}/gradebook.db'")
     before = everything(course.grading)
     course.run(f"make rehearse SET={SET} STUDENTS=3")
     place = course.folder / "rehearsal"

@@ -350,13 +350,16 @@ def _over(db: Session, worth: Mapping[str, tuple[float, float]]) -> list[str]:
 
 
 def _scores(db: Session, notebook: str) -> dict[str, float]:
-    """What everybody has for a notebook, by student."""
+    """What everybody has for a notebook, by student; more time may be granted before there is any
+    work, and nothing of that is a score."""
+    marked = func.count(Grade.auto_score) + func.count(Grade.manual_score)
     rows = db.execute(
         select(SubmittedAssignment.student_id, func.coalesce(func.sum(Grade.score), 0.0))
         .join(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
         .outerjoin(Grade, Grade.notebook_id == SubmittedNotebook.id)
         .where(SubmittedNotebook.notebook_id == notebook)
         .group_by(SubmittedAssignment.student_id)
+        .having(marked > 0)
         .order_by(SubmittedAssignment.student_id)
     ).all()
     return {student: float(score) for student, score in rows}
@@ -371,8 +374,9 @@ def _grouped(
 ) -> Iterator[str]:
     """Those for whom the same changes, in a line each."""
     groups: dict[str, list[str]] = {}
-    for student, score in after.items():
-        told = f"{before[student]:g} of {most[0]:g} -> {score:g} of {most[1]:g}"
+    for student, score in before.items():
+        now = after.get(student, 0.0)
+        told = f"{score:g} of {most[0]:g} -> {now:g} of {most[1]:g}"
         groups.setdefault(told, []).append(student)
     for told, students in groups.items():
         yield f"{', '.join(students)}: {told}"

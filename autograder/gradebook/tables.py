@@ -15,11 +15,12 @@ from typing import Any
 
 from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
+from traitlets.config import Configurable
 
 from autograder.exercise import AuthorError
 from autograder.gradebook.export import as_text
 from autograder.gradebook.record import part_of, read_records
-from autograder.gradebook.sums import renew_penalties
+from autograder.gradebook.sums import is_marked, renew_penalties
 from autograder.gradebook.waiting import waiting
 from autograder.i18n import _
 from autograder.project import Project
@@ -76,7 +77,7 @@ def write_table(
     config = course_config(project.root)
     course = CourseDirectory(config=config)
     with Gradebook(course.db_url, course.course_id) as gradebook:
-        marks, remarks = _marks(gradebook, names)
+        marks, remarks = _marks(gradebook, names, Configurable(config=config))
     rows = list(table.rows(project, marks))
     if anonymous:
         rows = _without_names(rows, marks.students)
@@ -88,7 +89,7 @@ def write_table(
     return remarks
 
 
-def _marks(gradebook: Gradebook, names: Sequence[str]) -> tuple[Marks, list[str]]:
+def _marks(gradebook: Gradebook, names: Sequence[str], parent: Any) -> tuple[Marks, list[str]]:
     known = {a.name: a for a in gradebook.assignments}
     absent = [name for name in names if name not in known]
     if absent:
@@ -99,7 +100,7 @@ def _marks(gradebook: Gradebook, names: Sequence[str]) -> tuple[Marks, list[str]
     remarks, scores, parts = [], {}, {}
     chosen = [a for a in known.values() if a.name in names or (not names and a.submissions)]
     for assignment in chosen:
-        renew_penalties(gradebook, assignment.submissions)
+        renew_penalties(gradebook, assignment.submissions, parent)
         to_come: dict[str, float] = {}
         for one in waiting(gradebook, assignment.name):
             if not one.again:
@@ -111,6 +112,8 @@ def _marks(gradebook: Gradebook, names: Sequence[str]) -> tuple[Marks, list[str]
             for student, points in sorted(to_come.items())
         ]
         for submission in assignment.submissions:
+            if not is_marked(submission):
+                continue
             key = assignment.name, submission.student_id
             scores[key] = max(0.0, submission.score - (submission.late_submission_penalty or 0.0))
             parts[key] = {

@@ -18,6 +18,7 @@ from nbgrader.api import (
     SubmittedAssignment,
     SubmittedNotebook,
 )
+from sqlalchemy import or_, select
 
 from autograder.gradebook.record import part_of
 from autograder.i18n import _
@@ -60,6 +61,10 @@ def waiting(gradebook: Gradebook, assignment: str) -> list[Waiting]:
 def unmarked(gradebook: Gradebook, assignment: str) -> list[str]:
     """Who has no mark for an exercise that came in after they were graded: a line for each."""
     by_hand = points_by_hand(gradebook, assignment)
+    # Who was granted more time beforehand has rows, and no work.
+    marked = select(Grade.notebook_id).where(
+        or_(Grade.auto_score.is_not(None), Grade.manual_score.is_not(None))
+    )
     rows = (
         gradebook.db.query(SubmittedAssignment.student_id, BaseCell.name)
         .join(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
@@ -68,6 +73,7 @@ def unmarked(gradebook: Gradebook, assignment: str) -> list[str]:
         .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
         .filter(Assignment.name == assignment, Grade.needs_manual_grade)
         .filter(Grade.auto_score.is_(None), Grade.manual_score.is_(None))
+        .filter(Grade.notebook_id.in_(marked))
         .order_by(BaseCell.name, SubmittedAssignment.student_id)
     )
     found: dict[str, list[str]] = {}
