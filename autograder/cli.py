@@ -113,6 +113,14 @@ def _count(text: str) -> int:
     return number
 
 
+def _renaming(text: str) -> tuple[str, str]:
+    """An old name and a new one."""
+    old, _equals, new = text.partition("=")
+    if not (old and new):
+        raise argparse.ArgumentTypeError(f"{text!r} should read OLD=NEW")
+    return old, new
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="autograder",
@@ -138,11 +146,21 @@ def _parser() -> argparse.ArgumentParser:
         _build,
         "Make exercises/ from solutions/.\n\nWrites the instructor's notebook into "
         "grading/source and, through nbgrader's\ngenerate_assignment, what learners open into "
-        "exercises/. The same sources give the\nsame bytes.",
+        "exercises/. The same sources give the\nsame bytes. A set may change when people have "
+        "handed in: the gradebook is brought\nalong, marks and comments of what stays are kept, "
+        "and you are told what changes\nfor whom.",
         "build gradient",
     )
     sub.add_argument("sets", nargs="*", metavar="SET", help="which sets; all where none is named")
     sub.add_argument("--no-db", action="store_true", help="leave the gradebook alone")
+    sub.add_argument(
+        "--renamed",
+        action="append",
+        type=_renaming,
+        default=[],
+        metavar="OLD=NEW",
+        help="an exercise that has another name than it had: its marks stay (repeatable)",
+    )
     sub.add_argument(
         "--check", action="store_true", help="change nothing; exit 1 if exercises/ is out of step"
     )
@@ -317,10 +335,13 @@ def _busy(text: str) -> AbstractContextManager[Any]:
 def _build(arguments: argparse.Namespace) -> int:
     from rich.progress import track
 
+    from autograder.exercise import AuthorError
     from autograder.project import find_project
     from autograder.release.build import build, out_of_step
 
     project = find_project()
+    if arguments.renamed and len(arguments.sets) != 1:
+        raise AuthorError("--renamed is of one set: name it.")
     if arguments.check:
         with _busy("Building a second time, to compare"):
             stale = out_of_step(project, arguments.sets)
@@ -331,7 +352,8 @@ def _build(arguments: argparse.Namespace) -> int:
         print("exercises/ is in step with solutions/.")
         return 0
     for name in track(arguments.sets or project.sets, "Building", transient=True):
-        for folder in build(project, [name], database=not arguments.no_db):
+        renamed = dict(arguments.renamed)
+        for folder in build(project, [name], database=not arguments.no_db, renamed=renamed):
             print(f"built {folder.relative_to(project.root)}")
     return 0
 
@@ -383,10 +405,12 @@ def _grade_notebook(arguments: argparse.Namespace) -> int:
     from autograder.judging.sets import find_set
     from autograder.judging.show import report_lines
     from autograder.project import find_project
+    from autograder.submissions.former import read_former
     from autograder.submissions.read import read_submission
 
     project = find_project()
     exercise_set = find_set(arguments.assignment, project)
+    former = read_former(project, exercise_set.name)
     seed = new_seed() if arguments.seed is None else str(arguments.seed)
     if arguments.require_sandbox is not False:
         require_sandbox(runner)
@@ -396,8 +420,10 @@ def _grade_notebook(arguments: argparse.Namespace) -> int:
     alone = len(arguments.paths) == 1
     of_scripts: set[str] = set()
     for path in track(arguments.paths, console=console, disable=alone, transient=True):
+        submission = read_submission(path)
+        submission.problems += former.follow(submission.notebook.cells, exercise_set)
         graded = grade(
-            read_submission(path),
+            submission,
             exercise_set,
             seed,
             runner,
