@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -167,7 +167,7 @@ def run_trials(
 ) -> list[Trial]:
     """Put every hidden case of a part to the learner's function.
 
-    mistaken: whether to work out the answers of the known mistakes where a trial fails.
+    mistaken: whether the answers of the known mistakes are to be had where a trial fails.
     cases: those of this seed, where they are known already.
     put: who evaluates functions and properties at what a learner chose.
     """
@@ -176,8 +176,29 @@ def run_trials(
     trials = [_trial(case, caller, put) for case in cases]
     if mistaken and not all(trial.passed for trial in trials):
         for trial, case in zip(trials, cases, strict=True):
-            trial.mistaken = {m.name: case.answer(m.wrong) for m in part.mistakes}
+            trial.mistaken = _Answers(case)
     return trials
+
+
+class _Answers(Mapping[str, Any]):
+    """What the known mistakes answer to a case, by name: each is worked out when it is asked for.
+    Most of them are ruled out by the first case."""
+
+    def __init__(self, case: Posed) -> None:
+        self._case = case
+        self._known = {mistake.name: mistake.wrong for mistake in case.part.mistakes}
+        self._answers: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._answers:
+            self._answers[name] = self._case.answer(self._known[name])
+        return self._answers[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
 
 
 def judge_all_known(part: Part, seed: str) -> dict[str, Verdict]:
