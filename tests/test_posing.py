@@ -3,11 +3,14 @@
 from typing import Any
 
 import numpy as np
+import pytest
 
 from autograder.exercise import FRESH_RNG, Case, Part, exercise, public
 from autograder.judging.cases import MAX_SEEDS, known_cases, posed
 from autograder.judging.judge import judge, local_caller
+from autograder.judging.verdict import Died, TimedOut
 from autograder.slips import slip
+from autograder.values.calling import Answer
 
 
 @public
@@ -128,6 +131,40 @@ def test_what_a_class_gets_wrong_is_worked_out_once_and_no_further_than_it_is_lo
     assert len(asked) <= 4, asked
     case = known_cases(shuffled, "a")[0]
     assert np.array_equal(case.answer(shuffled.reference), case.answer(shuffled.reference))
+
+
+@pytest.mark.parametrize(
+    ("ended", "chance"), [(TimedOut(10.0), "clock"), (Died("by a signal"), "accident")]
+)
+def test_one_call_that_does_not_end_fails_its_kind_and_no_other(ended: Any, chance: str) -> None:
+    """The other draws of the kind are not waited for: they would change nothing."""
+
+    @exercise(points=4, draws=3)
+    def twice(x):
+        """Twice x."""
+        return 2 * x
+
+    @twice.cases
+    def small(rng):
+        """Small."""
+        return dict(x=float(rng.uniform()))
+
+    @twice.cases
+    def large(rng):
+        """Large."""
+        return dict(x=100 + float(rng.uniform()))
+
+    asked: list[float] = []
+
+    def caller(part: Part, args: dict[str, Any]) -> Answer:
+        asked.append(args["x"])
+        return Answer(ended if args["x"] < 1 else 2 * args["x"])
+
+    verdict = judge(twice, "a", caller)
+    assert verdict.families == {"small": False, "large": True}
+    assert (verdict.points, verdict.by_chance) == (1, chance)
+    assert len([x for x in asked if x < 1]) == (1 if chance == "clock" else 3)
+    assert judge(twice, "a", local_caller(lambda x: x)).by_chance == ""
 
 
 def test_a_property_cannot_spoil_the_right_answer() -> None:

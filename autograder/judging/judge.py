@@ -18,8 +18,8 @@ from autograder.judging.cases import Posed, anew, is_function, known_cases, pose
 from autograder.judging.cases import case_rng as case_rng
 from autograder.judging.cases import fresh_rng as fresh_rng
 from autograder.judging.cases import local_caller as local_caller
-from autograder.judging.verdict import Trial, Verdict, decide
-from autograder.values.calling import by_position, can_change, outcome, plain
+from autograder.judging.verdict import TimedOut, Trial, Verdict, decide
+from autograder.values.calling import Answer, by_position, can_change, outcome, plain
 from autograder.values.codec import MalformedValue, Raised, decode, encode, weight
 
 MAX_CALLS = 50_000
@@ -173,11 +173,22 @@ def run_trials(
     """
     if cases is None:
         cases = posed(part, seed)
-    trials = [_trial(case, caller, put) for case in cases]
+    trials: list[Trial] = []
+    stopped: dict[str, TimedOut] = {}
+    for case in cases:
+        kind = case.family.name
+        # One that does not end fails its kind: the others of it would be waited for in vain.
+        trials.append(_trial(case, _late(stopped[kind]) if kind in stopped else caller, put))
+        if isinstance(trials[-1].got, TimedOut):
+            stopped.setdefault(kind, trials[-1].got)
     if mistaken and not all(trial.passed for trial in trials):
         for trial, case in zip(trials, cases, strict=True):
             trial.mistaken = _Answers(case)
     return trials
+
+
+def _late(known: TimedOut) -> Caller:
+    return lambda part, args: Answer(known)
 
 
 class _Answers(Mapping[str, Any]):
