@@ -322,13 +322,13 @@ def test_an_endless_loop_costs_its_time_once(
         )
         return len(summary.graded), course.score("ben")
 
-    assert seen() == (1, 18)
+    assert seen() == (1, 19)
     folder = everything(course.grading / "autograded" / "ben")
-    assert seen() == (0, 18)
+    assert seen() == (0, 19)
     assert everything(course.grading / "autograded" / "ben") == folder
-    assert seen(cell_seconds=2.1) == (1, 18)
+    assert seen(cell_seconds=2.1) == (1, 19)
     monkeypatch.setattr("autograder.classes.kinds.machine", lambda: "another")
-    assert seen(cell_seconds=2.1) == (1, 18)
+    assert seen(cell_seconds=2.1) == (1, 19)
     hand_in(course, "ben", course.solved())
     assert seen(cell_seconds=2.1) == (1, 20)
 

@@ -5,6 +5,8 @@ everything imported; the runner in a new session for each notebook, walls, proce
 away included. A ratio says what the walls and the processes cost. It says something about this
 machine in this minute; compare ratios, not seconds. What a figure costs, both sides pay.
 
+`--closing` measures only what the last cell of each set takes of the processor, in the warm shell.
+
 `--soak N` grades N notebooks instead, judge and all, and says whether time and memory stay.
 """
 
@@ -48,6 +50,8 @@ SETS = (
     "torch_gpu",
 )
 PROMISED = 2.2
+# Milliseconds of the processor for a set's last cell.
+CLOSING = 150
 USER = 2**20
 EDGE = 50
 MEGA = 2**20
@@ -125,6 +129,31 @@ def compare(names: list[str], rounds: int) -> None:
             )
 
 
+def closing(names: list[str], rounds: int) -> None:
+    """What the last cell of each set takes of the processor, where all others have run."""
+    out = os.fdopen(os.dup(1), "w")
+    warm_up()
+    shell = NotebookShell.instance()
+    shell.begin(Sink(Deaf()))  # type: ignore[arg-type]
+    for name in names:
+        exercise_set = find_set(name)
+        import_all(modules_used(exercise_set))
+        cells = [cell for cell in pieces(exercise_set) if cell]
+        shell.reset(new_session=False)
+        in_the_shell(cells)
+        took = []
+        for _round in range(rounds):
+            start = time.process_time()
+            in_the_shell(cells[-1:])
+            took.append(time.process_time() - start)
+        print(
+            f"{name:>20}: closing cell {1e3 * statistics.median(took):6.1f} ms of the processor, "
+            f"at best {1e3 * min(took):6.1f} (promised: {CLOSING})",
+            file=out,
+            flush=True,
+        )
+
+
 def medians(
     runner: SandboxedRunner, cells: list[str | None], modules: Sequence[str], rounds: int
 ) -> list[float]:
@@ -195,6 +224,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--user", action="store_true", help="from root: as an ordinary user")
+    parser.add_argument("--closing", action="store_true", help="the sets' last cells alone")
     parser.add_argument("--soak", type=int, metavar="N", help="grade N notebooks of the first set")
     given = parser.parse_args()
     if given.user and os.getuid() == 0:
@@ -207,7 +237,9 @@ def main() -> None:
     settings = {name: wanted[name] for name in wanted if name.endswith(("_THREADS", "BACKEND"))}
     if not settings.items() <= os.environ.items():
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **settings})
-    compare(given.sets, given.rounds)
+    if not given.closing:
+        compare(given.sets, given.rounds)
+    closing(given.sets, given.rounds)
 
 
 if __name__ == "__main__":
