@@ -61,6 +61,7 @@ course: $(SET_UP) $(EXERCISES) $(SITE) $(CLASS) $(GRADES) $(FEEDBACK) $(REPORT) 
 	@echo 'Gradebook  grading/gradebook.db'
 	@echo 'Report     grading/reports/$(SET).html'
 	@echo 'Next       make serve (read), make lab (solve), make formgrader (grade)'
+	@echo 'Commands   . $(VENV)/bin/activate (in each new terminal), then autograder, nbgrader, jupyter'
 
 courses: ## the same for every set: nine sample classes, marks, reports
 	@for set in $(SETS); do $(MAKE) course SET=$$set; done
@@ -121,10 +122,16 @@ distclean: clean ## remove .venv too; grading/ is yours to remove
 
 # ── How each thing is made; the stamps in .course/ say when ──────────────────────────────────────
 
+# Which sets are released stands in pyproject.toml, too: that is no reason to install anything.
+$(VENV)/.dependencies: pyproject.toml constraints.txt
+	@mkdir -p $(VENV)
+	@sed '/^\[tool\./,$$d' pyproject.toml | cat - constraints.txt > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
 # torch comes first and alone: a resolver that is asked for it without the pin takes several GB.
 # pip prefers a wheel for the CPU where its sources have one. The rest goes in by parts, so that
 # no minute is silent.
-$(SET_UP): constraints.txt pyproject.toml
+$(SET_UP): $(VENV)/.dependencies
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || { \
 	    echo "The course needs Python 3.11, 3.12 or 3.13; $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; \
 	    echo 'Name another: make PYTHON=/path/to/python3.12 ...' >&2; exit 1; }
@@ -143,7 +150,7 @@ endif
 	@touch $@
 
 # Neither the execution cache nor Sphinx sees a change in the code that pages import.
-$(SITE): $(SET_UP) $(PAGES) $(CODE) pyproject.toml $(call files,exercises) \
+$(SITE): $(SET_UP) $(PAGES) $(CODE) pyproject.toml $(wildcard local_config.toml) $(call files,exercises) \
     $(if $(CLEAN),FORCE) $(call unless,_build/html/index.html) | $(DONE)
 	@$(call say,'Site')
 	@rm -rf _build/html $(if $(CLEAN),_build,$(if $(filter $(CODE) $(SET_UP),$?),$(addprefix _build/.,jupyter_cache doctrees)))

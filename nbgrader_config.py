@@ -26,6 +26,7 @@ c.CourseDirectory.ignore = [
     ".pytest_cache",
     "feedback",
     "*.md",
+    "*.whl",
     *sorted(file.name for file in (ROOT / "solutions").glob("*.py")),
 ]
 
@@ -57,6 +58,9 @@ c.GenerateFeedback.preprocessors = [
 ]
 c.GenerateFeedback.post_convert_hook = "autograder.gradebook.preprocessors.end_round"
 
+# Who fetches a set has the package that it needs.
+c.ExchangeFactory.release_assignment = "autograder.release.exchange.ReleaseWithPackage"
+
 # Learners own their folders in the exchange: what a link in there points to is not collected.
 c.ExchangeFactory.collect = "autograder.submissions.exchange.PlainCollect"
 
@@ -78,3 +82,6 @@ c.HTMLExporter.sanitize_html = True
 
 # nbgrader's own export writes names as they are: a spreadsheet would take `=1+1` for a formula.
 c.ExportApp.plugin_class = "autograder.gradebook.export.CsvExport"
+
+# What is yours alone stands in a file that git does not know, so that `git pull` meets nothing.
+load_subconfig("local_config.py", path=str(ROOT))  # noqa: F821

@@ -186,6 +186,63 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--student", action="append", metavar="ID", help="only this one (repeatable)")
 
     sub = command(
+        "export",
+        _export,
+        "Write marks as a CSV file, in the form that somebody wants.\n\n"
+        "  moodle     a row a learner, a column a set, for Moodle's grade import\n"
+        "  canvas     the same for Canvas\n"
+        "  questions  a row a learner, a column a question\n"
+        "  mistakes   a row an answer: its verdict and the mistake's name\n\n"
+        "Marks by hand count, and what being late costs is taken off. Who handed nothing in has\n"
+        "an empty cell, which a platform leaves as it is. `nbgrader export` has nbgrader's table.",
+        "export questions gradient sgd --anonymous --to questions.csv",
+    )
+    sub.add_argument("kind", choices=("moodle", "canvas", "questions", "mistakes"))
+    sub.add_argument("assignments", nargs="*", metavar="SET", help="which; all that were handed in")
+    sub.add_argument("--to", type=Path, metavar="FILE", help="where it goes (KIND.csv)")
+    sub.add_argument(
+        "--anonymous", action="store_true", help="numbers in place of learners, others each time"
+    )
+
+    sub = command(
+        "extend",
+        _extend,
+        "Let one learner hand in later than the others.\n\n"
+        "What was granted before is replaced; no option takes it back. A late penalty that was\n"
+        "taken already is worked out again.",
+        "extend gradient amara --days 3",
+    )
+    sub.add_argument("assignment", metavar="SET")
+    sub.add_argument("student", metavar="ID")
+    sub.add_argument("--days", type=float, default=0.0, metavar="N", help="so many days later")
+    sub.add_argument("--hours", type=float, default=0.0, metavar="N", help="so many hours later")
+
+    sub = command(
+        "award",
+        _award,
+        "Give the points of a question to everybody who handed in.\n\n"
+        "For a question that was at fault. It is a mark by hand, which grading again leaves as it\n"
+        "is; whoever hands in later needs the command again.",
+        "award gradient gabor",
+    )
+    sub.add_argument("assignment", metavar="SET")
+    sub.add_argument("question", metavar="QUESTION", help="a function, or a step as Tensor.add")
+    sub.add_argument("--student", action="append", metavar="ID", help="only this one (repeatable)")
+    sub.add_argument("--points", type=float, metavar="P", help="so many (all of the question's)")
+    sub.add_argument("--undo", action="store_true", help="let the automatic marks count again")
+
+    sub = command(
+        "remove-learner",
+        _remove_learner,
+        "Take a learner out of the gradebook and of all folders.\n\n"
+        "Their files go to grading/removed, where nothing reads them; with --erase they are\n"
+        "deleted. Archives in grading/downloaded, the exchange and backups are yours to clear.",
+        "remove-learner amara --erase",
+    )
+    sub.add_argument("student", metavar="ID")
+    sub.add_argument("--erase", action="store_true", help="delete their files")
+
+    sub = command(
         "report",
         _report,
         "Write the class report: one HTML page.\n\nScores, success rates, the class's mistakes by "
@@ -356,6 +413,61 @@ def _feedback(arguments: argparse.Namespace) -> int:
     for student, why in failed.items():
         print(f"no page for {student}: {why}")
     return 1 if failed else 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from autograder.gradebook.tables import write_table
+    from autograder.project import find_project
+
+    to = arguments.to or Path(f"{arguments.kind}.csv")
+    remarks = write_table(
+        find_project(),
+        arguments.kind,
+        arguments.assignments,
+        to,
+        anonymous=arguments.anonymous,
+    )
+    for remark in remarks:
+        print(remark, file=sys.stderr)
+    print(f"wrote {to}")
+    return 0
+
+
+def _extend(arguments: argparse.Namespace) -> int:
+    import datetime
+
+    from autograder.gradebook.concessions import extend
+    from autograder.project import find_project
+
+    more = datetime.timedelta(days=arguments.days, hours=arguments.hours)
+    print(extend(find_project(), arguments.assignment, arguments.student, more))
+    return 0
+
+
+def _award(arguments: argparse.Namespace) -> int:
+    from autograder.gradebook.concessions import award
+    from autograder.project import find_project
+
+    given = award(
+        find_project(),
+        arguments.assignment,
+        arguments.question,
+        arguments.student or (),
+        points=arguments.points,
+        undo=arguments.undo,
+    )
+    for student, points in given.items():
+        print(f"{student} {arguments.question}: {points:g}")
+    return 0
+
+
+def _remove_learner(arguments: argparse.Namespace) -> int:
+    from autograder.gradebook.learners import remove_learner
+    from autograder.project import find_project
+
+    for line in remove_learner(find_project(), arguments.student, erase=arguments.erase):
+        print(line)
+    return 0
 
 
 def _report(arguments: argparse.Namespace) -> int:

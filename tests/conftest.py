@@ -26,6 +26,7 @@ from autograder.release.build import build
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 800
+FOLLOWED = ("instructors", "term")
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class Block:
 
 
 def read_recipe(heading: str) -> list[Block]:
-    """The code under a heading of the instructors' page."""
-    page = (ROOT / "book" / "instructors.md").read_text("utf-8")
+    """The code under a heading of the pages that instructors follow."""
+    page = "".join((ROOT / "book" / f"{name}.md").read_text("utf-8") for name in FOLLOWED)
     found, depth, blocks = False, 0, []
     tokens = MarkdownIt().parse(page)
     for token, following in zip(tokens, [*tokens[1:], None], strict=True):
@@ -54,7 +55,7 @@ def read_recipe(heading: str) -> list[Block]:
             options = list(takewhile(lambda line: line.startswith(":"), lines))
             code = "\n".join(lines[len(options) :])
             blocks.append(Block(token.info.split(" ")[-1], " ".join(options), code))
-    assert found, f"no heading {heading!r} on the instructors' page"
+    assert found, f"no heading {heading!r} on a page for instructors"
     return blocks
 
 

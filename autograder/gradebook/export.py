@@ -75,9 +75,12 @@ def _to_be_marked(found: list[Waiting], student: str) -> float | None:
 
 
 def as_text(value: Any) -> str:
-    """A value as a cell of a spreadsheet shows it: an apostrophe before what would be computed."""
+    """A value as a cell of a spreadsheet shows it: numbers as people write them, an apostrophe
+    before what would be computed."""
     if value is None:
         return ""
+    if isinstance(value, float):
+        return f"{value:.2f}".rstrip("0").rstrip(".")
     if isinstance(value, str) and value.lstrip(" ").startswith(FORMULA):
         return f"'{value}"
     return str(value)
