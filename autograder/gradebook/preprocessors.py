@@ -34,7 +34,7 @@ from autograder.grading.outputs import write_outputs
 from autograder.grading.rounds import Round, close_round, current_round
 from autograder.i18n import _
 from autograder.judging.sets import ExerciseSet, find_set
-from autograder.judging.verdict import Verdict
+from autograder.judging.verdict import Chance, Verdict
 from autograder.project import NoProject, Project, find_project
 from autograder.release.byhand import released_answers
 from autograder.release.configuration import place_of
@@ -208,8 +208,8 @@ class GradeSubmission(NbGraderPreprocessor):
     """Who runs the submissions; this system's best where None."""
     standing: Mapping[str, Verdict] = {}
     """Verdicts of an earlier grading that still hold, by part."""
-    by_chance = False
-    """Whether the clock or a death had a hand in how a cell of the last notebook ended."""
+    by_chance: Chance = ""
+    """What besides the code had a hand in how a cell of the last notebook ended."""
 
     def preprocess(
         self, nb: NotebookNode, resources: dict[str, Any]

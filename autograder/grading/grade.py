@@ -34,7 +34,7 @@ from autograder.i18n import _
 from autograder.judging.judge import Caller, Keep, Putter, judge
 from autograder.judging.mending import BEGUN, first_to_mend
 from autograder.judging.sets import ExerciseSet
-from autograder.judging.verdict import Died, TimedOut, Verdict, missing
+from autograder.judging.verdict import Chance, Died, TimedOut, Verdict, missing
 from autograder.release.byhand import released_answers
 from autograder.release.freeze import public_source
 from autograder.release.notebook import cell_limits, modules_used
@@ -58,8 +58,8 @@ class Graded:
     notebook: NotebookNode
     verdicts: dict[str, Verdict]
     problems: list[str] = field(default_factory=list)
-    by_chance: bool = False
-    """Whether the clock or a death had a hand in how a cell ended."""
+    by_chance: Chance = ""
+    """What besides the code had a hand in how a cell ended."""
 
     @property
     def points(self) -> float:
@@ -130,7 +130,7 @@ def grade(
         except RunnerLost as error:
             losses.append(str(error))
     else:
-        verdicts, by_chance = _lost(notebook, exercise_set, losses), True
+        verdicts, by_chance = _lost(notebook, exercise_set, losses), "accident"
     return Graded(exercise_set.name, seed, notebook, verdicts, submission.problems, by_chance)
 
 
@@ -167,9 +167,9 @@ def _run(
     plan: Sequence[str],
     of_all: Limits,
     of_cells: dict[str, dict[str, Any]],
-) -> tuple[dict[str, Snapshot], bool]:
-    """Execute the learner's cells; for each part the snapshot in which it is judged. And whether
-    a cell timed out or took Python down.
+) -> tuple[dict[str, Snapshot], Chance]:
+    """Execute the learner's cells; for each part the snapshot in which it is judged. And what
+    besides the code had a hand in how a cell ended.
 
     of_cells: what single cells may use up, by the ids that they had when they were released.
     """
@@ -215,7 +215,14 @@ def _run(
     for cell, result in ran:
         cell.outputs = [next(clean) for _output in result.outputs]
         cell.execution_count = result.execution_count or None
-    return snapshots, any(result.status in ("timeout", "died") for _cell, result in ran)
+    chances = [chance for _cell, result in ran if (chance := _chance(result))]
+    return snapshots, "accident" if "accident" in chances else "clock" if chances else ""
+
+
+def _chance(result: CellResult) -> Chance:
+    if result.status == "died" or result.busy:
+        return "accident"
+    return "clock" if result.status == "timeout" else ""
 
 
 def _judge_all(
@@ -249,7 +256,7 @@ def _guarded(part: Part, work: Callable[[], Verdict]) -> Verdict:
             "What it returns takes too much time or memory to be looked at, so this part could not "
             "be judged; your instructor has been told."
         )
-        return replace(missing(part, why, flagged=str(error)), by_chance=True)
+        return replace(missing(part, why, flagged=str(error)), by_chance="accident")
     except Exception as error:
         why = _("This part could not be judged ({error}); your instructor has been told.").format(
             error=type(error).__name__

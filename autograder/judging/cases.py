@@ -70,7 +70,8 @@ class Posed:
 
 
 class KnownCase(Posed):
-    """A hidden case that was drawn once; answers that cannot differ are kept too."""
+    """A hidden case that was drawn once, and so was each answer to it: of a reference or mistake
+    that draws numbers itself, too, which a class would otherwise ask for every wrong answer."""
 
     def __init__(self, part: Part, family: Family, case: Case, index: int) -> None:
         super().__init__(part, family, lambda: anew(case))
@@ -98,8 +99,6 @@ class KnownCase(Posed):
 
     def answer(self, target: Any) -> Any:
         """What the reference or a mistake answers: not to be changed."""
-        if self.varies:
-            return super().answer(target)
         if target not in self._answers:
             self._answers[target] = super().answer(target)
         return self._answers[target]

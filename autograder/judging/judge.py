@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -18,8 +18,8 @@ from autograder.judging.cases import Posed, anew, is_function, known_cases, pose
 from autograder.judging.cases import case_rng as case_rng
 from autograder.judging.cases import fresh_rng as fresh_rng
 from autograder.judging.cases import local_caller as local_caller
-from autograder.judging.verdict import Trial, Verdict, decide
-from autograder.values.calling import by_position, can_change, outcome, plain
+from autograder.judging.verdict import TimedOut, Trial, Verdict, decide
+from autograder.values.calling import Answer, by_position, can_change, outcome, plain
 from autograder.values.codec import MalformedValue, Raised, decode, encode, weight
 
 MAX_CALLS = 50_000
@@ -169,17 +169,49 @@ def run_trials(
 ) -> list[Trial]:
     """Put every hidden case of a part to the learner's function.
 
-    mistaken: whether to work out the answers of the known mistakes where a trial fails.
+    mistaken: whether the answers of the known mistakes are to be had where a trial fails.
     cases: those of this seed, where they are known already.
     put: who evaluates functions and properties at what a learner chose.
     """
     if cases is None:
         cases = posed(part, seed)
-    trials = [_trial(case, caller, put) for case in cases]
+    trials: list[Trial] = []
+    stopped: dict[str, TimedOut] = {}
+    for case in cases:
+        kind = case.family.name
+        # One that does not end fails its kind: the others of it would be waited for in vain.
+        trials.append(_trial(case, _late(stopped[kind]) if kind in stopped else caller, put))
+        if isinstance(trials[-1].got, TimedOut):
+            stopped.setdefault(kind, trials[-1].got)
     if mistaken and not all(trial.passed for trial in trials):
         for trial, case in zip(trials, cases, strict=True):
-            trial.mistaken = {m.name: case.answer(m.wrong) for m in part.mistakes}
+            trial.mistaken = _Answers(case)
     return trials
+
+
+def _late(known: TimedOut) -> Caller:
+    return lambda part, args: Answer(known)
+
+
+class _Answers(Mapping[str, Any]):
+    """What the known mistakes answer to a case, by name: each is worked out when it is asked for.
+    Most of them are ruled out by the first case."""
+
+    def __init__(self, case: Posed) -> None:
+        self._case = case
+        self._known = {mistake.name: mistake.wrong for mistake in case.part.mistakes}
+        self._answers: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._answers:
+            self._answers[name] = self._case.answer(self._known[name])
+        return self._answers[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
 
 
 def judge_all_known(part: Part, seed: str) -> dict[str, Verdict]:
