@@ -21,6 +21,7 @@ c.CourseDirectory.db_url = f"sqlite:///{ROOT / 'grading' / 'gradebook.db'}"
 # of other names are shipped and collected: a set can hand one out, and learners write their own.
 c.CourseDirectory.ignore = [
     ".ipynb_checkpoints",
+    ".taken-in",
     "*.pyc",
     "__pycache__",
     ".pytest_cache",

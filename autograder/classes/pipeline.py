@@ -26,7 +26,7 @@ from autograder.classes.staging import CannotWrite, Staging, stop_where_full
 from autograder.engine.warm.handle import SandboxedRunner
 from autograder.gradebook.ledger import Entry, Ledger
 from autograder.gradebook.preprocessors import adopt_notebook
-from autograder.submissions.adopt import see_to_timestamp
+from autograder.submissions.times import timestamp_of
 
 BATCH = 25
 BATCH_SECONDS = 0.5
@@ -146,15 +146,15 @@ class Pipeline:
         """What a judge needs to know; None where there is nothing to do."""
         folder, graded = self._plan.handed_in(student), self._plan.graded(student)
         notes = self._kind.adopt(folder)
-        see_to_timestamp(folder)
-        timestamp = self._course.get_existing_timestamp(str(folder))
+        timestamp, of_time = timestamp_of(folder)
+        notes = [*notes, *of_time]
         meant = f"{self._course.notebook_id}.ipynb"
         there = graded.is_dir() and all(
             (graded / path.name).exists()
             for path in (() if self._plan.whole else folder.glob(meant))
         )
         if there and not self._converter.force:
-            before = self._course.get_existing_timestamp(str(graded))
+            before, _unread = timestamp_of(graded)
             if timestamp is None or before is None or timestamp <= before:
                 self._watch.skipped(student)
                 return None

@@ -34,7 +34,9 @@ from autograder.judging.verdict import Verdict
 from autograder.project import NoProject, Project, find_project
 from autograder.release.byhand import released_answers
 from autograder.release.configuration import place_of
+from autograder.submissions import reasons
 from autograder.submissions.adopt import Adopted, adopt
+from autograder.submissions.content import other_set, released
 from autograder.submissions.read import Submission, read_submission
 from autograder.submissions.repair import grade_id_of, repair
 from autograder.submissions.support import own_files, support_files
@@ -91,11 +93,20 @@ class SubmissionExporter(NotebookExporter):
 def read_as_submission(adopted: Adopted) -> NotebookNode:
     """What a learner handed in, with what there is to say of it in its metadata."""
     path, submission = adopted.path, read_submission(adopted.path)
-    released = find_project().exercises / path.stem
-    told = [*adopted.notes, *submission.problems]
-    told += own_files(released, path.parent, submission.notebook)[1]
-    submission.notebook.metadata["autograder_problems"] = told
+    exercises = find_project().exercises
+    told = [*adopted.notes, *submission.problems, *whose(submission, path.stem, exercises)]
+    told += own_files(exercises / path.stem, path.parent, submission.notebook)[1]
+    submission.notebook.metadata["autograder_problems"] = list(dict.fromkeys(told))
     return submission.notebook
+
+
+def whose(submission: Submission, assignment: str, exercises: Path) -> list[str]:
+    """What there is to say of a notebook that holds no answer to this set."""
+    cells = submission.notebook.cells
+    if released(exercises, assignment).holds_all(cells):
+        return [reasons.UNTOUCHED]
+    other = other_set(exercises, assignment, cells)
+    return [reasons.OTHER_SET.format(name=other)] if other else []
 
 
 class RepairCells(NbGraderPreprocessor):
@@ -279,9 +290,10 @@ def adopt_notebook(assignment: str, student: str, notebooks: list[str]) -> None:
 
     Called by nbgrader, whose list of notebooks is changed in place.
     """
-    if not notebooks or project_of(assignment) is None:
+    project = project_of(assignment)
+    if not notebooks or project is None:
         return
-    adopted = adopt(Path(notebooks[0]).parent, assignment)
+    adopted = adopt(Path(notebooks[0]).parent, assignment, project.exercises)
     pass_on(adopted)
     for note in adopted.notes:
         logging.getLogger("traitlets").warning("%s: %s", student, note)
