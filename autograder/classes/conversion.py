@@ -37,7 +37,7 @@ from autograder.classes.staging import CannotWrite, Staging
 from autograder.gradebook.foreign import REMARK, UNPROTECTED
 from autograder.gradebook.marks import Mark, Sheet, comments_of, marks_of
 from autograder.gradebook.preprocessors import SubmissionExporter, pass_on, read_as_submission
-from autograder.gradebook.record import verdicts_in
+from autograder.gradebook.record import problems_in, verdicts_in
 from autograder.gradebook.source_facts import SourceFacts
 from autograder.judging.show import printable
 from autograder.submissions.adopt import Adopted
@@ -131,6 +131,7 @@ class Conversion:
             marks = marks_of(notebook, self._parts, verdicts, self._log)
             found.sheets[path.stem] = Sheet(marks, comments_of(notebook))
             found.verdicts.update(verdicts)
+            found.told.extend(problems_in(notebook.metadata) if self._parts else ())
             # Of what a learner wrote there, not a word is said.
             if not self._parts and UNPROTECTED in notebook.metadata:
                 remark = REMARK

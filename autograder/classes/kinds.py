@@ -179,7 +179,9 @@ class OfOurs:
         assert grading_round is not None
         [path] = job.notebooks
         others = {n: s for n, s in listing(job.folder).items() if n != path.name}
-        key = self._cache.key([_hash_of(path), json.dumps(others, sort_keys=True)], grading_round.seed)
+        key = self._cache.key(
+            [_hash_of(path), json.dumps(others, sort_keys=True)], grading_round.seed
+        )
         kept = self._cache.find(job.student, key)
         if kept is not None and kept.whole and job.graded.is_dir() and not self._plan.other_steps:
             known = ledger.state(job.student, self._plan.name)

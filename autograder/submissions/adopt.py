@@ -126,9 +126,7 @@ def _shortened(told: list[str]) -> str:
 
 def _searched(folder: Path, wanted: Path, ours: set[str], exercises: Path | None) -> Packed:
     given = "" if exercises is None else str(exercises)
-    return helper().ask(
-        search, str(folder), wanted.name, sorted(ours), given, seconds=SECONDS
-    )
+    return helper().ask(search, str(folder), wanted.name, sorted(ours), given, seconds=SECONDS)
 
 
 def _has_others(folder: Path, wanted: Path) -> bool:

@@ -331,7 +331,9 @@ def _statements(code: str) -> list[ast.stmt]:
 
 def _defines(data: bytes, out: Released) -> bool:
     code = data.decode("utf-8", errors="replace")
-    return any(re.search(rf"^[ \t]*(?:def|class)[ \t]+{n}\b|^{n}[ \t]*=", code, re.M) for n in out.names)
+    return any(
+        re.search(rf"^[ \t]*(?:def|class)[ \t]+{n}\b|^{n}[ \t]*=", code, re.M) for n in out.names
+    )
 
 
 def _is_given(data: bytes, out: Released) -> bool:
@@ -350,9 +352,7 @@ class _Rank:
         best = max((c.kind for c in candidates), default=0)
         among = [c for c in candidates if c.kind == best]
         last = min((_attempt(c.file) for c in among), default=0)
-        self._newest = max(
-            (c.file.saved for c in among if _attempt(c.file) == last), default=0.0
-        )
+        self._newest = max((c.file.saved for c in among if _attempt(c.file) == last), default=0.0)
 
     def __call__(self, candidate: Candidate) -> tuple[Any, ...]:
         file, wanted = candidate.file, self._wanted

@@ -64,7 +64,9 @@ def released(exercises: Path | None, assignment: str) -> Released:
 def _read(path: Path, _changed: int) -> Released:
     cells = nbformat.read(path, 4).cells
     labelled = [cell for cell in cells if "nbgrader" in cell.metadata]
-    solutions = [c for c in labelled if c.metadata.nbgrader.get("solution") and c.cell_type == "code"]
+    solutions = [
+        c for c in labelled if c.metadata.nbgrader.get("solution") and c.cell_type == "code"
+    ]
     return Released(
         frozenset(cell.metadata.nbgrader.grade_id for cell in solutions),
         frozenset(name for c in labelled for name in (c.id, c.metadata.nbgrader.grade_id)),

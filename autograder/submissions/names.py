@@ -8,7 +8,17 @@ from collections.abc import Callable, Iterable
 from autograder.i18n import _
 
 # Archives whose names are marked as nothing: by Windows and by some platforms, where not in UTF-8.
-ENCODINGS = ("cp1252", "cp850", "gbk", "cp1250", "cp1251", "shift_jis", "euc_kr", "big5", "iso8859_7")
+ENCODINGS = (
+    "cp1252",
+    "cp850",
+    "gbk",
+    "cp1250",
+    "cp1251",
+    "shift_jis",
+    "euc_kr",
+    "big5",
+    "iso8859_7",
+)
 # What an address of Formgrader's cannot carry, nor a folder's name, nor nbgrader's patterns.
 NEVER = "/\\?#%*[]{}+;&\"'<>|:"
 

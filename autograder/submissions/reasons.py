@@ -14,7 +14,9 @@ from autograder.i18n import _
 
 # What lies in the folder.
 NOTHING = _("No notebook was handed in; the folder held: {held}.")
-NOT_OPENED = _("{files}: this kind of archive cannot be opened here; hand in a zip, or the notebook.")
+NOT_OPENED = _(
+    "{files}: this kind of archive cannot be opened here; hand in a zip, or the notebook."
+)
 BAD_ARCHIVE = _("{files}: this archive is damaged, or larger than can be looked through.")
 NOT_SEARCHED = _("What lies in the folder takes too much time or memory to be looked through.")
 NO_TIME = _("timestamp.txt cannot be read, so nothing is counted as late: {text}")
@@ -26,7 +28,9 @@ TOO_LARGE = _(
     "The file has {size} MB; a notebook has at most {limit}: choose “Clear all outputs”, save it "
     "and hand it in again."
 )
-TOO_MUCH_TEXT = _("The file has {size} MB; a notebook has at most {limit}, its outputs not counted.")
+TOO_MUCH_TEXT = _(
+    "The file has {size} MB; a notebook has at most {limit}, its outputs not counted."
+)
 TOO_SLOW = _("The file takes too much time or memory to be read.")
 BAD_FORMAT = _("This notebook's format cannot be read ({error}).")
 DAMAGED = _("The file is damaged; {count} whole cells could be read.")

@@ -80,7 +80,9 @@ def _split(text: str) -> tuple[str, time, str]:
         year, month, day, hour, minute, second, zone = compact.groups()
         clock = time(int(hour), int(minute), int(second or 0))
         return f"{year}-{month}-{day}", clock, zone
-    found = _CLOCK_AT.search(text.replace("T", " ", 1) if re.match(r"\d{4}-\d\d-\d\dT", text) else text)
+    found = _CLOCK_AT.search(
+        text.replace("T", " ", 1) if re.match(r"\d{4}-\d\d-\d\dT", text) else text
+    )
     if found is None:
         return text, time(), ""
     text = found.string
