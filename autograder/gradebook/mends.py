@@ -11,54 +11,53 @@ import csv
 import glob
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
-import nbgrader.apps.api
 import nbgrader.utils
-from nbgrader.apps import dbapp, zipcollectapp
-from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
 
-from autograder.gradebook.preprocessors import adopt_folder
 from autograder.gradebook.roster import read_roster, read_table
 from autograder.i18n import _
 from autograder.submissions.names import unfit
 from autograder.submissions.times import read_time, timestamp_of
 
-_mended: set[str] = set()
-
 
 def mend() -> None:
-    """Put nbgrader's own parts right; once in a process."""
-    if _mended:
-        return
-    _mended.add("all")
-    # Due dates and extensions go through it, on the command line and in Formgrader.
+    """Put nbgrader's own parts right, as far as this process has imported them: whoever runs one of
+    its commands has, before the configuration is read."""
+    # Due dates go through it, on the command line and in Formgrader.
     nbgrader.utils.parse_utc = _parse_utc
-    nbgrader.apps.api.parse_utc = _parse_utc
     CourseDirectory.get_existing_timestamp = _existing_timestamp
-    _around(nbgrader.apps.api.NbGraderAPI, "get_submitted_timestamp", _submitted_timestamp)
-    _around(dbapp.DbAssignmentAddApp, "start", _with_due_date)
-    _around(dbapp.DbStudentAddApp, "start", _with_fit_id)
-    _around(dbapp.DbGenericImportApp, "start", _import_clean)
-    _around(Autograde, "init_notebooks", _adopt_first)
-    _around(zipcollectapp.ZipCollectApp, "_transfer_files", _keep_times)
-    _around(zipcollectapp.ZipCollectApp, "start", _bring_something)
+    for module, owner, name, ours in (
+        ("nbgrader.apps.api", "NbGraderAPI", "get_submitted_timestamp", _submitted_timestamp),
+        ("nbgrader.apps.dbapp", "DbAssignmentAddApp", "start", _with_due_date),
+        ("nbgrader.apps.dbapp", "DbStudentAddApp", "start", _with_fit_id),
+        ("nbgrader.apps.dbapp", "DbGenericImportApp", "start", _import_clean),
+        ("nbgrader.converters.autograde", "Autograde", "init_notebooks", _adopt_first),
+        ("nbgrader.apps.zipcollectapp", "ZipCollectApp", "_transfer_files", _keep_times),
+        ("nbgrader.apps.zipcollectapp", "ZipCollectApp", "start", _bring_something),
+    ):
+        if module in sys.modules:
+            _around(getattr(sys.modules[module], owner), name, ours)
 
 
 def _around(owner: type, name: str, ours: Callable[..., Any]) -> None:
-    """Have a method of ours in the place of nbgrader's, which it gets."""
+    """Have a method of ours in the place of nbgrader's, which it gets; once."""
     theirs = getattr(owner, name)
+    if hasattr(theirs, "mended"):
+        return
 
     @wraps(theirs)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return ours(self, lambda *a, **k: theirs(self, *a, **k), *args, **kwargs)
+        return ours(self, partial(theirs, self), *args, **kwargs)
 
+    method.mended = True  # type: ignore[attr-defined]
     setattr(owner, name, method)
 
 
@@ -119,7 +118,7 @@ def _import_clean(app: Any, theirs: Callable[..., Any]) -> None:
         theirs()
         return
     path = Path(app.extra_args[0])
-    students = isinstance(app, dbapp.DbStudentImportApp)
+    students = app.primary_key == "id"
     try:
         rows = read_roster(path) if students else read_table(path, app.primary_key)
         for row in rows if not students else ():
@@ -149,6 +148,8 @@ def _written(rows: list[dict[str, str]], key: str) -> Iterator[str]:
 
 def _adopt_first(converter: Any, theirs: Callable[..., Any]) -> None:
     """nbgrader passes over a folder without a notebook before its hook is called."""
+    from autograder.gradebook.preprocessors import adopt_folder
+
     course = converter.coursedir
     for folder in glob.glob(converter._format_source(course.assignment_id, course.student_id)):
         if not glob.glob(os.path.join(glob.escape(folder), "*.ipynb")):
@@ -173,8 +174,9 @@ def _bring_something(app: Any, theirs: Callable[..., Any]) -> None:
     if not app._brought:
         app.fail(
             _(
-                "Nothing was collected from %s. Put the archive there as the platform gave it. Where "
-                "a line above asks whose a file is, teach the names: c.PlatformCollector.patterns."
+                "Nothing was collected from %s. Put the archive there as the platform gave it. "
+                "Where a line above asks whose a file is, teach it the names with "
+                "c.PlatformCollector.patterns in nbgrader_config.py."
             ),
             app._format_collect_path(app.archive_directory),
         )

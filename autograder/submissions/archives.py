@@ -289,8 +289,8 @@ class PlatformCollector(FileNameCollectorPlugin):
             (told.get("id"), {p.id: p.id for p in self._people}),
             (told.get("user"), {p.id: p.user for p in self._people if p.user}),
         ):
-            for alike in (normal, _as_number) if key else ():
-                there = [id for id, value in known.items() if alike(value) == alike(key)]
+            for alike in (normal, _as_number):
+                there = [id for id, value in known.items() if key and alike(value) == alike(key)]
                 if len(there) == 1:
                     return there[0]
         name = _name_in(told)

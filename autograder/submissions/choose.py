@@ -25,7 +25,7 @@ import nbformat
 
 from autograder.engine.trusted.helper import Packed
 from autograder.i18n import _
-from autograder.submissions.content import Released, other_set, released
+from autograder.submissions.content import Released, binds, other_set, released
 from autograder.submissions.names import same_letters
 from autograder.submissions.read import MAX_WITH_OUTPUTS, Submission, read_bytes
 
@@ -163,7 +163,8 @@ def _neighbours(chosen: File, files: list[File], wanted: PurePosixPath) -> list[
     """What lies beside the chosen one where that is not the folder itself: it may be imported."""
     if len(chosen.place.parts) == 1:
         return []
-    found, left = [], NEIGHBOUR_BYTES
+    found: list[File] = []
+    left = NEIGHBOUR_BYTES
     for file in files:
         beside = file.place.parent == chosen.place.parent and file is not chosen
         if not beside or file.place.suffix.lower() == ".ipynb" or len(found) == NEIGHBOURS:
@@ -248,8 +249,8 @@ def _entries(archive: File, room: Room) -> Iterator[File]:
     with source, tarfile.open(fileobj=source) as opened:
         for tar in opened:
             if tar.isfile() and _fits(tar.size, room):
-                member = opened.extractfile(tar)
-                data = member.read(tar.size) if member is not None else b""
+                inner = opened.extractfile(tar)
+                data = b"" if inner is None else inner.read(tar.size)
                 yield File(_below(archive, tar.name), archive.path, float(tar.mtime), data)
 
 
@@ -331,9 +332,7 @@ def _statements(code: str) -> list[ast.stmt]:
 
 def _defines(data: bytes, out: Released) -> bool:
     code = data.decode("utf-8", errors="replace")
-    return any(
-        re.search(rf"^[ \t]*(?:def|class)[ \t]+{n}\b|^{n}[ \t]*=", code, re.M) for n in out.names
-    )
+    return any(binds(code, name) for name in out.names)
 
 
 def _is_given(data: bytes, out: Released) -> bool:

@@ -36,7 +36,7 @@ class Released:
         there |= {cell.id for cell in cells}
         code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
         found = sum(name in there or f"solution-{name}" in there for name in self.names)
-        found += sum(name not in there and _binds(code, name) for name in self.names)
+        found += sum(name not in there and binds(code, name) for name in self.names)
         return min(1.0, found / max(1, len(self.names)))
 
     def holds_all(self, cells: Iterable[NotebookNode]) -> bool:
@@ -45,7 +45,8 @@ class Released:
         return bool(written) and written <= self.sources
 
 
-def _binds(code: str, name: str) -> bool:
+def binds(code: str, name: str) -> bool:
+    """Whether a code gives something a name, as far as its lines show."""
     if name not in code:
         return False
     bound = rf"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+{name}\b|^{name}[ \t]*=(?!=)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import unicodedata
 from collections.abc import Callable, Iterable
 
@@ -17,7 +18,7 @@ ENCODINGS = (
     "shift_jis",
     "euc_kr",
     "big5",
-    "iso8859_7",
+    "cp1253",
 )
 # What an address of Formgrader's cannot carry, nor a folder's name, nor nbgrader's patterns.
 NEVER = "/\\?#%*[]{}+;&\"'<>|:"
@@ -93,5 +94,6 @@ def _readings(raw: bytes) -> Iterable[str]:
 def _is_readable(text: str) -> bool:
     """Whether all that is not ASCII is a letter, and words do not change their case inside."""
     odd = [c for c in text if not c.isascii()]
-    inside = any(a.islower() and b.isupper() and not b.isascii() for a, b in zip(text, text[1:]))
+    pairs = itertools.pairwise(text)
+    inside = any(one.islower() and two.isupper() and not two.isascii() for one, two in pairs)
     return all(c.isalpha() for c in odd) and not inside

@@ -128,7 +128,8 @@ def without_outputs(data: bytes) -> bytes:
     """The bytes of a notebook with the outputs of its cells taken away."""
     if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         return data
-    kept, since, at = [], 0, 0
+    kept: list[bytes] = []
+    since = at = 0
     while True:
         # Within a string the quotes of a key would stand behind backslashes.
         found = _OUTPUTS.search(data, at)

@@ -17,7 +17,7 @@ from autograder.i18n import _
 from autograder.judging.show import printable
 from autograder.submissions.reasons import NO_TIME
 
-MAX_LENGTH = 200
+MAX_LENGTH, MAX_SHOWN = 200, 60
 TIMESTAMP = "timestamp.txt"
 # Summer times and German names, which no list of zones has; of others the letters are not enough.
 SHORT = {"Z": 0, "MEZ": 1, "CEST": 2, "MESZ": 2, "MEST": 2, "WEST": 1, "EEST": 3}
@@ -63,7 +63,7 @@ def timestamp_of(folder: Path) -> tuple[datetime | None, list[str]]:
         text = _text(data).strip()
         return (read_time(text) if text else None), []
     except ValueError:
-        return None, [NO_TIME.format(text=printable(text[:MAX_LENGTH]))]
+        return None, [NO_TIME.format(text=printable(text[:MAX_SHOWN]))]
     except OSError as error:
         return None, [NO_TIME.format(text=error.strerror)]
 
@@ -80,12 +80,10 @@ def _split(text: str) -> tuple[str, time, str]:
         year, month, day, hour, minute, second, zone = compact.groups()
         clock = time(int(hour), int(minute), int(second or 0))
         return f"{year}-{month}-{day}", clock, zone
-    found = _CLOCK_AT.search(
-        text.replace("T", " ", 1) if re.match(r"\d{4}-\d\d-\d\dT", text) else text
-    )
+    text = re.sub(r"^(\d{4}-\d\d-\d\d)T", r"\1 ", text)
+    found = _CLOCK_AT.search(text)
     if found is None:
         return text, time(), ""
-    text = found.string
     hour = int(found["hour"])
     if found["half"]:
         if not 1 <= hour <= 12:
