@@ -178,9 +178,9 @@ def _put(folder: Path, files: dict[str, bytes], ours: set[str]) -> None:
             # Not into a file that may have another name elsewhere.
             file.unlink(missing_ok=True)
             file.write_bytes(data)
-    text = json.dumps({"made": {name: _digest(data) for name, data in files.items()}})
-    marker = folder / KEPT / MARKER
-    if files and not _holds(marker, _digest(text.encode())):
+    made = {name: _digest(data) for name, data in files.items() if data != EMPTY}
+    text, marker = json.dumps({"made": made}), folder / KEPT / MARKER
+    if made and not _holds(marker, _digest(text.encode())):
         marker.parent.mkdir(exist_ok=True)
         marker.write_text(text, "utf-8")
 

@@ -37,6 +37,7 @@ EARLIER = "earlier attempt"
 # Files that were saved one after the other are as new as each other.
 SAME_TIME = 60.0
 MAX_ENTRIES = 2000
+MAX_UNPACKED = 100 * 2**20
 MAX_DEPTH = 3
 NEIGHBOURS, NEIGHBOUR_BYTES = 100, 5 * 2**20
 CLOSED = (".rar", ".7z", ".ace", ".lzh", ".cab", ".zst", ".lz4")
@@ -85,7 +86,7 @@ class Candidate:
 class Room:
     """How much may still be unpacked, of all archives in a folder."""
 
-    left: int = MAX_WITH_OUTPUTS
+    left: int = MAX_UNPACKED
     entries: int = MAX_ENTRIES
 
 
