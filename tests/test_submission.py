@@ -18,7 +18,13 @@ from autograder.judging.sets import find_set
 from autograder.release.notebook import instructor_notebook
 from autograder.submissions.adopt import adopt
 from autograder.submissions.choose import File, Found, Room, _take
-from autograder.submissions.read import MAX_FILE, MAX_WITH_OUTPUTS, Submission, read_submission, read_text
+from autograder.submissions.read import (
+    MAX_FILE,
+    MAX_WITH_OUTPUTS,
+    Submission,
+    read_submission,
+    read_text,
+)
 from autograder.submissions.repair import grade_id_of, repair
 
 GRADIENT = find_set("gradient")
