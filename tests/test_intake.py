@@ -72,23 +72,18 @@ def stub(course: Course) -> str:
     return text_of(course.stub())
 
 
-def zipped(files: dict[str, Any], *, utf8: bool = True, day: int = 1) -> bytes:
-    """An archive; without `utf8` its names are bytes of which nothing is said."""
+def zipped(files: dict[str, Any], *, encoding: str = "utf-8", day: int = 1) -> bytes:
+    """An archive; with another encoding its names are bytes of which it does not say how they are
+    written."""
     out = io.BytesIO()
+    bare = {f"{n:x}".zfill(len(name.encode(encoding))): name for n, name in enumerate(files)}
     with zipfile.ZipFile(out, "w") as archive:
-        for name, content in files.items():
-            info = zipfile.ZipInfo(name, (2030, 3, day, 12, 0, 0))
-            archive.writestr(info, content)
+        for plain, name in bare.items():
+            info = zipfile.ZipInfo(name if encoding == "utf-8" else plain, (2030, 3, day, 12, 0, 0))
+            archive.writestr(info, files[name])
     data = out.getvalue()
-    if not utf8:
-        for name in files:
-            raw = name.encode("utf-8")
-            bare = name.encode("cp1252").ljust(len(raw), b"_")
-            data = data.replace(raw, bare)
-        for sign, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-            parts = data.split(sign)
-            rest = [p[: at - 4] + b"\0\0" + p[at - 2 :] for p in parts[1:]]
-            data = sign.join([parts[0], *rest])
+    for plain, name in bare.items() if encoding != "utf-8" else ():
+        data = data.replace(plain.encode(), name.encode(encoding))
     return data
 
 
@@ -418,7 +413,8 @@ def test_a_file_without_its_head_or_with_the_other_side_of_a_conflict(tmp_path: 
 
     assert read(text[text.index('"c0"') :])[0] == ["x = 1", "x = 2"]
     # Only what stands below makes a whole of it.
-    above = text.replace('"x = 1"', '<<<<<<< a\n"x = 1",,\n=======\n"x = 7"\n>>>>>>> b', 1)
+    line = next(line for line in text.splitlines() if "x = 1" in line)
+    above = text.replace(line, f'<<<<<<< a\n{line},,\n=======\n"x = 7"\n>>>>>>> b', 1)
     sources, [told] = read(above)
     assert sources == ["x = 0", "x = 7", "x = 2"] and "merge conflict" in told
     assert read(text.replace("x = 1", "x = 1\n", 1))[0][0] == "x = 0"
@@ -472,7 +468,7 @@ def test_archives_of_all_platforms(course: Course, tmp_path: Path) -> None:
     # An older archive, of another name and later in the alphabet.
     put(sent / "older.zip", zipped({moodle.format("Tia Two", 8, "gradient.ipynb"): wrong}), OLD)
     windows = "José Peña_6003_assignsubmission_file_/gradient.ipynb"
-    put(sent / "windows.zip", zipped({windows: right}, utf8=False))
+    put(sent / "windows.zip", zipped({windows: right}, encoding="cp1252"))
     attempt = "gradient_bb01_attempt_2030-03-{}_gradient.ipynb"
     put(
         sent / "blackboard.zip",
@@ -536,13 +532,13 @@ def test_archives_of_all_platforms(course: Course, tmp_path: Path) -> None:
 def test_a_pattern_that_names_nobody_is_refused_and_an_id_is_enough(course: Course) -> None:
     (course.folder / "roster.csv").write_text("id\nbb01\n", "utf-8")
     course.run("nbgrader db student import roster.csv")
-    archive = zipped({"hand-in of bb01 (gradient.ipynb)": solved(course)})
+    archive = zipped({"hand-in of bb01 - gradient.ipynb": solved(course)})
     put(course.grading / "downloaded/gradient/archive/all.zip", archive)
     option = "--PlatformCollector.patterns='{}'"
     collect = "nbgrader zip_collect gradient --force "
     said = course.run(collect + option.format("hand-in of .+"), wrong=True)
     assert "says of nobody whose a file is" in said
-    course.run(collect + option.format(r"hand-in of (?P<id>\w+) \((?P<file>.+)\)"))
+    course.run(collect + option.format(r"hand-in of (?P<id>\w+) - (?P<file>.+)"))
     assert (course.grading / "submitted/bb01/gradient/gradient.ipynb").is_file()
 
 
