@@ -24,6 +24,7 @@ from nbgrader.api import Gradebook
 from nbgrader.plugins.zipcollect import ExtractorPlugin, FileNameCollectorPlugin
 from traitlets import Integer, List, TraitError, Unicode, validate
 
+from autograder.release.trouble import told_and_ended
 from autograder.submissions.choose import EARLIER, SAME_TIME, counts
 from autograder.submissions.names import (
     ascii_letters,
@@ -327,7 +328,10 @@ class PlatformCollector(FileNameCollectorPlugin):
     def _people(self) -> list[_Person]:
         coursedir = self.parent.coursedir
         people = []
-        with Gradebook(coursedir.db_url, coursedir.course_id) as gradebook:
+        with (
+            told_and_ended(self.log),
+            Gradebook(coursedir.db_url, coursedir.course_id) as gradebook,
+        ):
             for student in gradebook.students:
                 first, last = student.first_name or "", student.last_name or ""
                 names = {f"{first}{last}", f"{last}{first}"} - {""}
