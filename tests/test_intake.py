@@ -10,7 +10,9 @@ import html
 import io
 import json
 import os
+import re
 import tarfile
+import unicodedata
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +23,7 @@ import pytest
 from autograder.classes.report import write_report
 from autograder.classes.run import Summary, grade_class, quietly
 from autograder.gradebook.record import read_records
+from autograder.gradebook.roster import read_roster
 from autograder.submissions.platforms import PLATFORMS
 from autograder.submissions.read import MAX_FILE, read_submission
 
@@ -161,7 +164,7 @@ def an_ending_in_capitals(course, folder):
     put(folder / "GRADIENT.IPYNB", solved(course))
 
 
-@handed_in(1, "gradient.py was graded as", "gradient.ipynb (as it was handed out)", look=True)
+@handed_in(1, "gradient.py was graded as", "gradient.ipynb (as it was handed out)")
 def code_beside_the_untouched(course, folder):
     put(folder / "gradient.ipynb", stub(course))
     gabor = next(c for c in course.solved().cells if c.id == "solution-gabor")
@@ -337,7 +340,7 @@ def test_what_costs_everything_is_listed_with_its_reason(by_class_run: Any) -> N
     page = write_report(by_class_run.project, "gradient").read_text("utf-8")
     for name, why in summary.flagged.items():
         assert f'<th scope="row">{name}</th>' in page
-        assert html.escape(why[0], quote=False)[:30] in html.unescape(page)
+        assert why[0] in html.unescape(page)
     zero = {name for name, (points, _t, _look) in EXPECTED.items() if not points}
     assert zero <= summary.flagged.keys()
 
@@ -443,8 +446,6 @@ ROSTER = "\ufeffid; first_name; last_name; lms_user_id\n" + "\n".join(
 
 def test_archives_of_all_platforms(course: Course, tmp_path: Path) -> None:
     """Names in any spelling, all of a learner's files, and the newest attempt on top."""
-    import unicodedata
-
     (course.folder / "roster.csv").write_text(ROSTER, "utf-8")
     course.follow("Roster")
     right, wrong = solved(course), nearly(course)
@@ -543,8 +544,6 @@ def test_a_pattern_that_names_nobody_is_refused_and_an_id_is_enough(course: Cour
 
 
 def test_the_page_shows_the_names_of_all_platforms() -> None:
-    import re
-
     page = (Path(__file__).parent.parent / "book" / "instructors.md").read_text("utf-8")
     for platform in PLATFORMS:
         assert f"| {platform.name} | `{platform.example}` |" in page
@@ -571,7 +570,10 @@ def test_rosters_as_people_write_them(course: Course) -> None:
     }
     for name, (data, told) in refused.items():
         (course.folder / f"{name}.csv").write_bytes(data)
-        assert told in course.run(f"nbgrader db student import {name}.csv", wrong=True)
+        with pytest.raises(ValueError, match=re.escape(told)):
+            read_roster(course.folder / f"{name}.csv")
+    said = course.run("nbgrader db student import twice.csv", wrong=True)
+    assert refused["twice"][1] in said and "Traceback" not in said
     with course.gradebook() as book:
         assert book.students == []
     blank = "ID , First Name, last_name , email, lms_user_id\n dora , Dora, Marković ,, 7\n"
