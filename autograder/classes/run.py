@@ -41,6 +41,7 @@ from autograder.i18n import _
 from autograder.judging.verdict import Verdict
 from autograder.project import Project
 from autograder.release.configuration import course_config, place_of
+from autograder.submissions.reasons import to_look_at
 
 NOT_OURS = _("%s is no set of this course: it is graded here, and takes no --scheduler.")
 # How often a log is told how far a run is.
@@ -277,11 +278,13 @@ class Reporter:
         for name, verdict in outcome.verdicts.items():
             if verdict.flagged:
                 flags.setdefault(verdict.flagged, []).append(name)
-        if flags:
-            told = [f"{', '.join(names)}: {why}" for why, names in flags.items()]
-            self.summary.flagged[student] = told
-        if notes:
-            self.summary.adopted[student] = " ".join(notes)
+        look = to_look_at(dict.fromkeys([*notes, *outcome.told]), outcome.points)
+        look += [f"{', '.join(names)}: {why}" for why, names in flags.items()]
+        if look:
+            self.summary.flagged[student] = look
+        others = [note for note in notes if note not in look]
+        if others:
+            self.summary.adopted[student] = " ".join(others)
         self._advance(student)
 
     def unchanged(self, student: str) -> None:
