@@ -38,20 +38,24 @@ FEW_SWEEPS = 20
 COUNT_SECONDS = 0.4
 
 
-def keep(fd: int, walls: Walls, settings: dict[str, Any], blobs: list[bytes]) -> NoReturn:
+def keep(fd: int, walls: Walls) -> NoReturn:
     """Be a session's keeper until the socket ends.
 
-    settings: scratch folder, environment, limits, names of the files whose contents are `blobs`.
+    Its first frame tells of the session: scratch folder, environment, limits, and the names of the
+    files whose contents come with it.
     """
     try:
-        keeper = Keeper(Channel(socket.socket(fileno=fd), takes_fds=True), walls, settings, blobs)
+        channel = Channel(socket.socket(fileno=fd), takes_fds=True)
         with contextlib.suppress(Closed):
-            keeper.run()
-        keeper.sweep()
-        walls.end_session()
-        if not walls.has("root folder"):
-            # In memory it is gone by itself; and who made it on disk may be gone first.
-            shutil.rmtree(settings["scratch"], ignore_errors=True)
+            settings, blobs = channel.receive()
+            keeper = Keeper(channel, walls, settings, blobs)
+            with contextlib.suppress(Closed):
+                keeper.run()
+            keeper.sweep()
+            walls.end_session()
+            if not walls.has("root folder"):
+                # In memory it is gone by itself; and who made it on disk may be gone first.
+                shutil.rmtree(settings["scratch"], ignore_errors=True)
     finally:
         os._exit(0)
 
