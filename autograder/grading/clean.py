@@ -22,6 +22,7 @@ from nbformat import NotebookNode
 from pygments.token import STANDARD_TYPES
 
 from autograder.engine.trusted.helper import each
+from autograder.grading.pictures import MAX_PIXELS, MAX_PIXELS_IN_ALL, pixels, pixels_in
 from autograder.i18n import _
 
 TAGS = (nh3.ALLOWED_TAGS - {"map", "area"}) | {"tfoot"}
@@ -112,7 +113,7 @@ def _picture(address: str) -> str | None:
     if not PICTURE.match(address):
         return None
     if not address.startswith(DRAWING):
-        return address
+        return address if pixels_in(address) <= MAX_PIXELS else None
     try:
         drawing = clean_svg(base64.b64decode(address.removeprefix(DRAWING)).decode())
     except ValueError:
@@ -170,7 +171,9 @@ def _stays(name: str, value: str) -> bool:
     local = name.rpartition("}")[2].lower()
     if local == "href":
         return value.startswith("#") or (
-            bool(PICTURE.match(value)) and not value.startswith(DRAWING)
+            bool(PICTURE.match(value))
+            and not value.startswith(DRAWING)
+            and pixels_in(value) <= MAX_PIXELS
         )
     return not local.startswith("on") and not OUTSIDE.search(value)
 
@@ -240,10 +243,13 @@ def harmless(outputs: Sequence[NotebookNode]) -> list[NotebookNode]:
         for mime, text in _to_clean(output)
     ]
     made = iter(each(cleaned, texts, seconds=CLEANING_SECONDS, otherwise=None))
-    return [
-        _harmless(output, {mime: next(made) for mime, _text in _to_clean(output)})
-        for output in outputs
-    ]
+    shown, left = [], MAX_PIXELS_IN_ALL
+    for output in outputs:
+        clean = {mime: next(made) for mime, _text in _to_clean(output)}
+        one, drawn = _harmless(output, clean, left)
+        shown.append(one)
+        left -= drawn
+    return shown
 
 
 def _to_clean(output: NotebookNode) -> list[tuple[str, Any]]:
@@ -253,13 +259,23 @@ def _to_clean(output: NotebookNode) -> list[tuple[str, Any]]:
     return [(mime, given[mime]) for mime in ("text/html", "image/svg+xml") if given.get(mime)]
 
 
-def _harmless(output: NotebookNode, clean: Mapping[str, str | None]) -> NotebookNode:
+def _harmless(
+    output: NotebookNode, clean: Mapping[str, str | None], pixels_left: int
+) -> tuple[NotebookNode, int]:
+    """An output as it may be shown, and how many pixels it has."""
     if output.get("output_type") not in ("display_data", "execute_result"):
-        return output
+        return output, 0
     made = NotebookNode(output)
     given = output.get("data", {})
     kept = {mime: given[mime] for mime in given if mime in SHOWN and _is_writable(given[mime])}
     kept |= {mime: text for mime, text in clean.items() if text and text.strip()}
+    drawn = {mime: _pixels(mime, value) for mime, value in kept.items()}
+    kept = {
+        mime: value
+        for mime, value in kept.items()
+        if drawn[mime] <= (MAX_PIXELS if mime.startswith("image/") else MAX_PIXELS_IN_ALL)
+        and drawn[mime] <= pixels_left
+    }
     if None in clean.values():
         told = _("[Part of what this cell showed takes too much time or memory to be shown.]")
         kept = {"text/plain": told}
@@ -268,7 +284,14 @@ def _harmless(output: NotebookNode, clean: Mapping[str, str | None]) -> Notebook
         kept = {"text/plain": told.format(kinds=", ".join(sorted(given)) or _("nothing"))}
     made.data = NotebookNode({mime: kept[mime] for mime in [*given, *kept] if mime in kept})
     made.metadata = _sizes(output.get("metadata", {}))
-    return made
+    return made, max((drawn[mime] for mime in kept if mime in drawn), default=0)
+
+
+def _pixels(mime: str, value: Any) -> int:
+    text = "".join(value) if isinstance(value, list) else str(value)
+    if mime in ("text/html", "image/svg+xml"):
+        return pixels_in(text)
+    return pixels(text) if mime.startswith("image/") else 0
 
 
 def _is_writable(value: Any) -> bool:

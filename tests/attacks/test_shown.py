@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import io
 import re
 import time
 from html.parser import HTMLParser
@@ -18,11 +19,13 @@ import pytest
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, new_raw_cell
+from PIL import Image
 
 from autograder.engine.trusted.helper import helper
 from autograder.gradebook.pages import PAGE_SECONDS
 from autograder.grading.clean import clean_html, clean_svg, harmless
 from autograder.grading.outputs import verdict_output
+from autograder.grading.pictures import MAX_PIXELS_IN_ALL, pixels
 from autograder.judging.verdict import Verdict
 from autograder.project import find_project
 from autograder.release.configuration import course_config
@@ -37,6 +40,16 @@ NAMES = {
 SVG = "<svg xmlns='http://www.w3.org/2000/svg' xmlns:xlink='http://www.w3.org/1999/xlink'>{}</svg>"
 
 OPENED = "<b title='{}'>" * 98
+
+
+def picture(kind: str, width: int, height: int) -> str:
+    """An empty one, as base64."""
+    out = io.BytesIO()
+    Image.new("1" if kind in ("PNG", "GIF") else "L", (width, height)).save(out, kind)
+    return base64.b64encode(out.getvalue()).decode()
+
+
+PNG = picture("PNG", 7, 5)
 
 HTML = {
     "script": f"<script>{EVIL}</script>",
@@ -96,8 +109,8 @@ OTHERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "svg_of_svgs": ({"image/svg+xml": SVG.format(BOMB)}, {}),
     "picture_that_breaks_out": ({"image/png": f'aa"><script>{EVIL}</script>'}, {}),
-    "width_that_breaks_out": ({"image/png": "aaaa"}, {"image/png": {"width": f"1 onerror={EVIL}"}}),
-    "width_for_all": ({"image/png": "aaaa"}, {"width": f"1 onerror={EVIL}"}),
+    "width_that_breaks_out": ({"image/png": PNG}, {"image/png": {"width": f"1 onerror={EVIL}"}}),
+    "width_for_all": ({"image/png": PNG}, {"width": f"1 onerror={EVIL}"}),
     "isolated": ({"text/html": f"<script>{EVIL}</script>x"}, {"text/html": {"isolated": True}}),
     "latex": ({"text/latex": f"$x$<script>{EVIL}</script>"}, {}),
 }
@@ -246,7 +259,7 @@ def test_what_is_harmless_stays() -> None:
         "<td>2</td>",
     ):
         assert wanted in made, made
-    png = new_output("display_data", {"image/png": "aaaa"}, metadata={"image/png": {"width": 7}})
+    png = new_output("display_data", {"image/png": PNG}, metadata={"image/png": {"width": 7}})
     assert harmless([png]) == [png]
 
 
@@ -289,6 +302,57 @@ def test_a_drawing_is_counted_with_all_that_it_draws() -> None:
     kept = re.search('base64,([^"]+)', clean_html(f"<img src='data:image/svg+xml;base64,{inner}'>"))
     assert kept
     assert b"path" in base64.b64decode(kept[1]) and EVIL.encode() not in base64.b64decode(kept[1])
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP"])
+def test_a_pictures_size_is_read_off_its_head(kind: str) -> None:
+    for width, height in ((1, 1), (640, 480), (3, 2500)):
+        for lossless in (False, True) if kind == "WEBP" else (False,):
+            out = io.BytesIO()
+            exif = Image.Exif()
+            exif[0x010E] = "a learner's own words"
+            options = {"exif": exif} if kind in ("JPEG", "WEBP") else {}
+            options |= {"lossless": True} if lossless else {}
+            Image.new("RGB", (width, height), "red").save(out, kind, **options)
+            assert pixels(base64.b64encode(out.getvalue()).decode()) == width * height
+            bare = picture(kind, width, height)
+            assert pixels(bare) == width * height
+            assert pixels(bare[:12]) > MAX_PIXELS_IN_ALL
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "gif", "webp"])
+def test_a_picture_of_few_bytes_and_many_pixels_is_not_shown(kind: str) -> None:
+    """Some 60 KB of PNG kept a browser busy for ten seconds, with 1.6 GB."""
+    large = picture(kind.upper(), 12_000, 12_000)
+    mime, address = f"image/{kind}", f"data:image/{kind};base64,{large}"
+    [told] = harmless([new_output("display_data", {mime: large})])
+    assert mime not in told.data and "cannot be shown here" in told.data["text/plain"]
+    assert "base64" not in clean_html(f"<img src='{address}'>")
+    assert "base64" not in clean_svg(SVG.format(f"<image xlink:href='{address}'/>"))
+    # A browser looks at the bytes, whatever they are called.
+    [told] = harmless([new_output("display_data", {"image/png": large})])
+    assert "image/png" not in told.data
+
+
+def test_a_gif_is_as_large_as_its_first_picture() -> None:
+    """Which may be larger than what it says of itself."""
+    data = bytearray(base64.b64decode(picture("GIF", 9000, 9000)))
+    data[6:10] = bytes([1, 0, 1, 0])
+    assert pixels(base64.b64encode(data).decode()) == 81_000_000
+
+
+def test_pictures_of_a_notebook_are_counted_together() -> None:
+    """A hundred ordinary ones are shown."""
+    large, ordinary = picture("PNG", 6000, 6000), picture("PNG", 640, 480)
+    outputs = [new_output("display_data", {"image/png": large}) for _ in range(9)]
+    outputs.append(
+        new_output("display_data", {"text/html": f"<img src='data:image/png;base64,{large}'>" * 9})
+    )
+    outputs.append(new_output("display_data", {"image/png": ordinary, "text/plain": "x"}))
+    shown = ["image/png" in output.data for output in harmless(outputs)]
+    assert shown == [True] * 5 + [False] * 5 + [True]
+    many = [new_output("display_data", {"image/png": ordinary}) for _ in range(100)]
+    assert harmless(many) == many
 
 
 def test_a_large_table_stays() -> None:
