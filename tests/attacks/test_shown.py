@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import io
+import json
 import re
 import time
 from html.parser import HTMLParser
@@ -23,7 +24,7 @@ from PIL import Image
 
 from autograder.engine.trusted.helper import helper
 from autograder.gradebook.pages import PAGE_SECONDS
-from autograder.grading.clean import clean_html, clean_svg, harmless
+from autograder.grading.clean import clean_html, clean_svg, fewer_marks, harmless
 from autograder.grading.outputs import verdict_output
 from autograder.grading.pictures import MAX_PIXELS_IN_ALL, pixels
 from autograder.judging.verdict import Verdict
@@ -304,6 +305,115 @@ def test_a_drawing_is_counted_with_all_that_it_draws() -> None:
     assert b"path" in base64.b64decode(kept[1]) and EVIL.encode() not in base64.b64decode(kept[1])
 
 
+BIG = "<rect width='9000' height='9000' fill='red'{}/>"
+# Each kept a browser busy for more than twenty seconds.
+HEAVY = {
+    "dashes": "".join(
+        f"<path d='M0 {i}H1000' stroke='red' stroke-dasharray='0.001'/>" for i in range(1000)
+    ),
+    "dashes_of_others": "<g stroke-dasharray='0.001'>" + "<circle r='400'/>" * 200 + "</g>",
+    "dashes_drawn_again": "<g style='stroke-dasharray: 1e-3'><path id='a' d='m0 0l9 9l-9 900'/>"
+    + "<use xlink:href='#a'/>" * 900
+    + "</g>",
+    "dashes_around_letters": f"<text stroke-dasharray='0.01'>{'W' * 900}</text>",
+    "layers": f"<g opacity='.9'>{BIG.format('')}</g>" * 6000,
+    "layers_in_layers": "<g style='opacity: .9'>" * 400 + BIG.format("") + "</g>" * 400,
+    "shapes": BIG.format(" opacity='0.5'") * 9000,
+    "pictures": f"<image id='p' xlink:href='data:image/png;base64,{picture('PNG', 6000, 6000)}'/>"
+    + "<use xlink:href='#p'/>" * 9,
+}
+# What costs most is taken out, and the rest is shown.
+LEFT_OUT = {
+    "markers": "<marker id='m'><path d='M0 0L5 5'/></marker><polyline marker-mid='url(#m)' style='marker: url(#m)' points='1 1 2 2'/>",
+    "masks": "<mask id='m'><rect width='9000' height='9000'/></mask>"
+    + BIG.format(" mask='url(#m)'"),
+    "filters": BIG.format(" filter='url(#f)' style='fill: red; filter: blur(400px)'"),
+    "blending": BIG.format(" style='mix-blend-mode: multiply; /**/filter: blur(9px)'"),
+    "a_style_for_all": "<style>g{filter:blur(50px)}</style><g/>",
+    "animations": "<style>@keyframes a{from{x:0}to{x:1}}path{animation:a 1ms infinite}</style><g/>",
+    "lengths": "<path d='M0 0H9' pathLength='1e9'/>",
+    "dashes_worked_out": "<path d='M0 0H9' stroke-dasharray='calc(1px/100000)'/>",
+    "dashes_in_letters": "<path d='M0 0H9' style='font-size: 0.0001px; stroke-dasharray: 1em'/>",
+}
+NOT_LEFT = r"mask|marker|filter|blend|animation|pathLength|dasharray"
+
+
+@pytest.mark.parametrize("name", HEAVY)
+def test_a_drawing_that_costs_too_much_is_none(name: str) -> None:
+    assert clean_svg(SVG.format(HEAVY[name])) == ""
+
+
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_what_makes_a_drawing_cost_is_left_out_of_it(name: str) -> None:
+    kept = clean_svg(SVG.format(LEFT_OUT[name]))
+    assert kept and not re.search(NOT_LEFT, kept), kept
+
+
+def test_a_figure_of_many_lines_is_drawn_as_it_was() -> None:
+    """Dashed ones, seen through, with hatches, pictures and a grid, in nine panels."""
+    fig, axes = plt.subplots(3, 3)
+    x, rng = np.linspace(0, 9, 500), np.random.default_rng(0)
+    for ax in axes.flat:
+        for k in range(12):
+            ax.plot(x, np.sin(k * x), "--", alpha=0.5)
+        ax.hist(rng.random(500), bins=50, alpha=0.3, hatch="/")
+        ax.imshow(rng.random((9, 9)))
+        ax.grid(ls=":")
+    drawing = io.StringIO()
+    fig.savefig(drawing, format="svg")
+    plt.close(fig)
+    kept = clean_svg(drawing.getvalue())
+    for what in (
+        "<path",
+        "stroke-dasharray",
+        "opacity",
+        "clip-path",
+        "pattern",
+        "<image",
+        "<style",
+    ):
+        wanted = drawing.getvalue().count(what)
+        assert wanted and kept.replace("ns0:", "").count(what) == wanted, what
+
+
+MARKS = {"latin": "a" + "\u0301" * 50_000, "thai": "\u0e01" + "\u0e49\u0301" * 25_000}
+
+
+@pytest.mark.parametrize("name", MARKS)
+def test_no_letter_has_marks_without_end(name: str) -> None:
+    """Wherever a learner may write: a browser takes ten seconds for these 50 KB."""
+    evil = MARKS[name]
+    entities = "".join(f"&#{ord(c)};" for c in evil[1:])
+    cells = [
+        new_markdown_cell(evil),
+        new_markdown_cell(f"<b>x{entities}"),
+        new_code_cell("# " + evil),
+    ]
+    for data in ({"text/html": f"<b>x{entities}"}, {"text/plain": evil}, {"text/markdown": evil}):
+        cells[2].outputs.append(new_output("display_data", data))
+    cells[2].outputs.append(new_output("stream", text="\x1b[31m" + evil))
+    cells[2].outputs.append(new_output("error", ename=evil, evalue=evil, traceback=[evil]))
+    shown = body(page(new_notebook(cells=cells)))
+    assert re.search(f"[{evil[-2:]}]{{10}}", shown) and not re.search(f"[{evil[-2:]}]{{40}}", shown)
+    told = json.dumps(harmless(cells[2].outputs), ensure_ascii=False)
+    assert not re.search(f"[{evil[-2:]}]{{40}}", told)
+    drawn = clean_svg(SVG.format(f"<text>{evil}</text>"))
+    assert "<text" in drawn.replace("ns0:", "") and not re.search(f"[{evil[-2:]}]{{40}}", drawn)
+
+
+def test_what_is_written_in_other_scripts_stays() -> None:
+    """Marks and all; and rows of what is no letter."""
+    for text in (
+        "ก็เป็นสิ่งที่",
+        "שָׁלוֹם עֲלֵיכֶם",
+        "Z\u0301\u0323a\u0308 " * 99,
+        "█" * 400,
+        "─┼─" * 200,
+        "👨‍👩‍👧" * 50,
+    ):
+        assert fewer_marks(text) == text
+
+
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP"])
 def test_a_pictures_size_is_read_off_its_head(kind: str) -> None:
     for width, height in ((1, 1), (640, 480), (3, 2500)):
@@ -311,7 +421,7 @@ def test_a_pictures_size_is_read_off_its_head(kind: str) -> None:
             out = io.BytesIO()
             exif = Image.Exif()
             exif[0x010E] = "a learner's own words"
-            options = {"exif": exif} if kind in ("JPEG", "WEBP") else {}
+            options: dict[str, Any] = {"exif": exif} if kind in ("JPEG", "WEBP") else {}
             options |= {"lossless": True} if lossless else {}
             Image.new("RGB", (width, height), "red").save(out, kind, **options)
             assert pixels(base64.b64encode(out.getvalue()).decode()) == width * height
