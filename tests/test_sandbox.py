@@ -459,6 +459,61 @@ def test_two_sessions_cannot_speak_by_what_both_may_read() -> None:
         assert session.execute(lite).status == "ok"
 
 
+WAITING = """
+import ctypes, mmap, os, threading
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype, libc.mmap.argtypes = ctypes.c_void_p, [ctypes.c_void_p, *[ctypes.c_long] * 5]
+at = libc.mmap(None, 4096, 1, 1, os.open(os.__file__, os.O_RDONLY), 0)
+limit = (ctypes.c_long * 2)(20, 0)
+def wait():
+    word = ctypes.c_int.from_address(at).value
+    return libc.syscall(202, ctypes.c_void_p(at), 0, word, limit, None, 0), ctypes.get_errno()
+"""
+
+
+@walled
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the calls have other numbers")
+def test_the_end_of_a_thread_wakes_nobody_in_another_session() -> None:
+    """Where it ends the kernel wakes whoever waits at an address of its choice. For the end of a
+    thread of its own everybody may wait."""
+    own = (
+        "body = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(lambda _: None)\n"
+        "thread = ctypes.c_ulong()\nlibc.pthread_create(ctypes.byref(thread), None, body, None)\n"
+        "print(libc.pthread_join(thread, None), wait())"
+    )
+    with SandboxedRunner().open(None, Limits()) as session:
+        assert text(session.execute(WAITING + own)) == f"0 (-1, {errno.EAGAIN})\n"
+
+
+REMEMBERED = """
+import ctypes, gc, os
+libc = ctypes.CDLL(None)
+libc.sbrk.restype, libc.sbrk.argtypes = ctypes.c_void_p, [ctypes.c_long]
+libc.write.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t]
+pipe, end, found = os.pipe(), libc.sbrk(0), 0
+places = {id(o) >> 20 << 20 for o in gc.get_objects()} | {end - n * 2**20 for n in range(1, 200)}
+for place in places:
+    for page in range(place & ~4095, (place & ~4095) + 2**20, 4096):
+        # It refuses what is not there, and takes the process down with it nowhere.
+        if libc.write(pipe[1], page, 4096) == 4096:
+            found += os.read(pipe[0], 4096).count(b"of Amara's " + bytes([111, 119, 110]))
+print("found", found)
+"""
+
+
+@walled
+def test_nothing_of_a_submissions_files_is_in_the_memory_of_the_next(tmp_path: Path) -> None:
+    """Sessions are forks of one process: what was ever in there is in all that come after."""
+    (tmp_path / "helper.py").write_text("# of Amara's own\n" * 5000)
+    runner = SandboxedRunner()
+    with runner.open(tmp_path, Limits()) as first:
+        assert text(first.execute("print(len(open('helper.py').read()))")) == "85000\n"
+        # It can be found where it is; and what looks for it has it in memory itself.
+        assert int(text(first.execute(REMEMBERED)).split()[1]) > 100
+    with runner.open(None, Limits()) as second:
+        assert int(text(second.execute(REMEMBERED)).split()[1]) < 10
+
+
 @walled
 def test_a_lock_on_a_device_holds_up_nobody() -> None:
     """Neither another session nor a program of the machine's."""

@@ -91,6 +91,23 @@ HELD = [
         "import a" + ".a" * 80_000,
         limits=SOON,
     ),
+    *(
+        Attack(
+            f"code_that_goes_deep_{name}",
+            "code that a parser goes through in itself",
+            code,
+            limits=SOON,
+        )
+        for name, code in {
+            "f_strings": "x = 1\nf'" + "{x}" * 100_000 + "'",
+            "f_string_in_itself": "f'" + "{x:" * 2000 + "}" * 2000 + "'",
+            "elif": "if 0: pass\n" + "elif 0: pass\n" * 30_000,
+            "signs": "x = " + "-" * 100_000 + "1",
+            "calls": "x = print" + "()" * 50_000,
+            "lambdas": "x = " + "lambda: " * 20_000 + "1",
+            "blocks": "".join(" " * i + "if 1:\n" for i in range(99)) + " " * 99 + "pass",
+        }.items()
+    ),
     Attack(
         "functions_in_a_chain",
         "six thousand functions, each of which calls the next",

@@ -120,6 +120,8 @@ def program() -> bytes:
     for command in FUTEX_WAITING:
         again = pyseccomp.ERRNO(errno.EAGAIN)
         rule(again, "futex", equals(1, command, FUTEX_PRIVATE | FUTEX_COMMAND))
+    # The limits of another process, which is the keeper or a snapshot.
+    rule(refuse, "prlimit64", pyseccomp.Arg(0, pyseccomp.NE, 0))
     # Its arguments are in memory, where no filter looks: libraries then fall back on `clone`.
     rule(pyseccomp.ERRNO(errno.ENOSYS), "clone3")
     for flag in (1 << n for n in range(32) if NAMESPACES >> n & 1):
