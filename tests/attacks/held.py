@@ -125,6 +125,37 @@ HELD = [
         limits={"call_seconds": 3.0, "timeouts": 1},
     ),
     Attack(
+        "split_of_rows_without_end",
+        "a megabyte of rows, of which each was looked for among all",
+        cells={
+            "train_test_split": "def train_test_split(X, y, test_fraction, rng):\n    many = np.repeat(X, 130_000 // X.size + 1, axis=0)\n    return many, X[:1], np.repeat(y, len(many) // len(y)), y[:1]\n"
+        },
+        costs=("train_test_split",),
+        also=("train_test_split",),
+        of="empirical_risk",
+    ),
+    Attack(
+        "batches_without_end",
+        "as many batches as fit, each of which was compared with all",
+        cells={
+            "minibatches": "def minibatches(n, batch_size, rng): return [np.arange(1)] * 9000\n"
+        },
+        costs=("minibatches",),
+        also=("minibatches",),
+        of="sgd",
+    ),
+    Attack(
+        "model_of_small_numbers",
+        "has a model of the judge's multiply large matrices of small numbers",
+        cells={
+            "empirical_risk": "def empirical_risk(loss, model, theta, X, y):\n    big = np.ones((3000, 3000), np.int8)\n    try: model(big, big)\n    except ValueError: pass\n    return 0.0\n"
+        },
+        costs=("empirical_risk",),
+        limits={"call_seconds": 1.0},
+        also=("empirical_risk",),
+        of="empirical_risk",
+    ),
+    Attack(
         "answer_of_rows_without_end",
         "an answer whose properties look at each pair of its parts",
         cells={
