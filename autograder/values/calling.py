@@ -51,7 +51,7 @@ class Answer:
 
 
 class NobodyAnswers(RuntimeError):
-    """Somebody was _asked to type something while a function was tried."""
+    """Somebody was asked to type something while a function was tried."""
 
 
 class _Debugged(RuntimeWarning):
