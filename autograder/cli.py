@@ -113,6 +113,14 @@ def _count(text: str) -> int:
     return number
 
 
+def _renaming(text: str) -> tuple[str, str]:
+    """An old name and a new one."""
+    old, _equals, new = text.partition("=")
+    if not (old and new):
+        raise argparse.ArgumentTypeError(f"{text!r} should read OLD=NEW")
+    return old, new
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="autograder",
@@ -138,11 +146,21 @@ def _parser() -> argparse.ArgumentParser:
         _build,
         "Make exercises/ from solutions/.\n\nWrites the instructor's notebook into "
         "grading/source and, through nbgrader's\ngenerate_assignment, what learners open into "
-        "exercises/. The same sources give the\nsame bytes.",
+        "exercises/. The same sources give the\nsame bytes. A set may change when people have "
+        "handed in: the gradebook is brought\nalong, marks and comments of what stays are kept, "
+        "and you are told what changes\nfor whom.",
         "build gradient",
     )
     sub.add_argument("sets", nargs="*", metavar="SET", help="which sets; all where none is named")
     sub.add_argument("--no-db", action="store_true", help="leave the gradebook alone")
+    sub.add_argument(
+        "--renamed",
+        action="append",
+        type=_renaming,
+        default=[],
+        metavar="OLD=NEW",
+        help="an exercise that has another name than it had: its marks stay (repeatable)",
+    )
     sub.add_argument(
         "--check", action="store_true", help="change nothing; exit 1 if exercises/ is out of step"
     )
@@ -262,6 +280,20 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--undo", action="store_true", help="let the automatic marks count again")
 
     sub = command(
+        "draft-mistake",
+        _draft_mistake,
+        "Write a mistake that several learners made into solutions/.\n\n"
+        "The report lists wrong answers that are the same and have no name: function and number\n"
+        "are from there. The draft is one learner's code; its text and hint are yours to write.\n"
+        "Without a number the clusters are listed.",
+        "draft-mistake gradient gabor 1 degrees_for_radians",
+    )
+    sub.add_argument("assignment", metavar="SET")
+    sub.add_argument("function", metavar="FUNCTION", nargs="?")
+    sub.add_argument("number", metavar="NUMBER", nargs="?", type=_count)
+    sub.add_argument("name", metavar="NAME", nargs="?", help="what the mistake is called")
+
+    sub = command(
         "remove-learner",
         _remove_learner,
         "Take a learner out of the gradebook and of all folders.\n\n"
@@ -303,10 +335,13 @@ def _busy(text: str) -> AbstractContextManager[Any]:
 def _build(arguments: argparse.Namespace) -> int:
     from rich.progress import track
 
+    from autograder.exercise import AuthorError
     from autograder.project import find_project
     from autograder.release.build import build, out_of_step
 
     project = find_project()
+    if arguments.renamed and len(arguments.sets) != 1:
+        raise AuthorError("--renamed is of one set: name it.")
     if arguments.check:
         with _busy("Building a second time, to compare"):
             stale = out_of_step(project, arguments.sets)
@@ -317,7 +352,8 @@ def _build(arguments: argparse.Namespace) -> int:
         print("exercises/ is in step with solutions/.")
         return 0
     for name in track(arguments.sets or project.sets, "Building", transient=True):
-        for folder in build(project, [name], database=not arguments.no_db):
+        renamed = dict(arguments.renamed)
+        for folder in build(project, [name], database=not arguments.no_db, renamed=renamed):
             print(f"built {folder.relative_to(project.root)}")
     return 0
 
@@ -369,10 +405,12 @@ def _grade_notebook(arguments: argparse.Namespace) -> int:
     from autograder.judging.sets import find_set
     from autograder.judging.show import report_lines
     from autograder.project import find_project
+    from autograder.submissions.former import read_former
     from autograder.submissions.read import read_submission
 
     project = find_project()
     exercise_set = find_set(arguments.assignment, project)
+    former = read_former(project, exercise_set.name)
     seed = new_seed() if arguments.seed is None else str(arguments.seed)
     if arguments.require_sandbox is not False:
         require_sandbox(runner)
@@ -382,8 +420,10 @@ def _grade_notebook(arguments: argparse.Namespace) -> int:
     alone = len(arguments.paths) == 1
     of_scripts: set[str] = set()
     for path in track(arguments.paths, console=console, disable=alone, transient=True):
+        submission = read_submission(path)
+        submission.problems += former.follow(submission.notebook.cells, exercise_set)
         graded = grade(
-            read_submission(path),
+            submission,
             exercise_set,
             seed,
             runner,
@@ -488,6 +528,35 @@ def _award(arguments: argparse.Namespace) -> int:
     )
     for student, points in given.items():
         print(f"{student} {arguments.question}: {points:g}")
+    return 0
+
+
+def _draft_mistake(arguments: argparse.Namespace) -> int:
+    from autograder.classes.clusters import draft, find_clusters
+    from autograder.classes.run import bar
+    from autograder.exercise import AuthorError
+    from autograder.judging.sets import find_set
+    from autograder.project import find_project
+
+    project = find_project()
+    found = find_clusters(project, arguments.assignment, progress=bar)
+    if arguments.name is None:
+        for cluster in found:
+            print(f"{cluster.part} {cluster.number}: {', '.join(cluster.students)}")
+        print(f"{len(found)} mistakes without a name that two learners or more made.")
+        return 0
+    wanted = arguments.function, arguments.number
+    chosen = [cluster for cluster in found if (cluster.part, cluster.number) == wanted]
+    if not chosen:
+        told = ", ".join(f"{cluster.part} {cluster.number}" for cluster in found) or "none"
+        raise AuthorError(f"no cluster {arguments.function} {arguments.number}; there are {told}.")
+    part = find_set(arguments.assignment, project).part(arguments.function)
+    print(draft(project, arguments.assignment, part, chosen[0], arguments.name))
+    name = arguments.assignment
+    print(
+        f"\nNow at the end of solutions/{name}.py. Write its text and its hint, then "
+        f"`autograder lint {name}`, `autograder build {name}` and `autograder regrade {name}`."
+    )
     return 0
 
 

@@ -44,6 +44,7 @@ from autograder.gradebook.preprocessors import (
 from autograder.gradebook.record import verdicts_in
 from autograder.gradebook.source_facts import SourceFacts
 from autograder.judging.show import printable
+from autograder.judging.verdict import Chance
 from autograder.submissions.adopt import Adopted
 
 # A graded notebook, and the text of its file.
@@ -146,7 +147,7 @@ class Conversion:
         self._all_known(found.sheets)
         self._staging.seal(half, plan.permissions)
         points, most = self._points(found)
-        by_chance = self._grading is None or self._grading.by_chance
+        by_chance: Chance = "accident" if self._grading is None else self._grading.by_chance
         return replace(found, by_chance=by_chance, points=points, max_points=most, remark=remark)
 
     def _points(self, found: Outcome) -> tuple[float, float]:

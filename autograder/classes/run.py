@@ -31,9 +31,10 @@ from autograder.classes.plan import make_plan
 from autograder.engine.interface import NoCluster
 from autograder.engine.warm.handle import default_runner, require_sandbox
 from autograder.exercise import AuthorError
+from autograder.gradebook.loop import put_back
 from autograder.gradebook.preprocessors import GradeSubmission, is_ours
 from autograder.gradebook.record import read_records
-from autograder.gradebook.waiting import Waiting, points_by_hand, waiting
+from autograder.gradebook.waiting import Waiting, points_by_hand, unmarked, waiting
 from autograder.gradebook.waiting import told as told_of
 from autograder.grading.rounds import Round
 from autograder.i18n import _
@@ -224,6 +225,7 @@ def _see_who_waits(config: Config, summary: Summary) -> None:
     ):
         summary.by_hand = points_by_hand(gradebook, summary.assignment)
         summary.waiting = waiting(gradebook, summary.assignment)
+        summary.remarks += unmarked(gradebook, summary.assignment)
 
 
 def run(
@@ -254,6 +256,7 @@ def run(
         contextlib.chdir(converter.coursedir.root),
     ):
         plan = make_plan(converter, assignment, ours, again, elsewhere)
+        put_back(plan.beside_graded)
         # Before the bar, into which it would run.
         say(plan.runner.protects)
         with progress(len(students), title) as advance:

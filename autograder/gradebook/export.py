@@ -15,7 +15,7 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.plugins import CsvExportPlugin
 
 from autograder.gradebook.sums import renew_penalties
-from autograder.gradebook.waiting import Waiting, told, waiting
+from autograder.gradebook.waiting import Waiting, told, unmarked, waiting
 from autograder.release.trouble import told_and_ended
 
 COLUMNS = (
@@ -48,7 +48,7 @@ class CsvExport(CsvExportPlugin):
                     continue
                 renew_penalties(gradebook, assignment.submissions, self)
                 found = waiting(gradebook, assignment.name)
-                for line in told(found):
+                for line in (*told(found), *unmarked(gradebook, assignment.name)):
                     self.log.warning("%s: %s", assignment.name, line)
                 for student in gradebook.students:
                     if not students or student.id in students:

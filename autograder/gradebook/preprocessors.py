@@ -17,6 +17,7 @@ from typing import Any
 from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
+from nbgrader.converters import Autograde
 from nbgrader.preprocessors import NbGraderPreprocessor, OverwriteCells, SaveAutoGrades
 from traitlets import Bool, Dict, Integer, Unicode, default
 from traitlets.config import Config
@@ -24,6 +25,7 @@ from traitlets.config import Config
 from autograder.engine.interface import Limits, Runner
 from autograder.engine.warm.handle import default_runner, require_sandbox
 from autograder.exercise import AuthorError
+from autograder.gradebook.loop import see_to
 from autograder.gradebook.marks import Mark, marks_of
 from autograder.gradebook.record import RECORD, record_of, verdicts_in
 from autograder.gradebook.waiting import Texts
@@ -32,11 +34,12 @@ from autograder.grading.outputs import write_outputs
 from autograder.grading.rounds import Round, close_round, current_round
 from autograder.i18n import _
 from autograder.judging.sets import ExerciseSet, find_set
-from autograder.judging.verdict import Verdict
+from autograder.judging.verdict import Chance, Verdict
 from autograder.project import NoProject, Project, find_project
 from autograder.release.byhand import released_answers
 from autograder.release.configuration import place_of
 from autograder.submissions.adopt import Adopted, adopt
+from autograder.submissions.former import read_former
 from autograder.submissions.heal import healed
 from autograder.submissions.read import Submission, read_submission
 from autograder.submissions.repair import grade_id_of, repair
@@ -78,7 +81,22 @@ def _is_autograded(path: Path, config: Config) -> bool:
 
 
 class SubmissionExporter(NotebookExporter):
-    """Reads what learners hand in, whatever it is, where nbformat would give up."""
+    """Reads what learners hand in, whatever it is, where nbformat would give up.
+
+    nbgrader's own loop makes one before it begins, which is where it is seen to."""
+
+    def __init__(self, *args: Any, **kw: Any) -> None:
+        super().__init__(*args, **kw)
+        # Of a class run's it is seen to in other places.
+        if isinstance(self.parent, Autograde) and type(self.parent) is Autograde:
+            course = self.parent.coursedir
+            listed = map(str, self.parent.autograde_preprocessors)
+            ours = any(GradeSubmission.__name__ in part for part in listed)
+            see_to(
+                self.parent,
+                project_of(course.assignment_id, Path(course.root)),
+                walled_in=ours and GradeSubmission(parent=self).require_sandbox,
+            )
 
     def from_file(
         self, file_stream: Any, resources: dict[str, Any] | None = None, **kw: Any
@@ -113,6 +131,9 @@ class RepairCells(NbGraderPreprocessor):
         if exercise_set is not None:
             problems = list(nb.metadata.pop("autograder_problems", []))
             answers = released_answers(exercise_set, find_project().exercises / exercise_set.name)
+            problems += read_former(find_project(), exercise_set.name).follow(
+                nb.cells, exercise_set
+            )
             submission = repair(Submission(nb, problems), exercise_set, answers)
             nb.metadata["autograder_mended"] = submission.problems
             for text in submission.problems:
@@ -187,8 +208,8 @@ class GradeSubmission(NbGraderPreprocessor):
     """Who runs the submissions; this system's best where None."""
     standing: Mapping[str, Verdict] = {}
     """Verdicts of an earlier grading that still hold, by part."""
-    by_chance = False
-    """Whether the clock or a death had a hand in how a cell of the last notebook ended."""
+    by_chance: Chance = ""
+    """What besides the code had a hand in how a cell of the last notebook ended."""
 
     def preprocess(
         self, nb: NotebookNode, resources: dict[str, Any]

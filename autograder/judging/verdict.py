@@ -26,6 +26,9 @@ TIMES = 16
 ROOM = 2**14
 
 Span = Literal["call", "function", "notebook", "line"]
+# What besides the code had a hand in how it ended, so that another run may say otherwise: the
+# clock, which stopped what had had all its time; or a death, a busy machine, a lack of time.
+Chance = Literal["", "clock", "accident"]
 
 # What to do about an answer of the wrong type, by its name.
 OF_NO_NUMBERS = _("np.array(list(...)) makes an array of what comes out of it.")
@@ -183,8 +186,7 @@ class Verdict:
     some do; detail: visible cases only, the call with what was got and wanted; line: the learner's
     own line that raised.
     families: which kinds of cases passed. remarks: advice that costs nothing.
-    flagged: why an instructor should look at this, or None. by_chance: whether the clock or a
-    death had a hand in it, so that another run may say otherwise.
+    flagged: why an instructor should look at this, or None. by_chance: see `Chance`.
     """
 
     part: str
@@ -201,7 +203,7 @@ class Verdict:
     remarks: list[str] = field(default_factory=list)
     mend_first: str | None = None
     flagged: str | None = None
-    by_chance: bool = False
+    by_chance: Chance = ""
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as it is sent, kept and written down."""
@@ -229,7 +231,7 @@ def decide(part: Told, trials: Sequence[Trial], *, reveal: bool, stub: bool = Tr
     points = round(part.points * _share(families), 2)
     verdict = Verdict(part.name, "wrong", points, part.points, families=families)
     failed = [trial for trial in trials if not trial.passed or trial.spoilt]
-    verdict.by_chance = any(isinstance(trial.got, TimedOut | Died) for trial in trials)
+    verdict.by_chance = _chance(trials)
     if trials and not failed:
         verdict.status = "passed"
         verdict.message = _("Correct.")
@@ -245,6 +247,14 @@ def decide(part: Told, trials: Sequence[Trial], *, reveal: bool, stub: bool = Tr
         verdict.message = _("It calls a function whose body still raises NotImplementedError.")
     verdict.status = _status(verdict, first)
     return verdict
+
+
+def _chance(trials: Sequence[Trial]) -> Chance:
+    found = [trial.got for trial in trials if isinstance(trial.got, TimedOut | Died)]
+    if not found:
+        return ""
+    stopped = all(isinstance(got, TimedOut) and got.of == "call" for got in found)
+    return "clock" if stopped else "accident"
 
 
 def _share(families: Mapping[str, bool]) -> float:
