@@ -81,7 +81,9 @@ test-full: check ## the same, and every seed, every kill, every long simulation
 .PHONY: check
 check: $(SET_UP) lint $(SITE)
 	@$(call say,'Tests')
-	@env -u MAKEFLAGS -u CLEAN $(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
+# Of two workers each has one processor: where each takes all for its BLAS, both wait.
+	@env -u MAKEFLAGS -u CLEAN OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 \
+	    $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 .PHONY: lint
 lint: $(SET_UP) ## lint, format and types alone
@@ -113,10 +115,10 @@ bench: $(SET_UP) ## ratios: grading against stock nbgrader, runner against a she
 	@$(BIN)/python tests/benchmarks/runner.py
 	@$(BIN)/python tests/benchmarks/runner.py --user --sets gradient
 	@$(BIN)/python tests/benchmarks/autograde.py
-	@PYTHONPATH=$(CURDIR) $(BIN)/python tests/benchmarks/tensor.py
+	@PYTHONPATH="$(CURDIR)" $(BIN)/python tests/benchmarks/tensor.py
 
 simulate: $(SET_UP) ## a class of 10,000 on 2, 4, 8, ... workers: how it grows, and what stops it
-	@PYTHONPATH=$(CURDIR) $(BIN)/python tests/benchmarks/scale.py
+	@PYTHONPATH="$(CURDIR)" $(BIN)/python tests/benchmarks/scale.py
 
 # ── Clear away ───────────────────────────────────────────────────────────────────────────────────
 
@@ -166,8 +168,8 @@ $(SITE): $(SET_UP) $(PAGES) $(CODE) pyproject.toml $(wildcard local_config.toml)
 	@$(call say,'Site')
 	@rm -rf _build/html $(if $(CLEAN),_build,$(if $(filter $(CODE) $(SET_UP),$?),$(addprefix _build/.,jupyter_cache doctrees)))
 # Chapter 8's page makes its runs by itself, but a page being built cannot show how far it is.
-	@PYTHONPATH=$(CURDIR) $(BIN)/python -m book.experiments_experiments
-	@PYTHONPATH=$(CURDIR) jupyter-book build . -W -n --keep-going
+	@PYTHONPATH="$(CURDIR)" $(BIN)/python -m book.experiments_experiments
+	@PYTHONPATH="$(CURDIR)" jupyter-book build . -W -n --keep-going
 	@touch $@
 
 $(EXERCISES): $(SET_UP) $(CODE) nbgrader_config.py $(call unless,exercises/$(SET)) \

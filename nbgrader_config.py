@@ -17,17 +17,17 @@ c.CourseDirectory.feedback_directory = "grading/feedback"
 c.CourseDirectory.solution_directory = "grading/solution"
 c.CourseDirectory.db_url = f"sqlite:///{ROOT / 'grading' / 'gradebook.db'}"
 
-# Without these generate_assignment would ship a solution that lies beside a notebook. Python files
-# of other names are shipped and collected: a set can hand one out, and learners write their own.
+# Without these generate_assignment would ship a solution that lies beside a notebook. Files of
+# other names are shipped and collected: an assignment hands out what it likes, and learners add
+# their own.
 c.CourseDirectory.ignore = [
     ".ipynb_checkpoints",
     "*.pyc",
     "__pycache__",
     ".pytest_cache",
     "feedback",
-    "*.md",
     "*.whl",
-    *sorted(file.name for file in (ROOT / "solutions").glob("*.py")),
+    *sorted(file.name for kind in ("*.py", "*.md") for file in (ROOT / "solutions").glob(kind)),
 ]
 
 c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
@@ -57,7 +57,7 @@ c.Autograde.sanitize_preprocessors = [
     "nbgrader.preprocessors.ClearOutput",
     "nbgrader.preprocessors.DeduplicateIds",
     "nbgrader.preprocessors.OverwriteKernelspec",
-    "nbgrader.preprocessors.OverwriteCells",
+    "autograder.gradebook.preprocessors.RestoreCells",
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
 c.Autograde.autograde_preprocessors = [

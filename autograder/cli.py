@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -34,8 +35,25 @@ NOTHING_RUNS_HERE = ("-h", "--help", "--generate-config", "--version", "--schedu
 OF_THE_DISK = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 
 
+# As of a program that SIGPIPE ended.
+NOBODY_READS = 141
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code. Expected errors are told in a sentence."""
+    try:
+        try:
+            return _main(argv)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except BrokenPipeError:
+        # `| head` has seen enough. What is left would be written, and fail, when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOBODY_READS
+
+
+def _main(argv: Sequence[str] | None) -> int:
     from autograder.engine.interface import NoCluster, NoSandbox
     from autograder.exercise import AuthorError
     from autograder.grading import Stopped
@@ -59,6 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (AuthorError, NoCluster, NoProject, NoSandbox, Stopped, FileNotFoundError) as error:
         print(f"autograder: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        raise
     except OSError as error:
         if error.errno not in OF_THE_DISK:
             raise
@@ -73,6 +93,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             "autograder: stopped. What was finished stays: start again to go on.", file=sys.stderr
         )
         return 130
+    except Exception as error:
+        # Whoever has a gradebook open has imported what speaks to databases.
+        if "sqlalchemy" not in sys.modules:
+            raise
+        from autograder.release.trouble import trouble
+
+        if not (told := trouble(error)):
+            raise
+        print(f"autograder: {told}", file=sys.stderr)
+        return 2
 
 
 def _count(text: str) -> int:
@@ -248,6 +278,20 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--student", action="append", metavar="ID", help="only this one (repeatable)")
     sub.add_argument("--points", type=float, metavar="P", help="so many (all of the question's)")
     sub.add_argument("--undo", action="store_true", help="let the automatic marks count again")
+
+    sub = command(
+        "draft-mistake",
+        _draft_mistake,
+        "Write a mistake that several learners made into solutions/.\n\n"
+        "The report lists wrong answers that are the same and have no name: function and number\n"
+        "are from there. The draft is one learner's code; its text and hint are yours to write.\n"
+        "Without a number the clusters are listed.",
+        "draft-mistake gradient gabor 1 degrees_for_radians",
+    )
+    sub.add_argument("assignment", metavar="SET")
+    sub.add_argument("function", metavar="FUNCTION", nargs="?")
+    sub.add_argument("number", metavar="NUMBER", nargs="?", type=_count)
+    sub.add_argument("name", metavar="NAME", nargs="?", help="what the mistake is called")
 
     sub = command(
         "remove-learner",
@@ -484,6 +528,35 @@ def _award(arguments: argparse.Namespace) -> int:
     )
     for student, points in given.items():
         print(f"{student} {arguments.question}: {points:g}")
+    return 0
+
+
+def _draft_mistake(arguments: argparse.Namespace) -> int:
+    from autograder.classes.clusters import draft, find_clusters
+    from autograder.classes.run import bar
+    from autograder.exercise import AuthorError
+    from autograder.judging.sets import find_set
+    from autograder.project import find_project
+
+    project = find_project()
+    found = find_clusters(project, arguments.assignment, progress=bar)
+    if arguments.name is None:
+        for cluster in found:
+            print(f"{cluster.part} {cluster.number}: {', '.join(cluster.students)}")
+        print(f"{len(found)} mistakes without a name that two learners or more made.")
+        return 0
+    wanted = arguments.function, arguments.number
+    chosen = [cluster for cluster in found if (cluster.part, cluster.number) == wanted]
+    if not chosen:
+        told = ", ".join(f"{cluster.part} {cluster.number}" for cluster in found) or "none"
+        raise AuthorError(f"no cluster {arguments.function} {arguments.number}; there are {told}.")
+    part = find_set(arguments.assignment, project).part(arguments.function)
+    print(draft(project, arguments.assignment, part, chosen[0], arguments.name))
+    name = arguments.assignment
+    print(
+        f"\nNow at the end of solutions/{name}.py. Write its text and its hint, then "
+        f"`autograder lint {name}`, `autograder build {name}` and `autograder regrade {name}`."
+    )
     return 0
 
 

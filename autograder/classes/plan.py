@@ -135,7 +135,7 @@ def make_plan(
     Raises
     ------
     MissingEntry where the gradebook does not know the assignment; AuthorError where it knows
-    another one than solutions/ has; NoSandbox.
+    another one than solutions/ has, or for a limit that is none; NoSandbox.
     """
     course = converter.coursedir
     with Gradebook(course.db_url, course.course_id) as gradebook:
@@ -146,6 +146,8 @@ def make_plan(
     sanitize = _made(exporter, converter.sanitize_preprocessors)
     autograde, rest = split(_made(exporter, converter.autograde_preprocessors))
     for part in autograde:
+        if isinstance(part, GradeSubmission):
+            part.limits_of(assignment)
         if isinstance(part, GradeSubmission) and elsewhere is not None:
             part.runner = elsewhere
             if part.require_sandbox:

@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import Base, Gradebook, MissingEntry
 from nbgrader.converters import GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
 from sqlalchemy.exc import SAWarning
@@ -383,10 +383,14 @@ def must_be_known(config: Config, assignment: str) -> None:
 
     Raises
     ------
-    AuthorError that says how to put it there.
+    AuthorError that says how to put it there; what `trouble` tells of, where the gradebook cannot
+    be used.
     """
     course = CourseDirectory(config=config)
     with Gradebook(course.db_url, course.course_id) as gradebook:
+        # Of an older nbgrader's some columns are not there, which shows when they are read.
+        for table in Base.registry.mappers:
+            gradebook.db.query(table).first()
         try:
             gradebook.find_assignment(assignment)
         except MissingEntry:
@@ -408,9 +412,11 @@ def feedback_class(
 
     Raises
     ------
-    FileNotFoundError where nobody, or one of the named students, was graded.
+    AuthorError where the gradebook does not know the assignment; FileNotFoundError where nobody,
+    or one of the named students, was graded.
     """
     config = course_config(project.root)
+    must_be_known(config, assignment)
     graded = [record.student for record in read_records(project, assignment)]
     absent = sorted(set(students or ()) - set(graded))
     if absent or not graded:

@@ -30,6 +30,7 @@ from sqlalchemy.orm import Session
 from autograder.gradebook.marks import Mark, Sheet
 from autograder.gradebook.source_facts import NotebookFacts, SourceFacts
 from autograder.grading import Stopped
+from autograder.release.trouble import trouble
 
 PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.2
@@ -139,11 +140,7 @@ class Ledger:
             except OperationalError as error:
                 reason = str(error.orig)
                 if "locked" not in reason or time.monotonic() > deadline:
-                    raise LockedGradebook(
-                        f"the gradebook cannot be written to ({reason}). Close what else uses it, "
-                        "or see that its disk has room and its folder can be written to; then "
-                        "start again: what is graded already stays."
-                    ) from error
+                    raise LockedGradebook(trouble(error)) from error
                 if not told:
                     waiting(f"the gradebook is locked by somebody else; waiting ({reason})")
                     told = True

@@ -31,10 +31,10 @@ from autograder.grading.clean import harmless
 from autograder.grading.snapshots import Check, Step
 from autograder.grading.survey import Survey, survey
 from autograder.i18n import _
-from autograder.judging.judge import Caller, Putter, judge
+from autograder.judging.judge import Caller, Keep, Putter, judge
 from autograder.judging.mending import BEGUN, first_to_mend
 from autograder.judging.sets import ExerciseSet
-from autograder.judging.verdict import Died, TimedOut, Verdict, missing
+from autograder.judging.verdict import Chance, Died, TimedOut, Verdict, missing
 from autograder.release.byhand import released_answers
 from autograder.release.freeze import public_source
 from autograder.release.notebook import cell_limits, modules_used
@@ -58,8 +58,8 @@ class Graded:
     notebook: NotebookNode
     verdicts: dict[str, Verdict]
     problems: list[str] = field(default_factory=list)
-    by_chance: bool = False
-    """Whether the clock or a death had a hand in how a cell ended."""
+    by_chance: Chance = ""
+    """What besides the code had a hand in how a cell ended."""
 
     @property
     def points(self) -> float:
@@ -94,13 +94,15 @@ def grade(
     limits: Limits | None = None,
     files: Path | None = None,
     standing: Mapping[str, Verdict] | None = None,
+    keep: Keep | None = None,
 ) -> Graded:
     """Run a submission and judge every part of the set.
 
     files: support files that the notebook may read. standing: verdicts of an earlier grading of
-    the same notebook that still hold; these parts are not judged again. Raises nothing for
-    whatever a learner wrote: a part that cannot be judged is zero and flagged. So is every part of
-    a submission whose runner was lost twice, here and elsewhere.
+    the same notebook that still hold; these parts are not judged again. keep: is given the trials
+    of those that are, by name. Raises nothing for whatever a learner wrote: a part that cannot be
+    judged is zero and flagged. So is every part of a submission whose runner was lost twice, here
+    and elsewhere.
     """
     answers = released_answers(exercise_set, files)
     repair(submission, exercise_set, answers)
@@ -122,13 +124,13 @@ def grade(
             with runner.open(files, of_all.at_least(of_cells.values()), modules) as session:
                 snapshots, by_chance = _run(session, steps, code.plan, of_all, of_cells)
                 session.close()
-                verdicts = _judge_all(snapshots, exercise_set, seed, code, standing or {})
+                verdicts = _judge_all(snapshots, exercise_set, seed, code, standing or {}, keep)
             _say_what_to_mend_first(exercise_set, verdicts, code)
             break
         except RunnerLost as error:
             losses.append(str(error))
     else:
-        verdicts, by_chance = _lost(notebook, exercise_set, losses), True
+        verdicts, by_chance = _lost(notebook, exercise_set, losses), "accident"
     return Graded(exercise_set.name, seed, notebook, verdicts, submission.problems, by_chance)
 
 
@@ -165,9 +167,9 @@ def _run(
     plan: Sequence[str],
     of_all: Limits,
     of_cells: dict[str, dict[str, Any]],
-) -> tuple[dict[str, Snapshot], bool]:
-    """Execute the learner's cells; for each part the snapshot in which it is judged. And whether
-    a cell timed out or took Python down.
+) -> tuple[dict[str, Snapshot], Chance]:
+    """Execute the learner's cells; for each part the snapshot in which it is judged. And what
+    besides the code had a hand in how a cell ended.
 
     of_cells: what single cells may use up, by the ids that they had when they were released.
     """
@@ -213,7 +215,14 @@ def _run(
     for cell, result in ran:
         cell.outputs = [next(clean) for _output in result.outputs]
         cell.execution_count = result.execution_count or None
-    return snapshots, any(result.status in ("timeout", "died") for _cell, result in ran)
+    chances = [chance for _cell, result in ran if (chance := _chance(result))]
+    return snapshots, "accident" if "accident" in chances else "clock" if chances else ""
+
+
+def _chance(result: CellResult) -> Chance:
+    if result.status == "died" or result.busy:
+        return "accident"
+    return "clock" if result.status == "timeout" else ""
 
 
 def _judge_all(
@@ -222,6 +231,7 @@ def _judge_all(
     seed: str,
     code: Survey,
     standing: Mapping[str, Verdict],
+    keep: Keep | None,
 ) -> dict[str, Verdict]:
     public = public_source(exercise_set)
     verdicts: dict[str, Verdict] = {}
@@ -230,7 +240,7 @@ def _judge_all(
             verdicts[part.name] = standing[part.name]
             continue
         put = Away(exercise_set, part, seed)
-        work = partial(_judge_part, part, snapshots[part.name], seed, code, public, put)
+        work = partial(_judge_part, part, snapshots[part.name], seed, code, public, put, keep)
         verdicts[part.name] = _guarded(part, work)
     return verdicts
 
@@ -246,7 +256,7 @@ def _guarded(part: Part, work: Callable[[], Verdict]) -> Verdict:
             "What it returns takes too much time or memory to be looked at, so this part could not "
             "be judged; your instructor has been told."
         )
-        return replace(missing(part, why, flagged=str(error)), by_chance=True)
+        return replace(missing(part, why, flagged=str(error)), by_chance="accident")
     except Exception as error:
         why = _("This part could not be judged ({error}); your instructor has been told.").format(
             error=type(error).__name__
@@ -255,12 +265,18 @@ def _guarded(part: Part, work: Callable[[], Verdict]) -> Verdict:
 
 
 def _judge_part(
-    part: Part, where: Snapshot, seed: str, code: Survey, public: str, put: Putter
+    part: Part,
+    where: Snapshot,
+    seed: str,
+    code: Survey,
+    public: str,
+    put: Putter,
+    keep: Keep | None,
 ) -> Verdict:
     if not where.defines(part.exercise):
         return missing(part, _("No {name} is defined in this notebook.").format(name=part.exercise))
     stub = code.may_be_stub(part.exercise)
-    verdict = judge(part, seed, _caller(where, public), stub=stub, put=put)
+    verdict = judge(part, seed, _caller(where, public), stub=stub, put=put, keep=keep)
     if verdict.status == "passed" and part.remarks:
         used = code.used.get(part.exercise, ())
         verdict.remarks += [_(r.text) for r in part.remarks if r.uses in used]

@@ -21,7 +21,7 @@ from autograder.exercise import AuthorError
 from autograder.judging.sets import ExerciseSet, find_set
 from autograder.learning.visible import CHECKS
 from autograder.project import Project
-from autograder.release.configuration import course_config, see_to_sharing
+from autograder.release.configuration import course_config, no_pattern, see_to_sharing
 from autograder.release.freeze import says_the_same, write_visible
 from autograder.release.given import write_given
 from autograder.release.notebook import instructor_notebook
@@ -47,6 +47,7 @@ def build(
     ------
     AuthorError for what an author must mend.
     """
+    no_pattern(project.root)
     built = []
     for name in names or project.sets:
         exercise_set = find_set(name, project)
@@ -137,26 +138,28 @@ def _last_error(log: logging.Logger) -> str:
 def out_of_step(project: Project, names: list[str]) -> list[str]:
     """The files of exercises/ that a build would change, add or remove."""
     names = names or project.sets
-    found = []
     with tempfile.TemporaryDirectory() as scratch:
         copy = Project(Path(scratch), project.released_sets)
         shutil.copytree(project.solutions, copy.solutions)
         for file in ("nbgrader_config.py", "pyproject.toml"):
             shutil.copy(project.root / file, copy.root / file)
         build(copy, names, database=False)
-        for name in names:
-            found += _differences(project.exercises / name, copy.exercises / name, name)
+        return differences(project.exercises, copy.exercises, names)
+
+
+def differences(committed: Path, fresh: Path, names: list[str]) -> list[str]:
+    """The files that two folders of exercises do not have alike, by set."""
+    found = []
+    for name in names:
+        old, new = _files(committed / name), _files(fresh / name)
+        changed = [f for f in old & new if not _same_file(committed / name / f, fresh / name / f)]
+        found += [f"{name}/{file}" for file in sorted({*(old ^ new), *changed})]
     return found
 
 
-def _differences(committed: Path, fresh: Path, name: str) -> list[str]:
-    def files(folder: Path) -> set[str]:
-        paths = (p.relative_to(folder) for p in folder.rglob("*") if p.is_file())
-        return {str(p) for p in paths if ".ipynb_checkpoints" not in p.parts}
-
-    old, new = files(committed), files(fresh)
-    changed = [f for f in old & new if not _same_file(committed / f, fresh / f)]
-    return [f"{name}/{file}" for file in sorted({*(old ^ new), *changed})]
+def _files(folder: Path) -> set[str]:
+    paths = (p.relative_to(folder) for p in folder.rglob("*") if p.is_file())
+    return {str(p) for p in paths if ".ipynb_checkpoints" not in p.parts}
 
 
 def _same_file(one: Path, other: Path) -> bool:

@@ -30,6 +30,7 @@ def course_config(root: Path) -> Config:
     AuthorError where it cannot be read: without it a course is another one.
     """
     find_alembic()
+    no_pattern(root)
     try:
         config: Config = PyFileConfigLoader("nbgrader_config.py", path=str(root)).load_config()
     except Exception as error:  # it is a program, and may do anything
@@ -39,6 +40,21 @@ def course_config(root: Path) -> Config:
     config.CourseDirectory.root = str(root)
     see_to_sharing(config)
     return config
+
+
+def no_pattern(root: Path) -> None:
+    """See to it that a course's folder is what nbgrader takes it for.
+
+    Raises
+    ------
+    AuthorError where nbgrader would take it for a pattern, and find nothing.
+    """
+    found = sorted({*str(root)} & {*"[*?"})
+    if found:
+        raise AuthorError(
+            f"nbgrader takes the {' '.join(found)} in {root} for a pattern, and finds no file "
+            "there: rename that folder, or move the course."
+        )
 
 
 def see_to_sharing(config: Config) -> None:
