@@ -221,7 +221,7 @@ def paths(
     return ax
 
 
-def power_of_ten(value: float, _place: int | None = None) -> str:
+def _power_of_ten(value: float, _place: int | None = None) -> str:
     """A number on an axis of powers of ten, as text: 10⁻³."""
     exponent = float(np.log10(value)) if value > 0 else np.nan
     if not exponent.is_integer():
@@ -282,7 +282,7 @@ def curves(
             # So many lines between the numbers run together, and take longer than all curves; and
             # so do numbers that are set as formulas.
             axis.set_minor_locator(NullLocator())
-            axis.set_major_formatter(FuncFormatter(power_of_ten))
+            axis.set_major_formatter(FuncFormatter(_power_of_ten))
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.grid(True, color=STYLE["grid.color"], linewidth=STYLE["grid.linewidth"])
     if len(lines) > 1:
