@@ -6,7 +6,6 @@ import argparse
 import errno
 import json
 import os
-import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
