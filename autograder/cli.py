@@ -283,6 +283,7 @@ def _grade_notebook(arguments: argparse.Namespace) -> int:
     from autograder.judging.show import report_lines
     from autograder.project import find_project
     from autograder.submissions.read import read_submission
+    from autograder.submissions.support import lies_alone, own_files, support_files
 
     project = find_project()
     exercise_set = find_set(arguments.assignment, project)
@@ -295,13 +296,13 @@ def _grade_notebook(arguments: argparse.Namespace) -> int:
     alone = len(arguments.paths) == 1
     of_scripts: set[str] = set()
     for path in track(arguments.paths, console=console, disable=alone, transient=True):
-        graded = grade(
-            read_submission(path),
-            exercise_set,
-            seed,
-            runner,
-            files=project.exercises / exercise_set.name,
-        )
+        submission = read_submission(path)
+        released = project.exercises / exercise_set.name
+        shared = not lies_alone(path, arguments.paths)
+        beside = (released, path.parent, submission.notebook)
+        submission.problems += own_files(*beside, shared=shared)[1]
+        with support_files(*beside, shared=shared) as files:
+            graded = grade(submission, exercise_set, seed, runner, files=files)
         if arguments.json:
             line = {"file": str(path), **graded.to_json()}
             print(json.dumps(line, ensure_ascii=False), flush=True)

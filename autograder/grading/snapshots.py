@@ -142,9 +142,9 @@ class Sharing:
                 if free is None:
                     return False
                 left += free
-            elif node == "other" or name == function:
-                return False
-            elif not node and (name.startswith("_") or name in ITS_SHELLS):
+                continue
+            its_shells = not node and (name.startswith("_") or name in ITS_SHELLS)
+            if node == "other" or name == function or its_shells:
                 return False
         return True
 

@@ -17,6 +17,7 @@ from nbformat.v4.nbbase import random_cell_id
 from autograder.engine.trusted.helper import Lost, ask
 from autograder.i18n import _
 from autograder.release.notebook import METADATA
+from autograder.submissions.script import cells_of
 
 MAX_FILE = 50 * 2**20
 MAX_CELLS = 2000
@@ -69,7 +70,7 @@ def read_file(path: Path) -> Submission:
         return _unreadable(_("The file cannot be opened: {error}.").format(error=error.strerror))
     text = text_of(data)
     if path.suffix == ".py":
-        return Submission(_notebook([_new_cell("code", text)]))
+        return _from_cells([{"cell_type": k, "source": s} for k, s in cells_of(text)], [])
     return read_text(text)
 
 
@@ -107,7 +108,11 @@ def _from_json(tree: Any) -> Submission:
                 )
             )
         problems.append(_("The notebook is of an old format and was converted."))
-    cells, dropped = _cells(tree.get("cells"))
+    return _from_cells(tree.get("cells"), problems)
+
+
+def _from_cells(raw: Any, problems: list[str]) -> Submission:
+    cells, dropped = _cells(raw)
     if dropped:
         problems.append(
             _("{count} cells were malformed or too long and were left out.").format(count=dropped)
