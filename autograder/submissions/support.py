@@ -66,7 +66,8 @@ def own_files(
     files = list(_plain_files(handed_in))
     code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
     named = _named(files, code)
-    own, told, left = [], [], MOST_BYTES
+    own: list[Path] = []
+    told, left = [], MOST_BYTES
     for file in [*named, *(file for file in files if file not in named)]:
         name = file.relative_to(handed_in)
         why = _why_not(released, file, name)

@@ -345,7 +345,7 @@ class Programs(ScriptMagics):
 
     @magic_arguments()
     @script_args
-    @cell_magic("script")
+    @cell_magic("script")  # type: ignore[arg-type]
     def shebang(self, line: str, cell: str) -> None:
         """Run the cell by another program, or say that it cannot be run."""
         if self.shell.starts_programs:
@@ -366,7 +366,7 @@ class Packages(PackagingMagics):
     def conda(self, line: str) -> None:
         """Run a package manager, or say that it cannot be run."""
         if self.shell.starts_programs:
-            super().conda(line)
+            super().conda(line)  # type: ignore[call-arg]
         else:
             self.shell.refuse_program(f"conda {line}")
 
@@ -374,7 +374,7 @@ class Packages(PackagingMagics):
     def mamba(self, line: str) -> None:
         """The same."""
         if self.shell.starts_programs:
-            super().mamba(line)
+            super().mamba(line)  # type: ignore[call-arg]
         else:
             self.shell.refuse_program(f"mamba {line}")
 
