@@ -27,6 +27,7 @@ MOST_BYTES = 4 * 2**20
 MOST_FILES = 100
 # Files of a folder that are looked at: who hands a virtual environment in has thousands.
 MOST_SEEN = 300
+MOST_DEEP = 8
 MODULES = tuple(importlib.machinery.all_suffixes())
 # Modules of Python's own that nothing imports: learners take their names.
 FREE = {"test", "this"}
@@ -99,13 +100,15 @@ def _plain_files(folder: Path) -> Iterator[Path]:
     """What may be a learner's own, the nearest first: no links, no notebooks, nothing hidden."""
     seen = 0
     for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__")))
+        deep = len(Path(place).relative_to(folder).parts) >= MOST_DEEP
+        folders[:] = sorted(name for name in folders if not (deep or name.startswith((".", "__"))))
         for name in sorted(names):
             path = Path(place, name)
             seen += 1
             if seen > MOST_SEEN:
                 return
-            if name.startswith(".") or name == "timestamp.txt" or path.suffix == ".ipynb":
+            hidden = name.startswith(".") or not str(path.relative_to(folder)).isprintable()
+            if hidden or name == "timestamp.txt" or path.suffix == ".ipynb":
                 continue
             if stat.S_ISREG(path.lstat().st_mode):
                 yield path
@@ -154,10 +157,12 @@ def _why_not(released: Path, file: Path, name: Path) -> str | None:
 @lru_cache(maxsize=256)
 def _is_taken(module: str) -> bool:
     """Whether Python or a library has a module of this name, which what grades may import."""
+    if module in FREE or not module.isidentifier():
+        return False
     if module == "autograder" or module in sys.stdlib_module_names:
-        return module not in FREE
+        return True
     try:
-        found = importlib.util.find_spec(module) if module.isidentifier() else None
+        found = importlib.util.find_spec(module)
     except (ImportError, ValueError):
         return True
     # What lies in the course's folder is not there in a session.
