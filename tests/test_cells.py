@@ -13,10 +13,12 @@ from nbformat.v4 import new_code_cell
 
 from autograder.engine.interface import Limits
 from autograder.engine.trusted.session import NotebookSession
+from autograder.engine.trusted.vouching import Known
 from autograder.engine.warm.handle import default_runner
 from autograder.judging.verdict import Verdict
 from autograder.submissions.held import beside_checks
 from autograder.submissions.script import cells_of
+from autograder.values.codec import Raised
 from tests.conftest import Course
 from tests.test_broken_submissions import FULL, NOTHING, cell, index, without
 
@@ -287,9 +289,10 @@ def test_it_gets_what_it_deserves_and_is_told(graded: Course, name: str) -> None
 
 def test_formgraders_loop_gives_the_same(graded: Course) -> None:
     """The button's, and `nbgrader autograde`'s, for one who did several of these."""
-    notebook = MAKERS["files_beside"](graded.solved())
-    assert isinstance(notebook, NotebookNode)
-    notebook = MAKERS["merged_into_the_check"](MAKERS["asks_for_programs"](notebook))
+    notebook: Made = graded.solved()
+    for name in ("files_beside", "asks_for_programs", "merged_into_the_check"):
+        assert isinstance(notebook, NotebookNode)
+        notebook = MAKERS[name](notebook)
     folder = graded.hand_in("several", notebook).parent
     for file, text in FILES["files_beside"].items():
         (folder / file).parent.mkdir(exist_ok=True)
@@ -383,3 +386,35 @@ def test_who_lies_beside_others_gets_nothing_of_theirs(graded: Course, tmp_path:
     said = graded.run(f"autograder grade-notebook {tmp_path}/anna.ipynb --assignment gradient")
     assert "19 of 20 points" in said and "No module named 'bell'" in said
     assert "bell.py was not there" in " ".join(said.split())
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "line", "told"),
+    [
+        ("NameError", "name 'm' is not defined", "m.cos(x)", "name 'm' is not defined"),
+        (
+            "UnboundLocalError",
+            "cannot access local variable 'u' where it",
+            "u += 1",
+            "variable 'u'",
+        ),
+        (
+            "AttributeError",
+            "module 'numpy' has no attribute 'sine'",
+            "np.sine(x)",
+            "attribute 'sine'",
+        ),
+        ("ModuleNotFoundError", "No module named 'bell'", "import bell", "named 'bell'"),
+        ("NameError", "name '314' is not defined", "m.cos(x)", ""),
+        ("NameError", "name 'm' is not defined", "", ""),
+        ("ValueError", "name 'x' is not defined", "raise ValueError(x)", ""),
+    ],
+)
+def test_of_a_message_only_a_name_of_the_line_gets_out(
+    kind: str, message: str, line: str, told: str
+) -> None:
+    names = (kind, *(("NameError",) if kind == "UnboundLocalError" else ()))
+    names += ("ImportError",) if kind == "ModuleNotFoundError" else ()
+    answer = Known([line]).value(Raised(names, f"{message} 42", line, 1))
+    assert told in answer.message and bool(told) == bool(answer.message)
+    assert "42" not in answer.message and "numpy" not in answer.message
