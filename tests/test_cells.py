@@ -65,6 +65,8 @@ def merged_into_the_check(notebook: NotebookNode) -> Made:
     solution, check = cell(notebook, "solution-gabor"), cell(notebook, "check-gabor")
     check.source = f"{solution.source}\n\ncheck( gabor )"
     notebook.cells.remove(solution)
+    # What says whose it is may be anything, as long as something does.
+    check.metadata["nbgrader"]["grade_id"] = "of-another-course"
     return notebook
 
 

@@ -50,15 +50,14 @@ def repair(
     cells = submission.notebook.cells
     problems = submission.problems
     names = list(dict.fromkeys(part.exercise for part in exercise_set.parts))
-    more = _keep_what_is_more(cells, exercise_set.parts)
-    problems += more
-    defines = _Definitions(cells, names)
     ours = {*names, *(part.grade_id for part in exercise_set.parts)}
     ours |= {answer.name for answer in answers}
     for cell in cells:
         # nbgrader gives up the whole class where a cell claims a schema that it does not know.
         if grade_id_of(cell) not in ours:
             cell.metadata.pop("nbgrader", None)
+    problems += _keep_what_is_more(cells, exercise_set.parts)
+    defines = _Definitions(cells, names)
     for name in names:
         _mend_solution(cells, name, problems, defines)
     put_back = [part.name for part in exercise_set.parts if _mend_check(cells, part, problems)]
