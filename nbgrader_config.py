@@ -17,20 +17,37 @@ c.CourseDirectory.feedback_directory = "grading/feedback"
 c.CourseDirectory.solution_directory = "grading/solution"
 c.CourseDirectory.db_url = f"sqlite:///{ROOT / 'grading' / 'gradebook.db'}"
 
-# Without these generate_assignment would ship a solution that lies beside a notebook. Python files
-# of other names are shipped and collected: a set can hand one out, and learners write their own.
+# Without these generate_assignment would ship a solution that lies beside a notebook. Files of
+# other names are shipped and collected: an assignment hands out what it likes, and learners add
+# their own.
 c.CourseDirectory.ignore = [
     ".ipynb_checkpoints",
     "*.pyc",
     "__pycache__",
     ".pytest_cache",
     "feedback",
-    "*.md",
-    *sorted(file.name for file in (ROOT / "solutions").glob("*.py")),
+    "*.whl",
+    *sorted(file.name for kind in ("*.py", "*.md") for file in (ROOT / "solutions").glob(kind)),
 ]
 
 c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
 c.ClearSolutions.text_stub = "*Write here.*"
+
+# nbgrader's own list, with one step of ours: an assignment may change after people handed in.
+c.GenerateAssignment.preprocessors = [
+    "nbgrader.preprocessors.IncludeHeaderFooter",
+    "nbgrader.preprocessors.InstantiateTests",
+    "nbgrader.preprocessors.LockCells",
+    "nbgrader.preprocessors.ClearSolutions",
+    "nbgrader.preprocessors.ClearOutput",
+    "nbgrader.preprocessors.CheckCellMetadata",
+    "nbgrader.preprocessors.ComputeChecksums",
+    "autograder.gradebook.revision.ReviseCells",
+    "nbgrader.preprocessors.ClearHiddenTests",
+    "nbgrader.preprocessors.ClearMarkScheme",
+    "nbgrader.preprocessors.ComputeChecksums",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
 
 # What a learner hands in is read, repaired, run and judged by our parts; the rest is nbgrader's.
 c.Autograde.exporter_class = "autograder.gradebook.preprocessors.SubmissionExporter"
@@ -40,7 +57,7 @@ c.Autograde.sanitize_preprocessors = [
     "nbgrader.preprocessors.ClearOutput",
     "nbgrader.preprocessors.DeduplicateIds",
     "nbgrader.preprocessors.OverwriteKernelspec",
-    "nbgrader.preprocessors.OverwriteCells",
+    "autograder.gradebook.preprocessors.RestoreCells",
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
 c.Autograde.autograde_preprocessors = [
@@ -56,6 +73,9 @@ c.GenerateFeedback.preprocessors = [
     "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
 ]
 c.GenerateFeedback.post_convert_hook = "autograder.gradebook.preprocessors.end_round"
+
+# Who fetches a set has the package that it needs.
+c.ExchangeFactory.release_assignment = "autograder.release.exchange.ReleaseWithPackage"
 
 # Learners own their folders in the exchange: what a link in there points to is not collected.
 c.ExchangeFactory.collect = "autograder.submissions.exchange.PlainCollect"
@@ -78,3 +98,6 @@ c.HTMLExporter.sanitize_html = True
 
 # nbgrader's own export writes names as they are: a spreadsheet would take `=1+1` for a formula.
 c.ExportApp.plugin_class = "autograder.gradebook.export.CsvExport"
+
+# What is yours alone stands in a file that git does not know, so that `git pull` meets nothing.
+load_subconfig("local_config.py", path=str(ROOT))  # noqa: F821

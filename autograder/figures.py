@@ -52,6 +52,8 @@ STYLE: dict[Any, Any] = {
     "ytick.labelsize": 12,
 }
 
+# From the lowest to the highest of an axis on which only powers of ten are marked.
+DECADES = 1e4
 THETA_LABELS = (r"$\theta_0$", r"$\theta_1$")
 
 
@@ -244,6 +246,8 @@ def curves(
     -------
     the axes
     """
+    from matplotlib.ticker import NullLocator
+
     if ax is None:
         ax = new_figure()[1]
     for i, (name, values) in enumerate(lines.items()):
@@ -263,6 +267,11 @@ def curves(
         ax.set_xscale("log")
     if "y" in log:
         ax.set_yscale("log")
+    for name, axis in (("x", ax.xaxis), ("y", ax.yaxis)):
+        low, high = axis.get_view_interval()
+        if name in log and high > DECADES * low:
+            # So many lines between the numbers run together, and take longer than all curves.
+            axis.set_minor_locator(NullLocator())
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.grid(True, color=STYLE["grid.color"], linewidth=STYLE["grid.linewidth"])
     if len(lines) > 1:

@@ -1,9 +1,13 @@
-"""Where the project's folders are, and the one setting that decides what is handed out."""
+"""Where the project's folders are, how a file gets there, and the one setting that decides what is
+handed out."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
+import stat
+import tempfile
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +15,10 @@ from typing import Any
 
 # What one set needs and no other does, and how it is installed in the course's folder.
 FOREIGN = {"torch": "python -m pip install -c constraints.txt torch"}
+
+
+# A course's own, beside pyproject.toml: `released_sets = [...]`.
+LOCAL = "local_config.toml"
 
 
 class NoProject(Exception):
@@ -61,11 +69,27 @@ def find_project(start: Path | None = None) -> Project:
             status = file.stat()
             table = _settings(file, status.st_mtime_ns, status.st_size)
             if table is not None:
+                table = {**table, **_local(folder / LOCAL)}
                 return Project(folder, tuple(table.get("released_sets", ())))
     raise NoProject(
         f"No course project in {start} or above it: looked for a pyproject.toml with a "
         "[tool.autograder] table. Change to the course's folder, or set AUTOGRADER_ROOT to it."
     )
+
+
+def _local(file: Path) -> dict[str, Any]:
+    """What a course has decided for itself, in a file that git does not know.
+
+    Raises
+    ------
+    NoProject where it cannot be read.
+    """
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise NoProject(f"{file}: {error}") from error
 
 
 @functools.lru_cache(maxsize=16)
@@ -74,3 +98,27 @@ def _settings(file: Path, _changed: int, _size: int) -> dict[str, Any] | None:
     table: dict[str, Any] | None
     table = tomllib.loads(file.read_text("utf-8")).get("tool", {}).get("autograder")
     return table
+
+
+def is_shared(folder: Path) -> bool:
+    """Whether a group works in a folder: what is made there is the group's, and it may write."""
+    return folder.stat().st_mode & SHARED == SHARED
+
+
+SHARED = stat.S_ISGID | stat.S_IWGRP
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a file, all or nothing; nobody else may read it but whoever shares its folder."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, half = tempfile.mkstemp(dir=file.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            out.write(text)
+            if is_shared(file.parent):
+                os.fchmod(out.fileno(), 0o660)
+        os.replace(half, file)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(half)
+        raise

@@ -421,7 +421,7 @@ def _line_cases(rng, low: float, high: float, power: float, tilt: float, tol: fl
         floor = float(rng.choice([-1, 1]) * rng.uniform(1, 4))
         args = dict(phi=valley(minimum, power, tilt, floor), a=start, b=b, tol=tol)
         yield Case(args, {"minimum": minimum}, atol=2 * tol)
-        tol, tilt = 0.05, float(rng.choice([0.1, 10]))
+        tol, tilt = 0.2, float(rng.choice([0.1, 10]))
 
 
 @bracketing_line_search.cases

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import subprocess
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,9 @@ from autograder.engine.warm.handle import default_runner
 from autograder.gradebook.record import read_records
 from autograder.grading.rounds import current_round
 from autograder.judging.judge import case_rng, local_caller
+from autograder.release.notebook import WHEEL
 from tests.attacks.test_shown import page as page_of
+from tests.conftest import ROOT, read_recipe
 
 # Other work on the machine may slow nbgrader down.
 pytestmark = pytest.mark.timeout(900)
@@ -215,12 +218,49 @@ def test_the_export_has_a_row_for_everybody(graded):
     assert set(rows) == {"amara", "ben", "chen", "dora", "eve"}
     for name in ("amara", "ben", "chen", "dora"):
         assert float(rows[name]["score"]) == pytest.approx(graded.score(name))
-    assert rows["eve"]["score"] == "0.0"
+    assert rows["eve"]["score"] == "0"
     assert rows["eve"]["timestamp"] == ""
-    assert {row["max_score"] for row in rows.values()} == {"20.0"}
+    assert {row["max_score"] for row in rows.values()} == {"20"}
     amara = rows["amara"]
     assert (amara["first_name"], amara["last_name"]) == ("Amara", "Okafor")
     assert amara["email"] == "amara@example.org"
+
+
+def test_the_export_has_the_form_that_somebody_wants(graded):
+    graded.follow("Export")
+
+    def table(name: str) -> list[dict[str, str]]:
+        return list(csv.DictReader(io.StringIO((graded.folder / name).read_text("utf-8"))))
+
+    moodle = {row["Username"]: row for row in table("moodle.csv")}
+    assert set(moodle) == {"amara", "ben", "chen", "dora", "eve"}
+    assert moodle["eve"]["gradient"] == "", "no mark is not a mark of 0"
+    maxima, *canvas = table("canvas.csv")
+    assert (maxima["Student"].strip(), maxima["gradient"]) == ("Points Possible", "20")
+    by_login = {row["SIS Login ID"]: row for row in canvas}
+    assert by_login["amara"]["ID"] == moodle["amara"]["ID number"] == "4711"
+    assert by_login["amara"]["Student"] == "Okafor, Amara"
+    for name in ("amara", "ben", "chen", "dora"):
+        assert float(moodle[name]["gradient"]) == pytest.approx(graded.score(name))
+        assert float(by_login[name]["gradient"]) == pytest.approx(graded.score(name))
+
+    questions = table("questions.csv")
+    marks = [{part: float(row[f"gradient: {part}"] or "nan") for part in FULL} for row in questions]
+    assert len(marks) == 5 and FULL in marks and sum(np.isnan(m["gabor"]) for m in marks) == 1
+    text = (graded.folder / "questions.csv").read_text("utf-8")
+    assert not any(name in text for name in (*moodle, "Okafor")), "anonymous"
+
+    named = {(row["student_id"], row["part"], row["mistake"]) for row in table("mistakes.csv")}
+    records = read_records(graded.project, "gradient")
+    assert named == {
+        (record.student, part, verdict.mistake or "")
+        for record in records
+        for part, verdict in record.verdicts.items()
+    }
+    said = graded.run("autograder export moodle gradint", wrong=True)
+    assert "knows no assignment gradint; it has" in said and "gradient" in said
+    said = graded.run("autograder export canvas --anonymous", wrong=True)
+    assert "finds learners by their names" in said
 
 
 def _paragraph(words: str) -> str:
@@ -248,6 +288,20 @@ def test_a_late_penalty_of_the_instructors_own(course, recipe):
     assert penalties == {"amara": 0.0, "dora": pytest.approx(0.2 * 19)}
 
 
+def test_a_new_terminal_finds_the_commands():
+    """The page's recipe, in a shell that knows nothing of the environment."""
+    [come_in] = read_recipe("Come in")
+    asked = f"{come_in.code}\ncommand -v nbgrader autograder"
+    done = subprocess.run(
+        ["env", "-i", "PATH=/usr/bin:/bin", "bash", "-euc", asked],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == [str(ROOT / f".venv/bin/{n}") for n in ("nbgrader", "autograder")]
+
+
 # The exchange.
 
 
@@ -265,6 +319,8 @@ def test_through_the_exchange_and_back(course, tmp_path):
     theirs = amara.folder / "gradient"
     fetched = {path.name: path.read_bytes() for path in theirs.iterdir()}
     released = course.project.exercises / "gradient"
+    wheel = fetched.pop(WHEEL)
+    assert "autograder/learning/check.py" in zipfile.ZipFile(io.BytesIO(wheel)).namelist()
     assert fetched == {path.name: path.read_bytes() for path in released.iterdir()}
 
     notebook = course.mistaken(gabor="no_scale", numerical_gradient="h_of_its_own")
@@ -285,6 +341,7 @@ def test_through_the_exchange_and_back(course, tmp_path):
     assert sorted(str(p.relative_to(collected)) for p in (collected / "data").rglob("*")) == [
         "data/mine.csv"
     ]
+    assert not (collected / WHEEL).exists(), "everybody has the same"
     assert not (collected / "loot.db").exists() and (collected / "timestamp.txt").exists()
     for left_out in ("data/more", "data/pipe", "data/huge.csv", "loot.db"):
         assert f"left out: '{left_out}'" in said

@@ -17,6 +17,7 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from autograder.classes.cache import Cache
 from autograder.classes.fingerprints import fingerprints
 from autograder.classes.pool import Lost, Pool, Work, settle
 from autograder.classes.run import grade_class, quietly
@@ -27,6 +28,7 @@ from autograder.gradebook.ledger import Entry, Ledger, LockedGradebook
 from autograder.gradebook.source_facts import read_facts
 from autograder.grading.rounds import current_round
 from autograder.judging.sets import load_set
+from autograder.judging.verdict import Chance, Verdict
 from autograder.project import find_project
 from autograder.release.configuration import course_config
 
@@ -292,6 +294,75 @@ def test_an_entry_of_another_hand_is_none(graded: Course, tmp_path: Path) -> Non
         course.project, "gradient", ["ben"], force=True, progress=quietly, say=silent
     )
     assert list(summary.graded) == ["ben"] and course.score("ben") < 20
+
+
+def test_an_endless_loop_costs_its_time_once(
+    graded: Course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On this machine and under these limits. In a function and in a cell."""
+    course = graded.copy(tmp_path / "all")
+    answers = {part.exercise: part.reference for part in course.exercises.parts}
+    loop = "def gabor(theta, x):\n    while True: pass"
+    endless = course.answered({**answers, "gabor": loop})
+    endless.cells.append(new_code_cell("while True: pass"))
+    hand_in(course, "ben", endless)
+    config = course_config(course.project.root)
+
+    def seen(**limits: float) -> tuple[int, float]:
+        """How many were graded, and ben's score."""
+        config.GradeSubmission.limits = {"call_seconds": 0.3, "cell_seconds": 2.0, **limits}
+        summary = grade_class(
+            course.project,
+            "gradient",
+            ["ben"],
+            force=True,
+            config=config,
+            progress=quietly,
+            say=silent,
+        )
+        return len(summary.graded), course.score("ben")
+
+    assert seen() == (1, 19)
+    folder = everything(course.grading / "autograded" / "ben")
+    assert seen() == (0, 19)
+    assert everything(course.grading / "autograded" / "ben") == folder
+    assert seen(cell_seconds=2.1) == (1, 19)
+    monkeypatch.setattr("autograder.classes.kinds.machine", lambda: "another")
+    assert seen(cell_seconds=2.1) == (1, 19)
+    hand_in(course, "ben", course.solved())
+    assert seen(cell_seconds=2.1) == (1, 20)
+
+
+def test_what_did_not_end_is_kept_for_one_machine_and_no_accident_at_all(tmp_path: Path) -> None:
+    parts = {"f": "1", "g": "1", "h": "1"}
+    found = {
+        "f": Verdict("f", "passed", 1, 1),
+        "g": Verdict("g", "timeout", 0, 1, by_chance="clock"),
+        "h": Verdict("h", "error", 0, 1, by_chance="accident"),
+    }
+    (tmp_path / "graded").mkdir()
+
+    def stands(machine: str, parts: dict[str, str] = parts) -> set[str] | None:
+        kept = Cache(tmp_path, "set", "common", parts, machine).find("ben", "key")
+        return None if kept is None else set(kept.verdicts)
+
+    ended: list[tuple[Chance, set[str] | None]] = [("", {"f"}), ("clock", None)]
+    for by_chance, elsewhere in ended:
+        Cache(tmp_path, "set", "common", parts, "here").keep(
+            "ben", "key", found, tmp_path / "graded", by_chance=by_chance
+        )
+        assert stands("here") == {"f", "g"}
+        assert stands("there") == stands("") == elsewhere
+    assert stands("here", {**parts, "g": "2"}) == {"f"}
+    (tmp_path / "set" / "ben.json").unlink()
+    lost: list[tuple[str, Chance]] = [("here", "accident"), ("", "clock")]
+    for machine, by_chance in lost:
+        Cache(tmp_path, "set", "common", parts, machine).keep(
+            "ben", "key", found, tmp_path / "graded", by_chance=by_chance
+        )
+        assert stands(machine) is None
+    Cache(tmp_path, "set", "common", parts, "").keep("ben", "key", found, tmp_path / "graded")
+    assert stands("") == {"f"}
 
 
 def test_a_mended_case_changes_the_fingerprint_of_what_it_touches(tmp_path: Path) -> None:

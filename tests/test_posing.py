@@ -3,10 +3,14 @@
 from typing import Any
 
 import numpy as np
+import pytest
 
 from autograder.exercise import FRESH_RNG, Case, Part, exercise, public
 from autograder.judging.cases import MAX_SEEDS, known_cases, posed
 from autograder.judging.judge import judge, local_caller
+from autograder.judging.verdict import Died, TimedOut
+from autograder.slips import slip
+from autograder.values.calling import Answer
 
 
 @public
@@ -92,19 +96,75 @@ def test_another_seed_or_a_changed_set_is_drawn_again() -> None:
     assert other.drawn == {}
 
 
-def test_what_depends_on_a_fresh_number_is_not_kept() -> None:
-    @exercise(points=1, by_value=False)
-    def draw(rng):
-        """A random number."""
-        return rng.normal()
+def test_what_a_class_gets_wrong_is_worked_out_once_and_no_further_than_it_is_looked_at() -> None:
+    asked: list[str] = []
 
-    @draw.cases
+    @exercise(points=1, draws=3, by_value=False)
+    def shuffled(x, rng):
+        """x in a random order."""
+        return rng.permutation(x)
+
+    @shuffled.cases
     def any_time(rng):
         """At any time."""
-        return dict(rng=FRESH_RNG)
+        return dict(x=np.arange(9), rng=FRESH_RNG)
 
-    case = known_cases(draw, "a")[0]
-    assert case.answer(draw.reference) != case.answer(draw.reference)
+    @shuffled.property("Something is lost.", mistake="one_lost")
+    def all_there(answer, case):
+        return sorted(answer) == list(case.args["x"])
+
+    def noted(name: str, answer: Any) -> Any:
+        def wrong(x, rng):
+            asked.append(name)
+            return answer(rng.permutation(x))
+
+        return slip(wrong, f"It is wrong: {name}.", hint="Right it.")
+
+    shuffled.slips(
+        one_lost=noted("one_lost", lambda mixed: mixed[1:]),
+        turned_to_text=noted("turned_to_text", lambda mixed: "".join(map(str, mixed))),
+    )
+    for _student in range(3):
+        verdict = judge(shuffled, "a", local_caller(lambda x, rng: rng.permutation(x)[:-1]))
+        assert (verdict.points, verdict.mistake) == (0, "one_lost")
+    # Each of the three draws of what agrees; of what is ruled out, the first.
+    assert len(asked) <= 4, asked
+    case = known_cases(shuffled, "a")[0]
+    assert np.array_equal(case.answer(shuffled.reference), case.answer(shuffled.reference))
+
+
+@pytest.mark.parametrize(
+    ("ended", "chance"), [(TimedOut(10.0), "clock"), (Died("by a signal"), "accident")]
+)
+def test_one_call_that_does_not_end_fails_its_kind_and_no_other(ended: Any, chance: str) -> None:
+    """The other draws of the kind are not waited for: they would change nothing."""
+
+    @exercise(points=4, draws=3)
+    def twice(x):
+        """Twice x."""
+        return 2 * x
+
+    @twice.cases
+    def small(rng):
+        """Small."""
+        return dict(x=float(rng.uniform()))
+
+    @twice.cases
+    def large(rng):
+        """Large."""
+        return dict(x=100 + float(rng.uniform()))
+
+    asked: list[float] = []
+
+    def caller(part: Part, args: dict[str, Any]) -> Answer:
+        asked.append(args["x"])
+        return Answer(ended if args["x"] < 1 else 2 * args["x"])
+
+    verdict = judge(twice, "a", caller)
+    assert verdict.families == {"small": False, "large": True}
+    assert (verdict.points, verdict.by_chance) == (1, chance)
+    assert len([x for x in asked if x < 1]) == (1 if chance == "clock" else 3)
+    assert judge(twice, "a", local_caller(lambda x: x)).by_chance == ""
 
 
 def test_a_property_cannot_spoil_the_right_answer() -> None:

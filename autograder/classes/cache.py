@@ -4,6 +4,10 @@ The hash is of all that a graded notebook comes from: the submission, the suppor
 source in the gradebook, the limits, the seed, the configuration and the environment. The verdicts
 stand each under the fingerprint of its part, so that a mended case grades again what it touches.
 An entry that was changed by another hand is none: it is signed with a key that no submission sees.
+
+That some code did not end in its time is kept, too, for the machine on which it did not: to find
+it out again would take as long again. What a death had a hand in, or others at work on this
+machine, is found anew each time.
 """
 
 from __future__ import annotations
@@ -18,7 +22,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder.judging.verdict import Verdict
+from autograder.judging.verdict import Chance, Verdict
+from autograder.project import is_shared
 
 
 @dataclass(frozen=True)
@@ -66,18 +71,26 @@ class Cache:
     """The kept gradings of one assignment.
 
     folder: the cache's own. common: a hash of what is the same for the whole class.
-    fingerprints: of every part.
+    fingerprints: of every part. machine: a hash of the one that runs the submissions; nothing where
+    nobody can tell, or where they are several.
     """
 
     def __init__(
-        self, folder: Path, assignment: str, common: str, fingerprints: dict[str, str]
+        self,
+        folder: Path,
+        assignment: str,
+        common: str,
+        fingerprints: dict[str, str],
+        machine: str = "",
     ) -> None:
         self._folder = folder / assignment
         self._common = common
         self._fingerprints = fingerprints
+        self._machine = machine
         self._folder.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(OSError):
-            folder.chmod(0o700)
+        if not is_shared(folder):
+            with contextlib.suppress(OSError):
+                folder.chmod(0o700)
         self._secret = _secret(folder / ".key")
 
     def key(self, submission: Iterable[bytes | str], seed: str) -> str:
@@ -98,19 +111,35 @@ class Cache:
                 for name, kept in entry["parts"].items()
                 if self._fingerprints.get(name) == kept["fingerprint"]
             }
+            if entry["machine"] != self._machine:
+                stands = {name: told for name, told in stands.items() if not told.by_chance}
+                if entry["by_chance"]:
+                    return None
             return Kept(stands, entry["files"], stands.keys() == self._fingerprints.keys())
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def keep(self, student: str, key: str, verdicts: Mapping[str, Verdict], folder: Path) -> None:
-        """Keep a grading whose results are in the folder and in the gradebook."""
+    def keep(
+        self,
+        student: str,
+        key: str,
+        verdicts: Mapping[str, Verdict],
+        folder: Path,
+        *,
+        by_chance: Chance = "",
+    ) -> None:
+        """Keep a grading whose results are in the folder and in the gradebook. by_chance: what
+        besides the code had a hand in how its cells ended."""
+        lasting = ("", "clock") if self._machine else ("",)
+        if by_chance not in lasting:
+            return
         parts = {
             name: {"fingerprint": self._fingerprints[name], "verdict": verdict.to_json()}
             for name, verdict in verdicts.items()
-            # What the clock or a death had a hand in is found anew each time.
-            if name in self._fingerprints and not (verdict.by_chance or verdict.flagged)
+            if name in self._fingerprints and verdict.by_chance in lasting and not verdict.flagged
         }
-        text = json.dumps({"key": key, "parts": parts, "files": listing(folder)})
+        found = {"key": key, "parts": parts, "files": listing(folder)}
+        text = json.dumps({**found, "by_chance": by_chance, "machine": self._machine})
         file = self._file(student)
         half = file.with_name(f".{file.name}.{os.getpid()}")
         with contextlib.suppress(OSError):  # a cache that is full costs time, and no mark
@@ -130,4 +159,6 @@ def _secret(file: Path) -> bytes:
         fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(fd, "wb") as out:
             out.write(secrets.token_bytes(32))
+            if is_shared(file.parent):
+                os.fchmod(fd, 0o660)
     return file.read_bytes()

@@ -26,7 +26,6 @@ from nbgrader.api import MissingEntry
 from nbgrader.preprocessors import (
     CheckCellMetadata,
     NbGraderPreprocessor,
-    OverwriteCells,
     OverwriteKernelspec,
 )
 from nbgrader.utils import find_all_files, setenv
@@ -36,10 +35,16 @@ from autograder.classes.plan import Plan
 from autograder.classes.staging import CannotWrite, Staging
 from autograder.gradebook.foreign import REMARK, UNPROTECTED
 from autograder.gradebook.marks import Mark, Sheet, comments_of, marks_of
-from autograder.gradebook.preprocessors import SubmissionExporter, pass_on, read_as_submission
+from autograder.gradebook.preprocessors import (
+    RestoreCells,
+    SubmissionExporter,
+    pass_on,
+    read_as_submission,
+)
 from autograder.gradebook.record import verdicts_in
 from autograder.gradebook.source_facts import SourceFacts
 from autograder.judging.show import printable
+from autograder.judging.verdict import Chance
 from autograder.submissions.adopt import Adopted
 
 # A graded notebook, and the text of its file.
@@ -142,7 +147,7 @@ class Conversion:
         self._all_known(found.sheets)
         self._staging.seal(half, plan.permissions)
         points, most = self._points(found)
-        by_chance = self._grading is None or self._grading.by_chance
+        by_chance: Chance = "accident" if self._grading is None else self._grading.by_chance
         return replace(found, by_chance=by_chance, points=points, max_points=most, remark=remark)
 
     def _points(self, found: Outcome) -> tuple[float, float]:
@@ -251,8 +256,8 @@ class Told(logging.Handler):
 
 def _without_gradebook(part: Any, facts: SourceFacts, valid: set[str]) -> Any:
     """The same step, given what the gradebook knows. Other people's subclasses stay."""
-    if type(part) is OverwriteCells:
-        return _OverwriteCells(facts, parent=part.parent)
+    if type(part) is RestoreCells:
+        return _RestoreCells(facts, parent=part.parent)
     if type(part) is OverwriteKernelspec:
         return _OverwriteKernelspec(facts, parent=part.parent)
     if type(part) is CheckCellMetadata:
@@ -260,7 +265,7 @@ def _without_gradebook(part: Any, facts: SourceFacts, valid: set[str]) -> Any:
     return part
 
 
-class _OverwriteCells(OverwriteCells):
+class _RestoreCells(RestoreCells):
     def __init__(self, facts: SourceFacts, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.gradebook = facts

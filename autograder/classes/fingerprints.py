@@ -7,8 +7,10 @@ the module. Who mends one case changes the fingerprint of one part, and of those
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import inspect
+import os
 import platform
 import sys
 from functools import cache
@@ -53,6 +55,18 @@ def environment() -> str:
             versions.append(f"no {name}")
     here = [sys.version, platform.machine(), *versions]
     return _hash(*here, *(file.read_text("utf-8") for file in files))
+
+
+@cache
+def machine() -> str:
+    """A hash of this machine as far as speed goes: what is too slow here may not be elsewhere."""
+    described = [platform.node(), platform.machine(), str(os.cpu_count())]
+    for file in ("/etc/machine-id", "/proc/cpuinfo"):
+        with contextlib.suppress(OSError):
+            lines = Path(file).read_text("utf-8", errors="replace").splitlines()
+            # Clocks and the like are another number at each look.
+            described += [li for li in lines if ":" not in li or li.startswith("model name")]
+    return _hash(*described)
 
 
 def _hash(*texts: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from autograder.gradebook.marks import Sheet
-from autograder.judging.verdict import Verdict
+from autograder.judging.verdict import Chance, Verdict
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ class Outcome:
     full: why nobody's can be written any more, or nothing.
 
     Of one that is graded: half, its folder in the staging area; sheets, what each notebook earned;
-    verdicts, by part of a set of ours; by_chance, whether the clock or a death had a hand in them;
-    remark, what an instructor should know of marks of this kind.
+    verdicts, by part of a set of ours; by_chance, what besides the code had a hand in how a cell
+    ended; remark, what an instructor should know of marks of this kind.
     """
 
     log: list[tuple[str, str]] = field(default_factory=list)
@@ -79,7 +79,7 @@ class Outcome:
     half: Path = Path()
     sheets: dict[str, Sheet] = field(default_factory=dict)
     verdicts: dict[str, Verdict] = field(default_factory=dict)
-    by_chance: bool = True
+    by_chance: Chance = "accident"
     points: float = 0.0
     max_points: float = 0.0
     remark: str = ""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from autograder.classes.cache import Cache, digest, listing
-from autograder.classes.fingerprints import environment, fingerprints
+from autograder.classes.fingerprints import environment, fingerprints, machine
 from autograder.classes.job import Job, Outcome
 from autograder.classes.plan import Plan
 from autograder.engine.interface import Limits
@@ -150,6 +150,7 @@ class OfOurs:
             plan.name,
             self._common(project, limits),
             fingerprints(exercise_set),
+            "" if plan.elsewhere else machine(),
         )
 
     def rehearse(self) -> None:
@@ -215,8 +216,9 @@ class OfOurs:
         """See `Kind`."""
         marks = [mark for sheet in outcome.sheets.values() for mark in sheet.marks]
         self._texts.write(job.student, {mark.grade_id: mark.text for mark in marks if mark.text})
-        if not outcome.by_chance:
-            self._cache.keep(job.student, job.key, outcome.verdicts, job.graded)
+        self._cache.keep(
+            job.student, job.key, outcome.verdicts, job.graded, by_chance=outcome.by_chance
+        )
 
     def _common(self, project: Project, limits: Limits) -> str:
         """A hash of what is the same for the whole class, beside the parts and the seed."""

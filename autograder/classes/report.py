@@ -18,6 +18,8 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.coursedir import CourseDirectory
 
 from autograder import __version__
+from autograder.classes.clusters import Cluster, find_clusters
+from autograder.engine.interface import NoSandbox
 from autograder.exercise import AuthorError, Part
 from autograder.gradebook.record import Record, part_of, read_records
 from autograder.gradebook.waiting import Waiting, points_by_hand, waiting
@@ -140,6 +142,7 @@ def write_report(project: Project, assignment: str, *, expected: Path | None = N
 
 def _context(project: Project, assignment: str, records: list[Record]) -> dict[str, Any]:
     parts = find_set(assignment, project).parts
+    clusters, alone = _clusters(project, assignment)
     entries, by_hand = _entries(project, assignment)
     waiting = [w for entry in entries.values() for w in entry.waiting.values()]
     scores = {r.student: _score(r, entries.get(r.student)) for r in records}
@@ -159,6 +162,8 @@ def _context(project: Project, assignment: str, records: list[Record]) -> dict[s
         "functions": [_function_row(part, records) for part in parts],
         "mistakes": _mistakes(parts, records),
         "unnamed": _unnamed(records),
+        "clusters": clusters,
+        "alone": alone,
         "parts": [part.name for part in parts],
         "answers": by_hand,
         "waiting": waiting,
@@ -251,6 +256,14 @@ def _unnamed(records: list[Record]) -> list[MistakeRow]:
                 row = rows.setdefault(key, MistakeRow(name, None, verdict.message))
                 row.students.append(record.student)
     return _commonest_first(rows.values())
+
+
+def _clusters(project: Project, assignment: str) -> tuple[list[Cluster], str]:
+    """Who makes the same mistake without a name, or why that cannot be told."""
+    try:
+        return find_clusters(project, assignment), ""
+    except NoSandbox as error:
+        return [], str(error)
 
 
 def _commonest_first(rows: Iterable[MistakeRow]) -> list[MistakeRow]:

@@ -130,12 +130,14 @@ class CellResult:
     outputs: as nbformat 4 has them. An `error` output is among them where the status is not "ok".
     reason: a sentence on a timeout or a death.
     execution_count: which execution of the session this was.
+    busy: whether it was stopped only because others kept the machine busy.
     """
 
     outputs: list[dict[str, Any]] = field(default_factory=list)
     status: Status = "ok"
     reason: str = ""
     execution_count: int = 0
+    busy: bool = False
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from autograder.i18n import _
 
 
 def renew_penalties(
-    gradebook: Gradebook, submissions: Iterable[SubmittedAssignment], parent: Any = None
+    gradebook: Gradebook, submissions: Iterable[SubmittedAssignment], parent: Any
 ) -> None:
     """Work late penalties out again, on the scores as they are now.
 
@@ -28,9 +28,9 @@ def renew_penalties(
     step.init_plugin()
     for submission in submissions:
         for notebook in submission.notebooks:
-            if notebook.late_submission_penalty is None:
-                continue
             penalty, late = None, submission.total_seconds_late
+            if notebook.late_submission_penalty is None and late <= 0:
+                continue
             if late > 0:
                 penalty = step.plugin_inst.late_submission_penalty(
                     submission.student_id, notebook.score, late
@@ -39,6 +39,13 @@ def renew_penalties(
                 penalty = step._check_late_penalty(notebook, penalty)
             notebook.late_submission_penalty = penalty
     gradebook.db.commit()
+
+
+def is_marked(submission: SubmittedAssignment) -> bool:
+    """Whether there is anything in it. Of a learner who was granted more time beforehand there may
+    be a row and no work."""
+    grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
+    return any(g.auto_score is not None or g.manual_score is not None for g in grades)
 
 
 class GetMarks(GetGrades):

@@ -32,10 +32,10 @@ from autograder.grading.clean import harmless
 from autograder.grading.snapshots import Check, Step
 from autograder.grading.survey import Survey, survey
 from autograder.i18n import _
-from autograder.judging.judge import Caller, Putter, judge
+from autograder.judging.judge import Caller, Keep, Putter, judge
 from autograder.judging.mending import BEGUN, first_to_mend
 from autograder.judging.sets import ExerciseSet
-from autograder.judging.verdict import Died, TimedOut, Verdict, missing, unknown_name
+from autograder.judging.verdict import Chance, Died, TimedOut, Verdict, missing, unknown_name
 from autograder.release.byhand import released_answers
 from autograder.release.freeze import public_source
 from autograder.release.notebook import cell_limits, modules_used
@@ -60,8 +60,8 @@ class Graded:
     notebook: NotebookNode
     verdicts: dict[str, Verdict]
     problems: list[str] = field(default_factory=list)
-    by_chance: bool = False
-    """Whether the clock or a death had a hand in how a cell ended."""
+    by_chance: Chance = ""
+    """What besides the code had a hand in how a cell ended."""
 
     @property
     def points(self) -> float:
@@ -96,13 +96,15 @@ def grade(
     limits: Limits | None = None,
     files: Path | None = None,
     standing: Mapping[str, Verdict] | None = None,
+    keep: Keep | None = None,
 ) -> Graded:
     """Run a submission and judge every part of the set.
 
     files: support files that the notebook may read. standing: verdicts of an earlier grading of
-    the same notebook that still hold; these parts are not judged again. Raises nothing for
-    whatever a learner wrote: a part that cannot be judged is zero and flagged. So is every part of
-    a submission whose runner was lost twice, here and elsewhere.
+    the same notebook that still hold; these parts are not judged again. keep: is given the trials
+    of those that are, by name. Raises nothing for whatever a learner wrote: a part that cannot be
+    judged is zero and flagged. So is every part of a submission whose runner was lost twice, here
+    and elsewhere.
     """
     answers = released_answers(exercise_set, files)
     repair(submission, exercise_set, answers)
@@ -124,14 +126,14 @@ def grade(
             with runner.open(files, of_all.at_least(of_cells.values()), modules) as session:
                 ran = _run(session, steps, code.plan, of_all, of_cells)
                 session.close()
-                verdicts = _judge_all(ran, exercise_set, seed, code, standing or {})
+                verdicts = _judge_all(ran, exercise_set, seed, code, standing or {}, keep)
                 by_chance = ran.by_chance
             _say_what_to_mend_first(exercise_set, verdicts, code)
             break
         except RunnerLost as error:
             losses.append(str(error))
     else:
-        verdicts, by_chance = _lost(notebook, exercise_set, losses), True
+        verdicts, by_chance = _lost(notebook, exercise_set, losses), "accident"
     return Graded(exercise_set.name, seed, notebook, verdicts, submission.problems, by_chance)
 
 
@@ -165,11 +167,11 @@ def _steps(
 @dataclass(frozen=True)
 class Ran:
     """What a notebook's run left: for each part the snapshot in which it is judged, the cells that
-    did not run to their end, and whether one timed out or took Python down."""
+    did not run to their end, and what besides the code had a hand in that."""
 
     snapshots: dict[str, Snapshot]
     stopped: list[Stopped]
-    by_chance: bool
+    by_chance: Chance
 
 
 def _run(
@@ -225,6 +227,7 @@ def _run(
     for cell, result in ran:
         cell.outputs = [next(clean) for _output in result.outputs]
         cell.execution_count = result.execution_count or None
+    chances = [chance for _cell, result in ran if (chance := _chance(result))]
     return Ran(
         snapshots,
         [
@@ -232,8 +235,14 @@ def _run(
             for cell, result in ran
             if result.status != "ok"
         ],
-        any(result.status in ("timeout", "died") for _cell, result in ran),
+        "accident" if "accident" in chances else "clock" if chances else "",
     )
+
+
+def _chance(result: CellResult) -> Chance:
+    if result.status == "died" or result.busy:
+        return "accident"
+    return "clock" if result.status == "timeout" else ""
 
 
 def _judge_all(
@@ -242,6 +251,7 @@ def _judge_all(
     seed: str,
     code: Survey,
     standing: Mapping[str, Verdict],
+    keep: Keep | None,
 ) -> dict[str, Verdict]:
     public = public_source(exercise_set)
     verdicts: dict[str, Verdict] = {}
@@ -250,7 +260,7 @@ def _judge_all(
             verdicts[part.name] = standing[part.name]
             continue
         put = Away(exercise_set, part, seed)
-        work = partial(_judge_part, part, ran, seed, code, public, put)
+        work = partial(_judge_part, part, ran, seed, code, public, put, keep)
         verdicts[part.name] = _guarded(part, work)
     return verdicts
 
@@ -266,7 +276,7 @@ def _guarded(part: Part, work: Callable[[], Verdict]) -> Verdict:
             "What it returns takes too much time or memory to be looked at, so this part could not "
             "be judged; your instructor has been told."
         )
-        return replace(missing(part, why, flagged=str(error)), by_chance=True)
+        return replace(missing(part, why, flagged=str(error)), by_chance="accident")
     except Exception as error:
         why = _("This part could not be judged ({error}); your instructor has been told.").format(
             error=type(error).__name__
@@ -274,7 +284,15 @@ def _guarded(part: Part, work: Callable[[], Verdict]) -> Verdict:
         return missing(part, why, flagged=f"{type(error).__name__}: {error}")
 
 
-def _judge_part(part: Part, ran: Ran, seed: str, code: Survey, public: str, put: Putter) -> Verdict:
+def _judge_part(
+    part: Part,
+    ran: Ran,
+    seed: str,
+    code: Survey,
+    public: str,
+    put: Putter,
+    keep: Keep | None,
+) -> Verdict:
     where = ran.snapshots[part.name]
     if not where.defines(part.exercise):
         why = _("No {name} is defined in this notebook.").format(name=part.exercise)
@@ -283,7 +301,8 @@ def _judge_part(part: Part, ran: Ran, seed: str, code: Survey, public: str, put:
         return verdict
     stub = code.may_be_stub(part.exercise)
     lacking: list[str] = []
-    verdict = judge(part, seed, _caller(where, public, lacking), stub=stub, put=put)
+    asked = _caller(where, public, lacking)
+    verdict = judge(part, seed, asked, stub=stub, put=put, keep=keep)
     explain_names(verdict, lacking, ran.stopped)
     if verdict.status == "passed" and part.remarks:
         used = code.used.get(part.exercise, ())

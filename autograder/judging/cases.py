@@ -21,7 +21,7 @@ from autograder.exercise import Callback, Case, Family, FreshRng, Part
 from autograder.values.calling import Answer, bind, call, plain
 from autograder.values.codec import weight
 
-MAX_SEEDS = 2
+MAX_SEEDS = 5
 
 Caller = Callable[[Part, dict[str, Any]], Answer]
 """Puts a case to the learner's function. Function arguments arrive as `Oracle`s and an `rng`
@@ -70,12 +70,13 @@ class Posed:
 
 
 class KnownCase(Posed):
-    """A hidden case that was drawn once; answers that cannot differ are kept too."""
+    """A hidden case that was drawn once, and so was each answer to it: of a reference or mistake
+    that draws numbers itself, too, which a class would otherwise ask for every wrong answer."""
 
     def __init__(self, part: Part, family: Family, case: Case, index: int) -> None:
         super().__init__(part, family, lambda: anew(case))
         self.index = index
-        self._varies = any(isinstance(value, FreshRng) for value in case.args.values())
+        self.varies = any(isinstance(value, FreshRng) for value in case.args.values())
         self._answers: dict[Any, Any] = {}
 
     @cached_property
@@ -98,8 +99,6 @@ class KnownCase(Posed):
 
     def answer(self, target: Any) -> Any:
         """What the reference or a mistake answers: not to be changed."""
-        if self._varies:
-            return super().answer(target)
         if target not in self._answers:
             self._answers[target] = super().answer(target)
         return self._answers[target]

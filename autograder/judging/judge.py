@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -18,8 +18,8 @@ from autograder.judging.cases import Posed, anew, is_function, known_cases, pose
 from autograder.judging.cases import case_rng as case_rng
 from autograder.judging.cases import fresh_rng as fresh_rng
 from autograder.judging.cases import local_caller as local_caller
-from autograder.judging.verdict import Trial, Verdict, decide
-from autograder.values.calling import by_position, can_change, outcome, plain
+from autograder.judging.verdict import TimedOut, Trial, Verdict, decide
+from autograder.values.calling import Answer, by_position, can_change, outcome, plain
 from autograder.values.codec import MalformedValue, Raised, decode, encode, weight
 
 MAX_CALLS = 50_000
@@ -134,20 +134,22 @@ class JudgedCase:
 class Put:
     """A case that is put to a learner's function: what the judge evaluates at what comes of it.
 
-    oracles: its function arguments, by name.
+    oracles: its function arguments, by name. errors: what properties raised, which they should not
+    for a right answer.
     """
 
     def __init__(self, posed: Posed, case: Case, most: int = MAX_WEIGHT) -> None:
         self._posed = posed
         functions = {name: value for name, value in case.args.items() if is_function(value)}
         self.oracles = {name: Oracle(value, most=most) for name, value in functions.items()}
+        self.errors: list[Exception] = []
 
     def broken(self, answer: Any, wanted: Any) -> list[str]:
         """The properties that an answer does not have, by name."""
         again = self._posed.case()
         calls = {name: oracle.calls for name, oracle in self.oracles.items()}
         judged = JudgedCase(again.args, again.facts, calls, anew(wanted))
-        return broken_properties(self._posed.part.properties, answer, judged)
+        return broken_properties(self._posed.part.properties, answer, judged, self.errors.append)
 
 
 class Putter(Protocol):
@@ -167,27 +169,66 @@ def run_trials(
 ) -> list[Trial]:
     """Put every hidden case of a part to the learner's function.
 
-    mistaken: whether to work out the answers of the known mistakes where a trial fails.
+    mistaken: whether the answers of the known mistakes are to be had where a trial fails.
     cases: those of this seed, where they are known already.
     put: who evaluates functions and properties at what a learner chose.
     """
     if cases is None:
         cases = posed(part, seed)
-    trials = [_trial(case, caller, put) for case in cases]
+    trials: list[Trial] = []
+    stopped: dict[str, TimedOut] = {}
+    for case in cases:
+        kind = case.family.name
+        # One that does not end fails its kind: the others of it would be waited for in vain.
+        trials.append(_trial(case, _late(stopped[kind]) if kind in stopped else caller, put))
+        if isinstance(trials[-1].got, TimedOut):
+            stopped.setdefault(kind, trials[-1].got)
     if mistaken and not all(trial.passed for trial in trials):
         for trial, case in zip(trials, cases, strict=True):
-            trial.mistaken = {m.name: case.answer(m.wrong) for m in part.mistakes}
+            trial.mistaken = _Answers(case)
     return trials
+
+
+def _late(known: TimedOut) -> Caller:
+    return lambda part, args: Answer(known)
+
+
+class _Answers(Mapping[str, Any]):
+    """What the known mistakes answer to a case, by name: each is worked out when it is asked for.
+    Most of them are ruled out by the first case."""
+
+    def __init__(self, case: Posed) -> None:
+        self._case = case
+        self._known = {mistake.name: mistake.wrong for mistake in case.part.mistakes}
+        self._answers: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._answers:
+            self._answers[name] = self._case.answer(self._known[name])
+        return self._answers[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
 
 
 def judge_all_known(part: Part, seed: str) -> dict[str, Verdict]:
     """The verdicts on a part's own reference (under its name) and on each of its mistakes.
 
-    What `judge` would say of each, with every answer computed once.
+    What `judge` would say of each, with every answer computed once. For the reference alone each
+    case is drawn anew for each use: it then fails where a generator does not give the same twice.
     """
     known = {part.name: part.reference, **{m.name: m.wrong for m in part.mistakes}}
     trials = {
-        name: run_trials(part, seed, local_caller(target), mistaken=False)
+        name: run_trials(
+            part,
+            seed,
+            local_caller(target),
+            mistaken=False,
+            cases=None if target is part.reference else known_cases(part, seed),
+        )
         for name, target in known.items()
     }
     for of_target in trials.values():
@@ -220,22 +261,40 @@ def _trial(posed: Posed, caller: Caller, put: Putter) -> Trial:
     return trial
 
 
-def broken_properties(properties: Any, answer: Any, case: Any) -> list[str]:
-    """The names of the properties that an answer does not have."""
+def broken_properties(
+    properties: Any,
+    answer: Any,
+    case: Any,
+    failed: Callable[[Exception], None] = lambda error: None,
+) -> list[str]:
+    """The names of the properties that an answer does not have. failed: is told what they raise."""
     broken = []
     for rule in properties:
         try:
             holds = bool(rule.holds(answer, case))
-        except Exception:
+        except Exception as error:
             holds = False
+            failed(error)
         if not holds:
             broken.append(rule.name)
     return broken
 
 
+Keep = Callable[[str, list[Trial]], None]
+
+
 def judge(
-    part: Part, seed: str, caller: Caller, *, stub: bool = True, put: Putter = Put
+    part: Part,
+    seed: str,
+    caller: Caller,
+    *,
+    stub: bool = True,
+    put: Putter = Put,
+    keep: Keep | None = None,
 ) -> Verdict:
-    """The verdict of one grading round on one part. stub: see `decide`; put: see `run_trials`."""
+    """The verdict of one grading round on one part. stub: see `decide`; put: see `run_trials`;
+    keep: is given the part's name and the trials."""
     trials = run_trials(part, seed, caller, cases=known_cases(part, seed), put=put)
+    if keep is not None:
+        keep(part.name, trials)
     return decide(part, trials, reveal=False, stub=stub)

@@ -14,8 +14,9 @@ from typing import Any, Literal, Protocol
 
 from autograder.exercise import WHOLE_NUMBERS
 from autograder.i18n import _
-from autograder.values.codec import Opaque, Raised, weight
-from autograder.values.compare import Difference, describe, difference, same
+from autograder.values.calling import DEBUGGER
+from autograder.values.codec import ASKING, Opaque, Raised, weight
+from autograder.values.compare import Difference, describe, difference, same, type_name
 
 Status = Literal["passed", "partial", "wrong", "error", "timeout", "not_attempted", "missing"]
 
@@ -25,6 +26,28 @@ TIMES = 16
 ROOM = 2**14
 
 Span = Literal["call", "function", "notebook", "line"]
+# What besides the code had a hand in how it ended, so that another run may say otherwise: the
+# clock, which stopped what had had all its time; or a death, a busy machine, a lack of time.
+Chance = Literal["", "clock", "accident"]
+
+# What to do about an answer of the wrong type, by its name.
+OF_NO_NUMBERS = _("np.array(list(...)) makes an array of what comes out of it.")
+NOT_CALLED = _("It is returned and not called: are parentheses missing?")
+PLAIN = _("np.asarray makes a plain array of it.")
+HINTS = {
+    **dict.fromkeys(("generator", "map", "filter", "zip", "range", "reversed"), OF_NO_NUMBERS),
+    **dict.fromkeys(("enumerate", "dict_keys", "dict_values", "dict_items"), OF_NO_NUMBERS),
+    **dict.fromkeys(("list_iterator", "tuple_iterator", "deque"), OF_NO_NUMBERS),
+    **dict.fromkeys(("set", "frozenset"), _("A set has no order: collect in a list.")),
+    **dict.fromkeys(
+        ("function", "method", "builtin_function_or_method", "ufunc", "type"), NOT_CALLED
+    ),
+    **dict.fromkeys(("matrix", "recarray", "MaskedArray", "Series", "DataFrame"), PLAIN),
+    "coroutine": _("async def makes a coroutine: write def."),
+    "async_generator": _("async def and yield make something that nobody waits for: write def."),
+    "ellipsis": _("... stands for what is still to be written."),
+    "Tensor": _(".detach().numpy() makes an array of a tensor."),
+}
 
 # A kind of case that every function has whose arguments could be changed, and the mistake's name.
 AS_THEY_WERE = "arguments_as_they_were"
@@ -163,8 +186,7 @@ class Verdict:
     some do; detail: visible cases only, the call with what was got and wanted; line: the learner's
     own line that raised.
     families: which kinds of cases passed. remarks: advice that costs nothing.
-    flagged: why an instructor should look at this, or None. by_chance: whether the clock or a
-    death had a hand in it, so that another run may say otherwise.
+    flagged: why an instructor should look at this, or None. by_chance: see `Chance`.
     """
 
     part: str
@@ -181,7 +203,7 @@ class Verdict:
     remarks: list[str] = field(default_factory=list)
     mend_first: str | None = None
     flagged: str | None = None
-    by_chance: bool = False
+    by_chance: Chance = ""
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as it is sent, kept and written down."""
@@ -209,7 +231,7 @@ def decide(part: Told, trials: Sequence[Trial], *, reveal: bool, stub: bool = Tr
     points = round(part.points * _share(families), 2)
     verdict = Verdict(part.name, "wrong", points, part.points, families=families)
     failed = [trial for trial in trials if not trial.passed or trial.spoilt]
-    verdict.by_chance = any(isinstance(trial.got, TimedOut | Died) for trial in trials)
+    verdict.by_chance = _chance(trials)
     if trials and not failed:
         verdict.status = "passed"
         verdict.message = _("Correct.")
@@ -225,6 +247,14 @@ def decide(part: Told, trials: Sequence[Trial], *, reveal: bool, stub: bool = Tr
         verdict.message = _("It calls a function whose body still raises NotImplementedError.")
     verdict.status = _status(verdict, first)
     return verdict
+
+
+def _chance(trials: Sequence[Trial]) -> Chance:
+    found = [trial.got for trial in trials if isinstance(trial.got, TimedOut | Died)]
+    if not found:
+        return ""
+    stopped = all(isinstance(got, TimedOut) and got.of == "call" for got in found)
+    return "clock" if stopped else "accident"
 
 
 def _share(families: Mapping[str, bool]) -> float:
@@ -329,6 +359,8 @@ def _explain(
         )
     else:
         verdict.message = _what_is_off(part, first, reveal)
+        if first.off is not None and first.off.kind == "type":
+            verdict.hint = "" if first.off.where else HINTS.get(type_name(first.got), "")
     if isinstance(first.got, Raised):
         verdict.line = first.got.line
     if not first.passed and any(verdict.families.values()):
@@ -399,6 +431,11 @@ def _named(part: Told, off: Difference) -> str:
 def _sentence(off: Difference, trial: Trial, reveal: bool) -> str:
     if off.kind == "raised":
         got = trial.got
+        if isinstance(got, Raised) and not {*ASKING}.isdisjoint(got.names):
+            return _(
+                "It asks for input, and nobody answers while it is tried: what it needs stands in "
+                "its arguments."
+            )
         if reveal and isinstance(got, Raised) and got.message:
             return "{got}: " + got.message.replace("{", "{{").replace("}", "}}")
         if isinstance(got, Raised) and (named := about_a_name(got)):
@@ -479,9 +516,17 @@ def _short(value: Any) -> str:
 
 
 def _advice(trials: Sequence[Trial]) -> list[str]:
-    """What is said besides: arguments changed in place, NumPy's warnings."""
+    """What is said besides: arguments changed in place, a debugger, NumPy's warnings."""
     spoilt = {name for trial in trials for name in trial.spoilt}
     remarks = [_changes(spoilt)] if spoilt else []
-    for text in sorted({w for trial in trials for w in trial.warnings})[:3]:
+    warned = {w for trial in trials for w in trial.warnings}
+    if DEBUGGER in warned:
+        remarks.append(
+            _(
+                "It calls a debugger (breakpoint or pdb), which is passed over here: take that "
+                "out. To look into a call, make it by yourself."
+            )
+        )
+    for text in sorted(warned - {DEBUGGER})[:3]:
         remarks.append(_("NumPy warns: {text}").format(text=text))
     return remarks

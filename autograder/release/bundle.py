@@ -12,6 +12,7 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+import autograder
 from autograder.code.source import modules_imported
 from autograder.project import Project, find_project
 from autograder.release.notebook import WHEEL
@@ -54,18 +55,29 @@ def write_bundles(folder: Path, project: Project | None = None) -> list[Path]:
         return []
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        wheel = build_wheel(project, Path(scratch))
+        wheel = build_wheel(Path(scratch))
         return [_bundle(project, name, wheel, folder) for name in project.released_sets]
 
 
-def build_wheel(project: Project, folder: Path) -> Path:
-    """What a learner's machine needs of the package as a wheel; nothing of solutions/ is in it."""
-    package = project.root / "autograder"
+def build_wheel(folder: Path) -> Path:
+    """What a learner's machine needs of the package as a wheel; nothing of solutions/ is in it.
+
+    Raises
+    ------
+    RuntimeError where it cannot be built, or the package is not there as a checkout.
+    """
+    package = Path(autograder.__file__).parent
+    root = package.parent
+    if not (root / "pyproject.toml").is_file():
+        raise RuntimeError(
+            f"no wheel for learners can be made from {package}: install the course's checkout with "
+            "`pip install -e`, as `make` does."
+        )
     # From a copy: setuptools leaves build/ beside what it builds, and takes from it next time.
     with tempfile.TemporaryDirectory() as scratch:
         for name in ("README.md", "LICENSE"):
-            shutil.copy(project.root / name, scratch)
-        settings = (project.root / "pyproject.toml").read_text("utf-8")
+            shutil.copy(root / name, scratch)
+        settings = (root / "pyproject.toml").read_text("utf-8")
         (Path(scratch) / "pyproject.toml").write_text(_learners_settings(settings), "utf-8")
         rooms = {path.parent.name for path in package.glob("*/__init__.py")}
         shutil.copytree(

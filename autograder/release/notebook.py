@@ -27,15 +27,18 @@ from autograder.judging.sets import ExerciseSet
 # What can be another for one cell; the rest is of all cells together.
 LIMITS = ("cell_seconds", "call_seconds", "timeouts", "output_bytes", "outputs", *OF_A_PROCESS)
 
-WHEEL = f"autograder-{__version__}-py3-none-any.whl"
+WHEEL = f"learning_by_descent-{__version__}-py3-none-any.whl"
 
 SETUP = f"""\
 try:
     from autograder import check, hint
-except ModuleNotFoundError:
-    raise ModuleNotFoundError(
+except ImportError:
+    raise ImportError(
         "The course's package is missing. Run this in a cell of its own, then this cell again:\\n"
-        "    %pip install ./{WHEEL}"
+        "    %pip install ./{WHEEL}\\n"
+        "If you have run `pip install autograder`, that is another package: first run\\n"
+        "    %pip uninstall -y autograder\\n"
+        "and restart the kernel afterwards."
     ) from None
 
 import matplotlib.pyplot as plt

@@ -20,6 +20,8 @@ from nbgrader.api import Gradebook
 from nbgrader.plugins.zipcollect import ExtractorPlugin, FileNameCollectorPlugin
 from traitlets import Integer, List, Unicode
 
+from autograder.release.trouble import told_and_ended
+
 NOT_HANDED_IN = {"__MACOSX", ".ipynb_checkpoints"}
 
 
@@ -176,7 +178,10 @@ class PlatformCollector(FileNameCollectorPlugin):
     def _roster(self) -> dict[str, tuple[set[str], str | None]]:
         """Learners by id: the ways to write their names, and their number on the platform."""
         coursedir = self.parent.coursedir
-        with Gradebook(coursedir.db_url, coursedir.course_id) as gradebook:
+        with (
+            told_and_ended(self.log),
+            Gradebook(coursedir.db_url, coursedir.course_id) as gradebook,
+        ):
             return {
                 student.id: (
                     {

@@ -14,6 +14,8 @@ from sphinx import addnodes
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
+from autograder.project import NoProject, find_project
+
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.config import Config
@@ -23,11 +25,11 @@ NOT_OUT_YET = "This set is not out yet."
 
 
 def read_released_sets(app: Sphinx, config: Config) -> None:
-    """Take `released_sets` from pyproject.toml, the one place that decides what is offered."""
-    pyproject = Path(app.srcdir) / "pyproject.toml"
-    settings = tomllib.loads(pyproject.read_text("utf8")) if pyproject.is_file() else {}
-    autograder = settings.get("tool", {}).get("autograder", {})
-    config["released_sets"] = list(autograder.get("released_sets", []))
+    """Take `released_sets` from the course's settings, which decide what is offered."""
+    try:
+        config["released_sets"] = list(find_project(Path(app.srcdir)).released_sets)
+    except NoProject:
+        config["released_sets"] = []
 
 
 def let_pages_import_the_course(app: Sphinx, config: Config) -> None:

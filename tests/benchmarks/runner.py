@@ -5,6 +5,8 @@ everything imported; the runner in a new session for each notebook, walls, proce
 away included. A ratio says what the walls and the processes cost. It says something about this
 machine in this minute; compare ratios, not seconds. What a figure costs, both sides pay.
 
+`--closing` measures only what the last cell of each set takes of the processor, in the warm shell.
+
 `--soak N` grades N notebooks instead, judge and all, and says whether time and memory stay.
 """
 
@@ -18,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +51,8 @@ SETS = (
     "torch_gpu",
 )
 PROMISED = 2.2
+# Milliseconds of the processor for a set's last cell.
+CLOSING = 150
 USER = 2**20
 EDGE = 50
 MEGA = 2**20
@@ -68,7 +73,7 @@ def pieces(exercise_set: ExerciseSet) -> list[str | None]:
     return [None if cell.id in checks else cell.source for cell in cells]
 
 
-def in_the_shell(cells: list[str | None]) -> None:
+def in_the_shell(cells: Sequence[str | None]) -> None:
     """Execute the cells here."""
     shell = NotebookShell.instance()
     for source in filter(None, cells):
@@ -123,6 +128,50 @@ def compare(names: list[str], rounds: int) -> None:
                 file=out,
                 flush=True,
             )
+
+
+def shell_alone(names: list[str], rounds: int) -> None:
+    """What a solved notebook takes in the warm shell: of the clock, and of the processor."""
+    out = os.fdopen(os.dup(1), "w")
+    warm_up()
+    NotebookShell.instance().begin(Sink(Deaf()))  # type: ignore[arg-type]
+    for name in names:
+        exercise_set = find_set(name)
+        import_all(modules_used(exercise_set))
+        cells = pieces(exercise_set)
+        in_the_shell(cells)
+        times = []
+        for _round in range(rounds):
+            processor = time.process_time()
+            clock = seconds(partial(in_the_shell, cells))
+            times.append((clock, time.process_time() - processor))
+        clock, worked = (statistics.median(took) for took in zip(*times, strict=True))
+        print(name, clock, worked, file=out, flush=True)
+
+
+def closing(names: list[str], rounds: int) -> None:
+    """What the last cell of each set takes of the processor, where all others have run."""
+    out = os.fdopen(os.dup(1), "w")
+    warm_up()
+    shell = NotebookShell.instance()
+    shell.begin(Sink(Deaf()))  # type: ignore[arg-type]
+    for name in names:
+        exercise_set = find_set(name)
+        import_all(modules_used(exercise_set))
+        cells = [cell for cell in pieces(exercise_set) if cell]
+        shell.reset(new_session=False)
+        in_the_shell(cells)
+        took = []
+        for _round in range(rounds):
+            start = time.process_time()
+            in_the_shell(cells[-1:])
+            took.append(time.process_time() - start)
+        print(
+            f"{name:>20}: closing cell {1e3 * statistics.median(took):6.1f} ms of the processor, "
+            f"at best {1e3 * min(took):6.1f} (promised: {CLOSING})",
+            file=out,
+            flush=True,
+        )
 
 
 def medians(
@@ -195,6 +244,8 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--user", action="store_true", help="from root: as an ordinary user")
+    parser.add_argument("--shell", action="store_true", help="the shell alone, a set a line")
+    parser.add_argument("--closing", action="store_true", help="the sets' last cells alone")
     parser.add_argument("--soak", type=int, metavar="N", help="grade N notebooks of the first set")
     given = parser.parse_args()
     if given.user and os.getuid() == 0:
@@ -207,7 +258,12 @@ def main() -> None:
     settings = {name: wanted[name] for name in wanted if name.endswith(("_THREADS", "BACKEND"))}
     if not settings.items() <= os.environ.items():
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **settings})
-    compare(given.sets, given.rounds)
+    if given.shell:
+        shell_alone(given.sets, given.rounds)
+        return
+    if not given.closing:
+        compare(given.sets, given.rounds)
+    closing(given.sets, given.rounds)
 
 
 if __name__ == "__main__":

@@ -176,10 +176,12 @@ def written(lab: Lab, page: Page, folder: str, bodies: dict[str, str | None]) ->
     return Notebook(lab, page, f"{folder}/gradient.ipynb")
 
 
-def test_without_the_package_the_setup_cell_gives_the_command_that_installs_it() -> None:
+@pytest.mark.parametrize("there", ["None", "__import__('types').ModuleType('autograder')"])
+def test_without_the_package_the_setup_cell_gives_the_command_that_installs_it(there: str) -> None:
+    """Also where somebody followed an error message to PyPI, where `autograder` is not ours."""
     notebook = nbformat.read(ROOT / "exercises" / "gradient" / "gradient.ipynb", as_version=4)
     source = notebook.cells[setup_cell(notebook)].source
-    hidden = f"import sys; sys.modules['autograder'] = None\n{source}"
+    hidden = f"import sys; sys.modules['autograder'] = {there}\n{source}"
 
     ran = subprocess.run(
         [sys.executable, "-c", hidden], capture_output=True, text=True, timeout=60, check=False
@@ -188,4 +190,5 @@ def test_without_the_package_the_setup_cell_gives_the_command_that_installs_it()
     assert ran.returncode != 0
     assert f"%pip install ./{WHEEL}" in ran.stderr
     assert "The course's package is missing" in ran.stderr
-    assert "No module named" not in ran.stderr and "import of autograder" not in ran.stderr
+    assert "%pip uninstall -y autograder" in ran.stderr
+    assert "During handling" not in ran.stderr and "import of autograder" not in ran.stderr

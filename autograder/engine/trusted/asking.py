@@ -120,6 +120,10 @@ class Patience:
 
 # So many times as many timeouts as of one step are waited for, of all steps of a class.
 OF_ALL_STEPS = 2
+# Of a function of which a call had all its time and did not end, each further call has this share
+# of it, and no less than so many seconds: a right answer takes milliseconds.
+AFTER_A_TIMEOUT = 0.1
+LITTLE_SECONDS = 0.5
 
 
 class AskedSnapshot:
@@ -176,9 +180,12 @@ class AskedSnapshot:
         self._processes.allow(self._limits.processes, self._limits.threads)
         oracles = oracles_of(question)
         start, waited = self._patience.clock(), _waited(oracles)
-        seconds = min(self._limits.call_seconds, self._budget.left)
+        seconds = self._limits.call_seconds
+        if of_all:
+            seconds = min(seconds, max(AFTER_A_TIMEOUT * seconds, LITTLE_SECONDS))
+        seconds = min(seconds, self._budget.left)
         try:
-            return self._converse(question, oracles, time.monotonic() + seconds)
+            return self._converse(question, oracles, seconds)
         except TooSlow:
             self._timeouts[asked] += 1
             self._drop_worker()
@@ -219,10 +226,9 @@ class AskedSnapshot:
             self._processes.kill(self._base_pid)
             self.problem = self.problem or _("the snapshot is closed")
 
-    def _converse(self, question: Call, oracles: dict[str, Oracle], deadline: float) -> Answer:
+    def _converse(self, question: Call, oracles: dict[str, Oracle], seconds: float) -> Answer:
         server = next((oracle.server for oracle in oracles.values() if oracle.server), None)
-        seconds = deadline - time.monotonic()
-        worker, deadline = self._asked(question, deadline)
+        worker, deadline = self._asked(question, seconds)
         if server is None:
             reply, blobs = serve(worker, oracles, deadline)
         else:
@@ -231,31 +237,31 @@ class AskedSnapshot:
             except TooSlow:
                 # Who serves cannot see that the call stood in line: it is put once more, from the
                 # beginning.
-                if (more := self._more(self._limits.call_seconds)) <= 0:
+                if (more := self._more(seconds)) <= 0:
                     raise
                 self._drop_worker()
                 server.begin_again()
-                worker, deadline = self._asked(question, time.monotonic() + seconds + more)
+                worker, deadline = self._asked(question, seconds + more)
                 reply, blobs = server.serve(worker.sock, deadline)
         if "answer" not in reply:
             raise MalformedValue("a reply without an answer")
         value = decode(reply["answer"], blobs)
         return self._known.answer(value, question.args, reply.get("changed"), reply.get("warnings"))
 
-    def _asked(self, question: Call, deadline: float) -> tuple[Channel, float]:
+    def _asked(self, question: Call, seconds: float) -> tuple[Channel, float]:
         """The worker, which has got the question, and by when it must have answered."""
-        worker, deadline = self._ready_worker(deadline)
-        worker.more, worker.put_off = partial(self._more, self._limits.call_seconds), 0.0
+        worker, deadline = self._ready_worker(seconds)
+        worker.more, worker.put_off = partial(self._more, seconds), 0.0
         blobs: list[bytes] = []
         worker.send(request_of(question, blobs), blobs, deadline=deadline)
         return worker, deadline
 
-    def _ready_worker(self, deadline: float) -> tuple[Channel, float]:
+    def _ready_worker(self, seconds: float) -> tuple[Channel, float]:
         """The worker, and by when it must have answered: later where it took long to be there."""
+        deadline = time.monotonic() + seconds
         if self._worker is None:
             if self._base is None:
                 raise Closed
-            seconds = self._limits.call_seconds
             self._base.more = partial(self._patience.more, self._base_pid, seconds)
             self._base.put_off = 0.0
             try:

@@ -131,7 +131,9 @@ class NotebookSession(Session):
         if lost:
             collector.error("NotRun", lost, [lost])
             status: Status = "died" if self._channel is None else "timeout"
-            return CellResult(collector.outputs, status, lost, self._count)
+            return CellResult(
+                collector.outputs, status, lost, self._count, self._patience.at_its_end
+            )
         self._seen.append(source)
         result = self._run(source, collector)
         self._output_left -= collector.spent
@@ -269,7 +271,8 @@ class NotebookSession(Session):
         collector.settle(failed=status == "error")
         if status == "error":
             reason = self._limit_met(collector)
-        return CellResult(collector.outputs, status, reason, collector.count)
+        busy = status == "timeout" and self._patience.at_its_end
+        return CellResult(collector.outputs, status, reason, collector.count, busy)
 
     def _with_patience(self, channel: Channel, seconds: float) -> float:
         """The time by which the notebook's process must have answered; it is put off where that one
