@@ -57,6 +57,10 @@ def below(notebook: NotebookNode, cell_id: str, *sources: str) -> NotebookNode:
     return notebook
 
 
+def first_code(notebook: NotebookNode) -> NotebookNode:
+    return next(one for one in notebook.cells if one.cell_type == "code")
+
+
 # Check cells.
 
 
@@ -144,7 +148,7 @@ def a_check_that_wants_more(notebook: NotebookNode) -> Made:
 
 @odd(FULL)
 def asks_for_programs(notebook: NotebookNode) -> Made:
-    setup = notebook.cells[index(notebook, "text-c9a965117436")]
+    setup = first_code(notebook)
     setup.source = f"!pip install tqdm\n%pip install tqdm\n%conda install tqdm\n{setup.source}"
     gabor = cell(notebook, "solution-gabor")
     gabor.source = f"x0 = !echo 1\n!!ls\n%ls\nassert _exit_code\n{gabor.source}"
@@ -227,7 +231,7 @@ def a_helper_that_is_not_there(notebook: NotebookNode) -> Made:
     "There is no gabor, since the cell that defines it stopped: NameError: name 'np' is not",
 )
 def imports_that_failed(notebook: NotebookNode) -> Made:
-    setup = notebook.cells[index(notebook, "text-c9a965117436")]
+    setup = first_code(notebook)
     setup.source = f"from google.colab import drive\n{setup.source}"
     gabor = cell(notebook, "solution-gabor")
     gabor.source = f"offsets = np.zeros(3)\n{gabor.source}"
