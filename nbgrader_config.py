@@ -2,9 +2,14 @@
 
 from pathlib import Path
 
+from autograder.gradebook.mends import mend
+
 ROOT = Path(__file__).resolve().parent
 
 c = get_config()  # noqa: F821 - traitlets puts it there
+
+# Times, rosters and archives, where nbgrader itself is wrong and has no extension point.
+mend()
 
 c.CourseDirectory.root = str(ROOT)
 
@@ -22,6 +27,7 @@ c.CourseDirectory.db_url = f"sqlite:///{ROOT / 'grading' / 'gradebook.db'}"
 # their own.
 c.CourseDirectory.ignore = [
     ".ipynb_checkpoints",
+    ".taken-in",
     "*.pyc",
     "__pycache__",
     ".pytest_cache",

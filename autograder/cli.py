@@ -59,6 +59,9 @@ def _main(argv: Sequence[str] | None) -> int:
     from autograder.grading import Stopped
     from autograder.project import NoProject
 
+    # A judge beside another one has a processor, and not all of them for each small product.
+    for library in ("OPENBLAS", "OMP", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     for module in UNUSED:
         sys.modules.setdefault(module, None)  # type: ignore[arg-type]
     given = sys.argv[1:] if argv is None else list(argv)

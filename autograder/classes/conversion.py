@@ -41,7 +41,7 @@ from autograder.gradebook.preprocessors import (
     pass_on,
     read_as_submission,
 )
-from autograder.gradebook.record import verdicts_in
+from autograder.gradebook.record import problems_in, verdicts_in
 from autograder.gradebook.source_facts import SourceFacts
 from autograder.judging.show import printable
 from autograder.judging.verdict import Chance
@@ -136,6 +136,7 @@ class Conversion:
             marks = marks_of(notebook, self._parts, verdicts, self._log)
             found.sheets[path.stem] = Sheet(marks, comments_of(notebook))
             found.verdicts.update(verdicts)
+            found.told.extend(problems_in(notebook.metadata) if self._parts else ())
             # Of what a learner wrote there, not a word is said.
             if not self._parts and UNPROTECTED in notebook.metadata:
                 remark = REMARK

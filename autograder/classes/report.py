@@ -6,7 +6,7 @@ import hashlib
 import json
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ from autograder.gradebook.waiting import Waiting, points_by_hand, waiting
 from autograder.judging.sets import find_set
 from autograder.project import Project
 from autograder.release.configuration import course_config
+from autograder.submissions.reasons import to_look_at
 
 TEMPLATE = "report.html.j2"
 MOST_BINS = 10
@@ -172,16 +173,22 @@ def _context(project: Project, assignment: str, records: list[Record]) -> dict[s
         "scores": scores,
         "entries": defaultdict(Entry, entries),
         "flagged": [
-            (r.student, name, v.flagged)
-            for r in records
-            for name, v in r.verdicts.items()
-            if v.flagged
+            (r.student, name, why) for r in records for name, why in _to_look_at(r, assignment)
         ],
         "problems": [(r.student, r.problems) for r in records if r.problems],
         "rounds": _rounds(records),
         "versions": _versions(records),
         "version": __version__,
     }
+
+
+def _to_look_at(record: Record, assignment: str) -> Iterator[tuple[str, str]]:
+    """Why a person should look at a submission: of what, and the reason."""
+    for text in to_look_at(record.problems, record.points):
+        yield assignment, text
+    for name, verdict in record.verdicts.items():
+        if verdict.flagged:
+            yield name, verdict.flagged
 
 
 def bins(scores: Sequence[float], most: float) -> list[Bin]:

@@ -21,7 +21,7 @@ from pathlib import Path
 from nbgrader.api import Base, Gradebook, MissingEntry
 from nbgrader.converters import GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
-from sqlalchemy.exc import SAWarning
+from sqlalchemy.exc import SAWarning, SQLAlchemyError
 from traitlets.config import Config
 
 from autograder.classes.converter import ClassAutograde
@@ -41,6 +41,7 @@ from autograder.i18n import _
 from autograder.judging.verdict import Verdict
 from autograder.project import Project
 from autograder.release.configuration import course_config, place_of
+from autograder.submissions.reasons import to_look_at
 
 NOT_OURS = _("%s is no set of this course: it is graded here, and takes no --scheduler.")
 # How often a log is told how far a run is.
@@ -217,7 +218,12 @@ def grade_class(
 
 def _see_who_waits(config: Config, summary: Summary) -> None:
     course = CourseDirectory(config=config)
-    with no_advice(), Gradebook(course.db_url, course.course_id) as gradebook:
+    # Where the gradebook cannot be used any more, the error that is under way says so.
+    with (
+        contextlib.suppress(SQLAlchemyError),
+        no_advice(),
+        Gradebook(course.db_url, course.course_id) as gradebook,
+    ):
         summary.by_hand = points_by_hand(gradebook, summary.assignment)
         summary.waiting = waiting(gradebook, summary.assignment)
         summary.remarks += unmarked(gradebook, summary.assignment)
@@ -277,11 +283,13 @@ class Reporter:
         for name, verdict in outcome.verdicts.items():
             if verdict.flagged:
                 flags.setdefault(verdict.flagged, []).append(name)
-        if flags:
-            told = [f"{', '.join(names)}: {why}" for why, names in flags.items()]
-            self.summary.flagged[student] = told
-        if notes:
-            self.summary.adopted[student] = " ".join(notes)
+        look = to_look_at(dict.fromkeys([*notes, *outcome.told]), outcome.points)
+        look += [f"{', '.join(names)}: {why}" for why, names in flags.items()]
+        if look:
+            self.summary.flagged[student] = look
+        others = [note for note in notes if note not in look]
+        if others:
+            self.summary.adopted[student] = " ".join(others)
         self._advance(student)
 
     def unchanged(self, student: str) -> None:

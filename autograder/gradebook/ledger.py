@@ -90,6 +90,12 @@ class Ledger:
         with self._session() as db:
             return db.get(Student, student) is not None
 
+    def has(self, student: str) -> bool:
+        """Whether there are marks of somebody's, whatever folders there are."""
+        with self._session() as db:
+            found = self._submission(db, student)
+            return found is not None and bool(found.notebooks)
+
     def state(self, student: str, notebook: str) -> State | None:
         """What the gradebook has of a submitted notebook; None where it has none."""
         with self._session() as db:

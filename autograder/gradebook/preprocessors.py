@@ -38,12 +38,16 @@ from autograder.judging.verdict import Chance, Verdict
 from autograder.project import NoProject, Project, find_project
 from autograder.release.byhand import released_answers
 from autograder.release.configuration import place_of
+from autograder.submissions import reasons
 from autograder.submissions.adopt import Adopted, adopt
+from autograder.submissions.content import other_set, released
 from autograder.submissions.former import read_former
+from autograder.submissions.handed_in import HandedIn, content_of
 from autograder.submissions.heal import healed
 from autograder.submissions.read import Submission, read_submission
 from autograder.submissions.repair import grade_id_of, repair
 from autograder.submissions.support import own_files, support_files
+from autograder.submissions.times import timestamp_of
 
 
 def is_ours(project: Project, assignment: str) -> bool:
@@ -113,11 +117,20 @@ class SubmissionExporter(NotebookExporter):
 def read_as_submission(adopted: Adopted) -> NotebookNode:
     """What a learner handed in, with what there is to say of it in its metadata."""
     path, submission = adopted.path, read_submission(adopted.path)
-    released = find_project().exercises / path.stem
-    told = [*adopted.notes, *submission.problems]
-    told += own_files(released, path.parent, submission.notebook)[1]
-    submission.notebook.metadata["autograder_problems"] = told
+    exercises = find_project().exercises
+    told = [*adopted.notes, *submission.problems, *whose(submission, path.stem, exercises)]
+    told += own_files(exercises / path.stem, path.parent, submission.notebook)[1]
+    submission.notebook.metadata["autograder_problems"] = list(dict.fromkeys(told))
     return submission.notebook
+
+
+def whose(submission: Submission, assignment: str, exercises: Path) -> list[str]:
+    """What there is to say of a notebook that holds no answer to this set."""
+    cells = submission.notebook.cells
+    if released(exercises, assignment).holds_all(cells):
+        return [reasons.UNTOUCHED]
+    other = other_set(exercises, assignment, cells)
+    return [reasons.OTHER_SET.format(name=other)] if other else []
 
 
 class RepairCells(NbGraderPreprocessor):
@@ -340,6 +353,10 @@ class SaveGrades(SaveAutoGrades):
                 self._write(self._marks[grade_id])
         if exercise_set is not None:
             texts.write(student, {m.grade_id: m.text for m in found if m.text})
+            folder = place_of("submitted", self.config) / student / exercise_set.name
+            if folder.is_dir():
+                grading = place_of("autograded", self.config).parent
+                HandedIn(grading, exercise_set.name).write(student, content_of(folder))
         return nb, resources
 
     def _add_score(self, cell: NotebookNode, resources: dict[str, Any]) -> None:
@@ -363,13 +380,25 @@ def adopt_notebook(assignment: str, student: str, notebooks: list[str]) -> None:
 
     Called by nbgrader, whose list of notebooks is changed in place.
     """
-    if not notebooks or project_of(assignment) is None:
+    adopted = adopt_folder(assignment, Path(notebooks[0]).parent) if notebooks else None
+    if adopted is None:
         return
-    adopted = adopt(Path(notebooks[0]).parent, assignment)
     pass_on(adopted)
     for note in adopted.notes:
         logging.getLogger("traitlets").warning("%s: %s", student, note)
     notebooks[:] = [str(adopted.path)]
+
+
+def adopt_folder(assignment: str, folder: Path, course: Path | None = None) -> Adopted | None:
+    """What `adopt` makes of a submission's folder, None for assignments of other people's.
+
+    course: where to look for the project, if not here.
+    """
+    project = project_of(assignment, course)
+    if project is None:
+        return None
+    adopted = adopt(folder, assignment, project.exercises)
+    return Adopted(adopted.path, [*adopted.notes, *timestamp_of(folder)[1]])
 
 
 def pass_on(adopted: Adopted) -> None:

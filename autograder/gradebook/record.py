@@ -74,6 +74,11 @@ def verdicts_in(metadata: Mapping[str, Any]) -> dict[str, Verdict]:
     return {name: Verdict.from_json(verdict) for name, verdict in written.items()}
 
 
+def problems_in(metadata: Mapping[str, Any]) -> list[str]:
+    """What the learner was told of what was handed in, as it stands in a notebook's metadata."""
+    return list(metadata.get(RECORD, {}).get("problems", ()))
+
+
 def graded_notebook(
     project: Project, assignment: str, student: str, config: Config | None = None
 ) -> Path:
