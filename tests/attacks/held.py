@@ -62,10 +62,12 @@ HELD = [
         "draws itself",
         'show(\'<g id="a"><use href="#a"/></g><use href="#a"/>\')',
     ),
-    drawing(
+    Attack(
         "masks_in_masks",
         "each masked by ten that are masked by the next",
-        "show('<rect id=\"m0\"/>' + ''.join(f'<mask id=\"m{i}\">' + f'<rect style=\"mask: URL(#m{i - 1})\"/>' * 10 + '</mask>' for i in range(1, 12)))",
+        SVG
+        + "show('<rect id=\"m0\"/>' + ''.join(f'<mask id=\"m{i}\">' + f'<rect style=\"mask: URL(#m{i - 1})\"/>' * 10 + '</mask>' for i in range(1, 12)))",
+        hidden=("mask",),
     ),
     Attack(
         "drawing_in_a_picture",

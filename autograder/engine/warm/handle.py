@@ -284,7 +284,7 @@ def _end(control: Channel, process: subprocess.Popen[bytes]) -> None:
         for below in psutil.Process(process.pid).children(recursive=True):
             below.kill()
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(GRACE_SECONDS)
+        process.wait(START_SECONDS)
         return
     process.kill()
     process.wait()
