@@ -8,6 +8,7 @@ SHELL := bash
 PYTHON ?= python3
 SET ?= gradient
 PORT ?= 8000
+IN ?= .
 STUDENTS ?= 30
 SEED ?= 1
 
@@ -36,6 +37,9 @@ CODE := $(call files,autograder solutions book/timing book/timings) $(wildcard b
 PAGES := _config.yml _toc.yml $(call files,book)
 SET_UP := $(VENV)/.installed
 SITE := $(DONE)/site
+# A course of its own, beside the real one: made-up learners are never among yours.
+REHEARSAL := rehearsal
+REHEARSE := cd $(REHEARSAL); unset AUTOGRADER_ROOT;
 EXERCISES := $(DONE)/exercises
 CLASS := $(DONE)/class-$(SET)
 GRADES := $(DONE)/grades-$(SET)
@@ -46,22 +50,26 @@ REPORT := $(DONE)/report-$(SET)
 help:
 	@echo 'Learning by Descent: a course on gradients, with exercises that are graded.'
 	@echo
-	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo 'Settings: PYTHON=python3.12 (3.11 to 3.13), SET=gradient, PORT=8000,'
-	@echo '          CLEAN=1 (build the site with no cache), CHROMIUM=/path/to/chromium (tests).'
+	@echo '          IN=rehearsal (Formgrader), CLEAN=1 (the site with no cache), CHROMIUM=/path/to/chromium (tests).'
 
 # ── What you come for ────────────────────────────────────────────────────────────────────────────
 
-.PHONY: course courses test test-full
-course: $(SET_UP) $(EXERCISES) $(SITE) $(CLASS) $(GRADES) $(FEEDBACK) $(REPORT) ## everything: set-up, site, exercises, a sample class of 30, marks, report
+.PHONY: course rehearse courses test test-full
+course: $(SET_UP) $(EXERCISES) $(SITE) rehearse ## everything: set-up, site, exercises, a sample class of 30, marks, report
 	@$(call say,'The course is ready.')
 	@echo 'Site       _build/html/index.html'
 	@echo 'Exercises  exercises/'
-	@echo 'Gradebook  grading/gradebook.db'
-	@echo 'Report     grading/reports/$(SET).html'
-	@echo 'Next       make serve (read), make lab (solve), make formgrader (grade)'
+	@echo 'Gradebook  grading/gradebook.db: nobody is in it but your learners'
+	@echo 'Rehearsal  $(REHEARSAL)/: a class of made-up learners, with a gradebook of its own'
+	@echo 'Report     $(REHEARSAL)/grading/reports/$(SET).html'
+	@echo 'Next       make serve (read), make lab (solve), make formgrader (grade),'
+	@echo '           make formgrader IN=$(REHEARSAL) (look at the rehearsal), make clear-rehearsal'
 	@echo 'Commands   . $(VENV)/bin/activate (in each new terminal), then autograder, nbgrader, jupyter'
+
+rehearse: $(SET_UP) $(CLASS) $(GRADES) $(FEEDBACK) $(REPORT) ## a sample class alone, from submissions to report, in rehearsal/
 
 courses: ## the same for every set: nine sample classes, marks, reports
 	@for set in $(SETS); do $(MAKE) course SET=$$set; done
@@ -73,7 +81,9 @@ test-full: check ## the same, and every seed, every kill, every long simulation
 .PHONY: check
 check: $(SET_UP) lint $(SITE)
 	@$(call say,'Tests')
-	@env -u MAKEFLAGS -u CLEAN $(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
+# Of two workers each has one processor: where each takes all for its BLAS, both wait.
+	@env -u MAKEFLAGS -u CLEAN OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 \
+	    $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 .PHONY: lint
 lint: $(SET_UP) ## lint, format and types alone
@@ -95,7 +105,7 @@ lab: $(EXERCISES) ## open the exercises in JupyterLab
 
 formgrader: $(EXERCISES) ## open JupyterLab here, for nbgrader's Formgrader
 	@echo 'In JupyterLab: the menu Nbgrader, then Formgrader.'
-	@jupyter lab $(ROOT_USER)
+	@cd $(IN) && env -u AUTOGRADER_ROOT jupyter lab $(ROOT_USER)
 
 build: $(EXERCISES) ## make exercises/ from solutions/
 grade: $(EXERCISES) ## grade what lies in grading/submitted for SET
@@ -106,14 +116,17 @@ bench: $(SET_UP) ## ratios: grading against stock nbgrader, runner against a she
 	@$(BIN)/python tests/benchmarks/runner.py --user --sets gradient
 	@$(BIN)/python tests/benchmarks/autograde.py
 	@$(BIN)/python tests/benchmarks/autograde.py --only shell --only sample --students 100 --rounds 1
-	@PYTHONPATH=$(CURDIR) $(BIN)/python tests/benchmarks/tensor.py
+	@PYTHONPATH="$(CURDIR)" $(BIN)/python tests/benchmarks/tensor.py
 
 simulate: $(SET_UP) ## a class of 10,000 on 2, 4, 8, ... workers: how it grows, and what stops it
-	@PYTHONPATH=$(CURDIR) $(BIN)/python tests/benchmarks/scale.py
+	@PYTHONPATH="$(CURDIR)" $(BIN)/python tests/benchmarks/scale.py
 
 # ── Clear away ───────────────────────────────────────────────────────────────────────────────────
 
-.PHONY: clean distclean
+.PHONY: clean distclean clear-rehearsal
+clear-rehearsal: ## remove the sample class, with its gradebook; yours stays
+	rm -rf $(REHEARSAL) $(wildcard $(DONE)/class-* $(DONE)/grades-* $(DONE)/feedback-* $(DONE)/report-*)
+
 clean: ## remove what was built; the gradebook and .venv stay
 	rm -rf _build $(DONE) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -path ./$(VENV) -prune -o -name __pycache__ -prune -exec rm -rf {} +
@@ -156,8 +169,8 @@ $(SITE): $(SET_UP) $(PAGES) $(CODE) pyproject.toml $(wildcard local_config.toml)
 	@$(call say,'Site')
 	@rm -rf _build/html $(if $(CLEAN),_build,$(if $(filter $(CODE) $(SET_UP),$?),$(addprefix _build/.,jupyter_cache doctrees)))
 # Chapter 8's page makes its runs by itself, but a page being built cannot show how far it is.
-	@PYTHONPATH=$(CURDIR) $(BIN)/python -m book.experiments_experiments
-	@PYTHONPATH=$(CURDIR) jupyter-book build . -W -n --keep-going
+	@PYTHONPATH="$(CURDIR)" $(BIN)/python -m book.experiments_experiments
+	@PYTHONPATH="$(CURDIR)" jupyter-book build . -W -n --keep-going
 	@touch $@
 
 $(EXERCISES): $(SET_UP) $(CODE) nbgrader_config.py $(call unless,exercises/$(SET)) \
@@ -166,32 +179,40 @@ $(EXERCISES): $(SET_UP) $(CODE) nbgrader_config.py $(call unless,exercises/$(SET
 	@autograder build
 	@touch $@
 
-$(CLASS): $(EXERCISES) $(call unless,grading/submitted/*/$(SET)) | $(DONE)
-	@if compgen -G 'grading/submitted/*/$(SET)' > /dev/null && [ ! -e grading/expected ]; then \
-	    echo 'grading/submitted holds a class already, and no sample class is put among it.' >&2; \
-	    echo 'To grade it: make grade. To rehearse: move grading/ away, then make course.' >&2; exit 1; fi
-	@$(call say,'A sample class of $(STUDENTS)')
-	@autograder sample-class --students $(STUDENTS) --seed $(SEED) --set $(SET)
+# What a course is made of, and nothing that anybody handed in.
+$(CLASS): $(SET_UP) $(CODE) nbgrader_config.py pyproject.toml $(wildcard local_config.*) \
+    $(call unless,$(REHEARSAL)/grading/submitted/*/$(SET)) | $(DONE)
+	@$(call say,'A rehearsal: a sample class of $(STUDENTS)')
+	@mkdir -p $(REHEARSAL)
+	@ln -sfn ../solutions $(REHEARSAL)/solutions
+	@cp nbgrader_config.py pyproject.toml $(wildcard local_config.*) $(REHEARSAL)
+# Settings are yours; the gradebook, wherever yours lies, and the name in the exchange are not.
+	@printf '%s\n' '' 'import sys' 'sys.path.append(str(ROOT.parent))' \
+	    'c.CourseDirectory.course_id = "rehearsal"' \
+	    'c.CourseDirectory.db_url = "sqlite:///" + str(ROOT / "grading" / "gradebook.db")' \
+	    >> $(REHEARSAL)/nbgrader_config.py
+	@$(REHEARSE) autograder build $(SET)
+	@$(REHEARSE) autograder sample-class --students $(STUDENTS) --seed $(SEED) --set $(SET)
 	@touch $@
 
-$(GRADES): $(CLASS) $(call unless,grading/autograded/*/$(SET)) | $(DONE)
+$(GRADES): $(CLASS) $(call unless,$(REHEARSAL)/grading/autograded/*/$(SET)) | $(DONE)
 	@$(call say,'Marks')
 # The class is made up by ourselves: where some wall cannot stand, which is said, it is graded without.
-	@code=0; autograder autograde $(SET) --force || code=$$?; \
+	@code=0; $(REHEARSE) autograder autograde $(SET) --force || code=$$?; \
 	if [ $$code -eq 2 ]; then \
 	    echo 'The sample class is nobody'"'"'s work: it is graded without the walls that are named above.'; \
 	    autograder autograde $(SET) --force --no-require-sandbox; \
 	else exit $$code; fi
 	@touch $@
 
-$(FEEDBACK): $(GRADES) $(call unless,grading/feedback/*/$(SET)) | $(DONE)
+$(FEEDBACK): $(GRADES) $(call unless,$(REHEARSAL)/grading/feedback/*/$(SET)) | $(DONE)
 	@$(call say,'Feedback')
-	@autograder feedback $(SET)
+	@$(REHEARSE) autograder feedback $(SET)
 	@touch $@
 
-$(REPORT): $(GRADES) $(call unless,grading/reports/$(SET).html) | $(DONE)
+$(REPORT): $(GRADES) $(call unless,$(REHEARSAL)/grading/reports/$(SET).html) | $(DONE)
 	@$(call say,'Report')
-	@autograder report $(SET)
+	@$(REHEARSE) autograder report $(SET)
 	@touch $@
 
 $(DONE):

@@ -2,9 +2,14 @@
 
 from pathlib import Path
 
+from autograder.gradebook.mends import mend
+
 ROOT = Path(__file__).resolve().parent
 
 c = get_config()  # noqa: F821 - traitlets puts it there
+
+# Times, rosters and archives, where nbgrader itself is wrong and has no extension point.
+mend()
 
 c.CourseDirectory.root = str(ROOT)
 
@@ -17,21 +22,38 @@ c.CourseDirectory.feedback_directory = "grading/feedback"
 c.CourseDirectory.solution_directory = "grading/solution"
 c.CourseDirectory.db_url = f"sqlite:///{ROOT / 'grading' / 'gradebook.db'}"
 
-# Without these generate_assignment would ship a solution that lies beside a notebook. Python files
-# of other names are shipped and collected: a set can hand one out, and learners write their own.
+# Without these generate_assignment would ship a solution that lies beside a notebook. Files of
+# other names are shipped and collected: an assignment hands out what it likes, and learners add
+# their own.
 c.CourseDirectory.ignore = [
     ".ipynb_checkpoints",
+    ".taken-in",
     "*.pyc",
     "__pycache__",
     ".pytest_cache",
     "feedback",
-    "*.md",
     "*.whl",
-    *sorted(file.name for file in (ROOT / "solutions").glob("*.py")),
+    *sorted(file.name for kind in ("*.py", "*.md") for file in (ROOT / "solutions").glob(kind)),
 ]
 
 c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
 c.ClearSolutions.text_stub = "*Write here.*"
+
+# nbgrader's own list, with one step of ours: an assignment may change after people handed in.
+c.GenerateAssignment.preprocessors = [
+    "nbgrader.preprocessors.IncludeHeaderFooter",
+    "nbgrader.preprocessors.InstantiateTests",
+    "nbgrader.preprocessors.LockCells",
+    "nbgrader.preprocessors.ClearSolutions",
+    "nbgrader.preprocessors.ClearOutput",
+    "nbgrader.preprocessors.CheckCellMetadata",
+    "nbgrader.preprocessors.ComputeChecksums",
+    "autograder.gradebook.revision.ReviseCells",
+    "nbgrader.preprocessors.ClearHiddenTests",
+    "nbgrader.preprocessors.ClearMarkScheme",
+    "nbgrader.preprocessors.ComputeChecksums",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
 
 # What a learner hands in is read, repaired, run and judged by our parts; the rest is nbgrader's.
 c.Autograde.exporter_class = "autograder.gradebook.preprocessors.SubmissionExporter"
@@ -41,7 +63,7 @@ c.Autograde.sanitize_preprocessors = [
     "nbgrader.preprocessors.ClearOutput",
     "nbgrader.preprocessors.DeduplicateIds",
     "nbgrader.preprocessors.OverwriteKernelspec",
-    "nbgrader.preprocessors.OverwriteCells",
+    "autograder.gradebook.preprocessors.RestoreCells",
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
 c.Autograde.autograde_preprocessors = [

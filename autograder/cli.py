@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -34,13 +35,33 @@ NOTHING_RUNS_HERE = ("-h", "--help", "--generate-config", "--version", "--schedu
 OF_THE_DISK = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 
 
+# As of a program that SIGPIPE ended.
+NOBODY_READS = 141
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code. Expected errors are told in a sentence."""
+    try:
+        try:
+            return _main(argv)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except BrokenPipeError:
+        # `| head` has seen enough. What is left would be written, and fail, when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOBODY_READS
+
+
+def _main(argv: Sequence[str] | None) -> int:
     from autograder.engine.interface import NoCluster, NoSandbox
     from autograder.exercise import AuthorError
     from autograder.grading import Stopped
     from autograder.project import NoProject
 
+    # A judge beside another one has a processor, and not all of them for each small product.
+    for library in ("OPENBLAS", "OMP", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     for module in UNUSED:
         sys.modules.setdefault(module, None)  # type: ignore[arg-type]
     given = sys.argv[1:] if argv is None else list(argv)
@@ -59,6 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (AuthorError, NoCluster, NoProject, NoSandbox, Stopped, FileNotFoundError) as error:
         print(f"autograder: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        raise
     except OSError as error:
         if error.errno not in OF_THE_DISK:
             raise
@@ -73,6 +96,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             "autograder: stopped. What was finished stays: start again to go on.", file=sys.stderr
         )
         return 130
+    except Exception as error:
+        # Whoever has a gradebook open has imported what speaks to databases.
+        if "sqlalchemy" not in sys.modules:
+            raise
+        from autograder.release.trouble import trouble
+
+        if not (told := trouble(error)):
+            raise
+        print(f"autograder: {told}", file=sys.stderr)
+        return 2
 
 
 def _count(text: str) -> int:
@@ -81,6 +114,14 @@ def _count(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
     return number
+
+
+def _renaming(text: str) -> tuple[str, str]:
+    """An old name and a new one."""
+    old, _equals, new = text.partition("=")
+    if not (old and new):
+        raise argparse.ArgumentTypeError(f"{text!r} should read OLD=NEW")
+    return old, new
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -108,11 +149,21 @@ def _parser() -> argparse.ArgumentParser:
         _build,
         "Make exercises/ from solutions/.\n\nWrites the instructor's notebook into "
         "grading/source and, through nbgrader's\ngenerate_assignment, what learners open into "
-        "exercises/. The same sources give the\nsame bytes.",
+        "exercises/. The same sources give the\nsame bytes. A set may change when people have "
+        "handed in: the gradebook is brought\nalong, marks and comments of what stays are kept, "
+        "and you are told what changes\nfor whom.",
         "build gradient",
     )
     sub.add_argument("sets", nargs="*", metavar="SET", help="which sets; all where none is named")
     sub.add_argument("--no-db", action="store_true", help="leave the gradebook alone")
+    sub.add_argument(
+        "--renamed",
+        action="append",
+        type=_renaming,
+        default=[],
+        metavar="OLD=NEW",
+        help="an exercise that has another name than it had: its marks stay (repeatable)",
+    )
     sub.add_argument(
         "--check", action="store_true", help="change nothing; exit 1 if exercises/ is out of step"
     )
@@ -232,6 +283,20 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--undo", action="store_true", help="let the automatic marks count again")
 
     sub = command(
+        "draft-mistake",
+        _draft_mistake,
+        "Write a mistake that several learners made into solutions/.\n\n"
+        "The report lists wrong answers that are the same and have no name: function and number\n"
+        "are from there. The draft is one learner's code; its text and hint are yours to write.\n"
+        "Without a number the clusters are listed.",
+        "draft-mistake gradient gabor 1 degrees_for_radians",
+    )
+    sub.add_argument("assignment", metavar="SET")
+    sub.add_argument("function", metavar="FUNCTION", nargs="?")
+    sub.add_argument("number", metavar="NUMBER", nargs="?", type=_count)
+    sub.add_argument("name", metavar="NAME", nargs="?", help="what the mistake is called")
+
+    sub = command(
         "remove-learner",
         _remove_learner,
         "Take a learner out of the gradebook and of all folders.\n\n"
@@ -273,10 +338,13 @@ def _busy(text: str) -> AbstractContextManager[Any]:
 def _build(arguments: argparse.Namespace) -> int:
     from rich.progress import track
 
+    from autograder.exercise import AuthorError
     from autograder.project import find_project
     from autograder.release.build import build, out_of_step
 
     project = find_project()
+    if arguments.renamed and len(arguments.sets) != 1:
+        raise AuthorError("--renamed is of one set: name it.")
     if arguments.check:
         with _busy("Building a second time, to compare"):
             stale = out_of_step(project, arguments.sets)
@@ -287,7 +355,8 @@ def _build(arguments: argparse.Namespace) -> int:
         print("exercises/ is in step with solutions/.")
         return 0
     for name in track(arguments.sets or project.sets, "Building", transient=True):
-        for folder in build(project, [name], database=not arguments.no_db):
+        renamed = dict(arguments.renamed)
+        for folder in build(project, [name], database=not arguments.no_db, renamed=renamed):
             print(f"built {folder.relative_to(project.root)}")
     return 0
 
@@ -339,10 +408,13 @@ def _grade_notebook(arguments: argparse.Namespace) -> int:
     from autograder.judging.sets import find_set
     from autograder.judging.show import report_lines
     from autograder.project import find_project
+    from autograder.submissions.former import read_former
     from autograder.submissions.read import read_submission
+    from autograder.submissions.support import lies_alone, own_files, support_files
 
     project = find_project()
     exercise_set = find_set(arguments.assignment, project)
+    former = read_former(project, exercise_set.name)
     seed = new_seed() if arguments.seed is None else str(arguments.seed)
     if arguments.require_sandbox is not False:
         require_sandbox(runner)
@@ -352,13 +424,14 @@ def _grade_notebook(arguments: argparse.Namespace) -> int:
     alone = len(arguments.paths) == 1
     of_scripts: set[str] = set()
     for path in track(arguments.paths, console=console, disable=alone, transient=True):
-        graded = grade(
-            read_submission(path),
-            exercise_set,
-            seed,
-            runner,
-            files=project.exercises / exercise_set.name,
-        )
+        submission = read_submission(path)
+        submission.problems += former.follow(submission.notebook.cells, exercise_set)
+        released = project.exercises / exercise_set.name
+        shared = not lies_alone(path, arguments.paths)
+        beside = (released, path.parent, submission.notebook)
+        submission.problems += own_files(*beside, shared=shared)[1]
+        with support_files(*beside, shared=shared) as files:
+            graded = grade(submission, exercise_set, seed, runner, files=files)
         if arguments.json:
             line = {"file": str(path), **graded.to_json()}
             print(json.dumps(line, ensure_ascii=False), flush=True)
@@ -458,6 +531,35 @@ def _award(arguments: argparse.Namespace) -> int:
     )
     for student, points in given.items():
         print(f"{student} {arguments.question}: {points:g}")
+    return 0
+
+
+def _draft_mistake(arguments: argparse.Namespace) -> int:
+    from autograder.classes.clusters import draft, find_clusters
+    from autograder.classes.run import bar
+    from autograder.exercise import AuthorError
+    from autograder.judging.sets import find_set
+    from autograder.project import find_project
+
+    project = find_project()
+    found = find_clusters(project, arguments.assignment, progress=bar)
+    if arguments.name is None:
+        for cluster in found:
+            print(f"{cluster.part} {cluster.number}: {', '.join(cluster.students)}")
+        print(f"{len(found)} mistakes without a name that two learners or more made.")
+        return 0
+    wanted = arguments.function, arguments.number
+    chosen = [cluster for cluster in found if (cluster.part, cluster.number) == wanted]
+    if not chosen:
+        told = ", ".join(f"{cluster.part} {cluster.number}" for cluster in found) or "none"
+        raise AuthorError(f"no cluster {arguments.function} {arguments.number}; there are {told}.")
+    part = find_set(arguments.assignment, project).part(arguments.function)
+    print(draft(project, arguments.assignment, part, chosen[0], arguments.name))
+    name = arguments.assignment
+    print(
+        f"\nNow at the end of solutions/{name}.py. Write its text and its hint, then "
+        f"`autograder lint {name}`, `autograder build {name}` and `autograder regrade {name}`."
+    )
     return 0
 
 

@@ -1,9 +1,13 @@
-"""Where the project's folders are, and the one setting that decides what is handed out."""
+"""Where the project's folders are, how a file gets there, and the one setting that decides what is
+handed out."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
+import stat
+import tempfile
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,3 +98,27 @@ def _settings(file: Path, _changed: int, _size: int) -> dict[str, Any] | None:
     table: dict[str, Any] | None
     table = tomllib.loads(file.read_text("utf-8")).get("tool", {}).get("autograder")
     return table
+
+
+def is_shared(folder: Path) -> bool:
+    """Whether a group works in a folder: what is made there is the group's, and it may write."""
+    return folder.stat().st_mode & SHARED == SHARED
+
+
+SHARED = stat.S_ISGID | stat.S_IWGRP
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a file, all or nothing; nobody else may read it but whoever shares its folder."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, half = tempfile.mkstemp(dir=file.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            out.write(text)
+            if is_shared(file.parent):
+                os.fchmod(out.fileno(), 0o660)
+        os.replace(half, file)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(half)
+        raise

@@ -1,4 +1,4 @@
-"""Run Python as an ordinary user: `python tests/as_user.py UID ARGUMENT...`, as root.
+"""Run Python as an ordinary user: `python tests/as_user.py UID[:GROUP] ARGUMENT...`, as root.
 
 Where Python or the course lies in a folder that is root's alone, it is shown at its place to this
 one process; nothing changes for others.
@@ -19,7 +19,8 @@ from autograder.engine.walls import kernel  # noqa: E402
 
 def main() -> None:
     """Become the user and go on as Python."""
-    uid = int(sys.argv[1])
+    uid, _colon, group = sys.argv[1].partition(":")
+    gid = int(group or uid)
     kernel.unshare(kernel.CLONE_NEWNS)
     kernel.mount("none", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
     closed: dict[Path, dict[Path, int]] = {}
@@ -34,8 +35,8 @@ def main() -> None:
             path.mkdir(parents=True, exist_ok=True)
             kernel.mount(f"/proc/self/fd/{fd}", str(path), "", kernel.MS_BIND)
     os.setgroups([])
-    os.setresgid(uid, uid, uid)
-    os.setresuid(uid, uid, uid)
+    os.setresgid(gid, gid, gid)
+    os.setresuid(*[int(uid)] * 3)
     os.chdir(ROOT)
     os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
 

@@ -1,7 +1,7 @@
 """A course whose notebook ends in an answer that a person marks, and what people do with it.
 
 `COURSE` names the set. With a set of solutions/ in its place, which has such a cell of its own, the
-same tests run on that: `HandGraded("experiments", "report", 8)`.
+same tests run on that: `HandGraded("experiments", "report-experiments", 8)`.
 """
 
 from __future__ import annotations
@@ -10,14 +10,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_markdown_cell
 
-from autograder.judging.sets import find_set
-from autograder.project import Project, find_project
-from autograder.release.build import _generate, write_source
-from autograder.release.notebook import nbgrader_metadata
+from autograder.release.build import build
 from tests.conftest import ROOT, Course
 
 SETS = Path(__file__).parent / "sets"
@@ -32,7 +27,7 @@ class HandGraded:
     points: float
 
 
-COURSE = HandGraded("trial", "report", 4.0)
+COURSE = HandGraded("trial", "report-trial", 4.0)
 
 
 def make_course(folder: Path, what: HandGraded = COURSE) -> Course:
@@ -45,23 +40,8 @@ def make_course(folder: Path, what: HandGraded = COURSE) -> Course:
         shutil.copy(next(p for p in found if p.is_file()), course.folder / "solutions")
     shutil.copy(ROOT / "nbgrader_config.py", course.folder)
     (course.folder / "pyproject.toml").write_text("[tool.autograder]\nreleased_sets = []\n")
-    release(find_project(course.folder), what)
+    build(course.project, [])
     return course
-
-
-def release(project: Project, what: HandGraded) -> None:
-    """As `autograder build` does, with the answer's cell, where the set's text has none itself."""
-    source = project.grading / "source" / what.name
-    write_source(find_set(what.name, project), source)
-    file = source / f"{what.name}.ipynb"
-    notebook = nbformat.read(file, 4)
-    if what.answer not in labels(notebook):
-        cell = new_markdown_cell("We measured ...", id=what.answer)
-        label = nbgrader_metadata(what.answer, grade=True, solution=True)
-        cell.metadata["nbgrader"] = {**label, "points": what.points}
-        notebook.cells.append(cell)
-        nbformat.write(notebook, file)
-    _generate(project, what.name, database=True)
 
 
 def labels(notebook: NotebookNode) -> dict[str, NotebookNode]:

@@ -177,7 +177,7 @@ def gabor2(theta, x):
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        (3, "check wants the function itself, as in check(numerical_gradient); it was given int."),
+        (3, "check wants the function itself, as in check(numerical_gradient), or the name that "),
         (lambda x: x, "check wants the function itself, as in check(numerical_gradient)"),
         (print, "There is no exercise called print here; there are numerical_gradient"),
         (gabor2, "There is no exercise called gabor2 here; did you mean gabor?"),

@@ -434,7 +434,7 @@ def test_an_archive_from_a_learning_platform(course, tmp_path):
     }
     inner = zipped(
         {
-            "work/gradient.ipynb": notebook["dora"],
+            "gradient.ipynb": notebook["dora"],
             "__MACOSX/work/._gradient.ipynb": b"\0\5\26\7",
             "work/.ipynb_checkpoints/gradient-checkpoint.ipynb": "{}",
             # Names that point out of the folder, or at somebody else.
@@ -472,13 +472,17 @@ def test_an_archive_from_a_learning_platform(course, tmp_path):
         "ben",
         "chen",
         "dora",
+        "eve",
         "samstranger_105",
         "unknown_107",
     ]
     assert (submitted / "amara/gradient/gradient.ipynb").read_text("utf-8") == notebook["amara"]
     assert (submitted / "dora/gradient/gradient.ipynb").read_text("utf-8") == notebook["dora"]
     assert [p.name for p in (submitted / "amara/gradient").iterdir()] == ["gradient.ipynb"]
-    assert [p.name for p in (submitted / "ben/gradient").iterdir()] == ["my gradient (1).ipynb"]
+    assert sorted(p.name for p in (submitted / "ben/gradient").iterdir()) == [
+        "my gradient (1).ipynb",
+        "report.pdf",
+    ]
     assert [p.name for p in (submitted / "chen/gradient").iterdir()] == ["gradient.ipynb"]
     assert "Sam Stranger: not in the roster; collected as samstranger_105" in said
     assert "Eve Absent_106_assignsubmission_file_work.zip" in said

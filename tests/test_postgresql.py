@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from nbgrader.api import Gradebook
 from sqlalchemy import MetaData, create_engine, make_url, select, text
 
 from autograder.classes.regrade import regrade
@@ -23,6 +24,7 @@ from autograder.gradebook.record import read_records
 from autograder.grading.rounds import current_round
 from autograder.release.build import build
 from autograder.sample.people import make_class
+from tests.test_mid_term import edit, without
 
 if TYPE_CHECKING:
     from tests.conftest import Course
@@ -211,8 +213,6 @@ def test_a_regrade_changes_nothing_and_keeps_a_mark_by_hand(both: Both) -> None:
 @contextmanager
 def gradebook(both: Both) -> Iterator[Any]:
     """The one in PostgreSQL."""
-    from nbgrader.api import Gradebook
-
     with Gradebook(both.urls["postgresql"], "descent") as book:
         yield book
 
@@ -229,3 +229,26 @@ def test_report_feedback_and_export_work(both: Both) -> None:
     both.postgresql.run("nbgrader generate_feedback gradient")
     pages = list((both.postgresql.grading / "feedback").glob("*/gradient/gradient.html"))
     assert len(pages) == STUDENTS
+
+
+def test_an_edited_set_changes_both_alike(both: Both) -> None:
+    """The last test: the set is another one afterwards."""
+    student = next(iter(both.summaries["postgresql"].graded))
+    told: dict[str, list[str]] = {"sqlite": [], "postgresql": []}
+    for name, course in (("sqlite", both.sqlite), ("postgresql", both.postgresql)):
+        with Gradebook(both.urls[name], "descent") as book:
+            book.find_grade("check-bfgs_update", "gradient", "gradient", student).manual_score = 0.5
+            book.db.commit()
+        without(course, "bfgs_update")
+        edit(course, "py", ("points=3", "points=2"))
+        build(course.project, ["gradient"], say=told[name].append)
+    assert "  bfgs_update is taken out, 2 points" in told["sqlite"]
+    assert f"  {student} bfgs_update: 0.5 points" in told["sqlite"]
+    assert told["sqlite"][:-1] == told["postgresql"][:-1]
+    assert told["sqlite"][-1] != told["postgresql"][-1]
+    kept = Path(told["postgresql"][-1].removeprefix("The marks of what was taken out: "))
+    assert f"{student},check-bfgs_update," in kept.read_text("utf-8")
+    assert kept.read_text("utf-8").count("check-bfgs_update") == STUDENTS
+    sqlite, postgresql = both.rows()
+    assert postgresql == sqlite
+    assert not any("bfgs_update" in str(row) for table in sqlite.values() for row in table)

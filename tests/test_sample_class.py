@@ -173,23 +173,21 @@ def test_a_mistake_whose_marks_depend_on_the_seed_is_left_out(tmp_path):
 # Other people's work
 
 
-def test_an_earlier_sample_class_is_replaced_and_nobody_else(tmp_path):
+def test_an_earlier_sample_class_is_replaced(tmp_path):
+    make_class(PROJECT, ["gradient"], 3, 1, into=tmp_path)
+    make_class(PROJECT, ["gradient"], 3, 2, into=tmp_path)
+    people = {p.parent.name for p in (tmp_path / "submitted").glob("*/gradient")}
+    assert people == {*expected(tmp_path)}
+
+
+def test_no_sample_class_is_put_among_submissions_that_none_made(tmp_path):
     make_class(PROJECT, ["gradient"], 3, 1, into=tmp_path)
     theirs = tmp_path / "submitted" / "somebody-real" / "gradient" / "gradient.ipynb"
     theirs.parent.mkdir(parents=True)
     theirs.write_text("mine")
-    make_class(PROJECT, ["gradient"], 3, 2, into=tmp_path)
-    people = {p.parent.name for p in (tmp_path / "submitted").glob("*/gradient")}
-    assert people == {*expected(tmp_path), "somebody-real"}
-    assert theirs.read_text() == "mine"
-
-
-def test_a_submission_that_no_sample_class_made_is_not_written_over(tmp_path):
-    make_class(PROJECT, ["gradient"], 3, 1, into=tmp_path)
-    (tmp_path / "expected" / "gradient.json").unlink()
     before = files(tmp_path)
-    with pytest.raises(AuthorError, match="no sample class made"):
-        make_class(PROJECT, ["gradient"], 3, 1, into=tmp_path)
+    with pytest.raises(AuthorError, match="no sample class made, of somebody-real: none is put"):
+        make_class(PROJECT, ["gradient"], 3, 2, into=tmp_path)
     assert files(tmp_path) == before
 
 

@@ -20,8 +20,9 @@ PARTS = {
 
 
 @pytest.mark.parametrize("name", PROJECT.sets)
-def test_lint_has_nothing_to_mend_on_five_seeds(name: str) -> None:
-    assert lint(find_set(name, PROJECT), [f"truth-{seed}" for seed in range(5)]) == []
+def test_lint_has_nothing_to_mend(name: str) -> None:
+    """On two seeds; the next test tries a hundred."""
+    assert lint(find_set(name, PROJECT), ["truth-0", "truth-1"]) == []
 
 
 @pytest.mark.full

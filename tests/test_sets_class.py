@@ -16,6 +16,9 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell
 from nbgrader.api import Gradebook
 
+from autograder.classes.report import write_report
+from autograder.classes.run import feedback_class, grade_class, quietly
+from autograder.gradebook.export import CsvExport
 from autograder.gradebook.record import read_records
 from autograder.gradebook.waiting import waiting
 from autograder.project import find_project
@@ -31,18 +34,25 @@ LONGEST_SECONDS = 20.0
 
 @pytest.fixture(scope="module", params=SETS)
 def graded(request: pytest.FixtureRequest, module_course: Course) -> Course:
-    """A small class of each set, graded, with feedback, report and export."""
-    return graded_class(module_course.on(request.param), FEW)
-
-
-def graded_class(course: Course, students: int, command: str = "autograder autograde") -> Course:
-    name = course.assignment
-    course.configure("c.GradeSubmission.limits = {'cell_seconds': 5.0, 'call_seconds': 5.0}")
-    make_class(course.project, [name], students, 1)
-    course.run(f"{command} {name}")
-    course.run(f"nbgrader generate_feedback {name} && autograder report {name}")
-    course.run("nbgrader export")
+    """A small class of each set, graded, with feedback, report and export: what the commands do,
+    in this process, whose warm processes serve one set after the other."""
+    course = module_course.on(request.param)
+    hand_in(course, FEW)
+    summary = grade_class(
+        course.project, course.assignment, progress=quietly, say=lambda text: None
+    )
+    assert summary.exit_code == 0
+    assert feedback_class(course.project, course.assignment, progress=quietly) == (FEW, {})
+    write_report(course.project, course.assignment)
+    export = CsvExport(to=str(course.folder / "grades.csv"))
+    with course.gradebook() as gradebook:
+        export.export(gradebook)
     return course
+
+
+def hand_in(course: Course, students: int) -> None:
+    course.configure("c.GradeSubmission.limits = {'cell_seconds': 5.0, 'call_seconds': 5.0}")
+    make_class(course.project, [course.assignment], students, 1)
 
 
 def predicted(course: Course) -> dict:
@@ -110,7 +120,9 @@ def test_the_report_and_the_export_have_everybody(graded: Course) -> None:
 @pytest.mark.parametrize("name", SETS)
 def test_a_class_of_thirty_gets_the_predicted_marks(name: str, course: Course) -> None:
     """By nbgrader's own command, as Formgrader's button would."""
-    whole = graded_class(course.on(name), WHOLE_CLASS, "nbgrader autograde")
+    whole = course.on(name)
+    hand_in(whole, WHOLE_CLASS)
+    whole.run(f"nbgrader autograde {name}")
     assert_marks_are_the_predicted_ones(whole)
 
 

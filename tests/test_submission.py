@@ -16,8 +16,15 @@ from autograder.code.source import definitions
 from autograder.engine.trusted.helper import Helper, Lost, helper
 from autograder.judging.sets import find_set
 from autograder.release.notebook import instructor_notebook
-from autograder.submissions.adopt import Room, _in_zip, adopt
-from autograder.submissions.read import MAX_FILE, Submission, read_submission, read_text
+from autograder.submissions.adopt import adopt
+from autograder.submissions.choose import File, Found, Room, _take
+from autograder.submissions.read import (
+    MAX_FILE,
+    MAX_WITH_OUTPUTS,
+    Submission,
+    read_submission,
+    read_text,
+)
 from autograder.submissions.repair import grade_id_of, repair
 
 GRADIENT = find_set("gradient")
@@ -134,8 +141,9 @@ def test_files_that_are_no_notebook(
 
 def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
     with open(tmp_path / "huge.ipynb", "wb") as file:
-        file.truncate(MAX_FILE + 1)
-    assert "at most 50" in read_submission(tmp_path / "huge.ipynb").problems[0]
+        file.truncate(MAX_WITH_OUTPUTS + 1)
+    [told] = read_submission(tmp_path / "huge.ipynb").problems
+    assert "at most 250" in told and "Clear all outputs" in told
 
 
 def test_a_file_that_is_gone_is_told(tmp_path: Path) -> None:
@@ -158,7 +166,11 @@ def test_of_several_notebooks_the_nearest_name_is_adopted_and_told_each_time(
     for _again in range(2):
         adopted = adopt(tmp_path, "gradient")
         assert adopted.path.read_text() == "my gradient (2)"
-        assert adopted.notes == ["my gradient (2).ipynb was graded as gradient.ipynb."]
+        assert adopted.notes == [
+            "my gradient (2).ipynb was graded as gradient.ipynb.",
+            "Not graded: scratch.ipynb (This is not a notebook), sgd.ipynb (This is not a "
+            "notebook).",
+        ]
 
 
 def test_what_was_graded_before_and_is_gone_is_no_empty_submission(tmp_path: Path) -> None:
@@ -175,10 +187,12 @@ def archive(path: Path, text: str) -> Path:
 
 def test_all_archives_of_a_folder_together_may_unpack_to_one_notebook(tmp_path: Path) -> None:
     """Twenty of 50 KB took seconds, each."""
-    paths = [archive(tmp_path / f"{n}.zip", "x" * n) for n in (60, 50, 40)]
-    room = Room(100)
-    assert [_in_zip(path, room) for path in paths] == [b"x" * 60, None, b"x" * 40]
-    assert room.left == 0
+    found, room = Found(), Room(100)
+    for n in (60, 50, 40):
+        path = archive(tmp_path / f"{n}.zip", "x" * n)
+        _take(File(path.name, path, 0), found, room, 0)
+    assert [file.data for file in found.files] == [b"x" * 60, b"x" * 40]
+    assert found.broken == ["50.zip"] and room.left == 0
 
 
 def lost(*_: object, **__: object) -> None:

@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autograder.exercise import exercise
 from autograder.judging.judge import judge, local_caller, run_trials
 from autograder.judging.verdict import Died, TimedOut, decide
-from autograder.values.calling import can_change
+from autograder.values.calling import can_change, plain
 from autograder.values.codec import Opaque, Raised
 from autograder.values.compare import Difference, difference, same
 
@@ -192,10 +193,30 @@ def test_a_visible_verdict_shows_got_and_wanted() -> None:
         (ARRAY, (ARRAY, ARRAY, 1.0), "as in return a, b, c"),
         (np.float64(3), ARRAY, "(), a single number"),
         (ARRAY, 1.0, "(), a single number"),
+        (ARRAY + 0j, ARRAY, "complex128; float64"),
+        (ARRAY.astype(object), ARRAY, "object; float64"),
+        (ARRAY.astype(str), ARRAY, "str; float64"),
+        (ARRAY.astype("S8"), ARRAY, "bytes; float64"),
+        (ARRAY.astype("M8[s]"), ARRAY, "datetime64; float64"),
+        (ARRAY.astype(">f8"), ARRAY, ">f8 (float64, bytes reversed); float64"),
+        (np.ma.array(ARRAY), ARRAY, "masked array; array"),
+        (ARRAY + 0j, 1.0, "array with dtype complex128; float"),
+        (np.str_("1"), 1.0, "str_; float"),
+        (1j, 1.0, "complex; float"),
+        ((x for x in ARRAY), ARRAY, "generator; array"),
+        (iter([1.0]), ARRAY, "list_iterator; array"),
+        ({1: 2}.values(), ARRAY, "dict_values; array"),
+        ({1.0}, ARRAY, "set; array"),
+        (b"12", ARRAY, "bytes; array"),
+        (..., ARRAY, "... (Ellipsis); array"),
+        (int, 1.0, "class; float"),
+        (torch.ones(3), ARRAY, "tensor of shape (3,); array"),
+        (torch.ones(3) + 0j, torch.ones(3), "torch.complex64; torch.float32"),
+        (torch.ones(3).to_sparse(), torch.ones(3), "sparse tensor; tensor"),
     ],
 )
 def test_a_type_or_shape_is_told_with_a_way_out(got: Any, wanted: Any, told: str) -> None:
-    off = difference(got, wanted, rtol=1e-6, atol=1e-12)
+    off = difference(plain(got), wanted, rtol=1e-6, atol=1e-12)
     assert off is not None
     assert told in f"{off.got}; {off.wanted}"
 

@@ -18,7 +18,7 @@ from nbconvert.exporters import NotebookExporter
 from nbconvert.preprocessors import ExecutePreprocessor
 from nbgrader.apps import AutogradeApp
 from nbgrader.apps.baseapp import NbGrader
-from nbgrader.preprocessors import Execute, SaveAutoGrades
+from nbgrader.preprocessors import Execute, OverwriteCells, SaveAutoGrades
 from traitlets import List, TraitError, Unicode, default
 from traitlets.config import Config
 from traitlets.utils.importstring import import_item
@@ -30,6 +30,7 @@ from autograder.exercise import AuthorError
 from autograder.gradebook.preprocessors import (
     GradeSubmission,
     RepairCells,
+    RestoreCells,
     SaveGrades,
     SubmissionExporter,
     adopt_notebook,
@@ -37,7 +38,7 @@ from autograder.gradebook.preprocessors import (
 )
 from autograder.i18n import _
 from autograder.project import NoProject, Project, find_project
-from autograder.release.configuration import find_alembic
+from autograder.release.configuration import find_alembic, no_pattern, see_to_sharing
 
 EXAMPLES = _(
     """\
@@ -70,7 +71,11 @@ unprotected in the summary, in the log and in the autograded notebook's
 metadata.
 """
 )
-IN_PLACE_OF = {Execute: GradeSubmission, SaveAutoGrades: SaveGrades}
+IN_PLACE_OF = {
+    Execute: GradeSubmission,
+    SaveAutoGrades: SaveGrades,
+    OverwriteCells: RestoreCells,
+}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -161,8 +166,10 @@ class ClassAutogradeApp(AutogradeApp):
         NbGrader.start(self)
         assignment = self._assignment()
         self.put_in_our_parts()
+        see_to_sharing(self.config)
         see_to_walls(self.config, None)
         root = Path(self.coursedir.root)
+        no_pattern(root)
         project = project_of(assignment, root)
         theirs = ClassAutograde(coursedir=self.coursedir, parent=self)
         if project is not None and not Execute(parent=self).enabled:

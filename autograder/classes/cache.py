@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.judging.verdict import Chance, Verdict
+from autograder.project import is_shared
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,9 @@ class Cache:
         self._fingerprints = fingerprints
         self._machine = machine
         self._folder.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(OSError):
-            folder.chmod(0o700)
+        if not is_shared(folder):
+            with contextlib.suppress(OSError):
+                folder.chmod(0o700)
         self._secret = _secret(folder / ".key")
 
     def key(self, submission: Iterable[bytes | str], seed: str) -> str:
@@ -157,4 +159,6 @@ def _secret(file: Path) -> bytes:
         fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(fd, "wb") as out:
             out.write(secrets.token_bytes(32))
+            if is_shared(file.parent):
+                os.fchmod(fd, 0o660)
     return file.read_bytes()

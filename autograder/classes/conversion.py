@@ -26,7 +26,6 @@ from nbgrader.api import MissingEntry
 from nbgrader.preprocessors import (
     CheckCellMetadata,
     NbGraderPreprocessor,
-    OverwriteCells,
     OverwriteKernelspec,
 )
 from nbgrader.utils import find_all_files, setenv
@@ -36,8 +35,13 @@ from autograder.classes.plan import Plan
 from autograder.classes.staging import CannotWrite, Staging
 from autograder.gradebook.foreign import REMARK, UNPROTECTED
 from autograder.gradebook.marks import Mark, Sheet, comments_of, marks_of
-from autograder.gradebook.preprocessors import SubmissionExporter, pass_on, read_as_submission
-from autograder.gradebook.record import verdicts_in
+from autograder.gradebook.preprocessors import (
+    RestoreCells,
+    SubmissionExporter,
+    pass_on,
+    read_as_submission,
+)
+from autograder.gradebook.record import problems_in, verdicts_in
 from autograder.gradebook.source_facts import SourceFacts
 from autograder.judging.show import printable
 from autograder.judging.verdict import Chance
@@ -132,6 +136,7 @@ class Conversion:
             marks = marks_of(notebook, self._parts, verdicts, self._log)
             found.sheets[path.stem] = Sheet(marks, comments_of(notebook))
             found.verdicts.update(verdicts)
+            found.told.extend(problems_in(notebook.metadata) if self._parts else ())
             # Of what a learner wrote there, not a word is said.
             if not self._parts and UNPROTECTED in notebook.metadata:
                 remark = REMARK
@@ -252,8 +257,8 @@ class Told(logging.Handler):
 
 def _without_gradebook(part: Any, facts: SourceFacts, valid: set[str]) -> Any:
     """The same step, given what the gradebook knows. Other people's subclasses stay."""
-    if type(part) is OverwriteCells:
-        return _OverwriteCells(facts, parent=part.parent)
+    if type(part) is RestoreCells:
+        return _RestoreCells(facts, parent=part.parent)
     if type(part) is OverwriteKernelspec:
         return _OverwriteKernelspec(facts, parent=part.parent)
     if type(part) is CheckCellMetadata:
@@ -261,7 +266,7 @@ def _without_gradebook(part: Any, facts: SourceFacts, valid: set[str]) -> Any:
     return part
 
 
-class _OverwriteCells(OverwriteCells):
+class _RestoreCells(RestoreCells):
     def __init__(self, facts: SourceFacts, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.gradebook = facts

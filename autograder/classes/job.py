@@ -17,7 +17,7 @@ class Job:
 
     folder: as it was handed in. graded: where the graded folder will be. notebooks: those of it to
     grade. timestamp: when it was handed in. notes: what is to be told of how its notebook came
-    there.
+    there. content: a fingerprint of all that was handed in.
 
     Of a set of ours there is more. seed, round: of the hidden cases. standing: verdicts of an
     earlier grading that still hold, by part. key: under which the outcome is kept.
@@ -29,6 +29,7 @@ class Job:
     notebooks: tuple[Path, ...]
     timestamp: datetime.datetime | None
     notes: tuple[str, ...] = ()
+    content: str = ""
     seed: str = ""
     round: int = 0
     standing: dict[str, Verdict] = field(default_factory=dict)
@@ -69,7 +70,8 @@ class Outcome:
 
     Of one that is graded: half, its folder in the staging area; sheets, what each notebook earned;
     verdicts, by part of a set of ours; by_chance, what besides the code had a hand in how a cell
-    ended; remark, what an instructor should know of marks of this kind.
+    ended; remark, what an instructor should know of marks of this kind; told, all
+    that the learner is told of what was handed in.
     """
 
     log: list[tuple[str, str]] = field(default_factory=list)
@@ -83,6 +85,7 @@ class Outcome:
     points: float = 0.0
     max_points: float = 0.0
     remark: str = ""
+    told: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """See `pool.Message`."""

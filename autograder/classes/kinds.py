@@ -6,6 +6,7 @@ people's assignments nbgrader's own rules hold, and nothing is kept.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -27,7 +28,7 @@ from autograder.judging.sets import ExerciseSet
 from autograder.project import Project
 from autograder.release.notebook import cell_limits, modules_used
 from autograder.submissions.adopt import adopt, drop_links
-from autograder.submissions.read import MAX_FILE
+from autograder.submissions.read import MAX_WITH_OUTPUTS
 
 # No submission is waited for longer than its judge may need, and its limits allow: for cells, for
 # calls, and for a processor that is busy.
@@ -162,7 +163,8 @@ class OfOurs:
 
     def adopt(self, folder: Path) -> list[str]:
         """See `Kind`. What was graded once and is gone since is no empty submission."""
-        return adopt(folder, self._plan.name, graded_before=self._plan.again is not None).notes
+        again = self._plan.again is not None
+        return adopt(folder, self._plan.name, self._project.exercises, graded_before=again).notes
 
     def to_grade(self, folder: Path, notebooks: list[Path]) -> list[Path]:
         """See `Kind`."""
@@ -178,10 +180,9 @@ class OfOurs:
         assert grading_round is not None
         [path] = job.notebooks
         others = {n: s for n, s in listing(job.folder).items() if n != path.name}
-        with path.open("rb") as file:
-            # Of a larger one nothing is read, and it gets nothing.
-            content = file.read(MAX_FILE + 1)
-        key = self._cache.key([content, json.dumps(others, sort_keys=True)], grading_round.seed)
+        key = self._cache.key(
+            [_hash_of(path), json.dumps(others, sort_keys=True)], grading_round.seed
+        )
         kept = self._cache.find(job.student, key)
         if kept is not None and kept.whole and job.graded.is_dir() and not self._plan.other_steps:
             known = ledger.state(job.student, self._plan.name)
@@ -241,3 +242,11 @@ class OfOurs:
                 *(part for name in sorted(files) for part in (name, files[name].read_bytes())),
             ]
         )
+
+
+def _hash_of(path: Path) -> bytes:
+    """Of a notebook's bytes. Of one that is too large to be read nothing counts but that."""
+    if path.stat().st_size > MAX_WITH_OUTPUTS:
+        return b""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()

@@ -26,7 +26,8 @@ from autograder.classes.staging import CannotWrite, Staging, stop_where_full
 from autograder.engine.warm.handle import SandboxedRunner
 from autograder.gradebook.ledger import Entry, Ledger
 from autograder.gradebook.preprocessors import adopt_notebook
-from autograder.submissions.adopt import see_to_timestamp
+from autograder.submissions.handed_in import HandedIn, content_of
+from autograder.submissions.times import timestamp_of
 
 BATCH = 25
 BATCH_SECONDS = 0.5
@@ -83,6 +84,7 @@ class Pipeline:
         self._plan, self._watch = plan, watch
         self._converter, self._course = plan.converter, plan.converter.coursedir
         self._kind = kind_of(plan)
+        self._handed_in = HandedIn(plan.beside_graded, plan.name)
         self._done: list[Done] = []
         self._since = time.monotonic()
 
@@ -146,16 +148,19 @@ class Pipeline:
         """What a judge needs to know; None where there is nothing to do."""
         folder, graded = self._plan.handed_in(student), self._plan.graded(student)
         notes = self._kind.adopt(folder)
-        see_to_timestamp(folder)
-        timestamp = self._course.get_existing_timestamp(str(folder))
+        timestamp, of_time = timestamp_of(folder)
+        notes = [*notes, *of_time]
         meant = f"{self._course.notebook_id}.ipynb"
         there = graded.is_dir() and all(
             (graded / path.name).exists()
             for path in (() if self._plan.whole else folder.glob(meant))
         )
+        content = content_of(folder)
         if there and not self._converter.force:
-            before = self._course.get_existing_timestamp(str(graded))
-            if timestamp is None or before is None or timestamp <= before:
+            before, _unread = timestamp_of(graded)
+            newer = timestamp is not None and before is not None and timestamp > before
+            same = self._handed_in.read(student) in ("", content)
+            if same and not newer and self._ledger.has(student):
                 self._watch.skipped(student)
                 return None
         found = sorted(folder.glob(meant))
@@ -168,9 +173,10 @@ class Pipeline:
         notebooks = self._kind.to_grade(folder, [Path(name) for name in self._converter.notebooks])
         if not self._converter.create_student and not self._ledger.knows_student(student):
             raise LookupError(f"no student with ID {student!r} exists in the database")
-        job = Job(student, folder, graded, tuple(notebooks), timestamp, tuple(notes))
+        job = Job(student, folder, graded, tuple(notebooks), timestamp, tuple(notes), content)
         prepared = self._kind.prepared(job, self._ledger)
         if prepared is None:
+            self._handed_in.write(student, content)
             self._watch.unchanged(student)
         return prepared
 
@@ -230,6 +236,7 @@ class Pipeline:
         if self._course.groupshared:
             self._converter.set_permissions(self._plan.name, student)
         self._kind.keep(job, outcome)
+        self._handed_in.write(student, job.content)
         with self._at(student, [job.graded / name for name in names]):
             self._converter.run_post_convert_hook()
         told = [("INFO", line) for line in self._kind.told(outcome)]

@@ -17,6 +17,7 @@ from autograder.classes.converter import ClassAutograde
 from autograder.engine.cluster.near import RemoteRunner
 from autograder.engine.interface import Runner
 from autograder.engine.warm.handle import default_runner, require_sandbox
+from autograder.gradebook.cells import must_be_in_step
 from autograder.gradebook.preprocessors import GradeSubmission, SaveGrades
 from autograder.gradebook.source_facts import SourceFacts, read_facts
 from autograder.grading.rounds import Round
@@ -133,15 +134,20 @@ def make_plan(
 
     Raises
     ------
-    MissingEntry where the gradebook does not know the assignment; NoSandbox.
+    MissingEntry where the gradebook does not know the assignment; AuthorError where it knows
+    another one than solutions/ has, or for a limit that is none; NoSandbox.
     """
     course = converter.coursedir
     with Gradebook(course.db_url, course.course_id) as gradebook:
         facts = read_facts(gradebook, assignment)
+    if project is not None:
+        must_be_in_step(find_set(assignment, project), facts)
     exporter = converter.exporter_class(parent=converter, config=converter.config)
     sanitize = _made(exporter, converter.sanitize_preprocessors)
     autograde, rest = split(_made(exporter, converter.autograde_preprocessors))
     for part in autograde:
+        if isinstance(part, GradeSubmission):
+            part.limits_of(assignment)
         if isinstance(part, GradeSubmission) and elsewhere is not None:
             part.runner = elsewhere
             if part.require_sandbox:

@@ -7,10 +7,10 @@ a person gave stay.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from nbgrader.api import Gradebook
+from nbgrader.api import Assignment, Gradebook, SubmittedAssignment, SubmittedNotebook
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
@@ -26,15 +26,18 @@ from autograder.classes.run import (
 from autograder.exercise import AuthorError
 from autograder.gradebook.record import Record, part_of, read_records
 from autograder.grading.rounds import Round
+from autograder.i18n import _
 from autograder.project import Project
 from autograder.release.configuration import course_config
+from autograder.submissions.former import read_former
 
 
 @dataclass(frozen=True)
 class Change:
     """A mark that is not what it was; None where a function was or is not there.
 
-    manual: the mark that a person gave, which still counts, or None.
+    manual: the mark that a person gave, which still counts, or None. Of a late penalty, `function`
+    says so, and the points are what it costs.
     """
 
     student: str
@@ -109,13 +112,19 @@ def regrade(
     converter = ClassAutograde(coursedir=CourseDirectory(config=config), config=config)
     converter.force = True
     again = {s: Round(assignment, before[s].round, before[s].seed, opened="") for s in chosen}
+    penalties = _penalties(config, assignment)
     run(project, converter, chosen, summary, again, progress=progress, say=_nobody)
+    now = _penalties(config, assignment)
     failed = summary.failed
     after = _records(project, assignment)
+    former = read_former(project, assignment)
     changes = []
     for student in chosen:
         manual = _marked_by_hand(config, assignment, student)
-        changes += _changes(before[student], after[student], manual)
+        old = before[student]
+        named = {former.part(name): verdict for name, verdict in old.verdicts.items()}
+        changes += _changes(replace(old, verdicts=named), after[student], manual)
+        changes += _late(student, penalties.get(student), now.get(student))
     if failed:
         raise NotRegraded(changes, failed)
     return changes
@@ -148,6 +157,29 @@ def _changes(old: Record, new: Record, manual: dict[str, float]) -> list[Change]
                 )
             )
     return found
+
+
+def _late(student: str, was: float | None, now: float | None) -> list[Change]:
+    """A date may have been moved, or an extension given."""
+    if was == now:
+        return []
+    text = _("points off")
+    return [Change(student, _("late penalty"), was, now, text, text, None, None)]
+
+
+def _penalties(config: Config, assignment: str) -> dict[str, float]:
+    """What being late costs, by student; nobody who is not late."""
+    course = CourseDirectory(config=config)
+    with Gradebook(course.db_url, course.course_id) as gradebook:
+        rows = (
+            gradebook.db.query(
+                SubmittedAssignment.student_id, SubmittedNotebook.late_submission_penalty
+            )
+            .join(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+            .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
+            .filter(Assignment.name == assignment)
+        )
+        return {student: penalty for student, penalty in rows if penalty}
 
 
 def _mark(record: Record, function: str) -> tuple[Any, Any, Any]:

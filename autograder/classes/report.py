@@ -6,7 +6,7 @@ import hashlib
 import json
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,12 +18,15 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.coursedir import CourseDirectory
 
 from autograder import __version__
+from autograder.classes.clusters import Cluster, find_clusters
+from autograder.engine.interface import NoSandbox
 from autograder.exercise import AuthorError, Part
 from autograder.gradebook.record import Record, part_of, read_records
 from autograder.gradebook.waiting import Waiting, points_by_hand, waiting
 from autograder.judging.sets import find_set
 from autograder.project import Project
 from autograder.release.configuration import course_config
+from autograder.submissions.reasons import to_look_at
 
 TEMPLATE = "report.html.j2"
 MOST_BINS = 10
@@ -140,6 +143,7 @@ def write_report(project: Project, assignment: str, *, expected: Path | None = N
 
 def _context(project: Project, assignment: str, records: list[Record]) -> dict[str, Any]:
     parts = find_set(assignment, project).parts
+    clusters, alone = _clusters(project, assignment)
     entries, by_hand = _entries(project, assignment)
     waiting = [w for entry in entries.values() for w in entry.waiting.values()]
     scores = {r.student: _score(r, entries.get(r.student)) for r in records}
@@ -159,6 +163,8 @@ def _context(project: Project, assignment: str, records: list[Record]) -> dict[s
         "functions": [_function_row(part, records) for part in parts],
         "mistakes": _mistakes(parts, records),
         "unnamed": _unnamed(records),
+        "clusters": clusters,
+        "alone": alone,
         "parts": [part.name for part in parts],
         "answers": by_hand,
         "waiting": waiting,
@@ -167,16 +173,22 @@ def _context(project: Project, assignment: str, records: list[Record]) -> dict[s
         "scores": scores,
         "entries": defaultdict(Entry, entries),
         "flagged": [
-            (r.student, name, v.flagged)
-            for r in records
-            for name, v in r.verdicts.items()
-            if v.flagged
+            (r.student, name, why) for r in records for name, why in _to_look_at(r, assignment)
         ],
         "problems": [(r.student, r.problems) for r in records if r.problems],
         "rounds": _rounds(records),
         "versions": _versions(records),
         "version": __version__,
     }
+
+
+def _to_look_at(record: Record, assignment: str) -> Iterator[tuple[str, str]]:
+    """Why a person should look at a submission: of what, and the reason."""
+    for text in to_look_at(record.problems, record.points):
+        yield assignment, text
+    for name, verdict in record.verdicts.items():
+        if verdict.flagged:
+            yield name, verdict.flagged
 
 
 def bins(scores: Sequence[float], most: float) -> list[Bin]:
@@ -251,6 +263,14 @@ def _unnamed(records: list[Record]) -> list[MistakeRow]:
                 row = rows.setdefault(key, MistakeRow(name, None, verdict.message))
                 row.students.append(record.student)
     return _commonest_first(rows.values())
+
+
+def _clusters(project: Project, assignment: str) -> tuple[list[Cluster], str]:
+    """Who makes the same mistake without a name, or why that cannot be told."""
+    try:
+        return find_clusters(project, assignment), ""
+    except NoSandbox as error:
+        return [], str(error)
 
 
 def _commonest_first(rows: Iterable[MistakeRow]) -> list[MistakeRow]:

@@ -18,10 +18,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import Base, Gradebook, MissingEntry
 from nbgrader.converters import GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
-from sqlalchemy.exc import SAWarning
+from sqlalchemy.exc import SAWarning, SQLAlchemyError
 from traitlets.config import Config
 
 from autograder.classes.converter import ClassAutograde
@@ -31,15 +31,17 @@ from autograder.classes.plan import make_plan
 from autograder.engine.interface import NoCluster
 from autograder.engine.warm.handle import default_runner, require_sandbox
 from autograder.exercise import AuthorError
+from autograder.gradebook.loop import put_back
 from autograder.gradebook.preprocessors import GradeSubmission, is_ours
 from autograder.gradebook.record import read_records
-from autograder.gradebook.waiting import Waiting, points_by_hand, waiting
+from autograder.gradebook.waiting import Waiting, points_by_hand, unmarked, waiting
 from autograder.gradebook.waiting import told as told_of
 from autograder.grading.rounds import Round
 from autograder.i18n import _
 from autograder.judging.verdict import Verdict
 from autograder.project import Project
 from autograder.release.configuration import course_config, place_of
+from autograder.submissions.reasons import to_look_at
 
 NOT_OURS = _("%s is no set of this course: it is graded here, and takes no --scheduler.")
 # How often a log is told how far a run is.
@@ -216,9 +218,15 @@ def grade_class(
 
 def _see_who_waits(config: Config, summary: Summary) -> None:
     course = CourseDirectory(config=config)
-    with no_advice(), Gradebook(course.db_url, course.course_id) as gradebook:
+    # Where the gradebook cannot be used any more, the error that is under way says so.
+    with (
+        contextlib.suppress(SQLAlchemyError),
+        no_advice(),
+        Gradebook(course.db_url, course.course_id) as gradebook,
+    ):
         summary.by_hand = points_by_hand(gradebook, summary.assignment)
         summary.waiting = waiting(gradebook, summary.assignment)
+        summary.remarks += unmarked(gradebook, summary.assignment)
 
 
 def run(
@@ -249,6 +257,7 @@ def run(
         contextlib.chdir(converter.coursedir.root),
     ):
         plan = make_plan(converter, assignment, ours, again, elsewhere)
+        put_back(plan.beside_graded)
         # Before the bar, into which it would run.
         say(plan.runner.protects)
         with progress(len(students), title) as advance:
@@ -274,11 +283,13 @@ class Reporter:
         for name, verdict in outcome.verdicts.items():
             if verdict.flagged:
                 flags.setdefault(verdict.flagged, []).append(name)
-        if flags:
-            told = [f"{', '.join(names)}: {why}" for why, names in flags.items()]
-            self.summary.flagged[student] = told
-        if notes:
-            self.summary.adopted[student] = " ".join(notes)
+        look = to_look_at(dict.fromkeys([*notes, *outcome.told]), outcome.points)
+        look += [f"{', '.join(names)}: {why}" for why, names in flags.items()]
+        if look:
+            self.summary.flagged[student] = look
+        others = [note for note in notes if note not in look]
+        if others:
+            self.summary.adopted[student] = " ".join(others)
         self._advance(student)
 
     def unchanged(self, student: str) -> None:
@@ -380,10 +391,14 @@ def must_be_known(config: Config, assignment: str) -> None:
 
     Raises
     ------
-    AuthorError that says how to put it there.
+    AuthorError that says how to put it there; what `trouble` tells of, where the gradebook cannot
+    be used.
     """
     course = CourseDirectory(config=config)
     with Gradebook(course.db_url, course.course_id) as gradebook:
+        # Of an older nbgrader's some columns are not there, which shows when they are read.
+        for table in Base.registry.mappers:
+            gradebook.db.query(table).first()
         try:
             gradebook.find_assignment(assignment)
         except MissingEntry:
@@ -405,9 +420,11 @@ def feedback_class(
 
     Raises
     ------
-    FileNotFoundError where nobody, or one of the named students, was graded.
+    AuthorError where the gradebook does not know the assignment; FileNotFoundError where nobody,
+    or one of the named students, was graded.
     """
     config = course_config(project.root)
+    must_be_known(config, assignment)
     graded = [record.student for record in read_records(project, assignment)]
     absent = sorted(set(students or ()) - set(graded))
     if absent or not graded:

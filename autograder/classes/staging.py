@@ -138,6 +138,8 @@ def _clear_abandoned(areas: Path) -> None:
             with contextlib.suppress(OSError):
                 folder.rmdir()
             continue
+        except PermissionError:
+            continue  # somebody else's, in a folder that a group shares
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -30,6 +30,7 @@ def solution_cell(reference: Any) -> str:
     return "\n".join(_function(text, lines, node))
 
 
+@functools.lru_cache(maxsize=8)
 def without_docstrings(text: str) -> str:
     """The text of a function or class that has more in it than docstrings, without these."""
     gone: set[int] = set()
@@ -45,6 +46,8 @@ def written(reference: Any) -> str:
     return "\n".join(line for line in lines if line.strip() not in (BEGIN, END))
 
 
+# A class has many slips, and up to Python 3.12 inspect parses a whole file to find a class.
+@functools.lru_cache(maxsize=8)
 def _parse(thing: Any) -> tuple[str, Any]:
     # What a slip made has no file.
     text = getattr(thing, "__dict__", {}).get("__source__")

@@ -15,7 +15,8 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.plugins import CsvExportPlugin
 
 from autograder.gradebook.sums import renew_penalties
-from autograder.gradebook.waiting import Waiting, told, waiting
+from autograder.gradebook.waiting import Waiting, told, unmarked, waiting
+from autograder.release.trouble import told_and_ended
 
 COLUMNS = (
     *("assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email"),
@@ -30,7 +31,11 @@ class CsvExport(CsvExportPlugin):
     points that a person has still to give, which the score lacks."""
 
     def export(self, gradebook: Gradebook) -> None:
-        """Write the marks of a gradebook to a file."""
+        """Write the marks of a gradebook to a file; end with a sentence where it cannot be used."""
+        with told_and_ended(self.log):
+            self._export(gradebook)
+
+    def _export(self, gradebook: Gradebook) -> None:
         chosen = {str(name) for name in self.assignment}
         students = {str(name) for name in self.student}
         to = Path(self.to or "grades.csv")
@@ -43,7 +48,7 @@ class CsvExport(CsvExportPlugin):
                     continue
                 renew_penalties(gradebook, assignment.submissions, self)
                 found = waiting(gradebook, assignment.name)
-                for line in told(found):
+                for line in (*told(found), *unmarked(gradebook, assignment.name)):
                     self.log.warning("%s: %s", assignment.name, line)
                 for student in gradebook.students:
                     if not students or student.id in students:

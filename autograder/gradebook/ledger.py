@@ -30,6 +30,7 @@ from sqlalchemy.orm import Session
 from autograder.gradebook.marks import Mark, Sheet
 from autograder.gradebook.source_facts import NotebookFacts, SourceFacts
 from autograder.grading import Stopped
+from autograder.release.trouble import trouble
 
 PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.2
@@ -56,6 +57,7 @@ class State:
 
     scores: the automatic ones, by grade_id. settled: whether every flag is as grading the same
     again would leave it; a mark by hand in a check's place is to be looked at after each grading.
+    late: whether a penalty is to be worked out, or is there and may be to be taken away.
     """
 
     scores: dict[str, float | None]
@@ -65,12 +67,14 @@ class State:
 
 @dataclass(frozen=True)
 class _Submission:
-    """Rows that are there. notebooks: ids of the submitted ones, by those of their sources."""
+    """Rows that are there. notebooks: ids of the submitted ones, by those of their sources.
+    penalised: whether one of them has a penalty for being late."""
 
     id: str
     timestamp: datetime.datetime | None
     extension: datetime.timedelta | None
     notebooks: dict[str, str]
+    penalised: bool = False
 
 
 class Ledger:
@@ -85,6 +89,12 @@ class Ledger:
         """Whether the roster has somebody."""
         with self._session() as db:
             return db.get(Student, student) is not None
+
+    def has(self, student: str) -> bool:
+        """Whether there are marks of somebody's, whatever folders there are."""
+        with self._session() as db:
+            found = self._submission(db, student)
+            return found is not None and bool(found.notebooks)
 
     def state(self, student: str, notebook: str) -> State | None:
         """What the gradebook has of a submitted notebook; None where it has none."""
@@ -109,7 +119,7 @@ class Ledger:
                     look == Mark("", score, same=cell in by_hand).needs_manual_grade(manual, look)
                     for cell, score, manual, look in rows
                 ),
-                self._is_late(found.timestamp, found.extension),
+                found.penalised or self._is_late(found.timestamp, found.extension),
             )
 
     def write(
@@ -136,11 +146,7 @@ class Ledger:
             except OperationalError as error:
                 reason = str(error.orig)
                 if "locked" not in reason or time.monotonic() > deadline:
-                    raise LockedGradebook(
-                        f"the gradebook cannot be written to ({reason}). Close what else uses it, "
-                        "or see that its disk has room and its folder can be written to; then "
-                        "start again: what is graded already stays."
-                    ) from error
+                    raise LockedGradebook(trouble(error)) from error
                 if not told:
                     waiting(f"the gradebook is locked by somebody else; waiting ({reason})")
                     told = True
@@ -157,6 +163,7 @@ class Ledger:
                 SubmittedAssignment.extension,
                 SubmittedNotebook.notebook_id,
                 SubmittedNotebook.id,
+                SubmittedNotebook.late_submission_penalty,
             )
             .outerjoin(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
             .where(
@@ -167,8 +174,9 @@ class Ledger:
         if not rows:
             return None
         submission, timestamp, extension = rows[0][:3]
-        notebooks = {source: row for *_of_all, source, row in rows if source is not None}
-        return _Submission(submission, timestamp, extension, notebooks)
+        notebooks = {source: row for *_of_all, source, row, _penalty in rows if source is not None}
+        penalised = any(penalty is not None for *_of_all, penalty in rows)
+        return _Submission(submission, timestamp, extension, notebooks, penalised)
 
     def _put(self, db: Session, entry: Entry) -> bool:
         """Whether it was late."""

@@ -7,21 +7,25 @@ the runner and the judge, and everything else stays nbgrader's.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
-from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
-from traitlets import Bool, Dict, Integer, Unicode
+from nbformat.v4 import new_code_cell
+from nbgrader.converters import Autograde
+from nbgrader.preprocessors import NbGraderPreprocessor, OverwriteCells, SaveAutoGrades
+from traitlets import Bool, Dict, Integer, Unicode, default
 from traitlets.config import Config
 
 from autograder.engine.interface import Limits, Runner
 from autograder.engine.warm.handle import default_runner, require_sandbox
 from autograder.exercise import AuthorError
+from autograder.gradebook.loop import see_to
 from autograder.gradebook.marks import Mark, marks_of
 from autograder.gradebook.record import RECORD, record_of, verdicts_in
 from autograder.gradebook.waiting import Texts
@@ -34,10 +38,16 @@ from autograder.judging.verdict import Chance, Verdict
 from autograder.project import NoProject, Project, find_project
 from autograder.release.byhand import released_answers
 from autograder.release.configuration import place_of
+from autograder.submissions import reasons
 from autograder.submissions.adopt import Adopted, adopt
+from autograder.submissions.content import other_set, released
+from autograder.submissions.former import read_former
+from autograder.submissions.handed_in import HandedIn, content_of
+from autograder.submissions.heal import healed
 from autograder.submissions.read import Submission, read_submission
 from autograder.submissions.repair import grade_id_of, repair
 from autograder.submissions.support import own_files, support_files
+from autograder.submissions.times import timestamp_of
 
 
 def is_ours(project: Project, assignment: str) -> bool:
@@ -75,7 +85,22 @@ def _is_autograded(path: Path, config: Config) -> bool:
 
 
 class SubmissionExporter(NotebookExporter):
-    """Reads what learners hand in, whatever it is, where nbformat would give up."""
+    """Reads what learners hand in, whatever it is, where nbformat would give up.
+
+    nbgrader's own loop makes one before it begins, which is where it is seen to."""
+
+    def __init__(self, *args: Any, **kw: Any) -> None:
+        super().__init__(*args, **kw)
+        # Of a class run's it is seen to in other places.
+        if isinstance(self.parent, Autograde) and type(self.parent) is Autograde:
+            course = self.parent.coursedir
+            listed = map(str, self.parent.autograde_preprocessors)
+            ours = any(GradeSubmission.__name__ in part for part in listed)
+            see_to(
+                self.parent,
+                project_of(course.assignment_id, Path(course.root)),
+                walled_in=ours and GradeSubmission(parent=self).require_sandbox,
+            )
 
     def from_file(
         self, file_stream: Any, resources: dict[str, Any] | None = None, **kw: Any
@@ -83,7 +108,8 @@ class SubmissionExporter(NotebookExporter):
         """Convert a notebook from a file; see nbconvert's `Exporter.from_file`."""
         path = Path(file_stream.name)
         if resources is None or _set_of(resources) is None or _is_autograded(path, self.config):
-            return super().from_file(file_stream, resources=resources, **kw)
+            notebook = healed(file_stream.read())
+            return self.from_notebook_node(notebook, resources=resources, **kw)
         notebook = read_as_submission(Adopted(path, _notes.pop(path.resolve(), [])))
         return self.from_notebook_node(notebook, resources=resources, **kw)
 
@@ -91,11 +117,20 @@ class SubmissionExporter(NotebookExporter):
 def read_as_submission(adopted: Adopted) -> NotebookNode:
     """What a learner handed in, with what there is to say of it in its metadata."""
     path, submission = adopted.path, read_submission(adopted.path)
-    released = find_project().exercises / path.stem
-    told = [*adopted.notes, *submission.problems]
-    told += own_files(released, path.parent, submission.notebook)[1]
-    submission.notebook.metadata["autograder_problems"] = told
+    exercises = find_project().exercises
+    told = [*adopted.notes, *submission.problems, *whose(submission, path.stem, exercises)]
+    told += own_files(exercises / path.stem, path.parent, submission.notebook)[1]
+    submission.notebook.metadata["autograder_problems"] = list(dict.fromkeys(told))
     return submission.notebook
+
+
+def whose(submission: Submission, assignment: str, exercises: Path) -> list[str]:
+    """What there is to say of a notebook that holds no answer to this set."""
+    cells = submission.notebook.cells
+    if released(exercises, assignment).holds_all(cells):
+        return [reasons.UNTOUCHED]
+    other = other_set(exercises, assignment, cells)
+    return [reasons.OTHER_SET.format(name=other)] if other else []
 
 
 class RepairCells(NbGraderPreprocessor):
@@ -109,10 +144,57 @@ class RepairCells(NbGraderPreprocessor):
         if exercise_set is not None:
             problems = list(nb.metadata.pop("autograder_problems", []))
             answers = released_answers(exercise_set, find_project().exercises / exercise_set.name)
+            problems += read_former(find_project(), exercise_set.name).follow(
+                nb.cells, exercise_set
+            )
             submission = repair(Submission(nb, problems), exercise_set, answers)
             nb.metadata["autograder_mended"] = submission.problems
             for text in submission.problems:
                 self.log.warning("%s: %s", resources["nbgrader"]["student"], text)
+        return nb, resources
+
+
+class RestoreCells(OverwriteCells):
+    """nbgrader's own, but a graded cell that was deleted comes back, in anybody's assignment.
+
+    Without its cell a mark waits for a person whom Formgrader shows nothing to mark. Of a set of
+    ours `RepairCells` has put everything back.
+    """
+
+    @default("add_missing_cells")
+    def _add_missing_cells_default(self) -> bool:
+        return True
+
+    def add_missing_grade_cells(
+        self, nb: NotebookNode, resources: dict[str, Any]
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        """Put each behind the cell above it. Where that is gone, too, as far down as may be, since
+        what it tests may stand in any cell: there nbgrader's own gives up."""
+        if _set_of(resources) is not None:
+            return nb, resources
+        source = self.gradebook.find_notebook(self.notebook_id, self.assignment_id)
+        scores = {cell.name: cell.max_score for cell in source.grade_cells}
+        solutions = {cell.name for cell in source.solution_cells}
+        place, behind = 0, True
+        below = [cell.name for cell in source.source_cells]
+        for cell in source.source_cells:
+            below.remove(cell.name)
+            there = [i for i, c in enumerate(nb.cells, 1) if grade_id_of(c) == cell.name]
+            if there:
+                place, behind = there[-1], True
+            elif cell.name not in scores:
+                behind = False
+            else:
+                if not behind:
+                    later = [i for i, c in enumerate(nb.cells) if grade_id_of(c) in below]
+                    place = min(later, default=len(nb.cells))
+                self.log.warning("The graded cell %s was missing and was put back.", cell.name)
+                back = self.missing_cell_transform(
+                    cell, scores[cell.name], is_solution=cell.name in solutions
+                )
+                back.id = new_code_cell().id
+                nb.cells.insert(place, back)
+                place, behind = place + 1, True
         return nb, resources
 
 
@@ -210,13 +292,28 @@ class GradeSubmission(NbGraderPreprocessor):
     def _named_limits(self, assignment: str) -> dict[str, Any]:
         return {**self.limits, **self.assignment_limits.get(assignment, {})}
 
+    def _must_know(self, assignments: Collection[str]) -> None:
+        """See to it that these are assignments: what is misspelt would limit nothing."""
+        known: set[str] = set()
+        with contextlib.suppress(NoProject):
+            known = set(find_project().sets)
+        source = place_of("source", self.config)
+        known |= {p.name for p in source.iterdir()} if source.is_dir() else set()
+        for name in sorted(set(assignments) - known):
+            near = difflib.get_close_matches(name, known, 1)
+            raise AuthorError(
+                f"GradeSubmission.assignment_limits names {name}, and there is no such assignment"
+                + (f": did you mean {near[0]}?" if near else f" in {source}.")
+            )
+
     def limits_of(self, assignment: str) -> Limits:
         """What a submission of an assignment may use up.
 
         Raises
         ------
-        AuthorError for a name that is no limit, or a value that is no amount.
+        AuthorError for a name that is no limit, or no assignment, or a value that is no amount.
         """
+        self._must_know(self.assignment_limits)
         chosen = self._named_limits(assignment)
         known = [field.name for field in fields(Limits)]
         unknown = sorted(set(chosen) - set(known))
@@ -256,6 +353,10 @@ class SaveGrades(SaveAutoGrades):
                 self._write(self._marks[grade_id])
         if exercise_set is not None:
             texts.write(student, {m.grade_id: m.text for m in found if m.text})
+            folder = place_of("submitted", self.config) / student / exercise_set.name
+            if folder.is_dir():
+                grading = place_of("autograded", self.config).parent
+                HandedIn(grading, exercise_set.name).write(student, content_of(folder))
         return nb, resources
 
     def _add_score(self, cell: NotebookNode, resources: dict[str, Any]) -> None:
@@ -279,13 +380,25 @@ def adopt_notebook(assignment: str, student: str, notebooks: list[str]) -> None:
 
     Called by nbgrader, whose list of notebooks is changed in place.
     """
-    if not notebooks or project_of(assignment) is None:
+    adopted = adopt_folder(assignment, Path(notebooks[0]).parent) if notebooks else None
+    if adopted is None:
         return
-    adopted = adopt(Path(notebooks[0]).parent, assignment)
     pass_on(adopted)
     for note in adopted.notes:
         logging.getLogger("traitlets").warning("%s: %s", student, note)
     notebooks[:] = [str(adopted.path)]
+
+
+def adopt_folder(assignment: str, folder: Path, course: Path | None = None) -> Adopted | None:
+    """What `adopt` makes of a submission's folder, None for assignments of other people's.
+
+    course: where to look for the project, if not here.
+    """
+    project = project_of(assignment, course)
+    if project is None:
+        return None
+    adopted = adopt(folder, assignment, project.exercises)
+    return Adopted(adopted.path, [*adopted.notes, *timestamp_of(folder)[1]])
 
 
 def pass_on(adopted: Adopted) -> None:

@@ -7,6 +7,7 @@ import json
 import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,19 @@ def verdicts_in(metadata: Mapping[str, Any]) -> dict[str, Verdict]:
     """The verdicts that stand in a notebook's metadata, by part; none in other people's."""
     written = metadata.get(RECORD, {}).get("verdicts", {})
     return {name: Verdict.from_json(verdict) for name, verdict in written.items()}
+
+
+def problems_in(metadata: Mapping[str, Any]) -> list[str]:
+    """What the learner was told of what was handed in, as it stands in a notebook's metadata."""
+    return list(metadata.get(RECORD, {}).get("problems", ()))
+
+
+def graded_notebook(
+    project: Project, assignment: str, student: str, config: Config | None = None
+) -> Path:
+    """Where a learner's graded notebook lies."""
+    place = place_of("autograded", course_config(project.root) if config is None else config)
+    return place / student / assignment / f"{assignment}.ipynb"
 
 
 def read_records(

@@ -7,21 +7,22 @@ only where the text is another than it was when it was marked.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from nbgrader.api import (
     Assignment,
+    BaseCell,
     Grade,
     Gradebook,
     SubmittedAssignment,
     SubmittedNotebook,
 )
+from sqlalchemy import or_, select
 
+from autograder.gradebook.record import part_of
 from autograder.i18n import _
-from autograder.project import Project
+from autograder.project import Project, write_whole
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,35 @@ def waiting(gradebook: Gradebook, assignment: str) -> list[Waiting]:
         if grade.name in points
     ]
     return sorted(found, key=lambda one: (one.student, one.cell))
+
+
+def unmarked(gradebook: Gradebook, assignment: str) -> list[str]:
+    """Who has no mark for an exercise that came in after they were graded: a line for each."""
+    by_hand = points_by_hand(gradebook, assignment)
+    # Who was granted more time beforehand has rows, and no work.
+    marked = select(Grade.notebook_id).where(
+        or_(Grade.auto_score.is_not(None), Grade.manual_score.is_not(None))
+    )
+    rows = (
+        gradebook.db.query(SubmittedAssignment.student_id, BaseCell.name)
+        .join(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+        .join(Grade, Grade.notebook_id == SubmittedNotebook.id)
+        .join(BaseCell, BaseCell.id == Grade.cell_id)
+        .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
+        .filter(Assignment.name == assignment, Grade.needs_manual_grade)
+        .filter(Grade.auto_score.is_(None), Grade.manual_score.is_(None))
+        .filter(Grade.notebook_id.in_(marked))
+        .order_by(BaseCell.name, SubmittedAssignment.student_id)
+    )
+    found: dict[str, list[str]] = {}
+    for student, cell in rows:
+        if cell not in by_hand:
+            found.setdefault(cell, []).append(student)
+    text = _("{count} without a mark for {part}, graded before it came in: {who}")
+    return [
+        text.format(count=len(who), part=part_of(cell), who=", ".join(who))
+        for cell, who in found.items()
+    ]
 
 
 def points_by_hand(gradebook: Gradebook, assignment: str) -> dict[str, float]:
@@ -98,8 +128,4 @@ class Texts:
         """After the marks: where this is not reached, the text counts as changed."""
         if not texts or self.read(student) == texts:
             return
-        self._folder.mkdir(parents=True, exist_ok=True)
-        handle, half = tempfile.mkstemp(dir=self._folder)
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            json.dump(texts, out)
-        os.replace(half, self._folder / f"{student}.json")
+        write_whole(self._folder / f"{student}.json", json.dumps(texts))

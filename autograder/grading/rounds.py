@@ -7,14 +7,12 @@ begins. It is written down with every mark, and never sent to the runner.
 from __future__ import annotations
 
 import json
-import os
 import secrets
-import tempfile
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from autograder.project import Project
+from autograder.project import Project, write_whole
 
 
 @dataclass
@@ -65,12 +63,7 @@ def _read(project: Project, assignment: str) -> Round | None:
 
 def _write(project: Project, value: Round) -> None:
     """All or nothing: a half-written seed would make marks that nobody can reproduce."""
-    file = _file(project, value.assignment)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=file.parent)
-    with os.fdopen(handle, "w", encoding="utf-8") as out:
-        json.dump(asdict(value), out, indent=1)
-    os.replace(name, file)
+    write_whole(_file(project, value.assignment), json.dumps(asdict(value), indent=1))
 
 
 def _now() -> str:

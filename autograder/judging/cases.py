@@ -21,7 +21,7 @@ from autograder.exercise import Callback, Case, Family, FreshRng, Part
 from autograder.values.calling import Answer, bind, call, plain
 from autograder.values.codec import weight
 
-MAX_SEEDS = 2
+MAX_SEEDS = 5
 
 Caller = Callable[[Part, dict[str, Any]], Answer]
 """Puts a case to the learner's function. Function arguments arrive as `Oracle`s and an `rng`
@@ -76,6 +76,7 @@ class KnownCase(Posed):
     def __init__(self, part: Part, family: Family, case: Case, index: int) -> None:
         super().__init__(part, family, lambda: anew(case))
         self.index = index
+        self.varies = any(isinstance(value, FreshRng) for value in case.args.values())
         self._answers: dict[Any, Any] = {}
 
     @cached_property

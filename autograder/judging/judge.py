@@ -103,9 +103,15 @@ class Oracle:
             return encode(_refused("TypeError", str(error))), []
         if not isinstance(args, list):
             return encode(_refused("TypeError", "arguments are a list")), []
-        reply = outcome(lambda: self(*args))
-        out: list[bytes] = []
-        return encode(reply, out), out
+        return reply_of(lambda: self(*args))
+
+
+def reply_of(function: Callable[[], Any]) -> tuple[Any, list[bytes]]:
+    """What a learner's process is sent of a call of the judge's: its encoded result, or what it
+    raised, without the author's own line."""
+    reply = outcome(function)
+    out: list[bytes] = []
+    return encode(reply.told if isinstance(reply, Raised) else reply, out), out
 
 
 # A learner who takes one for an array reads this name: "'float' and 'function'".
@@ -134,20 +140,22 @@ class JudgedCase:
 class Put:
     """A case that is put to a learner's function: what the judge evaluates at what comes of it.
 
-    oracles: its function arguments, by name.
+    oracles: its function arguments, by name. errors: what properties raised, which they should not
+    for a right answer.
     """
 
     def __init__(self, posed: Posed, case: Case, most: int = MAX_WEIGHT) -> None:
         self._posed = posed
         functions = {name: value for name, value in case.args.items() if is_function(value)}
         self.oracles = {name: Oracle(value, most=most) for name, value in functions.items()}
+        self.errors: list[Exception] = []
 
     def broken(self, answer: Any, wanted: Any) -> list[str]:
         """The properties that an answer does not have, by name."""
         again = self._posed.case()
         calls = {name: oracle.calls for name, oracle in self.oracles.items()}
         judged = JudgedCase(again.args, again.facts, calls, anew(wanted))
-        return broken_properties(self._posed.part.properties, answer, judged)
+        return broken_properties(self._posed.part.properties, answer, judged, self.errors.append)
 
 
 class Putter(Protocol):
@@ -215,11 +223,18 @@ class _Answers(Mapping[str, Any]):
 def judge_all_known(part: Part, seed: str) -> dict[str, Verdict]:
     """The verdicts on a part's own reference (under its name) and on each of its mistakes.
 
-    What `judge` would say of each, with every answer computed once.
+    What `judge` would say of each, with every answer computed once. For the reference alone each
+    case is drawn anew for each use: it then fails where a generator does not give the same twice.
     """
     known = {part.name: part.reference, **{m.name: m.wrong for m in part.mistakes}}
     trials = {
-        name: run_trials(part, seed, local_caller(target), mistaken=False)
+        name: run_trials(
+            part,
+            seed,
+            local_caller(target),
+            mistaken=False,
+            cases=None if target is part.reference else known_cases(part, seed),
+        )
         for name, target in known.items()
     }
     for of_target in trials.values():
@@ -252,22 +267,40 @@ def _trial(posed: Posed, caller: Caller, put: Putter) -> Trial:
     return trial
 
 
-def broken_properties(properties: Any, answer: Any, case: Any) -> list[str]:
-    """The names of the properties that an answer does not have."""
+def broken_properties(
+    properties: Any,
+    answer: Any,
+    case: Any,
+    failed: Callable[[Exception], None] = lambda error: None,
+) -> list[str]:
+    """The names of the properties that an answer does not have. failed: is told what they raise."""
     broken = []
     for rule in properties:
         try:
             holds = bool(rule.holds(answer, case))
-        except Exception:
+        except Exception as error:
             holds = False
+            failed(error)
         if not holds:
             broken.append(rule.name)
     return broken
 
 
+Keep = Callable[[str, list[Trial]], None]
+
+
 def judge(
-    part: Part, seed: str, caller: Caller, *, stub: bool = True, put: Putter = Put
+    part: Part,
+    seed: str,
+    caller: Caller,
+    *,
+    stub: bool = True,
+    put: Putter = Put,
+    keep: Keep | None = None,
 ) -> Verdict:
-    """The verdict of one grading round on one part. stub: see `decide`; put: see `run_trials`."""
+    """The verdict of one grading round on one part. stub: see `decide`; put: see `run_trials`;
+    keep: is given the part's name and the trials."""
     trials = run_trials(part, seed, caller, cases=known_cases(part, seed), put=put)
+    if keep is not None:
+        keep(part.name, trials)
     return decide(part, trials, reveal=False, stub=stub)

@@ -14,6 +14,7 @@ from typing import Any
 
 from autograder.exercise import AuthorError, ClassExercise, Exercise, HandOut, Part, Public
 from autograder.project import FOREIGN, Project, find_project
+from autograder.values.calling import with_place
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,8 @@ def load_set(path: Path) -> ExerciseSet:
 
     Raises
     ------
-    AuthorError where the file is missing, declares nothing, uses a name twice, or needs a package
-    that is not installed.
+    AuthorError where the file is missing, cannot be imported, declares nothing, uses a name twice,
+    or needs a package that is not installed.
     """
     path = Path(path).resolve()
     if not path.is_file():
@@ -125,6 +126,9 @@ def _imported(path: Path) -> ModuleType:
         del sys.modules[name]
         if isinstance(error, ModuleNotFoundError) and error.name in FOREIGN:
             raise AuthorError(_not_installed(path, error.name)) from None
+        if isinstance(error, Exception):
+            ours = isinstance(error, AuthorError)
+            raise AuthorError(with_place(error, str(error) if ours else "")) from error
         raise
     return module
 

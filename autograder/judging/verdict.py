@@ -14,8 +14,9 @@ from typing import Any, Literal, Protocol
 
 from autograder.exercise import WHOLE_NUMBERS
 from autograder.i18n import _
-from autograder.values.codec import Opaque, Raised, weight
-from autograder.values.compare import Difference, describe, difference, same
+from autograder.values.calling import DEBUGGER
+from autograder.values.codec import ASKING, Opaque, Raised, weight
+from autograder.values.compare import Difference, describe, difference, same, type_name
 
 Status = Literal["passed", "partial", "wrong", "error", "timeout", "not_attempted", "missing"]
 
@@ -28,6 +29,25 @@ Span = Literal["call", "function", "notebook", "line"]
 # What besides the code had a hand in how it ended, so that another run may say otherwise: the
 # clock, which stopped what had had all its time; or a death, a busy machine, a lack of time.
 Chance = Literal["", "clock", "accident"]
+
+# What to do about an answer of the wrong type, by its name.
+OF_NO_NUMBERS = _("np.array(list(...)) makes an array of what comes out of it.")
+NOT_CALLED = _("It is returned and not called: are parentheses missing?")
+PLAIN = _("np.asarray makes a plain array of it.")
+HINTS = {
+    **dict.fromkeys(("generator", "map", "filter", "zip", "range", "reversed"), OF_NO_NUMBERS),
+    **dict.fromkeys(("enumerate", "dict_keys", "dict_values", "dict_items"), OF_NO_NUMBERS),
+    **dict.fromkeys(("list_iterator", "tuple_iterator", "deque"), OF_NO_NUMBERS),
+    **dict.fromkeys(("set", "frozenset"), _("A set has no order: collect in a list.")),
+    **dict.fromkeys(
+        ("function", "method", "builtin_function_or_method", "ufunc", "type"), NOT_CALLED
+    ),
+    **dict.fromkeys(("matrix", "recarray", "MaskedArray", "Series", "DataFrame"), PLAIN),
+    "coroutine": _("async def makes a coroutine: write def."),
+    "async_generator": _("async def and yield make something that nobody waits for: write def."),
+    "ellipsis": _("... stands for what is still to be written."),
+    "Tensor": _(".detach().numpy() makes an array of a tensor."),
+}
 
 # A kind of case that every function has whose arguments could be changed, and the mistake's name.
 AS_THEY_WERE = "arguments_as_they_were"
@@ -339,6 +359,8 @@ def _explain(
         )
     else:
         verdict.message = _what_is_off(part, first, reveal)
+        if first.off is not None and first.off.kind == "type":
+            verdict.hint = "" if first.off.where else HINTS.get(type_name(first.got), "")
     if isinstance(first.got, Raised):
         verdict.line = first.got.line
     if not first.passed and any(verdict.families.values()):
@@ -409,8 +431,15 @@ def _named(part: Told, off: Difference) -> str:
 def _sentence(off: Difference, trial: Trial, reveal: bool) -> str:
     if off.kind == "raised":
         got = trial.got
+        if isinstance(got, Raised) and not {*ASKING}.isdisjoint(got.names):
+            return _(
+                "It asks for input, and nobody answers while it is tried: what it needs stands in "
+                "its arguments."
+            )
         if reveal and isinstance(got, Raised) and got.message:
             return "{got}: " + got.message.replace("{", "{{").replace("}", "}}")
+        if isinstance(got, Raised) and (named := about_a_name(got)):
+            return _("It raises {got}: {text}.").format(got="{got}", text=named)
         return _("It raises {got}.")
     if off.kind == "type" and isinstance(trial.got, type(None)) and not off.where:
         return _("It returns None: is a return missing?")
@@ -435,6 +464,28 @@ def _sentence(off: Difference, trial: Trial, reveal: bool) -> str:
     if off.kind == "no_raise" and not reveal:
         return _("It returns a value where it should raise {wanted}.")
     return sentences[off.kind]
+
+
+# What Python says of a name that it does not find.
+OF_A_NAME = re.compile(
+    r"(?:name|No module named|cannot access (?:local|free) variable|has no attribute)"
+    r" '(\w+)'(?: is not defined)?"
+)
+WHO_NAMES = {"AttributeError", "ImportError", "NameError"}
+
+
+def about_a_name(error: Raised) -> str:
+    """What an exception says of a name that stands in the learner's own line, or nothing: so much
+    of its message tells no more than the line does."""
+    found = OF_A_NAME.search(error.message) if WHO_NAMES & {*error.names} else None
+    stands_there = found is not None and found[1] in re.findall(r"\w+", error.line)
+    return found[0] if found is not None and stands_there else ""
+
+
+def unknown_name(message: str) -> str:
+    """The name of which a NameError's message says that it is not defined, or nothing."""
+    found = re.match(r"name '(\w+)' is not defined", message)
+    return found[1] if found else ""
 
 
 def _index(index: tuple[int, ...]) -> str:
@@ -465,9 +516,17 @@ def _short(value: Any) -> str:
 
 
 def _advice(trials: Sequence[Trial]) -> list[str]:
-    """What is said besides: arguments changed in place, NumPy's warnings."""
+    """What is said besides: arguments changed in place, a debugger, NumPy's warnings."""
     spoilt = {name for trial in trials for name in trial.spoilt}
     remarks = [_changes(spoilt)] if spoilt else []
-    for text in sorted({w for trial in trials for w in trial.warnings})[:3]:
+    warned = {w for trial in trials for w in trial.warnings}
+    if DEBUGGER in warned:
+        remarks.append(
+            _(
+                "It calls a debugger (breakpoint or pdb), which is passed over here: take that "
+                "out. To look into a call, make it by yourself."
+            )
+        )
+    for text in sorted(warned - {DEBUGGER})[:3]:
         remarks.append(_("NumPy warns: {text}").format(text=text))
     return remarks

@@ -7,16 +7,21 @@ nbgrader's Validate button sees it too. In a terminal it is plain text.
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import copy
 import difflib
 import html
 import inspect
+import linecache
 import os
 import sys
 import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import FunctionType, SimpleNamespace
+from types import FrameType, FunctionType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -37,7 +42,7 @@ from autograder.learning.visible import (
     makers_in,
     read_visible,
 )
-from autograder.values.calling import bind, call, can_change, plain
+from autograder.values.calling import bind, call, can_change, nobody_there, plain
 
 _loaded: dict[Path, tuple[float, dict[str, VisiblePart]]] = {}
 _hints_given: dict[str, int] = {}
@@ -78,7 +83,7 @@ def check(function: Any, step: str | None = None) -> None:
 
     Parameters
     ----------
-    function : the function (or class) that you wrote
+    function : the function (or class) that you wrote, or the name that your notebook has for it
     step : for a class, the name of the step
 
     Raises
@@ -86,8 +91,8 @@ def check(function: Any, step: str | None = None) -> None:
     CheckFailed, in a notebook, when it is not right; a function that was not attempted yet is
     only told so.
     """
-    part = _part(function, step)
-    verdict = _verdict(part, function)
+    given = _given(function, step, sys._getframe(1))
+    verdict = _verdict(given)
     shell = _notebook()
     if shell is None:
         print("\n".join(lines(verdict, colour=False)))
@@ -101,7 +106,7 @@ def check(function: Any, step: str | None = None) -> None:
 
 def hint(function: Any, step: str | None = None) -> None:
     """Show the next hint for a function; after the last one, start again at the first."""
-    part = _part(function, step)
+    part = _given(function, step, sys._getframe(1)).part
     if not part.hints:
         print(_("{name} has no hints.").format(name=part.name))
         return
@@ -122,26 +127,89 @@ def hint(function: Any, step: str | None = None) -> None:
 # The verdict
 
 
-def _verdict(part: VisiblePart, function: Any) -> Verdict:
-    code = _Code(part, function)
+def _verdict(given: _Given) -> Verdict:
+    part, function = given.part, given.function
+    code = _Code(given)
     verdict = _decided(part, function, code)
     text = _source_of(function)
     if text and verdict.status == "passed":
         used = source.names_used(text, part.exercise)
         verdict.remarks += [_(r["text"]) for r in part.remarks if r["uses"] in used]
+    verdict.remarks += _about_the_name(given)
     verdict.mend_first = _mend_first(part, verdict, code)
     return verdict
 
 
 def _decided(part: VisiblePart, function: Any, code: _Code) -> Verdict:
-    trials = [_trial(part, case, function) for case in part.cases]
-    return decide(part, trials, reveal=True, stub=code.may_be_stub(part.exercise))
+    old: list[str] = []
+    with _no_answers():
+        trials = [_trial(part, case, function, old) for case in part.cases]
+    verdict = decide(part, trials, reveal=True, stub=code.may_be_stub(part.exercise))
+    _about_numpy(verdict, part.numpy, list(dict.fromkeys(old)))
+    return verdict
 
 
-def _trial(part: VisiblePart, case: VisibleCase, function: Any) -> Trial:
+@contextlib.contextmanager
+def _no_answers() -> Iterator[None]:
+    """Nobody is asked, by way of the notebook's kernel either: a function may have `input` under a
+    name of its own."""
+    kernel: Any = getattr(_notebook(), "kernel", None)
+    before = getattr(kernel, "_allow_stdin", None)
+    with nobody_there():
+        if before is not None:
+            kernel._allow_stdin = False
+        try:
+            yield
+        finally:
+            if before is not None:
+                kernel._allow_stdin = before
+
+
+def _about_numpy(verdict: Verdict, there: str, old: list[str]) -> None:
+    """Say where NumPy differs from the one that grades, and what either will refuse one day.
+
+    old: what NumPy or Python say of the function's own lines.
+    """
+    verdict.remarks += [_("This will stop working: {text}").format(text=text) for text in old[:3]]
+    here = np.__version__
+    if not there or here.split(".")[:2] == there.split(".")[:2]:
+        return
+    if old and verdict.status == "passed":
+        verdict.message = _(
+            "Correct with NumPy {here}, and perhaps not with NumPy {there}, which grades it."
+        ).format(here=here, there=there)
+    else:
+        verdict.remarks.append(
+            _("You have NumPy {here}; it is graded with {there}.").format(here=here, there=there)
+        )
+
+
+def _about_the_name(given: _Given) -> list[str]:
+    """What is to be known of a function that the notebook keeps under a name not its own, or not
+    at all: it is graded by the notebook's name."""
+    name = given.part.exercise
+    own = getattr(given.function, "__name__", None)
+    shell = _notebook()
+    if shell is not None and name not in shell.user_ns:
+        return [
+            _("It is graded by its name, and this notebook has no {name}.").format(name=name),
+        ]
+    if given.scope.get(name, given.function) is not given.function:
+        return [
+            _("This is not what your notebook has as {name}, and that is graded.").format(name=name)
+        ]
+    if own in (name, None, "<lambda>"):
+        return []
+    return [
+        _("Checked as {name}: your notebook has {own} under that name.").format(name=name, own=own)
+    ]
+
+
+def _trial(part: VisiblePart, case: VisibleCase, function: Any, old: list[str]) -> Trial:
     args = {name: _ready(value) for name, value in case.raw.items()}
     answer = call(bind(function, args, part.parameters, part.probe), args)
     answer.value = plain(answer.value)
+    old += answer.deprecated
     trial = Trial(
         case.family,
         case.about,
@@ -195,10 +263,10 @@ def _mend_first(part: VisiblePart, verdict: Verdict, code: _Code) -> str | None:
 class _Code:
     """What the learner defined beside a function or class, and which names each reads there."""
 
-    def __init__(self, part: VisiblePart, function: Any) -> None:
-        own = _functions(function)
-        self._globals = own[0].__globals__ if own else {}
-        self.namespace = {**self._globals, part.exercise: function}
+    def __init__(self, given: _Given) -> None:
+        own = _functions(given.function)
+        self._globals = own[0].__globals__ if own else given.scope
+        self.namespace = {**self._globals, given.part.exercise: given.function}
 
     def reads(self, name: str) -> set[str]:
         """The names that a function or class of the learner's reads; none of a library's."""
@@ -227,20 +295,42 @@ def _source_of(function: Any) -> str:
 # Finding the part
 
 
-def _part(function: Any, step: str | None) -> VisiblePart:
+@dataclass(frozen=True)
+class _Given:
+    """What is checked. scope: the names of whoever asked."""
+
+    part: VisiblePart
+    function: Any
+    scope: Mapping[str, Any]
+
+
+def _given(function: Any, step: str | None, caller: FrameType) -> _Given:
+    """Which part a function is, or the name of one, in the eyes of who asks.
+
+    Raises
+    ------
+    NoFunction, NoExercise, NoChecks.
+    """
     parts = _parts(Path.cwd())
-    name = _name_of(function, parts)
+    scope = {**caller.f_globals, **caller.f_locals}
+    if isinstance(function, str):
+        part = _part(function, step, parts)
+        if part.exercise not in scope:
+            raise NoFunction(_("No {name} is defined in this notebook.").format(name=function))
+        return _Given(part, scope[part.exercise], scope)
+    name = _name_of(function, parts, scope, caller)
     if name is None:
+        first = next(iter(parts.values())).exercise
         raise NoFunction(
             _(
-                "check wants the function itself, as in check({example}); it was given {got}."
-            ).format(
-                example=next(iter(parts.values())).exercise,
-                got=f"{type(function).__name__}"
-                if not callable(function)
-                else "one without a name",
-            )
+                "check wants the function itself, as in check({example}), or the name that your "
+                'notebook has for it, as in check("{example}"); it was given {got}.'
+            ).format(example=first, got=type(function).__name__)
         )
+    return _Given(_part(name, step, parts), function, scope)
+
+
+def _part(name: str, step: str | None, parts: dict[str, VisiblePart]) -> VisiblePart:
     full = f"{name}.{step}" if step else name
     if full in parts:
         return parts[full]
@@ -263,14 +353,35 @@ def _part(function: Any, step: str | None) -> VisiblePart:
     )
 
 
-def _name_of(function: Any, parts: dict[str, VisiblePart]) -> str | None:
-    """The exercise's name under which the learner has this function; else its own."""
-    name = getattr(function, "__name__", None)
-    names = {part.exercise for part in parts.values()}
-    held = {k for k, v in getattr(function, "__globals__", {}).items() if v is function} & names
-    if name in names or not held:
-        return None if name == "<lambda>" else name
-    return min(held)
+def _name_of(
+    function: Any, parts: dict[str, VisiblePart], scope: Mapping[str, Any], caller: FrameType
+) -> str | None:
+    """The exercise's name under which who asks has this very object, as the grader finds it; else
+    the one where it was defined; else its own name."""
+    names = list(dict.fromkeys(part.exercise for part in parts.values()))
+    own = getattr(function, "__name__", None)
+    own = own if isinstance(own, str) and own != "<lambda>" else None
+    for place in (scope, getattr(function, "__globals__", {})):
+        held = [name for name in names if name in place and place[name] is function]
+        if held:
+            # Two names for one function: the one that is written in the call, if one is.
+            return next((n for n in (_written(caller), own) if n in held), held[0])
+    return own
+
+
+def _written(caller: FrameType) -> str | None:
+    """The name that stands as the first argument in the call that a frame is at."""
+    with contextlib.suppress(Exception):
+        code = caller.f_code
+        first, last, start, end = list(code.co_positions())[caller.f_lasti // 2]
+        assert first and last
+        lines = [linecache.getline(code.co_filename, n).encode() for n in range(first, last + 1)]
+        lines[-1] = lines[-1][:end]
+        lines[0] = lines[0][start:]
+        asked = ast.parse(b"".join(lines), mode="eval").body
+        if isinstance(asked, ast.Call) and asked.args and isinstance(asked.args[0], ast.Name):
+            return asked.args[0].id
+    return None
 
 
 def _parts(folder: Path) -> dict[str, VisiblePart]:

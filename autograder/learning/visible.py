@@ -50,7 +50,7 @@ class VisibleCase:
 
 @dataclass
 class VisiblePart:
-    """A part as the learner's machine knows it."""
+    """A part as the learner's machine knows it. numpy: the version that grades it."""
 
     name: str
     exercise: str
@@ -66,6 +66,7 @@ class VisiblePart:
     pure: bool
     precise: bool
     returned: list[str]
+    numpy: str
     cases: list[VisibleCase] = field(default_factory=list)
 
 
@@ -73,7 +74,8 @@ def read_visible(folder: Path) -> dict[str, VisiblePart]:
     """The parts of the set whose files lie in a folder."""
     data = json.loads((folder / CHECKS).read_text("utf-8"))
     public = load_public("\n".join(data["public"]))
-    return {name: _read_part(name, part, public) for name, part in data["parts"].items()}
+    numpy = data.get("numpy", "")
+    return {name: _read_part(name, part, public, numpy) for name, part in data["parts"].items()}
 
 
 def load_public(text: str) -> ModuleType:
@@ -83,7 +85,7 @@ def load_public(text: str) -> ModuleType:
     return module
 
 
-def _read_part(name: str, data: dict[str, Any], public: ModuleType) -> VisiblePart:
+def _read_part(name: str, data: dict[str, Any], public: ModuleType, numpy: str) -> VisiblePart:
     properties = [VisibleNote(**p, holds=getattr(public, p["name"])) for p in data["properties"]]
     part = VisiblePart(
         name,
@@ -100,6 +102,7 @@ def _read_part(name: str, data: dict[str, Any], public: ModuleType) -> VisiblePa
         data["pure"],
         data["precise"],
         data["returned"],
+        numpy,
     )
     for case in data["cases"]:
         part.cases.append(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 import sys
 from pathlib import Path
 
@@ -28,6 +30,7 @@ def course_config(root: Path) -> Config:
     AuthorError where it cannot be read: without it a course is another one.
     """
     find_alembic()
+    no_pattern(root)
     try:
         config: Config = PyFileConfigLoader("nbgrader_config.py", path=str(root)).load_config()
     except Exception as error:  # it is a program, and may do anything
@@ -35,7 +38,48 @@ def course_config(root: Path) -> Config:
             f"{root / 'nbgrader_config.py'}: {type(error).__name__}: {error}"
         ) from error
     config.CourseDirectory.root = str(root)
+    see_to_sharing(config)
     return config
+
+
+def no_pattern(root: Path) -> None:
+    """See to it that a course's folder is what nbgrader takes it for.
+
+    Raises
+    ------
+    AuthorError where nbgrader would take it for a pattern, and find nothing.
+    """
+    found = sorted({*str(root)} & {*"[*?"})
+    if found:
+        raise AuthorError(
+            f"nbgrader takes the {' '.join(found)} in {root} for a pattern, and finds no file "
+            "there: rename that folder, or move the course."
+        )
+
+
+def see_to_sharing(config: Config) -> None:
+    """Where nbgrader's `CourseDirectory.groupshared` says so, a group may work on what is made from
+    here on: grading/ is its folder, and the gradebook too."""
+    from nbgrader.coursedir import CourseDirectory
+
+    course = CourseDirectory(config=config)
+    if not course.groupshared:
+        return
+    os.umask(0o002)
+    grading = place_of("autograded", config).parent
+    grading.mkdir(parents=True, exist_ok=True)
+    for path, rights in ((grading, 0o2770), (_file_of(course.db_url), 0o660)):
+        if path is not None and path.exists():
+            mode = stat.S_IMODE(path.stat().st_mode)
+            if mode | rights != mode:
+                # Somebody else's: they have shared it, or must.
+                with contextlib.suppress(PermissionError):
+                    path.chmod(mode | rights)
+
+
+def _file_of(db_url: str) -> Path | None:
+    kind, _colon, path = db_url.partition(":///")
+    return Path(path) if kind == "sqlite" else None
 
 
 def place_of(step: str, config: Config) -> Path:

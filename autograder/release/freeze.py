@@ -14,7 +14,6 @@ import json
 import math
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,9 @@ from autograder.exercise import AuthorError, Callback, Family, FreshRng, Part, P
 from autograder.judging.judge import case_rng, local_caller
 from autograder.judging.sets import ExerciseSet
 from autograder.learning.visible import CHECKS
-from autograder.values.codec import Raised, encode
-from autograder.values.compare import same
+from autograder.values.calling import with_place
+from autograder.values.codec import Opaque, Raised, encode
+from autograder.values.compare import describe, same
 
 VISIBLE_SEED = "visible"
 # A difference quotient with h = 1e-6 has ten digits; no check looks at more than eight.
@@ -88,6 +88,8 @@ def visible_data(exercise_set: ExerciseSet) -> dict[str, Any]:
     """What `checks.json` holds."""
     return {
         "set": exercise_set.name,
+        # Where the set is built it is graded.
+        "numpy": np.__version__,
         "public": public_source(exercise_set).splitlines(),
         "parts": {part.name: _part_data(part) for part in exercise_set.parts},
     }
@@ -123,24 +125,30 @@ def _cases(part: Part, family: Family) -> list[dict[str, Any]]:
     """The cases of one draw, each with the answers of the reference and of every mistake."""
 
     def fresh() -> list[Any]:
-        return family.draw(case_rng(VISIBLE_SEED, part.name, family.name, 0))
+        try:
+            return family.draw(case_rng(VISIBLE_SEED, part.name, family.name, 0))
+        except Exception as error:
+            why = f"{part.name}: the generator {family.name} fails: {with_place(error)}"
+            raise AuthorError(why) from error
 
-    def answer(target: Any, i: int, seed: int = 0) -> Any:
+    def answer(target: Any, i: int, seed: int = 0, name: str | None = None) -> Any:
         call = local_caller(target, make_rng=lambda: np.random.default_rng(seed))
         # A mistake may be to draw from NumPy's own generator: then, too, a build gives the same.
         np.random.seed(seed)
         value = call(part, fresh()[i].args).value
+        if why := unfit(part, family, name, value):
+            raise AuthorError(f"{part.name}: {why}")
         # Where in the author's file it was raised, and with which code, is not to be handed out.
-        return replace(value, line="", lineno=0) if isinstance(value, Raised) else value
+        return value.told if isinstance(value, Raised) else value
 
     def steady(name: str, answered: Any, i: int) -> bool:
         wrong = next(m.wrong for m in part.mistakes if m.name == name)
-        return same(answered, answer(wrong, i, 1), rtol=part.rtol, atol=part.atol)
+        return same(answered, answer(wrong, i, 1, name), rtol=part.rtol, atol=part.atol)
 
     made = []
     for i, case in enumerate(fresh()):
         right = answer(part.reference, i)
-        answers = {m.name: answer(m.wrong, i) for m in part.mistakes}
+        answers = {m.name: answer(m.wrong, i, name=m.name) for m in part.mistakes}
         if any(isinstance(value, FreshRng) for value in case.args.values()):
             # What comes out otherwise with another generator is nobody else's answer.
             answers = {n: a for n, a in answers.items() if steady(n, a, i)}
@@ -148,7 +156,7 @@ def _cases(part: Part, family: Family) -> list[dict[str, Any]]:
             {
                 "family": family.name,
                 "about": family.about,
-                "args": {k: _argument(part, k, v) for k, v in case.args.items()},
+                "args": {k: argument(part, k, v) for k, v in case.args.items()},
                 "facts": {k: encode(v) for k, v in case.facts.items()},
                 "rtol": part.rtol if case.rtol is None else case.rtol,
                 "atol": part.atol if case.atol is None else case.atol,
@@ -159,7 +167,51 @@ def _cases(part: Part, family: Family) -> list[dict[str, Any]]:
     return made
 
 
-def _argument(part: Part, name: str, value: Any) -> Any:
+def unfit(part: Part, family: Family, mistake: str | None, value: Any) -> str:
+    """Why an answer can be no right one, or what a mistake gives; nothing where it can.
+
+    mistake: whose answer it is; None: the reference's.
+    """
+    who = f"the mistake {mistake}" if mistake else "the reference"
+    if isinstance(value, Raised):
+        # Mistakes may raise; but not because of a slip in their own code.
+        slip = not {*value.names}.isdisjoint(("NameError", "ImportError", "SyntaxError"))
+        if slip if mistake else {*value.names}.isdisjoint(re.findall(r"\w+", _docs(part))):
+            return (
+                f"{who} raises {value.name} in {family.name}: {value.message} "
+                f"({inspect.getsourcefile(part.reference)}, line {value.lineno}: {value.line}). "
+                + ("Mend it." if slip else "Mend it, or name the exception in its docstring.")
+            )
+    elif mistake is None and (kind := _opaque(value)):
+        return (
+            f"the reference gives {kind} back in {family.name}, which nobody can compare: return "
+            "numbers, text, arrays, or lists, tuples and dicts of these."
+        )
+    return ""
+
+
+def _docs(part: Part) -> str:
+    """The docstrings of a reference, and of its methods."""
+    things = [part.reference, *vars(part.reference).values()]
+    return "\n".join(getattr(thing, "__doc__", None) or "" for thing in things)
+
+
+def _opaque(value: Any) -> str:
+    """What in an answer is no plain value, in words; nothing where all is."""
+    if isinstance(value, Opaque):
+        return describe(value)
+    items = value.values() if isinstance(value, dict) else value
+    inside = map(_opaque, items) if isinstance(value, dict | list | tuple) else ()
+    return next(filter(None, inside), "")
+
+
+def argument(part: Part, name: str, value: Any) -> Any:
+    """An argument of a case as data.
+
+    Raises
+    ------
+    AuthorError where a learner's machine cannot make it.
+    """
     if isinstance(value, FreshRng):
         return {"$": "rng"}
     if isinstance(value, Callback | Public):
@@ -169,8 +221,8 @@ def _argument(part: Part, name: str, value: Any) -> Any:
         return {
             "$": "made",
             "by": recipe.maker,
-            "args": [_argument(part, name, a) for a in recipe.args],
-            "kwargs": {k: _argument(part, name, a) for k, a in recipe.kwargs.items()},
+            "args": [argument(part, name, a) for a in recipe.args],
+            "kwargs": {k: argument(part, name, a) for k, a in recipe.kwargs.items()},
         }
     if callable(value):
         raise AuthorError(

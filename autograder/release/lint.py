@@ -12,15 +12,15 @@ from typing import Any
 
 from autograder.code import source
 from autograder.exercise import WHOLE_NUMBERS, AuthorError, Case, FreshRng, Part
-from autograder.judging.cases import posed
-from autograder.judging.judge import case_rng, judge_all_known, local_caller, run_trials
+from autograder.judging.cases import Posed, anew, posed
+from autograder.judging.judge import Put, case_rng, judge_all_known, local_caller, run_trials
 from autograder.judging.sets import ExerciseSet
 from autograder.judging.verdict import AS_THEY_WERE, FOR_SOME_KINDS, Trial
 from autograder.learning.visible import load_public
 from autograder.release.cheap import expressions
-from autograder.release.freeze import public_source, visible_data
+from autograder.release.freeze import argument, public_source, unfit, visible_data
 from autograder.release.notebook import instructor_notebook
-from autograder.values.calling import plain
+from autograder.values.calling import plain, with_place
 from autograder.values.codec import Raised
 from autograder.values.compare import same
 
@@ -104,9 +104,7 @@ def _about_family(part: Part, family: Any) -> Iterator[Complaint]:
     try:
         cases = family.draw(case_rng("lint", part.name, family.name, 0))
     except Exception as error:
-        yield Complaint(
-            part.name, f"the generator {family.name} fails: {type(error).__name__}: {error}"
-        )
+        yield Complaint(part.name, f"the generator {family.name} fails: {with_place(error)}.")
         return
     if not cases:
         yield Complaint(part.name, f"the generator {family.name} yields no case.")
@@ -127,7 +125,22 @@ def _about_family(part: Part, family: Any) -> Iterator[Complaint]:
                 + (f"Missing: {sorted(absent)}." if absent else ""),
             )
             return
+        try:
+            for name, value in case.args.items():
+                argument(part, name, value)
+        except AuthorError as error:
+            yield Complaint(part.name, str(error).removeprefix(f"{part.name}: "))
+            return
         yield from _about_arguments(part, family, case)
+        known: dict[str | None, Any] = {
+            None: part.reference,
+            **{m.name: m.wrong for m in part.mistakes},
+        }
+        for whose, target in known.items():
+            answer = local_caller(target)(part, anew(case).args).value
+            if why := unfit(part, family, whose, answer):
+                yield Complaint(part.name, why)
+                return
 
 
 def _about_arguments(part: Part, family: Any, case: Case) -> Iterator[Complaint]:
@@ -159,9 +172,10 @@ def _verdicts_are_right(part: Part, seeds: list[str]) -> Iterator[Complaint]:
         own = verdicts.pop(part.name)
         if own.status != "passed":
             failed = [name for name, passed in own.families.items() if not passed]
+            why = next(_raised_by_properties(part, seed), own.message)
             yield Complaint(
                 part.name,
-                f"the reference itself fails {', '.join(failed)} with seed {seed}: {own.message}",
+                f"the reference itself fails {', '.join(failed)} with seed {seed}: {why}",
             )
             return
         for name, verdict in verdicts.items():
@@ -190,6 +204,19 @@ def _verdicts_are_right(part: Part, seeds: list[str]) -> Iterator[Complaint]:
             f"the mistake {name} is told as {told or 'none'} with seed {seed}: add a case in "
             "which the two differ, or make them one.",
         )
+
+
+def _raised_by_properties(part: Part, seed: str) -> Iterator[str]:
+    """What properties raise of the reference's own answers: a learner's would only be wrong."""
+    made: list[Put] = []
+
+    def put(posed: Posed, case: Case) -> Put:
+        made.append(Put(posed, case))
+        return made[-1]
+
+    run_trials(part, seed, local_caller(part.reference), mistaken=False, put=put)
+    for placed in made:
+        yield from (f"a property fails: {with_place(error)}" for error in placed.errors)
 
 
 def _cheap_answers_earn_little(part: Part, seed: str) -> Iterator[Complaint]:

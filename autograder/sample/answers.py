@@ -14,6 +14,7 @@ from typing import Any
 
 from autograder.code import source
 from autograder.exercise import ClassExercise, Exercise, Mistake, Part
+from autograder.judging.cases import KnownCase, known_cases
 from autograder.judging.extract import needs, standalone
 from autograder.judging.judge import local_caller, run_trials
 from autograder.judging.sets import ExerciseSet
@@ -54,6 +55,16 @@ class Filling:
     marks: dict[str, Mark]
 
 
+@dataclass(frozen=True)
+class Row:
+    """What is known of a part and a seed: its cases, what each known mistake answers in each, and
+    the trials of each mistake."""
+
+    cases: list[KnownCase]
+    answers: list[dict[str, Any]]
+    wrong: dict[str, list[Trial]]
+
+
 @dataclass
 class Fillings:
     """The fillings of one exercise. stub: its released solution cell."""
@@ -61,7 +72,7 @@ class Fillings:
     exercise_set: ExerciseSet
     exercise: Exercise | ClassExercise
     stub: str
-    _tables: dict[str, list[list[Trial]]] = field(default_factory=dict)
+    _tables: dict[str, list[Row]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -130,7 +141,7 @@ class Fillings:
         return re.sub(rf"^([ \t]*){STUB}$", fill, self.stub, flags=re.MULTILINE)
 
     def _predict(
-        self, trials: Callable[[Part, dict[str, list[Trial]]], Iterator[list[Trial]]]
+        self, trials: Callable[[Part, list[Row]], Iterator[list[Trial]]]
     ) -> dict[str, Mark] | None:
         """The marks of every part, None where they are not the same on all seeds."""
         marks = {}
@@ -144,37 +155,44 @@ class Fillings:
             marks[part.name] = found.pop()
         return marks
 
-    def _answers(self, part: Part) -> dict[str, list[Trial]]:
-        """For each seed every case, with what the reference and the known mistakes answer."""
+    def _answers(self, part: Part) -> list[Row]:
+        """For each seed what is known of every case."""
         if part.name not in self._tables:
-            # All trials of this one fail, so that the judge works out every mistake's answer.
-            nothing = local_caller(_Nothing)
-            self._tables[part.name] = [run_trials(part, seed, nothing) for seed in SEEDS]
-        return dict(zip(SEEDS, self._tables[part.name], strict=True))
+            self._tables[part.name] = [_row(part, seed) for seed in SEEDS]
+        return self._tables[part.name]
 
 
-class _Nothing:
-    """Stands for a function or a class of which nothing is right."""
+def _row(part: Part, seed: str) -> Row:
+    cases = known_cases(part, seed)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise NotImplementedError
+    def tried(target: Any) -> list[Trial]:
+        return run_trials(part, seed, local_caller(target), mistaken=False, cases=cases)
+
+    wrong = {mistake.name: tried(mistake.wrong) for mistake in part.mistakes}
+    answers: list[dict[str, Any]] = [
+        {
+            # Whoever draws answers otherwise each time.
+            m.name: case.answer(m.wrong) if case.varies else wrong[m.name][i].got
+            for m in part.mistakes
+        }
+        for i, case in enumerate(cases)
+    ]
+    return Row(cases, answers, wrong)
 
 
-def _trials_with(
-    mistake: Mistake, part: Part, rows: dict[str, list[Trial]]
-) -> Iterator[list[Trial]]:
-    """The trials of a mistake: out of the table where comparing with it is all there is to do."""
-    if part.properties or mistake not in part.mistakes:
+def _trials_with(mistake: Mistake, part: Part, rows: list[Row]) -> Iterator[list[Trial]]:
+    """The trials of a mistake: of a part's own, what is in the table."""
+    if mistake not in part.mistakes:
         yield from _trials_of(mistake.wrong, part, rows)
         return
-    for trials in rows.values():
-        yield [replace(trial, got=trial.mistaken[mistake.name]) for trial in trials]
+    for row in rows:
+        trials = row.wrong[mistake.name]
+        yield [replace(t, mistaken=known) for t, known in zip(trials, row.answers, strict=True)]
 
 
-def _trials_of(target: Any, part: Part, rows: dict[str, list[Trial]]) -> Iterator[list[Trial]]:
+def _trials_of(target: Any, part: Part, rows: list[Row]) -> Iterator[list[Trial]]:
     """The trials of any code."""
-    for seed, known in rows.items():
-        trials = run_trials(part, seed, local_caller(target), mistaken=False)
-        for trial, row in zip(trials, known, strict=True):
-            trial.mistaken = row.mistaken
-        yield trials
+    for seed, row in zip(SEEDS, rows, strict=True):
+        caller = local_caller(target)
+        trials = run_trials(part, seed, caller, mistaken=False, cases=row.cases)
+        yield [replace(t, mistaken=known) for t, known in zip(trials, row.answers, strict=True)]

@@ -79,18 +79,18 @@ def make_class(
     Returns
     -------
     The submissions' folders: submitted/<student>/<set>. The marks go to expected/<set>.json.
-    An earlier sample class is replaced; nobody else's submission is touched.
+    An earlier sample class is replaced.
 
     Raises
     ------
-    AuthorError where a set was not built, or a student of that name handed something in.
+    AuthorError where a set was not built, or somebody handed it in whom no sample class made.
     """
     root = project.grading if into is None else into
     people = _people(students, random.Random(f"people {seed}"))
     written = []
     for name in names or project.sets:
         exercise_set = find_set(name, project)
-        _remove_earlier(root, name, people)
+        _remove_earlier(root, name)
         marks: dict[str, Any] = {}
         for learner, handed_in in _hand_in(project, exercise_set, people, seed):
             folder = root / "submitted" / learner.name / name
@@ -122,14 +122,16 @@ def _expected_file(root: Path, name: str) -> Path:
     return root / "expected" / f"{name}.json"
 
 
-def _remove_earlier(root: Path, name: str, people: list[str]) -> None:
+def _remove_earlier(root: Path, name: str) -> None:
     file = _expected_file(root, name)
     earlier = list(json.loads(file.read_text("utf-8"))) if file.is_file() else []
-    taken = [p for p in people if p not in earlier and (root / "submitted" / p / name).exists()]
-    if taken:
+    there = sorted(place.parent.name for place in (root / "submitted").glob(f"*/{name}"))
+    real = [person for person in there if person not in earlier]
+    if real:
         raise AuthorError(
-            f"{root / 'submitted'} holds submissions of {', '.join(taken[:3])} that no sample "
-            "class made. Choose another --seed, or move them away."
+            f"{root / 'submitted'} holds submissions that no sample class made, of "
+            f"{', '.join(real[:3])}{', ...' if len(real) > 3 else ''}: none is put among them. "
+            "`make rehearse` makes one in a folder of its own."
         )
     for person in earlier:
         shutil.rmtree(root / "submitted" / person / name, ignore_errors=True)

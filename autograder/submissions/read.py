@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,22 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_notebook
 from nbformat.v4.nbbase import random_cell_id
 
+from autograder.code.source import definitions
 from autograder.engine.trusted.helper import Lost, ask
 from autograder.i18n import _
 from autograder.release.notebook import METADATA
+from autograder.submissions import reasons
+from autograder.submissions.script import cells_of
 
+# What a notebook may have without its outputs, which are thrown away, and with them.
 MAX_FILE = 50 * 2**20
+MAX_WITH_OUTPUTS = 250 * 2**20
 MAX_CELLS = 2000
 MAX_SOURCE = 500_000
 # All code cells together: each is parsed several times.
 MAX_CODE = 2_000_000
 MAX_DIGITS = 1000
-SECONDS = 10.0
+SECONDS = 15.0
 
 
 @dataclass
@@ -44,7 +50,7 @@ def read_submission(path: Path) -> Submission:
     try:
         cells, problems = ask(read_cells, str(path), seconds=SECONDS)
     except Lost:
-        return _unreadable(_("The file takes too much time or memory to be read."))
+        return _unreadable(reasons.TOO_SLOW)
     return Submission(_notebook(nbformat.from_dict(cells)), problems)
 
 
@@ -57,20 +63,98 @@ def read_cells(name: str) -> tuple[list[NotebookNode], list[str]]:
 def read_file(path: Path) -> Submission:
     """What `read_submission` reads, in this process: some files take any time and memory."""
     try:
-        size = path.stat().st_size
-        if size > MAX_FILE:
-            return _unreadable(
-                _("The file has {size} MB; a notebook has at most {limit}.").format(
-                    size=size // 2**20, limit=MAX_FILE // 2**20
-                )
-            )
+        if path.stat().st_size > MAX_WITH_OUTPUTS:
+            return _too_large(reasons.TOO_LARGE, path.stat().st_size, MAX_WITH_OUTPUTS)
         data = path.read_bytes()
     except OSError as error:
-        return _unreadable(_("The file cannot be opened: {error}.").format(error=error.strerror))
+        return _unreadable(reasons.CANNOT_BE_OPENED.format(error=error.strerror))
+    return read_bytes(data, python=path.suffix.lower() == ".py")
+
+
+def read_bytes(data: bytes, *, python: bool = False) -> Submission:
+    """A notebook from the bytes of its file. python: whether its name says that it is code."""
+    size = len(data)
+    if size > MAX_FILE:
+        data = without_outputs(data)
+        if len(data) > MAX_FILE:
+            return _too_large(reasons.TOO_MUCH_TEXT, size, MAX_FILE)
     text = text_of(data)
-    if path.suffix == ".py":
-        return Submission(_notebook([_new_cell("code", text)]))
+    conflict = has_conflict(text)
+    if text.lstrip()[:1] == "{" or (conflict and '"cells"' in text):
+        return read_text(text)
+    told = [reasons.CONFLICT] if conflict else []
+    code = one_side(text, above=True) if conflict else text
+    if python or _is_code(code):
+        return _from_cells([{"cell_type": k, "source": s} for k, s in cells_of(code)], told)
+    kind = _kind(data, text)
+    if kind:
+        return _unreadable(reasons.OF_ANOTHER_KIND.format(kind=kind))
     return read_text(text)
+
+
+def _too_large(reason: str, size: int, most: int) -> Submission:
+    return _unreadable(reason.format(size=size // 2**20, limit=most // 2**20))
+
+
+def _is_code(text: str) -> bool:
+    """Whether a file whose name says nothing of it is Python: it defines something."""
+    return bool(definitions(text))
+
+
+def _kind(data: bytes, text: str) -> str:
+    """What is handed in under a notebook's name, or nothing."""
+    start = text[:2000].lstrip().lower()
+    if start.startswith(("<!doctype html", "<html", "<?xml", "<head", "<!--")):
+        return _("a web page")
+    magic = {
+        b"%PDF": _("a PDF"),
+        b"PK\x03\x04": _("an archive or an office document"),
+        b"Rar!": _("an archive"),
+        b"7z\xbc\xaf": _("an archive"),
+        b"\x1f\x8b": _("an archive"),
+        b"\x89PNG": _("a picture"),
+        b"\xff\xd8\xff": _("a picture"),
+        b"\xd0\xcf\x11\xe0": _("an office document"),
+        b"{\\rtf": _("an office document"),
+    }
+    return next((kind for begin, kind in magic.items() if data.startswith(begin)), "")
+
+
+# Strings as wholes, since they may hold brackets; what a damaged file leaves open ends with it.
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{}]', re.DOTALL)
+_OUTPUTS = re.compile(rb'"outputs"\s*:\s*\[')
+
+
+def without_outputs(data: bytes) -> bytes:
+    """The bytes of a notebook with the outputs of its cells taken away."""
+    if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return data
+    kept: list[bytes] = []
+    since = at = 0
+    while True:
+        # Within a string the quotes of a key would stand behind backslashes.
+        found = _OUTPUTS.search(data, at)
+        if found is None:
+            return b"".join([*kept, data[since:]])
+        end = _end_of_list(data, found.end())
+        if end is None:
+            at = found.end()
+            continue
+        kept.append(data[since : found.end()])
+        since = at = end
+
+
+def _end_of_list(data: bytes, start: int) -> int | None:
+    """Where the bracket stands that ends a list which began before `start`."""
+    depth = 1
+    for token in _TOKEN.finditer(data, start):
+        if token[0] in b"[{":
+            depth += 1
+        elif token[0] in b"]}":
+            depth -= 1
+            if depth == 0:
+                return token.start()
+    return None
 
 
 def text_of(data: bytes) -> str:
@@ -81,11 +165,51 @@ def text_of(data: bytes) -> str:
 
 def read_text(text: str) -> Submission:
     """A notebook from the text of its file."""
-    try:
-        tree = json.loads(text, parse_int=_integer)
-    except (ValueError, RecursionError):
-        return _salvage(text)
-    return _from_json(tree)
+    for version, told in _versions(text):
+        try:
+            tree = json.loads(version, parse_int=_integer, strict=False)
+        except (ValueError, RecursionError):
+            continue
+        submission = _from_json(tree)
+        submission.problems[:0] = told
+        return submission
+    return _salvage(*next(_versions(text)))
+
+
+_MARK = re.compile(r"^(<{7}|\|{7}|={7}|>{7})( .*)?\r?$", re.MULTILINE)
+
+
+def _versions(text: str) -> Iterator[tuple[str, list[str]]]:
+    """A text that git could not merge, with what stands above each ======= in it, and with what
+    stands below; any other text as it is."""
+    if not has_conflict(text):
+        yield text, []
+        return
+    told = [reasons.CONFLICT]
+    yield one_side(text, above=True), told
+    yield one_side(text, above=False), [reasons.CONFLICT_BELOW]
+
+
+def has_conflict(text: str) -> bool:
+    """Whether a text holds all the marks of a merge conflict, each in a line of its own."""
+    return "<<<<<<<" in text and {mark[0][0] for mark in _MARK.finditer(text)} >= {*"<=>"}
+
+
+def one_side(text: str, *, above: bool) -> str:
+    """What stands in a merge conflict above its =======, or below, and all that is in none."""
+    kept, state = [], "both"
+    for line in text.splitlines(keepends=True):
+        mark = _MARK.match(line.rstrip("\r\n"))
+        if mark is None:
+            if state in ("both", "above" if above else "below"):
+                kept.append(line)
+        elif mark[0][0] == "<":
+            state = "above"
+        elif state != "both":
+            state = {"|": "base", "=": "below", ">": "both"}[mark[0][0]]
+        else:
+            kept.append(line)
+    return "".join(kept)
 
 
 def _integer(digits: str) -> int:
@@ -96,22 +220,25 @@ def _integer(digits: str) -> int:
 def _from_json(tree: Any) -> Submission:
     problems = []
     if not isinstance(tree, dict) or not ({"cells", "worksheets"} & tree.keys()):
-        return _unreadable(_("This is not a notebook."))
+        return _unreadable(reasons.NOT_A_NOTEBOOK)
     if tree.get("nbformat") != 4 or "worksheets" in tree:
         try:
             tree = nbformat.convert(nbformat.from_dict(tree), 4)
         except Exception as error:
-            return _unreadable(
-                _("This notebook's format cannot be read ({error}).").format(
-                    error=type(error).__name__
-                )
-            )
+            return _unreadable(reasons.BAD_FORMAT.format(error=type(error).__name__))
         problems.append(_("The notebook is of an old format and was converted."))
-    cells, dropped = _cells(tree.get("cells"))
+    return _from_cells(tree.get("cells"), problems)
+
+
+def _from_cells(raw: Any, problems: list[str]) -> Submission:
+    cells, dropped = _cells(raw)
     if dropped:
-        problems.append(
-            _("{count} cells were malformed or too long and were left out.").format(count=dropped)
-        )
+        problems.append(reasons.LEFT_OUT.format(count=dropped))
+    if any(has_conflict(cell.source) for cell in cells):
+        problems.append(reasons.CONFLICT)
+        for cell in cells:
+            if has_conflict(cell.source):
+                cell.source = one_side(cell.source, above=True)
     return Submission(_notebook(cells), problems)
 
 
@@ -189,29 +316,34 @@ def _is_picture(data: Any) -> bool:
     return isinstance(data, dict) and bool(data) and all(isinstance(v, str) for v in data.values())
 
 
-def _salvage(text: str) -> Submission:
-    """The complete cells at the start of a file that breaks off or is damaged."""
-    start = re.search(r'"cells"\s*:\s*\[', text)
-    if start is None:
-        return _unreadable(_("This is not a notebook."))
-    decoder, position = json.JSONDecoder(parse_int=_integer), start.end()
+# How a cell begins, with any of its keys.
+_CELL = re.compile(
+    r'\{\s*"(?:attachments|cell_type|execution_count|id|metadata|outputs|source)"\s*:'
+)
+MAX_FAILURES = 300
+
+
+def _salvage(text: str, told: list[str]) -> Submission:
+    """The whole cells of a file that breaks off or is damaged, wherever the damage is."""
+    decoder = json.JSONDecoder(parse_int=_integer, strict=False)
     raw: list[Any] = []
-    while len(raw) < MAX_CELLS:
-        position = _skip(text, position)
-        try:
-            cell, position = decoder.raw_decode(text, position)
-        except (ValueError, RecursionError):
+    position = failures = 0
+    while len(raw) < MAX_CELLS and failures < MAX_FAILURES:
+        start = _CELL.search(text, position)
+        if start is None:
             break
-        raw.append(cell)
+        try:
+            cell, position = decoder.raw_decode(text, start.start())
+        except (ValueError, RecursionError):
+            failures += 1
+            position = start.end()
+            continue
+        if "cell_type" in cell and "source" in cell:
+            raw.append(cell)
+    if not raw and not re.search(r'"cells"\s*:\s*\[', text):
+        return _unreadable(reasons.NOT_A_NOTEBOOK)
     cells, _dropped = _cells(raw)
-    told = _("The file is damaged; {count} whole cells could be read.").format(count=len(cells))
-    return Submission(_notebook(cells), [told])
-
-
-def _skip(text: str, position: int) -> int:
-    while position < len(text) and text[position] in " \t\r\n,":
-        position += 1
-    return position
+    return Submission(_notebook(cells), [*told, reasons.DAMAGED.format(count=len(cells))])
 
 
 def _unreadable(why: str) -> Submission:

@@ -6,35 +6,94 @@ judge's own references and mistakes.
 
 from __future__ import annotations
 
+import bdb
+import builtins
+import contextlib
 import copy
+import getpass
+import io
 import itertools
 import linecache
 import os
+import pdb
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from autograder.values.codec import Raised, decode, encode
+from autograder.values.codec import Opaque, Raised, decode, encode
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # Arrays that encoding and decoding would leave as they are, at some cost.
 SCALARS = (float, bool, type(None), np.float64, np.int64, np.bool_)
 AS_THEY_ARE = tuple(np.dtype(kind) for kind in (np.float64, np.int64, np.bool_))
 FEW = 100_000
+# What a warning says where a debugger was passed over.
+DEBUGGER = "a debugger was called"
+DEPRECATIONS = (DeprecationWarning, FutureWarning, np.exceptions.VisibleDeprecationWarning)
 
 
 @dataclass
 class Answer:
-    """One call: its value or `Raised`, and the side effects that advice is given on."""
+    """One call: its value or `Raised`, and the side effects that advice is given on.
+
+    deprecated: what its own lines do that another version may refuse.
+    """
 
     value: Any
     changed: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    deprecated: list[str] = field(default_factory=list)
+
+
+class NobodyAnswers(RuntimeError):
+    """Somebody was asked to type something while a function was tried."""
+
+
+class _Debugged(RuntimeWarning):
+    """A debugger was passed over."""
+
+
+def _asked(*_args: Any, **_options: Any) -> NoReturn:
+    """In the place of what asks somebody to type."""
+    raise NobodyAnswers("nobody answers while a function is tried")
+
+
+class _Silent(io.TextIOBase):
+    """A `sys.stdin` at which nobody types; in all else a file."""
+
+    read = readline = _asked
+
+
+@contextlib.contextmanager
+def nobody_there() -> Iterator[None]:
+    """While a function is tried nobody sits at the keyboard, wherever it is tried: `input`,
+    `getpass` and `sys.stdin` fail, and a debugger is passed over with a warning."""
+
+    def stopped(*_args: Any, **_options: Any) -> None:
+        warnings.warn(DEBUGGER, _Debugged, stacklevel=2)
+
+    places: list[tuple[Any, str, Any]] = [
+        (builtins, "input", _asked),
+        (getpass, "getpass", _asked),
+        (sys, "stdin", _Silent()),
+        (sys, "breakpointhook", stopped),
+        (pdb, "set_trace", stopped),
+        # All debuggers are of this class: those that a function holds under another name, too.
+        (bdb.Bdb, "set_trace", stopped),
+    ]
+    before = [getattr(place, name) for place, name, _new in places]
+    for place, name, new in places:
+        setattr(place, name, new)
+    try:
+        yield
+    finally:
+        for (place, name, _new), old in zip(places, before, strict=True):
+            setattr(place, name, old)
 
 
 def raised(error: BaseException) -> Raised:
@@ -51,11 +110,27 @@ def raised(error: BaseException) -> Raised:
 
 def own_line(error: BaseException) -> tuple[int, str]:
     """Number and text of the deepest line that is the learner's, or (0, '')."""
-    found = (0, "")
+    filename, lineno = _own_place(error)
+    return (lineno, linecache.getline(filename, lineno).strip()) if lineno else (0, "")
+
+
+def with_place(error: BaseException, told: str = "") -> str:
+    """An exception in a line, or what is to be told of it, after the author's file and line that
+    it came from."""
+    filename, lineno = _own_place(error)
+    told = told or f"{type(error).__name__}: {error}"
+    if isinstance(error, SyntaxError) and error.filename:
+        filename, lineno, told = error.filename, error.lineno or 0, f"SyntaxError: {error.msg}"
+    return f"{filename}, line {lineno}: {told}" if lineno else told
+
+
+def _own_place(error: BaseException) -> tuple[str, int]:
+    """File and line of the deepest frame that is no library's, or ('', 0)."""
+    found = ("", 0)
     for frame, lineno in traceback.walk_tb(error.__traceback__):
         filename = frame.f_code.co_filename
         if _is_own(filename):
-            found = (lineno, linecache.getline(filename, lineno).strip())
+            found = (filename, lineno)
     return found
 
 
@@ -76,9 +151,20 @@ def call(function: Callable[[], Any], arguments: Mapping[str, Any]) -> Answer:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         value = outcome(function)
+        if isinstance(value, Coroutine):
+            # Or Python would say, somewhere, that nobody waited for it.
+            outcome(value.close)
     changed = [name for name, was in before.items() if not _unchanged(was, arguments[name])]
-    texts = [str(w.message)[:200] for w in caught if issubclass(w.category, RuntimeWarning)]
-    return Answer(value, changed, list(dict.fromkeys(texts)))
+    return Answer(
+        value,
+        changed,
+        _texts(w for w in caught if issubclass(w.category, RuntimeWarning)),
+        _texts(w for w in caught if issubclass(w.category, DEPRECATIONS) and _is_own(w.filename)),
+    )
+
+
+def _texts(caught: Iterator[warnings.WarningMessage]) -> list[str]:
+    return list(dict.fromkeys(str(w.message)[:200] for w in caught))
 
 
 def outcome(function: Callable[[], Any]) -> Any:
@@ -131,7 +217,15 @@ def plain(value: Any) -> Any:
     if type(value) in SCALARS:
         return value
     blobs: list[bytes] = []
-    return decode(encode(value, blobs), blobs)
+    try:
+        return decode(encode(value, blobs), blobs)
+    except Exception as error:  # a class of anybody's may do anything when it is looked at
+        return unreadable(error)
+
+
+def unreadable(error: Exception) -> Opaque:
+    """What stands for a value that fails when it is looked at."""
+    return Opaque(f"value that cannot be read ({type(error).__name__})")
 
 
 def can_change(value: Any) -> bool:

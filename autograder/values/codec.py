@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import io
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,15 +30,27 @@ TENSORS_OF = (
 )
 
 
+# What is raised where somebody is asked to type something: by a notebook, and by ours.
+ASKING = ("NobodyAnswers", "StdinNotImplementedError")
+# Arrays of these kinds are no numbers that are looked at; only what they are made of is told.
+OTHER_DTYPES = {
+    **{"O": "object", "U": "str", "T": "str", "S": "bytes", "V": "void"},
+    **{"M": "datetime64", "m": "timedelta64"},
+}
+DTYPES_TOLD = {*OTHER_DTYPES.values(), *(np.dtype(kind).name for kind in "FDG"), "complex32"}
+
+
 class MalformedValue(ValueError):
     """Bytes that no honest process sends."""
 
 
 @dataclass(frozen=True)
 class Opaque:
-    """Something that is no plain value: all that is known of it is the name of its type."""
+    """Something that is no plain value: all that is known of it is the name of its type, and of
+    an array what it is made of."""
 
     type_name: str
+    dtype: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,6 +69,11 @@ class Raised:
     def name(self) -> str:
         """The exception's class."""
         return self.names[0]
+
+    @property
+    def told(self) -> Raised:
+        """The same without the line that raised it: of an author's code, that is nobody else's."""
+        return replace(self, line="", lineno=0)
 
 
 def encode(value: Any, blobs: list[bytes] | None = None, *, depth: int = 0) -> Any:
@@ -90,10 +107,20 @@ def encode(value: Any, blobs: list[bytes] | None = None, *, depth: int = 0) -> A
             "lineno": value.lineno,
         }
     if kind is Opaque:
-        return {"$": "other", "type": value.type_name}
+        return _other(value.type_name, value.dtype)
+    if kind is np.ndarray:
+        # In a word: the size of a text may be anything.
+        return _other("ndarray", OTHER_DTYPES.get(value.dtype.kind, value.dtype.name))
     if _is_tensor(value):
-        return _encode_tensor(value, blobs)
-    return {"$": "other", "type": str(kind.__name__)[:200]}
+        dtype = str(value.dtype).removeprefix("torch.")
+        if str(value.layout) != "torch.strided":
+            return _other("sparse Tensor")
+        return _encode_tensor(value, blobs) if dtype in TENSORS_OF else _other("Tensor", dtype)
+    return _other(str(kind.__name__)[:200])
+
+
+def _other(type_name: str, dtype: str = "") -> dict[str, str]:
+    return {"$": "other", "type": type_name} | ({"dtype": dtype} if dtype else {})
 
 
 def _is_tensor(value: Any) -> bool:
@@ -183,7 +210,9 @@ class _Decoder:
                 lineno if isinstance(lineno, int) else 0,
             )
         if tag == "other":
-            return Opaque(str(tree.get("type", "object"))[:200])
+            dtype = tree.get("dtype")
+            known = isinstance(dtype, str) and dtype in DTYPES_TOLD
+            return Opaque(str(tree.get("type", "object"))[:200], str(dtype) if known else "")
         raise MalformedValue("an unknown kind of value")
 
     def _array(self, tag: str, tree: dict[str, Any]) -> Any:
@@ -299,11 +328,11 @@ def _inline(tree: dict[str, Any]) -> np.ndarray:
 
 
 def _tensor(array: np.ndarray, tree: dict[str, Any]) -> Any:
-    import torch
-
     name = tree.get("torch_dtype")
     if name not in TENSORS_OF:
         raise MalformedValue("a tensor of unknown dtype")
+    import torch
+
     dtype: torch.dtype = getattr(torch, name)
     tensor = torch.from_numpy(np.array(array)).to(dtype)
     return tensor.requires_grad_(bool(tree.get("requires_grad")) and dtype.is_floating_point)

@@ -33,6 +33,17 @@ class Difference:
     index: tuple[int, ...] | None = None
 
 
+# Types that are known by another name than Python's.
+WORDS = {
+    "ndarray": "array",
+    "Tensor": "tensor",
+    "sparse Tensor": "sparse tensor",
+    "ellipsis": "... (Ellipsis)",
+    "MaskedArray": "masked array",
+    "Series": "pandas Series",
+    "DataFrame": "pandas DataFrame",
+    "type": "class",
+}
 # Of an array's largest number, what single precision may be off.
 SINGLE = 1e-5
 
@@ -75,7 +86,8 @@ def describe(value: Any) -> str:
     if value is None:
         return "None"
     if isinstance(value, Opaque):
-        return value.type_name
+        made_of = f" with dtype {value.dtype}" if value.dtype else ""
+        return WORDS.get(value.type_name, value.type_name) + made_of
     if isinstance(value, np.ndarray):
         return f"array of shape {value.shape}" if value.shape else "array without a dimension"
     if isinstance(value, np.generic):
@@ -85,6 +97,11 @@ def describe(value: Any) -> str:
     if _is_tensor(value):
         return f"tensor of shape {tuple(value.shape)}"
     return type(value).__name__
+
+
+def type_name(value: Any) -> str:
+    """The name of a value's type, also of what is no plain value."""
+    return value.type_name if isinstance(value, Opaque) else type(value).__name__
 
 
 def describe_shape(value: np.ndarray) -> str:
@@ -143,10 +160,12 @@ def _how_returned(wanted: list[Any] | tuple[Any, ...]) -> str:
 
 
 def _tensor(got: Any, wanted: Any, rtol: float, atol: float, where: str) -> Difference | None:
+    if isinstance(got, Opaque) and got.dtype and got.type_name == "Tensor":
+        return Difference("dtype", f"torch.{got.dtype}", _name_of(wanted.dtype), where)
     if not _is_tensor(got):
         return Difference("type", describe(got), describe(wanted), where)
     if got.dtype != wanted.dtype:
-        return Difference("dtype", str(got.dtype), str(wanted.dtype), where)
+        return Difference("dtype", _name_of(got.dtype), _name_of(wanted.dtype), where)
     if got.requires_grad != wanted.requires_grad:
         words = {True: "requires_grad=True", False: "requires_grad=False"}
         return Difference("type", words[got.requires_grad], words[wanted.requires_grad], where)
@@ -159,6 +178,8 @@ def _tensor(got: Any, wanted: Any, rtol: float, atol: float, where: str) -> Diff
 def _array(
     got: Any, wanted: np.ndarray, rtol: float, atol: float, where: str, precise: bool = True
 ) -> Difference | None:
+    if isinstance(got, Opaque) and got.dtype and got.type_name == "ndarray":
+        return Difference("dtype", got.dtype, _name_of(wanted.dtype), where)
     if not isinstance(got, np.ndarray | np.generic):
         how = " (np.array makes one of a list)" if isinstance(got, list | tuple) else ""
         return Difference("type", describe(got), describe(wanted) + how, where)
@@ -167,7 +188,7 @@ def _array(
         return Difference("shape", describe_shape(got), describe_shape(wanted), where)
     if _dtype_fits(got.dtype, wanted.dtype):
         return _numbers(got, wanted, rtol, atol, where)
-    other = Difference("dtype", got.dtype.name, wanted.dtype.name, where)
+    other = Difference("dtype", _name_of(got.dtype), _name_of(wanted.dtype), where)
     if precise or wanted.dtype.kind != "f" or got.dtype.kind not in "fiu":
         return other
     off = _numbers(got, wanted, *_single(got, wanted, rtol, atol), where)
@@ -180,6 +201,13 @@ def _single(got: np.ndarray, wanted: np.ndarray, rtol: float, atol: float) -> tu
         return rtol, atol
     size = np.max(np.abs(wanted), initial=0.0, where=np.isfinite(wanted))
     return max(rtol, 10 * SINGLE), max(atol, SINGLE * float(size))
+
+
+def _name_of(dtype: Any) -> str:
+    """What a dtype is called; one in the other order of bytes has the same name as its twin."""
+    if isinstance(dtype, np.dtype):
+        return dtype.name if dtype.isnative else f"{dtype.str} ({dtype.name}, bytes reversed)"
+    return str(dtype)
 
 
 def _dtype_fits(got: np.dtype, wanted: np.dtype) -> bool:

@@ -57,13 +57,10 @@ def phone(browser: Browser) -> Iterator[Page]:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Site]:
+def site(shared_folder: Path) -> Iterator[Site]:
     """Bring the site up to date, once for all workers, and serve it."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base if worker_id == "master" else base.parent
-    with FileLock(shared / "site.lock"):
-        done = shared / "site.done"
-        if not done.exists():
+    with FileLock(shared_folder / "site.lock"):
+        if not (done := shared_folder / "site.done").exists():
             built = subprocess.run(
                 ["make", "site"], cwd=ROOT, capture_output=True, text=True, timeout=900, check=False
             )

@@ -9,19 +9,29 @@ from __future__ import annotations
 
 import builtins
 import re
+import types
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from autograder.values.calling import Answer
-from autograder.values.codec import Opaque, Raised
+from autograder.judging.verdict import about_a_name
+from autograder.values.calling import DEBUGGER, Answer
+from autograder.values.codec import ASKING, Opaque, Raised
 
-CLASSES = {"AxisError", "LinAlgError", "UFuncTypeError"}
+CLASSES = {"AxisError", "LinAlgError", "UFuncTypeError", *ASKING}
+# Of everybody's types the names tell nothing of a case: what Python is made of, what iterates over
+# its containers, NumPy's scalars.
 TYPES = {
-    *("DataFrame", "Decimal", "Fraction", "Generator", "MaskedArray", "Series", "Tensor"),
-    *("complex128", "function", "generator", "matrix", "method", "module", "ndarray", "recarray"),
+    *("DataFrame", "Index", "Series", "Tensor", "sparse Tensor"),
+    *("Decimal", "Fraction", "Generator", "MaskedArray", "matrix", "ndarray", "recarray"),
+    *("Counter", "OrderedDict", "defaultdict", "deque"),
     *("an integer beyond 64 bits", "value nested too deeply", "value too large"),
+    *(kind.__name__ for kind in vars(types).values() if isinstance(kind, type)),
+    *("dict_items", "dict_keys", "dict_values"),
+    *("list_iterator", "tuple_iterator", "range_iterator", "set_iterator", "str_iterator"),
+    *("dict_keyiterator", "dict_valueiterator", "dict_itemiterator"),
+    *(kind.__name__ for kind in np.sctypeDict.values()),
 }
 OPERATION = re.compile(
     r"(divide by zero|overflow|underflow|invalid value) encountered in ((?:scalar )?)(\w+)\Z"
@@ -58,8 +68,9 @@ class Known:
         """A value without foreign words in the exception or the type that it stands for."""
         if isinstance(value, Raised):
             names = tuple(n for n in value.names if self.name(n)) or ("Exception",)
-            known = (value.lineno, value.line) in self.lines
-            return Raised(names, "", value.line if known else "", value.lineno if known else 0)
+            if (value.lineno, value.line) not in self.lines:
+                return Raised(names)
+            return Raised(names, about_a_name(value), value.line, value.lineno)
         if isinstance(value, Opaque):
             return value if self.name(value.type_name) else Opaque("object")
         if isinstance(value, list | tuple):
@@ -70,11 +81,11 @@ class Known:
 
 
 def from_numpy(text: str) -> bool:
-    """Whether this is a warning as NumPy words it, about an operation that NumPy has."""
+    """Whether this is a warning as NumPy words it, about an operation that NumPy has; or ours."""
     found = OPERATION.match(text)
     if found:
         return hasattr(np, found[3]) or (bool(found[2]) and found[3] in ("divide", "power"))
-    return text in SENTENCES
+    return text in SENTENCES or text == DEBUGGER
 
 
 def _texts(items: Any) -> list[str]:

@@ -20,7 +20,15 @@ from typing import Any
 import numpy as np
 
 from autograder.engine.wire import Channel, Closed, TooLarge, packed
-from autograder.values.calling import Answer, bind, by_position, call, raised
+from autograder.values.calling import (
+    Answer,
+    bind,
+    by_position,
+    call,
+    nobody_there,
+    raised,
+    unreadable,
+)
 from autograder.values.codec import Opaque, Raised, decode, encode
 
 
@@ -100,7 +108,8 @@ class Server:
     def _call(self, request: dict[str, Any], blobs: list[bytes]) -> None:
         args = {name: self._argument(name, spec, blobs) for name, spec in request["args"].items()}
         try:
-            answer = call(self._ready(request, args), args)
+            with nobody_there():
+                answer = call(self._ready(request, args), args)
         except BaseException as error:  # a KeyboardInterrupt of the learner's own
             answer = Answer(raised(error))
         self.channel.send_packed(encoded(answer))
@@ -136,10 +145,10 @@ def encoded(answer: Answer, **more: Any) -> bytes:
     try:
         return packed({"answer": encode(answer.value, out), **beside}, out)
     except TooLarge:
-        reason = "value too large"
+        stands_for = Opaque("value too large")
     except Exception as error:  # a learner's class may do anything when looked at
-        reason = f"value that cannot be read ({type(error).__name__})"
-    return packed({"answer": encode(Opaque(reason)), **beside})
+        stands_for = unreadable(error)
+    return packed({"answer": encode(stands_for), **beside})
 
 
 def module_of(source: str) -> ModuleType:

@@ -1,0 +1,182 @@
+"""What nbgrader 0.9.6 does wrong where it has no extension point: put right, method by method.
+
+`nbgrader_config.py` calls `mend`, so it holds for every command of nbgrader's in this course, and
+for Formgrader. Each mend keeps nbgrader's own method and goes before or after it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import glob
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from functools import partial, wraps
+from pathlib import Path
+from typing import Any
+
+import nbgrader.utils
+from nbgrader.coursedir import CourseDirectory
+
+from autograder.gradebook.roster import read_roster, read_table
+from autograder.i18n import _
+from autograder.submissions.names import unfit
+from autograder.submissions.times import read_time, timestamp_of
+
+
+def mend() -> None:
+    """Put nbgrader's own parts right, as far as this process has imported them: whoever runs one of
+    its commands has, before the configuration is read."""
+    # Due dates go through it, on the command line and in Formgrader.
+    nbgrader.utils.parse_utc = _parse_utc
+    CourseDirectory.get_existing_timestamp = _existing_timestamp
+    for module, owner, name, ours in (
+        ("nbgrader.apps.api", "NbGraderAPI", "get_submitted_timestamp", _submitted_timestamp),
+        ("nbgrader.apps.dbapp", "DbAssignmentAddApp", "start", _with_due_date),
+        ("nbgrader.apps.dbapp", "DbStudentAddApp", "start", _with_fit_id),
+        ("nbgrader.apps.dbapp", "DbGenericImportApp", "start", _import_clean),
+        ("nbgrader.converters.autograde", "Autograde", "init_notebooks", _adopt_first),
+        ("nbgrader.apps.zipcollectapp", "ZipCollectApp", "_transfer_files", _keep_times),
+        ("nbgrader.apps.zipcollectapp", "ZipCollectApp", "start", _bring_something),
+    ):
+        if module in sys.modules:
+            _around(getattr(sys.modules[module], owner), name, ours)
+
+
+def _around(owner: type, name: str, ours: Callable[..., Any]) -> None:
+    """Have a method of ours in the place of nbgrader's, which it gets; once."""
+    theirs = getattr(owner, name)
+    if hasattr(theirs, "mended"):
+        return
+
+    @wraps(theirs)
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return ours(self, partial(theirs, self), *args, **kwargs)
+
+    method.mended = True  # type: ignore[attr-defined]
+    setattr(owner, name, method)
+
+
+# ── Times ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _parse_utc(ts: datetime | str | None) -> datetime | None:
+    """nbgrader's takes +0100 for 100 seconds, and zones that it does not know for UTC."""
+    if isinstance(ts, str):
+        return read_time(ts)
+    if ts is not None and ts.tzinfo is not None:
+        offset = ts.utcoffset()
+        assert offset is not None
+        return (ts - offset).replace(tzinfo=None)
+    return ts
+
+
+def _existing_timestamp(course: CourseDirectory, dest_path: str) -> datetime | None:
+    """nbgrader's calls a method that is not there where it cannot read one."""
+    when, told = timestamp_of(Path(dest_path))
+    for text in told:
+        course.log.warning("%s: %s", dest_path, text)
+    return when
+
+
+def _submitted_timestamp(
+    api: Any, theirs: Callable[..., Any], assignment_id: str, student_id: str
+) -> datetime | None:
+    """For Formgrader's list of submissions."""
+    course = api.coursedir
+    folder = course.format_path(course.submitted_directory, student_id, assignment_id)
+    return timestamp_of(Path(folder))[0]
+
+
+def _with_due_date(app: Any, theirs: Callable[..., Any]) -> None:
+    if app.duedate:
+        try:
+            read_time(app.duedate)
+        except ValueError as error:
+            app.fail(_("No due date was set: %s"), error)
+    theirs()
+
+
+# ── The roster ─────────────────────────────────────────────────────────────────────────────────
+
+
+def _with_fit_id(app: Any, theirs: Callable[..., Any]) -> None:
+    for student in app.extra_args:
+        why = unfit(student)
+        if why:
+            app.fail(_("The id %r cannot be used: %s."), student, why)
+    theirs()
+
+
+def _import_clean(app: Any, theirs: Callable[..., Any]) -> None:
+    """Read the file as people write it, and give nbgrader one as it wants it."""
+    if len(app.extra_args) != 1 or not os.path.isfile(app.extra_args[0]):
+        theirs()
+        return
+    path = Path(app.extra_args[0])
+    students = app.primary_key == "id"
+    try:
+        rows = read_roster(path) if students else read_table(path, app.primary_key)
+        for row in rows if not students else ():
+            if row.get("duedate"):
+                read_time(row["duedate"])
+    except ValueError as error:
+        app.fail("%s", error)
+    with _written(rows, app.primary_key) as clean:
+        app.extra_args = [clean]
+        theirs()
+
+
+@contextlib.contextmanager
+def _written(rows: list[dict[str, str]], key: str) -> Iterator[str]:
+    columns = list(dict.fromkeys([key, *(name for row in rows for name in row)]))
+    with tempfile.TemporaryDirectory(prefix="autograder-roster-") as folder:
+        path = Path(folder, "roster.csv")
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, columns, restval="")
+            writer.writeheader()
+            writer.writerows(rows)
+        yield str(path)
+
+
+# ── Submissions ────────────────────────────────────────────────────────────────────────────────
+
+
+def _adopt_first(converter: Any, theirs: Callable[..., Any]) -> None:
+    """nbgrader passes over a folder without a notebook before its hook is called."""
+    from autograder.gradebook.preprocessors import adopt_folder
+
+    course = converter.coursedir
+    for folder in glob.glob(converter._format_source(course.assignment_id, course.student_id)):
+        if not glob.glob(os.path.join(glob.escape(folder), "*.ipynb")):
+            adopt_folder(course.assignment_id, Path(folder), Path(course.root))
+    theirs()
+
+
+def _keep_times(app: Any, theirs: Callable[..., Any], collected: Mapping[str, Any] | None) -> None:
+    """By the time of a file the newest is known."""
+    app._brought = bool(collected)
+    theirs(collected)
+    for data in (collected or {}).values():
+        for source, copy in zip(data["src_files"], data["dest_files"], strict=True):
+            with contextlib.suppress(OSError):
+                shutil.copystat(source, copy)
+                os.chmod(copy, 0o644)
+
+
+def _bring_something(app: Any, theirs: Callable[..., Any]) -> None:
+    app._brought = False
+    theirs()
+    if not app._brought:
+        app.fail(
+            _(
+                "Nothing was collected from %s. Put the archive there as the platform gave it. "
+                "Where a line above asks whose a file is, teach it the names with "
+                "c.PlatformCollector.patterns in nbgrader_config.py."
+            ),
+            app._format_collect_path(app.archive_directory),
+        )

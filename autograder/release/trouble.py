@@ -1,0 +1,71 @@
+"""What is told where the gradebook cannot be used: the reason, and what to do about it."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from logging import Logger
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from autograder.i18n import _
+
+# What databases say, in the order in which it is looked for, and what an instructor is told.
+REASONS = (
+    (
+        ("no such column", "no such table", "has no column", "does not exist"),
+        _(
+            "it was made by an older nbgrader, or is none. In the course's folder run "
+            "`nbgrader db upgrade`, which keeps a copy; then start again"
+        ),
+    ),
+    (
+        ("locked", "could not obtain lock", "deadlock"),
+        _(
+            "somebody else keeps it locked. Close what else uses it, and start again: what is "
+            "graded already stays"
+        ),
+    ),
+    (
+        ("unable to open", "readonly", "read-only", "permission denied"),
+        _(
+            "you may not open or write it. Its folder must be there, and you need the right to "
+            "write to both"
+        ),
+    ),
+    (
+        ("not a database", "malformed", "disk image"),
+        _("the file is damaged, or no gradebook: put a backup in its place"),
+    ),
+    (("full", "disk i/o"), _("its disk has no room, or fails: what is graded already stays")),
+    (
+        ("could not connect", "connection", "could not translate"),
+        _("its server does not answer: see CourseDirectory.db_url in nbgrader_config.py"),
+    ),
+)
+
+
+@contextlib.contextmanager
+def told_and_ended(log: Logger) -> Iterator[None]:
+    """In an application of nbgrader's: where the gradebook cannot be used, one line and code 2."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        log.error("%s", trouble(error))
+        sys.exit(2)
+
+
+def trouble(error: BaseException | None) -> str:
+    """What is wrong with the gradebook, in a sentence; nothing where that is not what failed."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, SQLAlchemyError):
+            said = " ".join(str(getattr(error, "orig", None) or error).split())
+            why = next((w for words, w in REASONS if any(x in said.lower() for x in words)), "")
+            return _("the gradebook cannot be used: {why} ({said}).").format(
+                why=why or _("see what its database says"), said=said[:200]
+            )
+        error = error.__cause__ or error.__context__
+    return ""

@@ -1,0 +1,432 @@
+"""A term goes on: a set is edited, a date is moved, somebody else grades; nothing is lost."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from autograder.engine.warm.handle import SandboxedRunner
+from autograder.gradebook.loop import ASIDE, put_back
+from autograder.release.notebook import METADATA, nbgrader_metadata
+from tests.by_hand import HandGraded, make_course
+from tests.conftest import ROOT, Course, write
+
+SET = "term"
+DOUBLED = '''
+
+@exercise(points=5)
+def doubled(x):
+    """Twice x.
+
+    Parameters
+    ----------
+    x : array of shape (n,)
+
+    Returns
+    -------
+    array of shape (n,)
+    """
+    return x + x
+
+
+@doubled.cases
+def halves(rng):
+    """Any numbers."""
+    return dict(x=rng.normal(size=4))
+
+
+doubled.slips(
+    squared=slip({"x + x": "x * x"}, "It is squared.", hint="Add."),
+)
+'''
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Course:
+    """A course of one set, released, with nobody in it."""
+    term = HandGraded(SET, "report-findings", 4.0)
+    return make_course(tmp_path_factory.mktemp("term") / "all", term)
+
+
+@pytest.fixture(scope="module")
+def graded(released: Course, tmp_path_factory: pytest.TempPathFactory) -> Course:
+    """Two learners, graded, one with a mistake; marks and comments by hand."""
+    course = released.copy(tmp_path_factory.mktemp("graded") / "all")
+    course.hand_in("amara", course.solved())
+    course.hand_in("ben", course.mistaken(shifted="down", total="mean"))
+    course.run(f"autograder autograde {SET}")
+    by_hand(course, "amara", "report-findings", 3.0)
+    by_hand(course, "ben", "check-shifted", 3.0, "shifted", "Nearly.")
+    by_hand(course, "ben", "check-total", 1.5, "total", "A mean,\nbut a good one.")
+    return course
+
+
+@pytest.fixture
+def course(graded: Course, tmp_path: Path) -> Course:
+    """The same class, for a test that changes it."""
+    return graded.copy(tmp_path / "all")
+
+
+def by_hand(
+    course: Course, student: str, cell: str, points: float, answer: str = "", comment: str = ""
+) -> None:
+    """A mark and a comment, as Formgrader gives them."""
+    with course.gradebook() as book:
+        grade = book.find_grade(cell, SET, SET, student)
+        grade.manual_score, grade.needs_manual_grade = points, False
+        if answer:
+            book.find_comment(answer, SET, SET, student).manual_comment = comment
+        book.db.commit()
+
+
+def rows(course: Course, student: str) -> dict[str, tuple[float | None, float | None]]:
+    """What the gradebook has of every cell with points: automatic and manual mark."""
+    with course.gradebook() as book:
+        notebook = book.find_submission_notebook(SET, SET, student)
+        return {g.name: (g.auto_score, g.manual_score) for g in notebook.grades}
+
+
+def comments(course: Course, student: str) -> dict[str, str | None]:
+    """The comments by hand, by cell."""
+    with course.gradebook() as book:
+        notebook = book.find_submission_notebook(SET, SET, student)
+        return {c.name: c.manual_comment for c in notebook.comments}
+
+
+def edit(course: Course, ending: str, *changes: tuple[str, str]) -> None:
+    """Change the set's code or text; what is changed must stand there."""
+    file = course.folder / "solutions" / f"{course.assignment}.{ending}"
+    text = file.read_text("utf-8")
+    for old, new in changes:
+        assert old in text, old
+        text = text.replace(old, new)
+    file.write_text(text, "utf-8")
+
+
+def without(course: Course, name: str) -> None:
+    """Take an exercise out of the set."""
+    file = course.folder / "solutions" / f"{course.assignment}.py"
+    text = file.read_text("utf-8")
+    before, _decorator, after = text.partition(f"def {name}(")
+    before = before[: before.rindex("@exercise")]
+    rest = after.partition("@exercise")
+    file.write_text(before + "".join(rest[1:]), "utf-8")
+    edit(course, "md", (f"```{{code-cell}}\n%exercise {name}\n```\n", ""))
+
+
+def add_doubled(course: Course) -> None:
+    file = course.folder / "solutions" / f"{SET}.py"
+    file.write_text(file.read_text("utf-8") + DOUBLED, "utf-8")
+    more = "```{code-cell}\n%exercise doubled\n```\n\n```{code-cell}\n%report findings"
+    edit(course, "md", ("```{code-cell}\n%report findings", more))
+
+
+def rename_scaled(course: Course) -> None:
+    edit(course, "py", ("def scaled(", "def times("), ("scaled.", "times."))
+    edit(course, "md", ("%exercise scaled", "%exercise times"))
+
+
+def table(course: Course) -> dict[str, tuple[float, float]]:
+    """Score and maximum of everybody, as exported."""
+    course.run("nbgrader export")
+    with (course.folder / "grades.csv").open(encoding="utf-8") as file:
+        return {
+            r["student_id"]: (float(r["score"]), float(r["max_score"]))
+            for r in csv.DictReader(file)
+        }
+
+
+def test_a_set_that_is_edited_brings_the_gradebook_along(course: Course) -> None:
+    """An exercise taken out, one added, one renamed, one worth less."""
+    old = course.solved()
+    without(course, "total")
+    add_doubled(course)
+    rename_scaled(course)
+    edit(course, "py", ("points=4", "points=2"))
+
+    for command in (
+        "autograder autograde --force",
+        "autograder regrade",
+        "nbgrader autograde --force",
+    ):
+        refused = course.run(f"{command} {SET}", wrong=True)
+        assert "nobody is graded" in refused and f"autograder build {SET}" in refused
+        assert "shifted is worth 2 points in place of 4" in refused
+    assert course.graded("amara")
+
+    told = course.run(f"autograder build {SET} --renamed scaled=times").split("\n")
+    assert told[1:11] == [
+        "  shifted is worth 2 points in place of 4",
+        "  doubled is new, 5 points",
+        "  total is taken out, 3 points",
+        "  scaled is called times",
+        "  amara: 12 of 13 -> 7 of 13",
+        "  ben: 6.5 of 13 -> 5 of 13",
+        "By hand, and gone with what was taken out:",
+        '  ben total: 1.5 points, "A mean, but a good one."',
+        "More by hand than it is worth now, and to be looked at:",
+        "  ben shifted: 3 of 2",
+    ]
+    assert f"autograder regrade {SET}" in told[11]
+    copy = Path(told[12].removeprefix("The gradebook as it was: "))
+    assert "--renamed total=doubled" in told[13]
+    assert copy.parent == course.grading
+    with sqlite3.connect(copy) as before:
+        assert before.execute("select count(*) from base_cell where name = 'scaled'").fetchone()[0]
+    assert rows(course, "amara") == {
+        "check-shifted": (2.0, None),
+        "check-times": (2.0, None),
+        "check-doubled": (None, None),
+        "report-findings": (0.0, 3.0),
+    }
+    assert rows(course, "ben")["check-shifted"] == (0.0, 3.0)
+    assert comments(course, "ben") == {
+        "shifted": "Nearly.",
+        "times": None,
+        "doubled": None,
+        "report-findings": None,
+    }
+    assert course.run(f"autograder build {SET}").split() == ["built", "exercises/term"]
+    unmarked = "2 without a mark for doubled, graded before it came in: amara, ben"
+    assert unmarked in course.run("nbgrader export")
+
+    course.hand_in("newcomer", old)
+    course.hand_in("other", course.solved())
+    assert unmarked in course.run(f"autograder autograde {SET}")
+    assert rows(course, "newcomer") == {
+        "check-shifted": (2.0, None),
+        "check-times": (2.0, None),
+        "check-doubled": (0.0, None),
+        "report-findings": (0.0, None),
+    }
+    changed = course.run(f"autograder regrade {SET}")
+    assert changed.split("\n\n")[-1].splitlines() == [
+        "amara shifted: 4 passed -> 2 passed",
+        "amara total: 3 passed -> nothing",
+        "amara doubled: nothing -> 0 missing",
+        "ben total: 0 mean -> nothing",
+        "ben doubled: nothing -> 0 missing",
+        "5 marks changed.",
+    ]
+    assert table(course) == {
+        "amara": (7, 13),
+        "ben": (5, 13),
+        "newcomer": (4, 13),
+        "other": (9, 13),
+    }
+
+
+def test_an_assignment_of_ones_own_may_change_too(released: Course, tmp_path: Path) -> None:
+    """By nbgrader's own command: a task, an answer, and a test cell that gets another name."""
+    course = released.copy(tmp_path / "all")
+
+    def generate(*cells: NotebookNode, options: str = "") -> str:
+        source = course.grading / "source" / "ps1"
+        write(source / "ps1.ipynb", new_notebook(cells=[*cells], metadata=METADATA))
+        return course.run(f"nbgrader generate_assignment ps1 --force {options}")
+
+    def cell(name: str, points: float = 0, **flags: bool) -> NotebookNode:
+        label = {**nbgrader_metadata(name, **flags), **({"points": points} if points else {})}
+        make = new_code_cell if flags.get("locked") and flags.get("grade") else new_markdown_cell
+        return make(f"{name}", metadata={"nbgrader": label})
+
+    essay = cell("essay", 3, grade=True, solution=True)
+    task = cell("drawing", 2, task=True, locked=True)
+    generate(essay, task, cell("first", 1, grade=True, locked=True))
+    with course.gradebook() as book:
+        book.add_student("amara")
+        book.add_submission("ps1", "amara")
+        for name, points in (("essay", 2.0), ("drawing", 1.0), ("first", 1.0)):
+            book.find_grade(name, "ps1", "ps1", "amara").manual_score = points
+        book.find_comment("drawing", "ps1", "ps1", "amara").manual_comment = "Too dark."
+        book.db.commit()
+    said = generate(
+        *(cell("warm_up", 1, grade=True, locked=True), essay),
+        *(task, cell("second", 1, grade=True, locked=True)),
+        options="--ReviseCells.renamed=\"{'first': 'second'}\"",
+    )
+    assert "warm_up is new, 1 points" in said and "amara: 4 of 6 -> 4 of 7" in said
+    assert "autograder autograde ps1 --force" in said
+    with course.gradebook() as book:
+        notebook = book.find_submission_notebook("ps1", "ps1", "amara")
+        assert {g.name: g.manual_score for g in notebook.grades} == {
+            **{"essay": 2.0, "drawing": 1.0},
+            **{"second": 1.0, "warm_up": None},
+        }
+        assert {c.name: c.manual_comment for c in notebook.comments} == {
+            **{"essay": None, "drawing": "Too dark."},
+        }
+        order = [cell.name for cell in book.find_notebook("ps1", "ps1").source_cells]
+        assert order == ["warm_up", "essay", "drawing", "second"]
+    assert "amara: 4 of 7 -> 2 of 4" in generate(essay, cell("warm_up", 1, grade=True, locked=True))
+
+
+# ── Dates ────────────────────────────────────────────────────────────────────────────────────────
+
+LATE = """
+from nbgrader.plugins import BasePlugin
+
+
+class Tenth(BasePlugin):
+    def late_submission_penalty(self, student_id, score, total_seconds_late):
+        return score / 10
+"""
+
+
+def due(course: Course, day: int) -> None:
+    course.run(f'nbgrader db assignment add {SET} --duedate="2026-03-{day:02} 12:00:00 UTC"')
+
+
+def penalty(course: Course, student: str) -> float | None:
+    with course.gradebook() as book:
+        return book.find_submission_notebook(SET, SET, student).late_submission_penalty
+
+
+def test_an_extension_and_a_moved_date_change_what_being_late_costs(
+    released: Course, tmp_path: Path
+) -> None:
+    course = released.copy(tmp_path / "all")
+    (course.folder / "late_tenth.py").write_text(LATE)
+    course.configure(
+        "import sys",
+        "sys.path.insert(0, str(ROOT))",
+        'c.AssignLatePenalties.plugin_class = "late_tenth.Tenth"',
+    )
+    due(course, 1)
+    handed_in = course.hand_in("dora", course.solved())
+    (handed_in.parent / "timestamp.txt").write_text("2026-03-02 11:00:00.000000 UTC")
+    course.run(f"autograder autograde {SET}")
+    assert penalty(course, "dora") == 0.9
+
+    with course.gradebook() as book:
+        book.find_submission(SET, "dora").extension = timedelta(days=2)
+        book.db.commit()
+    force = f"autograder autograde {SET} --force --student dora"
+    assert "1 graded" in course.run(force)
+    assert penalty(course, "dora") is None
+    assert "1 unchanged" in course.run(force)
+
+    with course.gradebook() as book:
+        book.find_submission(SET, "dora").extension = None
+        book.db.commit()
+    told = course.run(f"autograder regrade {SET}").splitlines()
+    assert told[-2:] == ["dora late penalty: nothing -> 0.9 points off", "1 marks changed."]
+    due(course, 3)
+    told = course.run(f"autograder regrade {SET}").splitlines()
+    assert told[-2:] == ["dora late penalty: 0.9 points off -> nothing", "1 marks changed."]
+    assert penalty(course, "dora") is None
+
+
+# ── A rehearsal ──────────────────────────────────────────────────────────────────────────────────
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    return {str(p): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_a_rehearsal_is_made_and_removed_beside_a_class(course: Course) -> None:
+    for file in ("Makefile", "constraints.txt"):
+        shutil.copy(ROOT / file, course.folder)
+    course.run("make .venv/.dependencies && touch .venv/.installed")
+    # Wherever the course's own gradebook lies.
+    course.configure(f"c.CourseDirectory.db_url = 'sqlite:///{course.grading}/gradebook.db'")
+    before = everything(course.grading)
+    course.run(f"make rehearse SET={SET} STUDENTS=3")
+    place = course.folder / "rehearsal"
+    assert (place / "grading" / "reports" / f"{SET}.html").is_file()
+    assert len(list(place.glob(f"grading/feedback/*/{SET}/{SET}.html"))) == 3
+    refused = course.run(f"autograder sample-class --set {SET} --students 3", wrong=True)
+    assert "no sample class made, of amara, ben" in refused
+    # Nobody else's mark, round or cache was touched; again and away.
+    assert everything(course.grading) == before
+    assert "sample class" not in course.run(f"make rehearse SET={SET} STUDENTS=3")
+    course.run("make clear-rehearsal")
+    assert not place.exists()
+    assert everything(course.grading) == before
+
+
+# ── Somebody else grades ─────────────────────────────────────────────────────────────────────────
+
+
+def test_nbgraders_own_loop_removes_nothing_that_it_cannot_replace(course: Course) -> None:
+    before = course.graded("ben"), course.graded("amara")
+    (course.grading / "submitted" / "ben" / SET / "timestamp.txt").write_text("9" * 20)
+    course.run(f"nbgrader autograde {SET} --force", wrong=True)
+    assert course.graded("ben") == before[0]
+    # As a run leaves it that was killed.
+    folder = course.grading / "autograded" / "amara" / SET
+    aside = course.grading / ASIDE / "run"
+    aside.mkdir(parents=True)
+    (aside / "0.where").write_text(f"autograded/amara/{SET}")
+    folder.rename(aside / "0")
+    # While that run goes on, nobody else gives it back.
+    with (aside / "lock").open("w") as running:
+        fcntl.flock(running, fcntl.LOCK_EX)
+        put_back(course.grading)
+        assert not folder.exists()
+    course.run(f"autograder autograde {SET} --student amara")
+    assert course.graded("amara") == before[1]
+    assert not (course.grading / ASIDE).exists()
+
+
+GROUP = 5000
+TYPED = (
+    "import os, sys; os.chdir(sys.argv.pop(1)); from autograder.cli import main; sys.exit(main())"
+)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Where others get in: pytest's own folders are for whoever started it."""
+    folder = Path(tempfile.mkdtemp(prefix="autograder-two-", dir="/tmp"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
+@pytest.mark.skipif(bool(SandboxedRunner().refused), reason="this kernel refuses some wall")
+def test_two_accounts_grade_one_course(graded: Course, open_folder: Path) -> None:
+    course = graded.copy(open_folder / "all")
+    course.hand_in("chen", course.solved())
+    course.follow("Two instructors", GROUP=str(GROUP))
+
+    def typed(account: int, command: str) -> str:
+        home = open_folder / str(account)
+        home.mkdir(exist_ok=True)
+        os.chown(home, account, GROUP)
+        place = dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME"), str(home))
+        program = ["-c", TYPED, str(course.folder), *command.split()]
+        done = subprocess.run(
+            [sys.executable, ROOT / "tests" / "as_user.py", f"{account}:{GROUP}", *program],
+            env={**os.environ, **place},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    assert "1 graded, 2 skipped" in typed(12345, f"autograde {SET}")
+    edit(course, "py", ("down=slip", "lower=slip"))
+    assert "ben shifted: 0 down -> 0 lower" in typed(12346, f"regrade {SET}")
+    edit(course, "py", ("lower=slip", "below=slip"))
+    assert "3 graded" in typed(12345, f"autograde {SET} --force")
+    for path in course.grading.rglob("*"):
+        status = path.lstat()
+        wanted = 0o2070 if path.is_dir() else 0o060
+        assert status.st_gid == GROUP and status.st_mode & wanted == wanted, path

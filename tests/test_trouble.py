@@ -1,0 +1,118 @@
+"""What cannot be used or read is told in a sentence, with exit code 2, by every command."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from autograder.cli import NOBODY_READS, main
+from autograder.exercise import AuthorError
+from autograder.project import find_project
+from autograder.release.build import build
+from autograder.release.configuration import course_config
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Course
+
+COMMANDS = ("autograde", "regrade", "feedback", "report")
+
+
+def test_a_gradebook_that_cannot_be_used_is_told_by_every_command(
+    course: Course, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    course.hand_in("amara", course.stub())
+    monkeypatch.chdir(course.folder)
+    monkeypatch.delenv("AUTOGRADER_ROOT", raising=False)
+    book = course.grading / "gradebook.db"
+
+    def told(command: str) -> str:
+        capfd.readouterr()
+        assert main([command, "gradient"]) == 2
+        out, said = capfd.readouterr()
+        assert len((out + said).splitlines()) == 1, said
+        return said
+
+    assert main(["autograde", "gradient"]) == 0
+    whole = shutil.copy(book, course.grading / "whole")
+    with sqlite3.connect(book) as db:
+        db.execute("alter table student drop column lms_user_id")
+    for command in COMMANDS:
+        assert "run `nbgrader db upgrade`" in told(command)
+    said = course.run("nbgrader export", wrong=True)
+    assert "nbgrader db upgrade" in said and "Traceback" not in said
+    shutil.copy(whole, book)
+    with sqlite3.connect(book) as db:
+        db.execute("begin exclusive")
+        assert "somebody else keeps it locked" in told("report")
+    book.write_text("not a gradebook, " * 100)
+    assert "damaged, or no gradebook" in told("report")
+    book.unlink()
+    book.mkdir()
+    assert "you may not open or write it" in told("report")
+
+
+def test_an_assignment_that_is_misspelt_in_the_settings_is_named(
+    course: Course, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    course.hand_in("amara", course.stub())
+    course.configure('c.GradeSubmission.assignment_limits = {"gradeint": {"call_seconds": 20}}')
+    monkeypatch.chdir(course.folder)
+    monkeypatch.delenv("AUTOGRADER_ROOT", raising=False)
+    assert main(["autograde", "gradient"]) == 2
+    said = capfd.readouterr().err
+    assert "assignment_limits names gradeint" in said and "did you mean gradient?" in said
+
+
+def test_a_folder_that_is_a_pattern_to_nbgrader_is_told(tmp_path: Path) -> None:
+    root = tmp_path / "My Course (a) [1]+"
+    root.mkdir()
+    (root / "pyproject.toml").write_text("[tool.autograder]\n")
+    (root / "nbgrader_config.py").write_text("c = get_config()\n")
+    for work in (lambda: course_config(root), lambda: build(find_project(root), [])):
+        with pytest.raises(AuthorError, match=r"takes the \[ in .*My Course .* for a pattern"):
+            work()
+    course_config(root.rename(tmp_path / "My Course (a)+"))
+
+
+def test_the_makefile_may_lie_below_a_folder_with_blanks(tmp_path: Path) -> None:
+    """Every line that `make` would run, in a shell that only reads them."""
+    folder = tmp_path / "My Course (a)"
+    folder.mkdir()
+    root = find_project().root
+    for name in ("Makefile", "pyproject.toml", "constraints.txt", "nbgrader_config.py"):
+        shutil.copy(root / name, folder)
+    (folder / "_config.yml").touch()
+    (folder / "_toc.yml").touch()
+    (folder / "solutions").mkdir()
+    targets = ("course", "site", "bench", "simulate", "check")
+    for target in targets:
+        listed = subprocess.run(
+            ["make", "-n", target], cwd=folder, capture_output=True, text=True, check=True
+        )
+        lines = [x for x in listed.stdout.splitlines() if str(folder) in x]
+        assert all(f'"{folder}"' in line for line in lines), lines
+        subprocess.run(["bash", "-n"], input=listed.stdout, text=True, check=True)
+
+
+def test_who_has_seen_enough_sees_no_traceback() -> None:
+    """`| head`, which is gone before anything is written."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    done = subprocess.run(
+        [sys.executable, "-m", "autograder.cli", "lint", "--help"],
+        env={k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"},
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(theirs)
+    assert (done.returncode, done.stderr) == (NOBODY_READS, "")
