@@ -115,6 +115,7 @@ bench: $(SET_UP) ## ratios: grading against stock nbgrader, runner against a she
 	@$(BIN)/python tests/benchmarks/runner.py
 	@$(BIN)/python tests/benchmarks/runner.py --user --sets gradient
 	@$(BIN)/python tests/benchmarks/autograde.py
+	@$(BIN)/python tests/benchmarks/autograde.py --only shell --only sample --students 100 --rounds 1
 	@PYTHONPATH="$(CURDIR)" $(BIN)/python tests/benchmarks/tensor.py
 
 simulate: $(SET_UP) ## a class of 10,000 on 2, 4, 8, ... workers: how it grows, and what stops it

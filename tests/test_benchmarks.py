@@ -29,8 +29,9 @@ def said(name: str, *options: str) -> str:
 
 def test_the_runner_is_compared_with_a_shell() -> None:
     lines = said("runner.py", "--sets", "gradient", "--rounds", "1").splitlines()
-    assert len(lines) == 3
-    assert all(re.search(r"gradient, .*: shell +[\d.]+ ms.* ratio \d", line) for line in lines[1:])
+    assert len(lines) == 4
+    assert all(re.search(r"gradient, .*: shell +[\d.]+ ms.* ratio \d", line) for line in lines[1:3])
+    assert re.search(r"gradient: closing cell +[\d.]+ ms", lines[3])
 
 
 @pytest.mark.full
@@ -45,3 +46,7 @@ def test_a_class_is_compared_with_stock() -> None:
     assert len(re.findall(r"stock's speed", text)) == 3
     for wanted in ("graded again", "cold start", "30 others"):
         assert wanted in text
+    text = said(
+        "autograde.py", "--only", "shell", "--sets", "gradient", "--students", "5", "--rounds", "1"
+    )
+    assert len(re.findall(r"[\d.]+ times the warm shell", text)) == 2

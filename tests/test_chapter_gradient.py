@@ -468,6 +468,8 @@ def test_curves_differ_in_more_than_colour(pyplot):
     assert first.get_linestyle() != second.get_linestyle()
     np.testing.assert_array_equal(second.get_xdata(), [5, 6])
     assert ax.get_yscale() == "log"
+    ax = figures.curves({"a": [1e-7, 1]}, log="y")
+    assert {"10⁻⁶", "10⁰"} <= {text.get_text() for text in ax.get_yticklabels()}
 
 
 def test_a_legend_has_the_courses_letters(pyplot):

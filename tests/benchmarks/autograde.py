@@ -230,7 +230,8 @@ def samples(scratch: Path, sets: list[str]) -> None:
         )
 
 
-PARTS = ("race", "again", "cold", "growth", "shell", "sample")
+PARTS = ("race", "again", "cold", "growth")
+OF_EVERY_SET = ("shell", "sample")
 
 
 def parts(arguments: argparse.Namespace) -> Iterator[str]:
@@ -247,7 +248,7 @@ def main() -> None:
     parser.add_argument(
         "--sets", nargs="+", default=find_project().sets, help="of shell and sample"
     )
-    parser.add_argument("--only", action="append", choices=PARTS)
+    parser.add_argument("--only", action="append", choices=(*PARTS, *OF_EVERY_SET))
     arguments = parser.parse_args()
     print(f"{date.today()}, {platform.machine()}, {platform.python_implementation()} ", end="")
     print(f"{platform.python_version()}, numpy {np.__version__}, nbgrader 0.9.6 as the peer")

@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import nbformat
 import psutil
@@ -114,12 +114,8 @@ def seconds(work: Callable[[], None]) -> float:
     return time.perf_counter() - start
 
 
-def compare(names: list[str], rounds: int) -> None:
+def compare(names: list[str], rounds: int, out: TextIO) -> None:
     """Measure turn about and print."""
-    # The shell takes the descriptors 1 and 2 for its cells.
-    out = os.fdopen(os.dup(1), "w")
-    warm_up()
-    NotebookShell.instance().begin(Sink(Deaf()))  # type: ignore[arg-type]
     runner = SandboxedRunner()
     who = "root" if os.getuid() == 0 else "an ordinary user"
     refused = ", ".join(runner.refused) or "none"
@@ -140,11 +136,8 @@ def compare(names: list[str], rounds: int) -> None:
             )
 
 
-def shell_alone(names: list[str], rounds: int) -> None:
+def shell_alone(names: list[str], rounds: int, out: TextIO) -> None:
     """What a solved notebook takes in the warm shell: of the clock, and of the processor."""
-    out = os.fdopen(os.dup(1), "w")
-    warm_up()
-    NotebookShell.instance().begin(Sink(Deaf()))  # type: ignore[arg-type]
     for name in names:
         exercise_set = find_set(name)
         be_ready(name)
@@ -159,12 +152,9 @@ def shell_alone(names: list[str], rounds: int) -> None:
         print(name, clock, worked, file=out, flush=True)
 
 
-def closing(names: list[str], rounds: int) -> None:
+def closing(names: list[str], rounds: int, out: TextIO) -> None:
     """What the last cell of each set takes of the processor, where all others have run."""
-    out = os.fdopen(os.dup(1), "w")
-    warm_up()
     shell = NotebookShell.instance()
-    shell.begin(Sink(Deaf()))  # type: ignore[arg-type]
     for name in names:
         exercise_set = find_set(name)
         be_ready(name)
@@ -268,12 +258,16 @@ def main() -> None:
     settings = {name: wanted[name] for name in wanted if name.endswith(("_THREADS", "BACKEND"))}
     if not settings.items() <= os.environ.items():
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **settings})
+    # The shell takes the descriptors 1 and 2 for its cells.
+    out = os.fdopen(os.dup(1), "w")
+    warm_up()
+    NotebookShell.instance().begin(Sink(Deaf()))  # type: ignore[arg-type]
     if given.shell:
-        shell_alone(given.sets, given.rounds)
+        shell_alone(given.sets, given.rounds, out)
         return
     if not given.closing:
-        compare(given.sets, given.rounds)
-    closing(given.sets, given.rounds)
+        compare(given.sets, given.rounds, out)
+    closing(given.sets, given.rounds, out)
 
 
 if __name__ == "__main__":
