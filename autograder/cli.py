@@ -59,6 +59,9 @@ def _main(argv: Sequence[str] | None) -> int:
     from autograder.grading import Stopped
     from autograder.project import NoProject
 
+    # A judge beside another one has a processor, and not all of them for each small product.
+    for library in ("OPENBLAS", "OMP", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     for module in UNUSED:
         sys.modules.setdefault(module, None)  # type: ignore[arg-type]
     given = sys.argv[1:] if argv is None else list(argv)
@@ -407,6 +410,7 @@ def _grade_notebook(arguments: argparse.Namespace) -> int:
     from autograder.project import find_project
     from autograder.submissions.former import read_former
     from autograder.submissions.read import read_submission
+    from autograder.submissions.support import lies_alone, own_files, support_files
 
     project = find_project()
     exercise_set = find_set(arguments.assignment, project)
@@ -422,13 +426,12 @@ def _grade_notebook(arguments: argparse.Namespace) -> int:
     for path in track(arguments.paths, console=console, disable=alone, transient=True):
         submission = read_submission(path)
         submission.problems += former.follow(submission.notebook.cells, exercise_set)
-        graded = grade(
-            submission,
-            exercise_set,
-            seed,
-            runner,
-            files=project.exercises / exercise_set.name,
-        )
+        released = project.exercises / exercise_set.name
+        shared = not lies_alone(path, arguments.paths)
+        beside = (released, path.parent, submission.notebook)
+        submission.problems += own_files(*beside, shared=shared)[1]
+        with support_files(*beside, shared=shared) as files:
+            graded = grade(submission, exercise_set, seed, runner, files=files)
         if arguments.json:
             line = {"file": str(path), **graded.to_json()}
             print(json.dumps(line, ensure_ascii=False), flush=True)

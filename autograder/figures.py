@@ -54,6 +54,7 @@ STYLE: dict[Any, Any] = {
 
 # From the lowest to the highest of an axis on which only powers of ten are marked.
 DECADES = 1e4
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 THETA_LABELS = (r"$\theta_0$", r"$\theta_1$")
 
 
@@ -220,6 +221,14 @@ def paths(
     return ax
 
 
+def _power_of_ten(value: float, _place: int | None = None) -> str:
+    """A number on an axis of powers of ten, as text: 10⁻³."""
+    exponent = float(np.log10(value)) if value > 0 else np.nan
+    if not exponent.is_integer():
+        return f"{value:g}"
+    return "10" + str(int(exponent)).translate(SUPERSCRIPT)
+
+
 @in_style
 def curves(
     lines: Mapping[str, Any],
@@ -246,7 +255,7 @@ def curves(
     -------
     the axes
     """
-    from matplotlib.ticker import NullLocator
+    from matplotlib.ticker import FuncFormatter, NullLocator
 
     if ax is None:
         ax = new_figure()[1]
@@ -270,8 +279,10 @@ def curves(
     for name, axis in (("x", ax.xaxis), ("y", ax.yaxis)):
         low, high = axis.get_view_interval()
         if name in log and high > DECADES * low:
-            # So many lines between the numbers run together, and take longer than all curves.
+            # So many lines between the numbers run together, and take longer than all curves; and
+            # so do numbers that are set as formulas.
             axis.set_minor_locator(NullLocator())
+            axis.set_major_formatter(FuncFormatter(_power_of_ten))
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.grid(True, color=STYLE["grid.color"], linewidth=STYLE["grid.linewidth"])
     if len(lines) > 1:

@@ -1697,36 +1697,54 @@ torch_adam_step.slips(
 
 
 @public
-def timed_on_a_stand_in(function, repeats, seconds, launch, busy=0.0, own_clock=True):
-    """What a timer says of a device that works on its own, as a GPU does, and how it went about it.
+def stand_in(seconds, launch, busy=0.0):
+    """A device that works on its own, as a GPU does, and a clock beside it. It is told what to do.
 
-    step() takes the host `launch` seconds, and puts work of the next of `seconds` behind what the
-    device is at; at the start that is work of `busy` seconds. synchronize() waits for all of it.
+    "step" takes the host `launch` seconds, and puts work of the next of `seconds` behind what the
+    device is at; at the start that is work of `busy` seconds. "synchronize" waits for all of it.
+    "clock" is the host's time. "report" says how many steps there were, how many readings of the
+    clock, and how many of these while it was at work. "begin" puts it back to the start.
     """
-    host, free, calls, readings, early = 0.0, busy, 0, 0, 0
+    host = free = 0.0
+    steps = readings = early = 0
+
+    def device(what):
+        nonlocal host, free, steps, readings, early
+        if what == "begin":
+            host, free, steps, readings, early = 0.0, busy, 0, 0, 0
+        elif what == "step":
+            host += launch
+            free = max(host, free) + seconds[min(steps, len(seconds) - 1)]
+            steps += 1
+        elif what == "synchronize":
+            host = max(host, free)
+        elif what == "clock":
+            readings += 1
+            early += free > host
+            return host
+        return [steps, readings, early] if what == "report" else None
+
+    return device
+
+
+@public
+def timed_on_a_stand_in(function, repeats, device, own_clock=True):
+    """What a timer says of a stand-in device, and how it went about it."""
 
     def step():
-        nonlocal host, free, calls
-        host += launch
-        free = max(host, free) + seconds[min(calls, len(seconds) - 1)]
-        calls += 1
+        device("step")
 
     def synchronize():
-        nonlocal host
-        host = max(host, free)
+        device("synchronize")
 
     def clock():
-        nonlocal readings, early
-        readings += 1
-        early += free > host
-        return host
+        return device("clock")
 
-    if own_clock:
-        answer = function(step, synchronize, repeats, clock)
-    else:
-        answer = function(step, synchronize, repeats)
-    told = {"calls of step": calls}
-    if calls == repeats:
+    device("begin")
+    answer = function(step, synchronize, repeats, *([clock] if own_clock else []))
+    steps, readings, early = device("report")
+    told = {"calls of step": steps}
+    if steps == repeats:
         return told
     if not own_clock:
         # What it says of real time grades nothing.
@@ -1783,7 +1801,7 @@ def time_step(
     return float(np.median(seconds))
 
 
-def _calls(rng, repeats: int, **more) -> dict:
+def _calls(rng, repeats: int, busy: float = 0.0, **more) -> dict:
     """A first call that takes long, then some of about one length, of which some take long, too.
 
     No two of their median, their mean, and so on are equal.
@@ -1798,14 +1816,9 @@ def _calls(rng, repeats: int, **more) -> dict:
         seconds[[second, -1]] = seconds[[-1, second]]
     # What is called once more than it should be takes another time again.
     more_calls = 1e-3 * rng.uniform(5, 9, repeats + 2)
-    return (
-        dict(
-            repeats=repeats,
-            seconds=np.concatenate([[first], seconds, more_calls]),
-            launch=float(1e-5 * rng.uniform(1, 4)),
-        )
-        | more
-    )
+    taken = np.concatenate([[first], seconds, more_calls])
+    device = stand_in(taken, float(1e-5 * rng.uniform(1, 4)), busy)
+    return dict(repeats=repeats, device=device) | more
 
 
 @time_step.cases
@@ -1841,6 +1854,20 @@ def no_clock_given(rng):
     """No clock is given: the default one will do."""
     for repeats in rng.permutation(np.arange(2, 9))[:2]:
         yield _calls(rng, int(repeats), own_clock=False)
+
+
+@time_step.property("What comes back is not what the device was asked for.")
+def as_the_device_was_asked(answer, case):
+    """Who takes the stand-in apart and makes its report up has another log than the judge."""
+    log = case.calls["device"]
+    asked = [args[0] for args, _told in log]
+    steps, _readings, early = log[-1][1]
+    return (
+        [i for i, what in enumerate(asked) if what == "begin"] == [0]
+        and asked.index("report") == len(asked) - 1
+        and answer["calls of step"] == steps
+        and answer.get("readings while the device was at work", early) == early
+    )
 
 
 _FIRST = "    step()\n    seconds = []"

@@ -205,7 +205,7 @@ def code_turned_into_text(notebook):
     return notebook
 
 
-@broken(without("gabor"), "No gabor is defined in this notebook.")
+@broken(without("gabor"), "There is no gabor, since the cell that defines it stopped: SyntaxError")
 def a_syntax_error(notebook):
     cell(notebook, "solution-gabor").source += "\n    return ("
     return notebook
@@ -219,7 +219,7 @@ def another_name(notebook):
 # The run.
 
 
-@broken(without("gabor"), "Python itself stopped", "No gabor is defined in this notebook.")
+@broken(without("gabor"), "since the cell that defines it stopped: Python itself stopped")
 def a_cell_that_kills_its_kernel(notebook):
     one = cell(notebook, "solution-gabor")
     one.source = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n" + one.source
@@ -234,7 +234,7 @@ def a_function_that_kills_its_kernel(notebook):
     return notebook
 
 
-@broken(without("gabor"), f"still running after {CELL_SECONDS} seconds", "No gabor is defined")
+@broken(without("gabor"), f"stopped: Stopped: still running after {CELL_SECONDS} seconds")
 def an_endless_cell(notebook):
     one = cell(notebook, "solution-gabor")
     one.source = "while True:\n    pass\n" + one.source

@@ -403,6 +403,29 @@ def test_a_new_warm_process_takes_the_place_of_a_lost_one(walls: bool) -> None:
 # ------------------------------------------------------------------ snapshots
 
 
+def test_what_parts_of_a_submission_share_and_what_they_do_not() -> None:
+    """The table of promises says so. Memory is each one's own, but for what a cell has asked the
+    kernel to share; files are as the last cell, and the calls before, have left them."""
+    source = (
+        "import mmap, os\nmine, shared, pipe = [], mmap.mmap(-1, 1), os.pipe()\n"
+        "def leave(x):\n    mine.append(x)\n    os.environ['LEFT'] = x\n"
+        "    open('left', 'w').write(x)\n    shared[0] = ord(x)\n    os.write(pipe[1], b'x')\n"
+        "def find():\n    found = open('left').read() if os.path.exists('left') else ''\n"
+        "    return [len(mine), 'LEFT' in os.environ, os.path.exists('later'), found, shared[0]]\n"
+    )
+    with session() as running:
+        assert running.execute(source).status == "ok"
+        first, second = running.snapshot(), running.snapshot()
+        assert running.execute("mine += [1, 2]; open('later', 'w').close()").status == "ok"
+        running.close()
+        find = Call("find", {}, [])
+        assert second.call(find).value == [0, False, True, "", 0]
+        first.call(Call("leave", {"x": "a"}, ["x"]))
+        assert first.call(find).value == [1, True, True, "a", ord("a")]
+        assert second.call(find).value == [0, False, True, "a", ord("a")]
+    # The next submission finds none of it: `test_attacks`.
+
+
 def test_a_snapshot_keeps_the_state_of_its_place() -> None:
     """Later cells do not change it, its changes reach nobody, it outlives the notebook's death."""
     with session() as running:

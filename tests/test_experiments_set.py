@@ -6,7 +6,7 @@ import itertools
 import time
 import types
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ import pytest
 import scipy.stats
 import torch
 
+from autograder.engine.warm.handle import default_runner
 from autograder.exercise import AuthorError
+from autograder.grading.grade import grade
 from autograder.judging.judge import judge, local_caller
 from autograder.judging.sets import find_set, load_set
 from autograder.judging.verdict import Verdict
@@ -936,3 +938,39 @@ def test_a_report_without_points_is_an_authors_error(tmp_path: Path) -> None:
     )
     with pytest.raises(AuthorError, match="should read %report NAME POINTS"):
         instructor_notebook(load_set(tmp_path / "lonely.py"))
+
+
+# Who lies about what is equal
+
+
+LIES = """
+answers = [False, True]
+def array_equal(one, other, **options):
+    answers.append(answers.pop(0))
+    return answers[-1]
+np.array_equal = array_equal
+"""
+
+
+def test_who_says_what_is_equal_gets_nothing_by_it() -> None:
+    """Both make the same weights again, whatever rng they are given; the judge compares."""
+    notebook = instructor_notebook(SET)
+    mine = {"Linear.random_weights", "MLP.layers_differ"}
+    kept = []
+    for cell in notebook.cells:
+        if cell.id in ("solution-Linear", "solution-MLP"):
+            start = 'def __init__(self, fan_in, fan_out, rng, init="he"):\n'
+            seeded = start + "        rng = np.random.default_rng(fan_in)\n"
+            cell.source = LIES + cell.source.replace(start, seeded)
+            kept.append(cell)
+        elif cell.id in {PARTS[name].grade_id for name in mine} or "import" in cell.source:
+            kept.append(cell)
+    notebook.cells = [cell for cell in kept if cell.cell_type == "code"]
+    exercises = replace(SET, exercises=SET.exercises[:2])
+    files = ROOT / "exercises" / "experiments"
+    done = grade(Submission(notebook), exercises, "7", default_runner(), files=files)
+    found = {name: done.verdicts[name].mistake for name in mine}
+    assert found == {
+        "Linear.random_weights": "seed_of_its_own",
+        "MLP.layers_differ": "layers_alike",
+    }

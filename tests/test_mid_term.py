@@ -401,6 +401,7 @@ def open_folder() -> Iterator[Path]:
 @pytest.mark.skipif(bool(SandboxedRunner().refused), reason="this kernel refuses some wall")
 def test_two_accounts_grade_one_course(graded: Course, open_folder: Path) -> None:
     course = graded.copy(open_folder / "all")
+    course.hand_in("chen", course.solved())
     course.follow("Two instructors", GROUP=str(GROUP))
 
     def typed(account: int, command: str) -> str:
@@ -420,7 +421,6 @@ def test_two_accounts_grade_one_course(graded: Course, open_folder: Path) -> Non
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    course.hand_in("chen", course.solved())
     assert "1 graded, 2 skipped" in typed(12345, f"autograde {SET}")
     edit(course, "py", ("down=slip", "lower=slip"))
     assert "ben shifted: 0 down -> 0 lower" in typed(12346, f"regrade {SET}")

@@ -97,7 +97,7 @@ def test_each_functions_success(text):
 def test_mistakes_by_name_and_count_with_who_made_them(text):
     told = visible(text)
     assert "2 × gabor The factor 0.06 before theta[1] is missing. no_scale ben chen" in told
-    assert "1 × gabor It raises NameError. dara" in told
+    assert "1 × gabor It raises NameError: name 'oops' is not defined. dara" in told
 
 
 def test_who_is_stuck_and_who_is_absent(text):

@@ -24,7 +24,9 @@ import pytest
 from autograder.engine.interface import Call, CellResult, Limits, NoSandbox
 from autograder.engine.trusted.plain import PlainRunner
 from autograder.engine.trusted.session import StartError, font_lists
-from autograder.engine.warm.handle import SandboxedRunner, require_sandbox
+from autograder.engine.walls import memory
+from autograder.engine.walls.memory import make_room, remove_room
+from autograder.engine.warm.handle import START, SandboxedRunner, require_sandbox
 from autograder.judging.sets import find_set
 from autograder.judging.verdict import TimedOut
 from autograder.project import find_project
@@ -35,6 +37,10 @@ HERE = Path(__file__).parent
 # A machine that refuses some of it cannot show that it holds: the refusal itself is tested below.
 REFUSED = SandboxedRunner().refused
 walled = pytest.mark.skipif(bool(REFUSED), reason=f"this kernel refuses: {REFUSED}")
+GROUPS = make_room()
+if GROUPS:
+    remove_room(GROUPS)
+grouped = pytest.mark.skipif(GROUPS is None, reason="control groups are somebody else's here")
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="becoming another user takes root")
 
 
@@ -302,7 +308,8 @@ def left_of(program: str, folder: Path) -> tuple[str, list[Path]]:
 
 @pytest.mark.parametrize("walls", [pytest.param(True, marks=walled), False])
 def test_nothing_is_left_of_a_judge_that_was_killed(tmp_path: Path, walls: bool) -> None:
-    """No process, no folder, no mount."""
+    """No process, no folder, no mount, no control group."""
+    before = set(GROUPS.parent.glob("autograder-*")) if GROUPS else set()
     program = (
         "import os, signal\n"
         "from autograder.engine.interface import Limits\n"
@@ -316,6 +323,7 @@ def test_nothing_is_left_of_a_judge_that_was_killed(tmp_path: Path, walls: bool)
     folder, left = left_of(program, tmp_path)
     assert folder.startswith(str(tmp_path))
     assert left == []
+    assert GROUPS is None or set(GROUPS.parent.glob("autograder-*")) <= before
 
 
 def test_nothing_is_left_of_a_judge_that_was_killed_as_it_began(tmp_path: Path) -> None:
@@ -451,6 +459,61 @@ def test_two_sessions_cannot_speak_by_what_both_may_read() -> None:
         assert session.execute(lite).status == "ok"
 
 
+WAITING = """
+import ctypes, mmap, os, threading
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype, libc.mmap.argtypes = ctypes.c_void_p, [ctypes.c_void_p, *[ctypes.c_long] * 5]
+at = libc.mmap(None, 4096, 1, 1, os.open(os.__file__, os.O_RDONLY), 0)
+limit = (ctypes.c_long * 2)(20, 0)
+def wait():
+    word = ctypes.c_int.from_address(at).value
+    return libc.syscall(202, ctypes.c_void_p(at), 0, word, limit, None, 0), ctypes.get_errno()
+"""
+
+
+@walled
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the calls have other numbers")
+def test_the_end_of_a_thread_wakes_nobody_in_another_session() -> None:
+    """Where it ends the kernel wakes whoever waits at an address of its choice. For the end of a
+    thread of its own everybody may wait."""
+    own = (
+        "body = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(lambda _: None)\n"
+        "thread = ctypes.c_ulong()\nlibc.pthread_create(ctypes.byref(thread), None, body, None)\n"
+        "print(libc.pthread_join(thread, None), wait())"
+    )
+    with SandboxedRunner().open(None, Limits()) as session:
+        assert text(session.execute(WAITING + own)) == f"0 (-1, {errno.EAGAIN})\n"
+
+
+REMEMBERED = """
+import ctypes, gc, os
+libc = ctypes.CDLL(None)
+libc.sbrk.restype, libc.sbrk.argtypes = ctypes.c_void_p, [ctypes.c_long]
+libc.write.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t]
+pipe, end, found = os.pipe(), libc.sbrk(0), 0
+places = {id(o) >> 20 << 20 for o in gc.get_objects()} | {end - n * 2**20 for n in range(1, 200)}
+for place in places:
+    for page in range(place & ~4095, (place & ~4095) + 2**20, 4096):
+        # It refuses what is not there, and takes the process down with it nowhere.
+        if libc.write(pipe[1], page, 4096) == 4096:
+            found += os.read(pipe[0], 4096).count(b"of Amara's " + bytes([111, 119, 110]))
+print("found", found)
+"""
+
+
+@walled
+def test_nothing_of_a_submissions_files_is_in_the_memory_of_the_next(tmp_path: Path) -> None:
+    """Sessions are forks of one process: what was ever in there is in all that come after."""
+    (tmp_path / "helper.py").write_text("# of Amara's own\n" * 5000)
+    runner = SandboxedRunner()
+    with runner.open(tmp_path, Limits()) as first:
+        assert text(first.execute("print(len(open('helper.py').read()))")) == "85000\n"
+        # It can be found where it is; and what looks for it has it in memory itself.
+        assert int(text(first.execute(REMEMBERED)).split()[1]) > 100
+    with runner.open(None, Limits()) as second:
+        assert int(text(second.execute(REMEMBERED)).split()[1]) < 10
+
+
 @walled
 def test_a_lock_on_a_device_holds_up_nobody() -> None:
     """Neither another session nor a program of the machine's."""
@@ -556,10 +619,18 @@ def taken() -> int:
     return found
 
 
+NO_GROUPS = "import autograder.engine.walls.memory as m; m._places = lambda told: iter(())\n"
+
+
 @walled
 @as_root
-def test_memory_is_limited_for_all_processes_of_a_session_together() -> None:
+@pytest.mark.parametrize("by", [pytest.param("the kernel", marks=grouped), "counting"])
+def test_memory_is_limited_for_all_processes_of_a_session_together(
+    by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each snapshot keeps an array that no other one has; what they share counts once."""
+    if by == "counting":
+        monkeypatch.setattr("autograder.engine.warm.handle.START", NO_GROUPS + START)
     mega = 2**20
     make = "import numpy as np, time\nx = np.ones(5 * 2**20)"  # 40 MB
     runner = SandboxedRunner()
@@ -573,12 +644,27 @@ def test_memory_is_limited_for_all_processes_of_a_session_together() -> None:
         for _again in range(12):
             session.execute(make)
             session.snapshot()
+            assert by == "counting" or taken() - before < 250 * mega
         for _again in range(60):
-            if taken() - before < 200 * mega:
+            if by == "the kernel" or taken() - before < 200 * mega:
                 break
             session.execute("time.sleep(0.1)")
-        assert taken() - before < 200 * mega
+        assert taken() - before < 250 * mega
         session.execute(make)
+
+
+def test_where_control_groups_may_be_made(tmp_path: Path) -> None:
+    """In the old hierarchy below our own group, in the new one or above it, too."""
+    (tmp_path / "cgroup").write_text("8:pids:/a\n4:cpu,memory:/x/a/b\n0::/u/s:1.scope\n")
+    (tmp_path / "mountinfo").write_text(
+        "31 23 0:28 / /fs rw,relatime shared:1 - tmpfs tmpfs rw\n"
+        "35 31 0:32 /x /fs/memory rw - cgroup cgroup rw,memory,cpu\n"
+        "36 31 0:33 / /fs/pids rw - cgroup cgroup rw,pids\n"
+        "41 31 0:38 / /fs/new rw - cgroup2 cgroup2 rw,nsdelegate\n"
+    )
+    wanted = ["/fs/memory/a/b", "/fs/new/u/s:1.scope", "/fs/new/u", "/fs/new"]
+    assert [str(place) for place in memory._places(tmp_path)] == wanted
+    assert list(memory._places(tmp_path / "none")) == []
 
 
 KEEPING = """

@@ -26,6 +26,9 @@ SETUP = "import numpy as np\nscale = 2.0\ndef helper(x): return np.sin(x) / scal
 PLAIN = "def f(x, y=0.5):\n    z = x.copy()\n    z[0] += y\n    return helper(z)\n"
 
 
+LENGTH = "def length(x): return len(x) + round(x[0])\n"
+
+
 def waits(source: str, *earlier: str) -> bool:
     sharing = Sharing()
     for cell in (SETUP, *earlier, source):
@@ -81,6 +84,16 @@ def test_who_reads_nothing_but_arguments_may_wait(source: str) -> None:
         "from numpy import seterr\ndef f(x):\n    seterr(all='raise')\n    return x\n",
         "from numpy import seterr as s\ndef f(x):\n    s(all='raise')\n    return x\n",
         "def f(x):\n    r = np.random\n    r.seed(1)\n    return x\n",
+        "def f(x): return Out[1]\n",
+        "def f(x): return _ + x\n",
+        "round = 2\nround = helper\ndef f(x): return round(x)\n",
+        # What does not stand in a cell may be bound all the same, and by what it reads.
+        "exec('def more(x): return scale * x')\ndef f(x): return more(x)\n",
+        "globals()['sum'] = lambda x: scale * x\ndef f(x): return sum(x)\n",
+        "import builtins\nbuiltins.sum = helper\ndef f(x): return sum(x)\n",
+        "np.mean = lambda x: scale * x\ndef f(x): return np.mean(x)\n",
+        "setattr(np, 'mean', helper)\ndef f(x): return np.mean(x)\n",
+        "import my_numpy\ndef f(x): return np.mean(x)\n",
     ],
 )
 def test_who_may_see_or_change_more_is_judged_where_the_check_stands(source: str) -> None:
@@ -108,6 +121,14 @@ def test_no_check_no_definition() -> None:
         ("import scipy.stats as st\nfrom autograder import check\nh = -1, 'x'", False),
         ("'a text'", False),
         ("print(1)", True),
+        ("from numpy import *", True),
+        ("from numpy import round", True),
+        ("len = 7", True),
+        ("def len(x): return 0", True),
+        ("import math as len", True),
+        ("del helper", True),
+        ("np.mean = np.sum", True),
+        ("globals()['scale'] = 3", True),
         ("scale = 3.0", True),
         ("def helper(x): return 0", True),
         ("import numpy.linalg as np", True),
@@ -121,7 +142,7 @@ def test_no_check_no_definition() -> None:
 )
 def test_what_must_not_run_before_the_snapshot(cell: str, must: bool) -> None:
     sharing = Sharing()
-    for source in (SETUP, PLAIN):
+    for source in (SETUP, PLAIN, LENGTH):
         assert not sharing.runs(source), "nobody waits"
     assert sharing.may_wait("f")
     assert sharing.runs(cell) is must

@@ -10,7 +10,7 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
-from autograder.submissions.support import MOST_BYTES, own_files, support_files
+from autograder.submissions.support import MOST_BYTES, MOST_FILES, own_files, support_files
 
 if TYPE_CHECKING:
     from tests.conftest import Course
@@ -78,29 +78,42 @@ def a_notebook(*cells: str) -> NotebookNode:
     return new_notebook(cells=[new_code_cell(cell) for cell in cells])
 
 
-def test_what_the_notebook_does_not_name_is_left_where_it_is(tmp_path: Path) -> None:
+def test_a_session_gets_what_a_kernel_has(tmp_path: Path) -> None:
     released, folder = tmp_path / "released", tmp_path / "handed in"
-    for place in (released, folder):
-        place.mkdir()
+    deep = folder / "/".join("abcdefghijklm")
+    for place in (released / "pictures", deep, folder / "checks.json", folder / ".venv"):
+        place.mkdir(parents=True)
     (released / "checks.json").write_text("{}")
-    for name in ("helper.py", "other.py", "numbers.csv", "twin.ipynb", "checks.json"):
+    (released / "pictures" / "a.png").write_text("")
+    mine = ("helper.py", "test.py", "numbers.csv", "a/more.py", "a/b/json.txt", "numpy.txt")
+    others = ("twin.ipynb", ".secret", ".venv/x.py", "timestamp.txt", "checks.json/a", "pictures")
+    libraries = ("numpy.py", "random.py", "json.abi3.so", "scipy.pyc", "autograder.py")
+    for name in (*mine, *others, *libraries, f"{deep.relative_to(folder)}/deep.txt", "a\nb.txt"):
         (folder / name).write_text("{}")
     (folder / "link.py").symlink_to("/etc/passwd")
-    notebook = a_notebook("import helper, link, twin", "np.loadtxt('numbers.csv')")
+    (folder / "all").symlink_to("/etc")
+    notebook = a_notebook("import helper, link, twin", "from numpy import *", "import random")
     with support_files(released, folder, notebook) as files:
-        assert sorted(p.name for p in files.iterdir()) == [
-            "checks.json",
-            "helper.py",
-            "numbers.csv",
-        ]
+        found = {str(p.relative_to(files)) for p in files.rglob("*") if p.is_file()}
+        assert found == {"checks.json", "pictures/a.png", *mine}
     assert not files.exists()
-    with support_files(released, folder, a_notebook("import numpy")) as files:
+    assert sorted(text.split()[0] for text in own_files(released, folder, notebook)[1]) == [
+        "numpy.py",
+        "random.py",
+    ]
+    with support_files(released, tmp_path / "nothing", notebook) as files:
         assert files == released
 
 
 def test_what_is_too_large_is_told_and_left_out(tmp_path: Path) -> None:
+    """Unless nobody asks for it; and what is named comes first."""
     (tmp_path / "a").mkdir()
+    for number in range(MOST_FILES):
+        (tmp_path / f"{number}.txt").write_text("")
     (tmp_path / "big.csv").write_bytes(b"0" * (MOST_BYTES + 1))
-    own, told = own_files(tmp_path / "a", tmp_path, a_notebook("open('big.csv')"))
-    assert own == []
-    assert "big.csv is too large" in told[0]
+    (tmp_path / "small.csv").write_bytes(b"0" * MOST_BYTES)
+    (tmp_path / "unasked.csv").write_bytes(b"0" * MOST_BYTES)
+    notebook = a_notebook("open('big.csv')", "open('small.csv')")
+    own, told = own_files(tmp_path / "a", tmp_path, notebook)
+    assert own[0].name == "small.csv" and len(own) == MOST_FILES
+    assert len(told) == 1 and "big.csv is too large" in told[0]

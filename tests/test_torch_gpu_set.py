@@ -7,18 +7,24 @@ import itertools
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from nbformat.v4 import new_code_cell, new_notebook
 from torch import nn
 from torch.nn import functional
 
+from autograder.engine.warm.handle import default_runner
+from autograder.grading.grade import grade
 from autograder.judging.judge import judge, local_caller
 from autograder.judging.sets import find_set
 from autograder.judging.verdict import Verdict
+from autograder.release.notebook import check_cell
+from autograder.submissions.read import Submission
 from solutions.adam import adam_step
 from solutions.backprop import mlp_backward, mlp_forward
 from solutions.experiments import sgd_momentum_update
@@ -553,3 +559,49 @@ CHEAP: dict[str, list[Callable[..., Any]]] = {
 def test_what_ignores_the_idea_gets_less_than_a_third(name: str) -> None:
     for answer in CHEAP[name]:
         assert verdict_on(name, answer).points < PARTS[name].points / 3, answer
+
+
+# Answers that take the stand-in apart
+
+
+APART = """
+import time
+def time_step(step, synchronize, repeats, clock=time.perf_counter):
+    device = step.__closure__[0].cell_contents
+    parts = {n: c.cell_contents for n, c in zip(device.__code__.co_freevars, device.__closure__)}
+    seconds = parts["seconds"][1 : repeats + 1]
+    for _ in range(repeats + 1):
+        step()
+    synchronize()
+    clock()
+    return sorted(seconds)[repeats // 2]
+"""
+MADE_UP = """
+import time
+def time_step(step, synchronize, repeats, clock=time.perf_counter):
+    cell = step.__closure__[0]
+    device = cell.cell_contents
+    def lies(what):
+        return [repeats + 1, 2 * repeats, 0] if what == "report" else device(what)
+    cell.cell_contents = lies
+    step()
+    synchronize()
+    seconds = []
+    for _ in range(repeats):
+        start = clock()
+        step()
+        clock()
+        synchronize()
+        seconds.append(clock() - start)
+    return float(sorted(seconds)[repeats // 2] + sorted(seconds)[(repeats - 1) // 2]) / 2
+"""
+
+
+@pytest.mark.parametrize("source", [APART, MADE_UP], ids=["apart", "made_up"])
+def test_who_takes_the_stand_in_apart_gets_nothing_by_it(source: str) -> None:
+    """Its times and its log are the judge's."""
+    part = PARTS["time_step"]
+    notebook = new_notebook(cells=[new_code_cell(source), check_cell(part)])
+    exercises = replace(SET, exercises=tuple(e for e in SET.exercises if part in e.parts))
+    done = grade(Submission(notebook), exercises, "7", default_runner())
+    assert done.verdicts["time_step"].points < part.points / 3

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import copy
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -21,14 +23,15 @@ from autograder.engine.trusted.asking import consult
 from autograder.engine.trusted.outputs import Collector
 from autograder.engine.warm.handle import default_runner
 from autograder.grading.grade import Graded, grade
-from autograder.judging.judge import MAX_WEIGHT, Oracle, local_caller, run_trials
+from autograder.judging.cases import known_cases
+from autograder.judging.judge import MAX_WEIGHT, Oracle, Put, local_caller, run_trials
 from autograder.judging.sets import find_set
 from autograder.judging.verdict import decide
 from autograder.release.notebook import instructor_notebook
 from autograder.submissions.read import Submission, read_text
 from autograder.submissions.repair import repair
 from autograder.values.calling import call
-from autograder.values.codec import MalformedValue, Opaque, Raised, decode, encode
+from autograder.values.codec import Opaque, Raised, decode, encode
 from autograder.values.compare import difference
 
 pytestmark = pytest.mark.timeout(120)
@@ -69,11 +72,19 @@ def test_an_integer_that_no_array_holds_is_wrong_and_no_failure_of_ours(number: 
         assert told and told.kind == "type"
 
 
-@pytest.mark.parametrize("dtype", ["quint8", "qint32", "Tensor", "float128", ""])
-def test_a_tensor_that_torch_refuses_is_malformed(dtype: str) -> None:
-    tree = {"$": "tensor", "dtype": "<f8", "shape": [1], "data": [1.0], "torch_dtype": dtype}
-    with pytest.raises(MalformedValue):
-        decode(tree)
+def test_a_tensor_of_another_dtype_is_malformed_and_imports_nothing() -> None:
+    """torch has 800 modules that it imports when they are asked for."""
+    program = (
+        "import sys\nfrom autograder.values.codec import MalformedValue, decode\n"
+        "tree = {'$': 'tensor', 'dtype': '<f8', 'shape': [1], 'data': [1.0]}\n"
+        "for dtype in ('quint8', 'qint32', 'Tensor', 'float128', '', '_inductor', 5, None, []):\n"
+        "    try: decode(tree | {'torch_dtype': dtype})\n"
+        "    except MalformedValue: print('malformed')\n"
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.split() == ["malformed"] * 9, done.stderr
+    assert done.returncode == 0, done.stderr
 
 
 # The judge's own functions, at arguments that a learner chose.
@@ -97,6 +108,20 @@ def test_calls_that_fail_or_pass_functions_count_too() -> None:
         tree, blobs = consult({"f": oracle}, asked, [])
         names.append(decode(tree, blobs).name)
     assert names == ["ZeroDivisionError"] * 3 + ["TooManyCalls"]
+
+
+def test_what_an_authors_function_raises_is_told_without_its_line() -> None:
+    """It would be a line of the solutions."""
+    part = GRADIENT.part("bracketing_line_search")
+    phi = Put(known_cases(part, "7")[0], known_cases(part, "7")[0].case()).oracles["phi"]
+    for args, functions in ([["x"], {}], [["x", None], {"1": "phi"}]):
+        asked = {"oracle": "phi", "args": args, "functions": functions}
+        told = decode(*consult({"phi": phi}, asked, []))
+        assert isinstance(told, Raised) and (told.name, told.line, told.lineno) == (
+            "TypeError",
+            "",
+            0,
+        )
 
 
 # The notebook.

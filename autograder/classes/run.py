@@ -21,7 +21,7 @@ from pathlib import Path
 from nbgrader.api import Base, Gradebook, MissingEntry
 from nbgrader.converters import GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
-from sqlalchemy.exc import SAWarning
+from sqlalchemy.exc import SAWarning, SQLAlchemyError
 from traitlets.config import Config
 
 from autograder.classes.converter import ClassAutograde
@@ -218,7 +218,12 @@ def grade_class(
 
 def _see_who_waits(config: Config, summary: Summary) -> None:
     course = CourseDirectory(config=config)
-    with no_advice(), Gradebook(course.db_url, course.course_id) as gradebook:
+    # Where the gradebook cannot be used any more, the error that is under way says so.
+    with (
+        contextlib.suppress(SQLAlchemyError),
+        no_advice(),
+        Gradebook(course.db_url, course.course_id) as gradebook,
+    ):
         summary.by_hand = points_by_hand(gradebook, summary.assignment)
         summary.waiting = waiting(gradebook, summary.assignment)
         summary.remarks += unmarked(gradebook, summary.assignment)

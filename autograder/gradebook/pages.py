@@ -71,7 +71,11 @@ class Highlighted(Highlight2HTML):
 
 def ansi2html(text: str) -> str:
     """What a cell printed in colours, or without any where that would take too long."""
-    return _made(in_colours, text, frame="{}") if "\x1b" in text else html.escape(text)
+    return (
+        _made(in_colours, text, frame="{}")
+        if "\x1b" in text
+        else clean.fewer_marks(html.escape(text))
+    )
 
 
 def clean_html(text: str) -> str:
@@ -98,7 +102,7 @@ def _made(make: Callable[..., str], source: str, *args: Any, frame: str = "<pre>
         with contextlib.suppress(Lost):
             made = str(mine.ask(make, source, *args, seconds=min(TEXT_SECONDS, left)).value)
         _seconds_left.set(left - (mine.spent - before))
-    return frame.format(html.escape(source)) if made is None else made
+    return clean.fewer_marks(frame.format(html.escape(source)) if made is None else made)
 
 
 # ── In the helper ──────────────────────────────────────────────────────────────────────────────

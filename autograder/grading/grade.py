@@ -27,6 +27,7 @@ from autograder.engine.interface import (
 from autograder.engine.trusted.evaluating import Away
 from autograder.engine.trusted.helper import Lost
 from autograder.exercise import Part
+from autograder.grading.causes import Stopped, explain_missing, explain_names, stopped
 from autograder.grading.clean import harmless
 from autograder.grading.snapshots import Check, Step
 from autograder.grading.survey import Survey, survey
@@ -34,13 +35,14 @@ from autograder.i18n import _
 from autograder.judging.judge import Caller, Keep, Putter, judge
 from autograder.judging.mending import BEGUN, first_to_mend
 from autograder.judging.sets import ExerciseSet
-from autograder.judging.verdict import Chance, Died, TimedOut, Verdict, missing
+from autograder.judging.verdict import Chance, Died, TimedOut, Verdict, missing, unknown_name
 from autograder.release.byhand import released_answers
 from autograder.release.freeze import public_source
 from autograder.release.notebook import cell_limits, modules_used
 from autograder.submissions.read import Submission
 from autograder.submissions.repair import grade_id_of, leave_to_a_person, repair
 from autograder.values.calling import Answer
+from autograder.values.codec import Raised
 
 PART_SECONDS = 60.0
 # So many times more is a submission begun whose runner was lost.
@@ -122,9 +124,10 @@ def grade(
     while len(losses) <= ELSEWHERE:
         try:
             with runner.open(files, of_all.at_least(of_cells.values()), modules) as session:
-                snapshots, by_chance = _run(session, steps, code.plan, of_all, of_cells)
+                ran = _run(session, steps, code.plan, of_all, of_cells)
                 session.close()
-                verdicts = _judge_all(snapshots, exercise_set, seed, code, standing or {}, keep)
+                verdicts = _judge_all(ran, exercise_set, seed, code, standing or {}, keep)
+                by_chance = ran.by_chance
             _say_what_to_mend_first(exercise_set, verdicts, code)
             break
         except RunnerLost as error:
@@ -161,15 +164,24 @@ def _steps(
     return made
 
 
+@dataclass(frozen=True)
+class Ran:
+    """What a notebook's run left: for each part the snapshot in which it is judged, the cells that
+    did not run to their end, and what besides the code had a hand in that."""
+
+    snapshots: dict[str, Snapshot]
+    stopped: list[Stopped]
+    by_chance: Chance
+
+
 def _run(
     session: Session,
     steps: Sequence[tuple[NotebookNode, Step, Part | None]],
     plan: Sequence[str],
     of_all: Limits,
     of_cells: dict[str, dict[str, Any]],
-) -> tuple[dict[str, Snapshot], Chance]:
-    """Execute the learner's cells; for each part the snapshot in which it is judged. And what
-    besides the code had a hand in how a cell ended.
+) -> Ran:
+    """Execute the learner's cells.
 
     of_cells: what single cells may use up, by the ids that they had when they were released.
     """
@@ -216,7 +228,15 @@ def _run(
         cell.outputs = [next(clean) for _output in result.outputs]
         cell.execution_count = result.execution_count or None
     chances = [chance for _cell, result in ran if (chance := _chance(result))]
-    return snapshots, "accident" if "accident" in chances else "clock" if chances else ""
+    return Ran(
+        snapshots,
+        [
+            stopped(grade_id_of(cell) or "", cell.source, result.outputs, result.reason)
+            for cell, result in ran
+            if result.status != "ok"
+        ],
+        "accident" if "accident" in chances else "clock" if chances else "",
+    )
 
 
 def _chance(result: CellResult) -> Chance:
@@ -226,7 +246,7 @@ def _chance(result: CellResult) -> Chance:
 
 
 def _judge_all(
-    snapshots: dict[str, Snapshot],
+    ran: Ran,
     exercise_set: ExerciseSet,
     seed: str,
     code: Survey,
@@ -240,7 +260,7 @@ def _judge_all(
             verdicts[part.name] = standing[part.name]
             continue
         put = Away(exercise_set, part, seed)
-        work = partial(_judge_part, part, snapshots[part.name], seed, code, public, put, keep)
+        work = partial(_judge_part, part, ran, seed, code, public, put, keep)
         verdicts[part.name] = _guarded(part, work)
     return verdicts
 
@@ -266,17 +286,24 @@ def _guarded(part: Part, work: Callable[[], Verdict]) -> Verdict:
 
 def _judge_part(
     part: Part,
-    where: Snapshot,
+    ran: Ran,
     seed: str,
     code: Survey,
     public: str,
     put: Putter,
     keep: Keep | None,
 ) -> Verdict:
+    where = ran.snapshots[part.name]
     if not where.defines(part.exercise):
-        return missing(part, _("No {name} is defined in this notebook.").format(name=part.exercise))
+        why = _("No {name} is defined in this notebook.").format(name=part.exercise)
+        verdict = missing(part, why)
+        explain_missing(verdict, part.exercise, ran.stopped)
+        return verdict
     stub = code.may_be_stub(part.exercise)
-    verdict = judge(part, seed, _caller(where, public), stub=stub, put=put, keep=keep)
+    lacking: list[str] = []
+    asked = _caller(where, public, lacking)
+    verdict = judge(part, seed, asked, stub=stub, put=put, keep=keep)
+    explain_names(verdict, lacking, ran.stopped)
     if verdict.status == "passed" and part.remarks:
         used = code.used.get(part.exercise, ())
         verdict.remarks += [_(r.text) for r in part.remarks if r.uses in used]
@@ -285,8 +312,9 @@ def _judge_part(
     return verdict
 
 
-def _caller(snapshot: Snapshot, public: str) -> Caller:
-    """Puts cases to a snapshot; after a death, or out of time, it asks no more."""
+def _caller(snapshot: Snapshot, public: str, lacking: list[str]) -> Caller:
+    """Puts cases to a snapshot; after a death, or out of time, it asks no more. lacking: gets the
+    names that were not there."""
     started = time.monotonic()
     dead: list[Any] = []
 
@@ -301,6 +329,8 @@ def _caller(snapshot: Snapshot, public: str) -> Caller:
         answer = snapshot.call(Call(part.exercise, args, part.parameters, probe))
         if isinstance(answer.value, Died):
             dead.append(answer.value)
+        if isinstance(answer.value, Raised) and (name := unknown_name(answer.value.message)):
+            lacking.append(name)
         return answer
 
     return caller

@@ -1,9 +1,11 @@
 """Which functions can be judged in one snapshot, so that the runner forks once and not for each.
 
-A function is judged as it was where its check stands, and what its calls change is dropped. For
-one that reads nothing but its arguments, libraries, constants and others of its kind, and whose
-names no later cell binds again, any later state is as good, and so is a process in which others
-of its kind were called. Whatever else there is gets a snapshot of its own.
+A function is judged as it was where its check stands, and what its calls change is dropped. One
+that reads nothing but its arguments, libraries, constants and others of its kind can wait while
+cells run that do nothing but bind names of which no cell before its check has said a word: for it
+that later state is the same, and so is a process in which others of its kind were called. After a
+cell that may change a library, or bind names that do not stand in it, nobody waits. Whatever else
+there is gets a snapshot of its own.
 
 This saves time and decides no mark: who deceives it judges their own functions in a state that
 they spoilt themselves.
@@ -12,8 +14,8 @@ they spoilt themselves.
 from __future__ import annotations
 
 import ast
-import builtins
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -27,9 +29,19 @@ UNTAME = {
     *("__import__", "breakpoint", "compile", "delattr", "eval", "exec", "exit", "getattr"),
     *("globals", "help", "input", "locals", "open", "quit", "setattr", "super", "vars"),
 }
-BUILTINS = {name for name in dir(builtins) if not name.startswith("_")} - UNTAME
+# What IPython binds again from one cell to the next, or is a way to everything.
+ITS_SHELLS = {"In", "Out", "exit", "get_ipython", "quit"}
 # What changes a library for everybody.
-SETTINGS = re.compile(r"seed|set_|seterr|setbuf")
+SETTINGS = re.compile(r"seed|set_|seterr|setbuf|manual_seed|use_|enable_|reset")
+# Ways to bind a name that does not stand in the cell, or to put something else in a library's
+# place: as names, modules or attributes.
+HIDDEN = {
+    *("__builtins__", "__dict__", "__globals__", "__import__", "__main__", "__setattr__"),
+    *("builtins", "code", "compile", "ctypes", "delattr", "eval", "exec", "gc", "get_ipython"),
+    *("globals", "importlib", "inspect", "locals", "mock", "runpy", "setattr", "sys", "unittest"),
+    "vars",
+}
+KNOWN = QUIET | (sys.stdlib_module_names - HIDDEN) | {"IPython", "PIL", "pandas", "tqdm"}
 # The one line that notebooks begin with and that binds no name. Other magics may do anything.
 MAGIC = re.compile(r"^%matplotlib .*$", re.MULTILINE)
 
@@ -70,20 +82,20 @@ def plan(steps: Sequence[Step], *, alone: bool = False) -> list[str]:
 
 
 class Sharing:
-    """What the cells that ran so far bind, and who waits for a snapshot."""
+    """What the cells that ran so far bind and say, and what those that wait must find unchanged."""
 
     def __init__(self) -> None:
         self._bound: dict[str, list[ast.FunctionDef | str]] = defaultdict(list)
+        self._said: set[str] = set()
         self._anything = False
-        self._waiting_for: set[str] = set()
+        self._watched: set[str] = set()
 
     def may_wait(self, function: str) -> bool:
-        """Whether a function, whose check stands here, can be judged in a later state. If so, its
-        names are watched from now on."""
-        uses = None if self._anything else self._uses(function)
-        if uses is None:
+        """Whether a function, whose check stands here, can be judged in a later state. If so, all
+        names that were said are watched from now on."""
+        if self._anything or not self._is_tame(function):
             return False
-        self._waiting_for |= uses
+        self._watched |= self._said
         return True
 
     def runs(self, source: str) -> bool:
@@ -92,42 +104,62 @@ class Sharing:
         tree = _parsed(source)
         if tree is None:
             self._anything = True
-            return bool(self._waiting_for)
+            return bool(self._watched)
         inert = True
         for statement in tree.body:
             for name, what in _bindings(statement):
                 self._bound[name].append(what)
-                inert = inert and name not in self._waiting_for
-                self._anything = self._anything or name == "*"
+                self._said.add(name)
+                # A star binds names that nobody sees.
+                inert = inert and name != "*" and name not in self._watched
             inert = inert and _is_inert(statement)
-        return bool(self._waiting_for) and not inert
+        nodes = list(ast.walk(tree))
+        self._said |= {node.id for node in nodes if isinstance(node, ast.Name)}
+        self._anything = self._anything or any(map(_hides, nodes))
+        return bool(self._watched) and not inert
 
     def taken(self) -> None:
         """Those that waited have their snapshot."""
-        self._waiting_for.clear()
+        self._watched.clear()
 
-    def _uses(self, function: str) -> set[str] | None:
-        """The names that a tame function and all that it calls read; None for any other."""
-        uses: set[str] = set()
+    def _is_tame(self, function: str) -> bool:
+        """Whether a function, and all that it calls, reads and changes nothing that others could
+        see."""
+        seen: set[str] = set()
         left = [function]
         modules = {name for name, bound in self._bound.items() if bound == ["module"]}
         while left:
             name = left.pop()
-            if name in uses:
+            if name in seen:
                 continue
-            uses.add(name)
+            seen.add(name)
             bound = self._bound.get(name, [])
             if len(bound) > 1 or (name == function and not bound):
-                return None
+                return False
             node = bound[0] if bound else ""
             if isinstance(node, ast.FunctionDef):
                 free = _free_names(node, modules)
                 if free is None:
-                    return None
+                    return False
                 left += free
-            elif node == "other" or name == function:
-                return None
-        return uses
+                continue
+            its_shells = not node and (name.startswith("_") or name in ITS_SHELLS)
+            if node == "other" or name == function or its_shells:
+                return False
+        return True
+
+
+def _hides(node: ast.AST) -> bool:
+    """Whether a piece of a cell may bind names that do not stand there, or change a library."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        starred = any(alias.name == "*" for alias in node.names)
+        named = {alias.name for alias in node.names}
+        return starred or bool(named & HIDDEN) or not all(top in KNOWN for top in _tops(node))
+    if isinstance(node, ast.Attribute):
+        if node.attr in HIDDEN:
+            return True
+        return not isinstance(node.ctx, ast.Load) and _root(node) != "self"
+    return isinstance(node, ast.Name) and node.id in HIDDEN
 
 
 def _parsed(source: str) -> ast.Module | None:
@@ -214,8 +246,8 @@ def _is_plain(function: ast.FunctionDef) -> bool:
 
 
 def _free_names(function: ast.FunctionDef, modules: set[str]) -> set[str] | None:
-    """The names that a function takes from outside, but for Python's own; None where it may change
-    more than its arguments. modules: names of libraries."""
+    """The names that a function takes from outside; None where it may change more than its
+    arguments. modules: names of libraries."""
     nodes = [node for part in (function.args, *function.body) for node in ast.walk(part)]
     free = {n.id for n in nodes if isinstance(n, ast.Name)} - names.local(function)
     allowed = (*_EXPRESSIONS, *_STATEMENTS)
@@ -229,7 +261,7 @@ def _free_names(function: ast.FunctionDef, modules: set[str]) -> set[str] | None
         written = isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load)
         if written and _root(node) in free | {""}:
             return None
-    return None if free & UNTAME else free - BUILTINS
+    return None if free & UNTAME else free
 
 
 _EXPRESSIONS = (

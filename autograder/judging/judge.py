@@ -103,9 +103,15 @@ class Oracle:
             return encode(_refused("TypeError", str(error))), []
         if not isinstance(args, list):
             return encode(_refused("TypeError", "arguments are a list")), []
-        reply = outcome(lambda: self(*args))
-        out: list[bytes] = []
-        return encode(reply, out), out
+        return reply_of(lambda: self(*args))
+
+
+def reply_of(function: Callable[[], Any]) -> tuple[Any, list[bytes]]:
+    """What a learner's process is sent of a call of the judge's: its encoded result, or what it
+    raised, without the author's own line."""
+    reply = outcome(function)
+    out: list[bytes] = []
+    return encode(reply.told if isinstance(reply, Raised) else reply, out), out
 
 
 # A learner who takes one for an array reads this name: "'float' and 'function'".

@@ -438,6 +438,8 @@ def _sentence(off: Difference, trial: Trial, reveal: bool) -> str:
             )
         if reveal and isinstance(got, Raised) and got.message:
             return "{got}: " + got.message.replace("{", "{{").replace("}", "}}")
+        if isinstance(got, Raised) and (named := about_a_name(got)):
+            return _("It raises {got}: {text}.").format(got="{got}", text=named)
         return _("It raises {got}.")
     if off.kind == "type" and isinstance(trial.got, type(None)) and not off.where:
         return _("It returns None: is a return missing?")
@@ -462,6 +464,28 @@ def _sentence(off: Difference, trial: Trial, reveal: bool) -> str:
     if off.kind == "no_raise" and not reveal:
         return _("It returns a value where it should raise {wanted}.")
     return sentences[off.kind]
+
+
+# What Python says of a name that it does not find.
+OF_A_NAME = re.compile(
+    r"(?:name|No module named|cannot access (?:local|free) variable|has no attribute)"
+    r" '(\w+)'(?: is not defined)?"
+)
+WHO_NAMES = {"AttributeError", "ImportError", "NameError"}
+
+
+def about_a_name(error: Raised) -> str:
+    """What an exception says of a name that stands in the learner's own line, or nothing: so much
+    of its message tells no more than the line does."""
+    found = OF_A_NAME.search(error.message) if WHO_NAMES & {*error.names} else None
+    stands_there = found is not None and found[1] in re.findall(r"\w+", error.line)
+    return found[0] if found is not None and stands_there else ""
+
+
+def unknown_name(message: str) -> str:
+    """The name of which a NameError's message says that it is not defined, or nothing."""
+    found = re.match(r"name '(\w+)' is not defined", message)
+    return found[1] if found else ""
 
 
 def _index(index: tuple[int, ...]) -> str:

@@ -14,7 +14,6 @@ import json
 import math
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +139,7 @@ def _cases(part: Part, family: Family) -> list[dict[str, Any]]:
         if why := unfit(part, family, name, value):
             raise AuthorError(f"{part.name}: {why}")
         # Where in the author's file it was raised, and with which code, is not to be handed out.
-        return replace(value, line="", lineno=0) if isinstance(value, Raised) else value
+        return value.told if isinstance(value, Raised) else value
 
     def steady(name: str, answered: Any, i: int) -> bool:
         wrong = next(m.wrong for m in part.mistakes if m.name == name)

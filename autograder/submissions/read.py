@@ -20,6 +20,7 @@ from autograder.engine.trusted.helper import Lost, ask
 from autograder.i18n import _
 from autograder.release.notebook import METADATA
 from autograder.submissions import reasons
+from autograder.submissions.script import cells_of
 
 # What a notebook may have without its outputs, which are thrown away, and with them.
 MAX_FILE = 50 * 2**20
@@ -84,7 +85,7 @@ def read_bytes(data: bytes, *, python: bool = False) -> Submission:
     told = [reasons.CONFLICT] if conflict else []
     code = one_side(text, above=True) if conflict else text
     if python or _is_code(code):
-        return Submission(_notebook([_new_cell("code", code)]), told)
+        return _from_cells([{"cell_type": k, "source": s} for k, s in cells_of(code)], told)
     kind = _kind(data, text)
     if kind:
         return _unreadable(reasons.OF_ANOTHER_KIND.format(kind=kind))
@@ -226,7 +227,11 @@ def _from_json(tree: Any) -> Submission:
         except Exception as error:
             return _unreadable(reasons.BAD_FORMAT.format(error=type(error).__name__))
         problems.append(_("The notebook is of an old format and was converted."))
-    cells, dropped = _cells(tree.get("cells"))
+    return _from_cells(tree.get("cells"), problems)
+
+
+def _from_cells(raw: Any, problems: list[str]) -> Submission:
+    cells, dropped = _cells(raw)
     if dropped:
         problems.append(reasons.LEFT_OUT.format(count=dropped))
     if any(has_conflict(cell.source) for cell in cells):

@@ -23,9 +23,16 @@ from autograder.i18n import _
 from autograder.judging.sets import ExerciseSet
 from autograder.release.byhand import Answer
 from autograder.release.notebook import check_cell, nbgrader_metadata
+from autograder.submissions.held import beside_checks
 from autograder.submissions.read import Submission
 
+HELD_MORE = _(
+    "The check cell of {name} held more than the check. It was put back as it was handed out; the "
+    "rest counts, in a cell of its own above it."
+)
 MOST_NAMES = 1000
+# Of a cell's id, says nbformat.
+MOST_LETTERS = 64
 SECONDS = 5.0
 
 
@@ -43,19 +50,17 @@ def repair(
     cells = submission.notebook.cells
     problems = submission.problems
     names = list(dict.fromkeys(part.exercise for part in exercise_set.parts))
-    defines = _Definitions(cells, names)
     ours = {*names, *(part.grade_id for part in exercise_set.parts)}
     ours |= {answer.name for answer in answers}
     for cell in cells:
         # nbgrader gives up the whole class where a cell claims a schema that it does not know.
         if grade_id_of(cell) not in ours:
             cell.metadata.pop("nbgrader", None)
+    problems += _keep_what_is_more(cells, exercise_set.parts)
+    defines = _Definitions(cells, names)
     for name in names:
         _mend_solution(cells, name, problems, defines)
     put_back = [part.name for part in exercise_set.parts if _mend_check(cells, part, problems)]
-    for name in names:
-        # A cell that wore a check's label may be one that somebody is missing.
-        _mend_solution(cells, name, problems, defines)
     if put_back == [part.name for part in exercise_set.parts]:
         problems.append(_("None of the notebook's checks was there; all were put back."))
     else:
@@ -72,6 +77,45 @@ def grade_id_of(cell: NotebookNode) -> str | None:
     """nbgrader's id of a cell, or None."""
     grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
     return grade_id if isinstance(grade_id, str) else None
+
+
+def _keep_what_is_more(cells: list[NotebookNode], parts: Sequence[Part]) -> list[str]:
+    """Have what check cells hold besides their check in ordinary cells above them; what there is to
+    say of it. A cell that counts as a check by its label or id holds the check alone afterwards."""
+    fresh = {part.grade_id: check_cell(part) for part in parts}
+    names = {part.grade_id: part.name for part in parts}
+    found = []
+    for cell in cells:
+        own = grade_id_of(cell)
+        name = own if own in fresh else cell.id if own is None else None
+        # What has only the check's own words is the check in another form, or a half of it.
+        if name in fresh and not _words(cell.source) <= _words(fresh[name].source):
+            found.append((cell, name))
+    code = [cell.source for cell, _name in found if cell.cell_type == "code"]
+    rest = iter(each(beside_checks, code, seconds=SECONDS, otherwise=None))
+    told = []
+    for cell, name in found:
+        kept = next(rest) if cell.cell_type == "code" else cell.source
+        # Of what takes too long to be read everything stays.
+        kept = cell.source if kept is None else kept
+        if not kept.strip():
+            continue
+        mine = copy.deepcopy(cell)
+        mine.id, mine.source = _free_id(cells, f"kept-{name}"), kept
+        mine.metadata.pop("nbgrader", None)
+        cell.source = fresh[name].source
+        cells.insert(_place(cells, cell), mine)
+        told.append(HELD_MORE.format(name=names[name]))
+    return list(dict.fromkeys(told))
+
+
+def _words(source: str) -> set[str]:
+    return set(re.findall(r"\w+", source))
+
+
+def _free_id(cells: Sequence[NotebookNode], wanted: str) -> str:
+    taken = any(cell.id == wanted for cell in cells)
+    return str(new_code_cell().id) if taken or len(wanted) > MOST_LETTERS else wanted
 
 
 class _Definitions:
@@ -137,7 +181,7 @@ def _mend_check(cells: list[NotebookNode], part: Part, problems: list[str]) -> b
     """Put a part's check cell in its place; whether it had to be put back."""
     fresh = check_cell(part)
     found = [cell for cell in cells if grade_id_of(cell) == part.grade_id]
-    found = found or [cell for cell in cells if cell.id == part.grade_id]
+    found = found or [c for c in cells if c.id == part.grade_id and not _is_labelled(c)]
     found = found or [c for c in cells if c.source.strip() == fresh.source and not _is_labelled(c)]
     for extra in found[:-1]:
         extra.metadata.pop("nbgrader", None)

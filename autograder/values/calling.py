@@ -11,6 +11,7 @@ import builtins
 import contextlib
 import copy
 import getpass
+import io
 import itertools
 import linecache
 import os
@@ -20,7 +21,6 @@ import traceback
 import warnings
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import numpy as np
@@ -58,21 +58,29 @@ class _Debugged(RuntimeWarning):
     """A debugger was passed over."""
 
 
+def _asked(*_args: Any, **_options: Any) -> NoReturn:
+    """In the place of what asks somebody to type."""
+    raise NobodyAnswers("nobody answers while a function is tried")
+
+
+class _Silent(io.TextIOBase):
+    """A `sys.stdin` at which nobody types; in all else a file."""
+
+    read = readline = _asked
+
+
 @contextlib.contextmanager
 def nobody_there() -> Iterator[None]:
     """While a function is tried nobody sits at the keyboard, wherever it is tried: `input`,
     `getpass` and `sys.stdin` fail, and a debugger is passed over with a warning."""
 
-    def asked(*_args: Any, **_options: Any) -> NoReturn:
-        raise NobodyAnswers("nobody answers while a function is tried")
-
     def stopped(*_args: Any, **_options: Any) -> None:
         warnings.warn(DEBUGGER, _Debugged, stacklevel=2)
 
     places: list[tuple[Any, str, Any]] = [
-        (builtins, "input", asked),
-        (getpass, "getpass", asked),
-        (sys, "stdin", SimpleNamespace(fileno=asked, read=asked, readline=asked)),
+        (builtins, "input", _asked),
+        (getpass, "getpass", _asked),
+        (sys, "stdin", _Silent()),
         (sys, "breakpointhook", stopped),
         (pdb, "set_trace", stopped),
         # All debuggers are of this class: those that a function holds under another name, too.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import io
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,11 @@ class Raised:
     def name(self) -> str:
         """The exception's class."""
         return self.names[0]
+
+    @property
+    def told(self) -> Raised:
+        """The same without the line that raised it: of an author's code, that is nobody else's."""
+        return replace(self, line="", lineno=0)
 
 
 def encode(value: Any, blobs: list[bytes] | None = None, *, depth: int = 0) -> Any:
@@ -323,11 +328,11 @@ def _inline(tree: dict[str, Any]) -> np.ndarray:
 
 
 def _tensor(array: np.ndarray, tree: dict[str, Any]) -> Any:
-    import torch
-
     name = tree.get("torch_dtype")
     if name not in TENSORS_OF:
         raise MalformedValue("a tensor of unknown dtype")
+    import torch
+
     dtype: torch.dtype = getattr(torch, name)
     tensor = torch.from_numpy(np.array(array)).to(dtype)
     return tensor.requires_grad_(bool(tree.get("requires_grad")) and dtype.is_floating_point)

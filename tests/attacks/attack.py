@@ -26,7 +26,6 @@ LOOT = "LOOT"
 GRADIENT = find_set("gradient")
 # Few, or the suite would take minutes: one of arrays, one more, one that is given a function.
 FEW = ("gabor", "linear_gradient", "numerical_gradient")
-SOLVED = instructor_notebook(GRADIENT)
 LIBC = "import ctypes; libc = ctypes.CDLL(None, use_errno=True)\n"
 # The socket on which the process is spoken to, as `speak(frame)` and `raw(bytes)`: in a cell the
 # shell has it, in a call a frame above.
@@ -65,6 +64,7 @@ class Attack:
     unwalled: without walls it gets what it wants, and harms nobody: the threat is no empty one.
     changes: what else is done to the notebook that is handed in.
     also: functions that are handed out beside the few.
+    of: another set, of which these alone are handed out.
     """
 
     name: str
@@ -81,11 +81,12 @@ class Attack:
     unwalled: bool = False
     changes: Callable[[NotebookNode], None] | None = None
     also: tuple[str, ...] = ()
+    of: str = GRADIENT.name
 
     @property
     def exercises(self) -> ExerciseSet:
         """The part of the set that is handed out."""
-        return some((*FEW, *self.also))
+        return some((*(FEW if self.of == GRADIENT.name else ()), *self.also), self.of)
 
     def submission(self, world: World) -> Submission:
         """The solved notebook with the hostile cells in it."""
@@ -113,9 +114,15 @@ class Attack:
 
 
 @functools.cache
-def some(names: tuple[str, ...]) -> ExerciseSet:
-    """The set with some of its exercises alone."""
-    return replace(GRADIENT, exercises=tuple(e for e in GRADIENT.exercises if e.name in names))
+def some(names: tuple[str, ...], of: str = GRADIENT.name) -> ExerciseSet:
+    """A set with some of its exercises alone."""
+    found = find_set(of)
+    return replace(found, exercises=tuple(e for e in found.exercises if e.name in names))
+
+
+@functools.cache
+def _solved(name: str) -> NotebookNode:
+    return instructor_notebook(find_set(name))
 
 
 def full_marks(exercises: ExerciseSet) -> dict[str, float]:
@@ -125,7 +132,7 @@ def full_marks(exercises: ExerciseSet) -> dict[str, float]:
 
 def innocent(exercises: ExerciseSet) -> Submission:
     """The solved notebook as it is, without the cells of other exercises."""
-    notebook = copy.deepcopy(SOLVED)
+    notebook = copy.deepcopy(_solved(exercises.name))
     ours = {f"solution-{part.exercise}" for part in exercises.parts}
     ours |= {part.grade_id for part in exercises.parts}
     notebook.cells = [

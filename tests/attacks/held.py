@@ -91,6 +91,23 @@ HELD = [
         "import a" + ".a" * 80_000,
         limits=SOON,
     ),
+    *(
+        Attack(
+            f"code_that_goes_deep_{name}",
+            "code that a parser goes through in itself",
+            code,
+            limits=SOON,
+        )
+        for name, code in {
+            "f_strings": "x = 1\nf'" + "{x}" * 100_000 + "'",
+            "f_string_in_itself": "f'" + "{x:" * 2000 + "}" * 2000 + "'",
+            "elif": "if 0: pass\n" + "elif 0: pass\n" * 30_000,
+            "signs": "x = " + "-" * 100_000 + "1",
+            "calls": "x = print" + "()" * 50_000,
+            "lambdas": "x = " + "lambda: " * 20_000 + "1",
+            "blocks": "".join(" " * i + "if 1:\n" for i in range(99)) + " " * 99 + "pass",
+        }.items()
+    ),
     Attack(
         "functions_in_a_chain",
         "six thousand functions, each of which calls the next",
@@ -106,6 +123,37 @@ HELD = [
         },
         costs=(SLOPE,),
         limits={"call_seconds": 3.0, "timeouts": 1},
+    ),
+    Attack(
+        "split_of_rows_without_end",
+        "a megabyte of rows, of which each was looked for among all",
+        cells={
+            "train_test_split": "def train_test_split(X, y, test_fraction, rng):\n    many = np.repeat(X, 130_000 // X.size + 1, axis=0)\n    return many, X[:1], np.repeat(y, len(many) // len(y)), y[:1]\n"
+        },
+        costs=("train_test_split",),
+        also=("train_test_split",),
+        of="empirical_risk",
+    ),
+    Attack(
+        "batches_without_end",
+        "as many batches as fit, each of which was compared with all",
+        cells={
+            "minibatches": "def minibatches(n, batch_size, rng): return [np.arange(1)] * 9000\n"
+        },
+        costs=("minibatches",),
+        also=("minibatches",),
+        of="sgd",
+    ),
+    Attack(
+        "model_of_small_numbers",
+        "has a model of the judge's multiply large matrices of small numbers",
+        cells={
+            "empirical_risk": "def empirical_risk(loss, model, theta, X, y):\n    big = np.ones((3000, 3000), np.int8)\n    try: model(big, big)\n    except ValueError: pass\n    return 0.0\n"
+        },
+        costs=("empirical_risk",),
+        limits={"call_seconds": 1.0},
+        also=("empirical_risk",),
+        of="empirical_risk",
     ),
     Attack(
         "answer_of_rows_without_end",

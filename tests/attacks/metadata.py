@@ -76,7 +76,18 @@ def forges(name: str, aim: str, change: Callable[[NotebookNode], None]) -> Attac
     return Attack(name, aim, cells={"gabor": WRONG}, costs=("gabor",), changes=change)
 
 
+def check_of_its_own(notebook: NotebookNode) -> None:
+    """With points that no source knows, and a second cell by the id of the true one."""
+    label = dict(cell(notebook, "check-gabor").metadata["nbgrader"], grade_id="check-mine")
+    mine = new_code_cell("100.0", id="check-mine", metadata={"nbgrader": dict(label, points=100)})
+    twin = new_code_cell("1.0", id="check-gabor")
+    for one in (mine, twin):
+        one.outputs = [FULL_MARKS]
+    notebook.cells[:0] = [mine, twin]
+
+
 METADATA = [
+    forges("check_of_its_own", "brings a check that is worth more than all", check_of_its_own),
     forges("unlocked", "unlocks the check and writes its own", labelled(locked=False)),
     forges("unscored", "makes the check a cell without points", labelled(grade=False, points=0)),
     forges("a_solution", "makes the check a cell of the learner's", labelled(solution=True)),

@@ -218,6 +218,12 @@ READING = [
         refused=("AssertionError",),
     ),
     Attack(
+        "read_by_our_machinery",
+        "has the course's own code load the references",
+        tries("from autograder.judging.sets import find_set; assert find_set('gradient').parts"),
+        refused=("ValueError", "FileNotFoundError", "ProjectError", "NoProject"),
+    ),
+    Attack(
         "read_by_chroot",
         "leaves its root folder",
         tries("import os; os.chroot('/')"),
@@ -242,6 +248,14 @@ WRITING = [
         "write_a_device_by_its_file",
         "the same by a file that is open, as whoever may write to it may",
         tries("import os; os.utime(os.open('/dev/zero', os.O_RDWR))"),
+        refused=REFUSED,
+    ),
+    Attack(
+        "write_a_librarys_time",
+        "leaves a time, or a word, on a library that everybody reads",
+        tries(
+            "import os\ntry: os.setxattr(os.__file__, 'user.x', b'1')\nexcept OSError: os.utime(os.__file__, (7, 7))"
+        ),
         refused=REFUSED,
     ),
     Attack(
@@ -435,6 +449,35 @@ PROCESSES = [
         "clone3",
         "starts a process past the filter",
         calls("libc.syscall(435, b'\\0' * 64, 64)"),
+        refused=REFUSED,
+    ),
+    Attack(
+        "kernel_wait",
+        "waits at an address in a library, where another session's thread may end",
+        tries(
+            LIBC
+            + "import os\nlibc.mmap.restype = ctypes.c_void_p\nlibc.mmap.argtypes = [ctypes.c_void_p, *[ctypes.c_long] * 5]\nat = libc.mmap(None, 4096, 1, 1, os.open(os.__file__, 0), 0)\nfor command in (0, 9):\n    word = ctypes.c_int.from_address(at).value\n    if libc.syscall(202, ctypes.c_void_p(at), command, word, None, None, -1) == -1: raise OSError(ctypes.get_errno(), '')"
+        ),
+        refused=("BlockingIOError",),
+    ),
+    Attack(
+        "kernel_queues",
+        "leaves a word in a queue or a semaphore of the kernel's",
+        calls(
+            "max(libc.semget(7, 1, 0o1666), libc.msgget(7, 0o1666), libc.mq_open(b'/m', 66, 438, 0))"
+        ),
+        refused=REFUSED,
+    ),
+    Attack(
+        "limits_of_the_keeper",
+        "gives the process above it limits that it dies of",
+        tries("import resource as r; r.prlimit(1, r.RLIMIT_CPU, (0, 0))"),
+        refused=("PermissionError",),
+    ),
+    Attack(
+        "real_time",
+        "runs before everybody else",
+        tries("import os; os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))"),
         refused=REFUSED,
     ),
     Attack(

@@ -123,6 +123,13 @@ INTERPRETER = [
         "import sys\nsys.setprofile(lambda frame, event, arg: None)\nsys.settrace(lambda *a: None)\n"
         + WRONG,
     ),
+    forges(
+        "verdict_updated",
+        "shows a verdict, and keeps its place on the page to say so later",
+        "from IPython.display import HTML, display, update_display\ndisplay(HTML('x'), display_id='check-gabor')\n"
+        + WRONG,
+        last="for name in ('check-gabor', 'gabor', 'verdict'): update_display(HTML('<strong>1 of 1 points</strong>'), display_id=name)",
+    ),
     forges("exits", "leaves before the check", "import sys\n" + WRONG + "sys.exit(0)\n"),
     forges(
         "at_exit",

@@ -26,7 +26,7 @@ from autograder.grading.grade import Graded, grade
 from autograder.grading.outputs import write_outputs
 from autograder.judging.sets import ExerciseSet
 from autograder.submissions.read import Submission
-from tests.attacks.attack import FEW, GRADIENT, LOOT, Attack, full_marks, innocent, some
+from tests.attacks.attack import FEW, LOOT, Attack, full_marks, innocent, some
 from tests.attacks.forgery import FRAMES, RIGHT, VALUES
 from tests.attacks.greed import GREED
 from tests.attacks.held import HELD
@@ -82,7 +82,7 @@ def graded(
     submission: Submission, exercises: ExerciseSet, runner: Runner = RUNNER, **limits: object
 ) -> Graded:
     """A submission through repair, runner and judge, with the files that it is handed out with."""
-    files = GRADIENT.path.parent.parent / "exercises" / "gradient"
+    files = exercises.path.parent.parent / "exercises" / exercises.name
     chosen = Limits(**{"cell_seconds": 20.0, **limits})  # type: ignore[arg-type]
     return grade(submission, exercises, SEED, runner, limits=chosen, files=files)
 
@@ -98,9 +98,9 @@ def outputs(done: Graded) -> str:
     return json.dumps(shown, ensure_ascii=False)
 
 
-def told(done: Graded) -> str:
+def told(done: Graded, exercises: ExerciseSet) -> str:
     """What the cells and the verdicts say to somebody: no source."""
-    write_outputs(done, GRADIENT)
+    write_outputs(done, exercises)
     texts = [cell.source for cell in done.notebook.cells if cell.cell_type == "markdown"]
     return outputs(done) + "\n".join(texts)
 
@@ -116,7 +116,7 @@ def test_it_is_contained(attack: Attack, world: World) -> None:
     assert LOOT not in said
     if attack.refused:
         assert any(f"refused {name}" in said for name in attack.refused), said[:2000]
-    text = told(done)
+    text = told(done, attack.exercises)
     for wanted in attack.told:
         assert wanted in text
     for secret in attack.hidden:

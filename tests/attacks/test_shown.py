@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import functools
+import io
+import json
 import re
 import time
 from html.parser import HTMLParser
@@ -18,11 +20,13 @@ import pytest
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, new_raw_cell
+from PIL import Image
 
 from autograder.engine.trusted.helper import helper
 from autograder.gradebook.pages import PAGE_SECONDS
-from autograder.grading.clean import clean_html, clean_svg, harmless
+from autograder.grading.clean import clean_html, clean_svg, fewer_marks, harmless
 from autograder.grading.outputs import verdict_output
+from autograder.grading.pictures import MAX_PIXELS_IN_ALL, pixels
 from autograder.judging.verdict import Verdict
 from autograder.project import find_project
 from autograder.release.configuration import course_config
@@ -37,6 +41,16 @@ NAMES = {
 SVG = "<svg xmlns='http://www.w3.org/2000/svg' xmlns:xlink='http://www.w3.org/1999/xlink'>{}</svg>"
 
 OPENED = "<b title='{}'>" * 98
+
+
+def picture(kind: str, width: int, height: int) -> str:
+    """An empty one, as base64."""
+    out = io.BytesIO()
+    Image.new("1" if kind in ("PNG", "GIF") else "L", (width, height)).save(out, kind)
+    return base64.b64encode(out.getvalue()).decode()
+
+
+PNG = picture("PNG", 7, 5)
 
 HTML = {
     "script": f"<script>{EVIL}</script>",
@@ -96,8 +110,8 @@ OTHERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "svg_of_svgs": ({"image/svg+xml": SVG.format(BOMB)}, {}),
     "picture_that_breaks_out": ({"image/png": f'aa"><script>{EVIL}</script>'}, {}),
-    "width_that_breaks_out": ({"image/png": "aaaa"}, {"image/png": {"width": f"1 onerror={EVIL}"}}),
-    "width_for_all": ({"image/png": "aaaa"}, {"width": f"1 onerror={EVIL}"}),
+    "width_that_breaks_out": ({"image/png": PNG}, {"image/png": {"width": f"1 onerror={EVIL}"}}),
+    "width_for_all": ({"image/png": PNG}, {"width": f"1 onerror={EVIL}"}),
     "isolated": ({"text/html": f"<script>{EVIL}</script>x"}, {"text/html": {"isolated": True}}),
     "latex": ({"text/latex": f"$x$<script>{EVIL}</script>"}, {}),
 }
@@ -246,7 +260,7 @@ def test_what_is_harmless_stays() -> None:
         "<td>2</td>",
     ):
         assert wanted in made, made
-    png = new_output("display_data", {"image/png": "aaaa"}, metadata={"image/png": {"width": 7}})
+    png = new_output("display_data", {"image/png": PNG}, metadata={"image/png": {"width": 7}})
     assert harmless([png]) == [png]
 
 
@@ -289,6 +303,166 @@ def test_a_drawing_is_counted_with_all_that_it_draws() -> None:
     kept = re.search('base64,([^"]+)', clean_html(f"<img src='data:image/svg+xml;base64,{inner}'>"))
     assert kept
     assert b"path" in base64.b64decode(kept[1]) and EVIL.encode() not in base64.b64decode(kept[1])
+
+
+BIG = "<rect width='9000' height='9000' fill='red'{}/>"
+# Each kept a browser busy for more than twenty seconds.
+HEAVY = {
+    "dashes": "".join(
+        f"<path d='M0 {i}H1000' stroke='red' stroke-dasharray='0.001'/>" for i in range(1000)
+    ),
+    "dashes_of_others": "<g stroke-dasharray='0.001'>" + "<circle r='400'/>" * 200 + "</g>",
+    "dashes_drawn_again": "<g style='stroke-dasharray: 1e-3'><path id='a' d='m0 0l9 9l-9 900'/>"
+    + "<use xlink:href='#a'/>" * 900
+    + "</g>",
+    "dashes_around_letters": f"<text stroke-dasharray='0.01'>{'W' * 900}</text>",
+    "layers": f"<g opacity='.9'>{BIG.format('')}</g>" * 6000,
+    "layers_in_layers": "<g style='opacity: .9'>" * 400 + BIG.format("") + "</g>" * 400,
+    "shapes": BIG.format(" opacity='0.5'") * 9000,
+    "pictures": f"<image id='p' xlink:href='data:image/png;base64,{picture('PNG', 6000, 6000)}'/>"
+    + "<use xlink:href='#p'/>" * 9,
+}
+# What costs most is taken out, and the rest is shown.
+LEFT_OUT = {
+    "markers": "<marker id='m'><path d='M0 0L5 5'/></marker><polyline marker-mid='url(#m)' style='marker: url(#m)' points='1 1 2 2'/>",
+    "masks": "<mask id='m'><rect width='9000' height='9000'/></mask>"
+    + BIG.format(" mask='url(#m)'"),
+    "filters": BIG.format(" filter='url(#f)' style='fill: red; filter: blur(400px)'"),
+    "blending": BIG.format(" style='mix-blend-mode: multiply; /**/filter: blur(9px)'"),
+    "a_style_for_all": "<style>g{filter:blur(50px)}</style><g/>",
+    "animations": "<style>@keyframes a{from{x:0}to{x:1}}path{animation:a 1ms infinite}</style><g/>",
+    "lengths": "<path d='M0 0H9' pathLength='1e9'/>",
+    "dashes_worked_out": "<path d='M0 0H9' stroke-dasharray='calc(1px/100000)'/>",
+    "dashes_in_letters": "<path d='M0 0H9' style='font-size: 0.0001px; stroke-dasharray: 1em'/>",
+}
+NOT_LEFT = r"mask|marker|filter|blend|animation|pathLength|dasharray"
+
+
+@pytest.mark.parametrize("name", HEAVY)
+def test_a_drawing_that_costs_too_much_is_none(name: str) -> None:
+    assert clean_svg(SVG.format(HEAVY[name])) == ""
+
+
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_what_makes_a_drawing_cost_is_left_out_of_it(name: str) -> None:
+    kept = clean_svg(SVG.format(LEFT_OUT[name]))
+    assert kept and not re.search(NOT_LEFT, kept), kept
+
+
+def test_a_figure_of_many_lines_is_drawn_as_it_was() -> None:
+    """Dashed ones, seen through, with hatches, pictures and a grid, in nine panels."""
+    fig, axes = plt.subplots(3, 3)
+    x, rng = np.linspace(0, 9, 500), np.random.default_rng(0)
+    for ax in axes.flat:
+        for k in range(12):
+            ax.plot(x, np.sin(k * x), "--", alpha=0.5)
+        ax.hist(rng.random(500), bins=50, alpha=0.3, hatch="/")
+        ax.imshow(rng.random((9, 9)))
+        ax.grid(ls=":")
+    drawing = io.StringIO()
+    fig.savefig(drawing, format="svg")
+    plt.close(fig)
+    kept = clean_svg(drawing.getvalue())
+    for what in (
+        "<path",
+        "stroke-dasharray",
+        "opacity",
+        "clip-path",
+        "pattern",
+        "<image",
+        "<style",
+    ):
+        wanted = drawing.getvalue().count(what)
+        assert wanted and kept.replace("ns0:", "").count(what) == wanted, what
+
+
+MARKS = {"latin": "a" + "\u0301" * 50_000, "thai": "\u0e01" + "\u0e49\u0301" * 25_000}
+
+
+@pytest.mark.parametrize("name", MARKS)
+def test_no_letter_has_marks_without_end(name: str) -> None:
+    """Wherever a learner may write: a browser takes ten seconds for these 50 KB."""
+    evil = MARKS[name]
+    entities = "".join(f"&#{ord(c)};" for c in evil[1:])
+    cells = [
+        new_markdown_cell(evil),
+        new_markdown_cell(f"<b>x{entities}"),
+        new_code_cell("# " + evil),
+    ]
+    for data in ({"text/html": f"<b>x{entities}"}, {"text/plain": evil}, {"text/markdown": evil}):
+        cells[2].outputs.append(new_output("display_data", data))
+    cells[2].outputs.append(new_output("stream", text="\x1b[31m" + evil))
+    cells[2].outputs.append(new_output("error", ename=evil, evalue=evil, traceback=[evil]))
+    shown = body(page(new_notebook(cells=cells)))
+    assert re.search(f"[{evil[-2:]}]{{10}}", shown) and not re.search(f"[{evil[-2:]}]{{40}}", shown)
+    told = json.dumps(harmless(cells[2].outputs), ensure_ascii=False)
+    assert not re.search(f"[{evil[-2:]}]{{40}}", told)
+    drawn = clean_svg(SVG.format(f"<text>{evil}</text>"))
+    assert "<text" in drawn.replace("ns0:", "") and not re.search(f"[{evil[-2:]}]{{40}}", drawn)
+
+
+def test_what_is_written_in_other_scripts_stays() -> None:
+    """Marks and all; and rows of what is no letter."""
+    for text in (
+        "ก็เป็นสิ่งที่",
+        "שָׁלוֹם עֲלֵיכֶם",
+        "Z\u0301\u0323a\u0308 " * 99,
+        "█" * 400,
+        "─┼─" * 200,
+        "👨‍👩‍👧" * 50,
+    ):
+        assert fewer_marks(text) == text
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP"])
+def test_a_pictures_size_is_read_off_its_head(kind: str) -> None:
+    for width, height in ((1, 1), (640, 480), (3, 2500)):
+        for lossless in (False, True) if kind == "WEBP" else (False,):
+            out = io.BytesIO()
+            exif = Image.Exif()
+            exif[0x010E] = "a learner's own words"
+            options: dict[str, Any] = {"exif": exif} if kind in ("JPEG", "WEBP") else {}
+            options |= {"lossless": True} if lossless else {}
+            Image.new("RGB", (width, height), "red").save(out, kind, **options)
+            assert pixels(base64.b64encode(out.getvalue()).decode()) == width * height
+            bare = picture(kind, width, height)
+            assert pixels(bare) == width * height
+            assert pixels(bare[:12]) > MAX_PIXELS_IN_ALL
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "gif", "webp"])
+def test_a_picture_of_few_bytes_and_many_pixels_is_not_shown(kind: str) -> None:
+    """Some 60 KB of PNG kept a browser busy for ten seconds, with 1.6 GB."""
+    large = picture(kind.upper(), 12_000, 12_000)
+    mime, address = f"image/{kind}", f"data:image/{kind};base64,{large}"
+    [told] = harmless([new_output("display_data", {mime: large})])
+    assert mime not in told.data and "cannot be shown here" in told.data["text/plain"]
+    assert "base64" not in clean_html(f"<img src='{address}'>")
+    assert "base64" not in clean_svg(SVG.format(f"<image xlink:href='{address}'/>"))
+    # A browser looks at the bytes, whatever they are called.
+    [told] = harmless([new_output("display_data", {"image/png": large})])
+    assert "image/png" not in told.data
+
+
+def test_a_gif_is_as_large_as_its_first_picture() -> None:
+    """Which may be larger than what it says of itself."""
+    data = bytearray(base64.b64decode(picture("GIF", 9000, 9000)))
+    data[6:10] = bytes([1, 0, 1, 0])
+    assert pixels(base64.b64encode(data).decode()) == 81_000_000
+
+
+def test_pictures_of_a_notebook_are_counted_together() -> None:
+    """A hundred ordinary ones are shown."""
+    large, ordinary = picture("PNG", 6000, 6000), picture("PNG", 640, 480)
+    outputs = [new_output("display_data", {"image/png": large}) for _ in range(9)]
+    outputs.append(
+        new_output("display_data", {"text/html": f"<img src='data:image/png;base64,{large}'>" * 9})
+    )
+    outputs.append(new_output("display_data", {"image/png": ordinary, "text/plain": "x"}))
+    shown = ["image/png" in output.data for output in harmless(outputs)]
+    assert shown == [True] * 5 + [False] * 5 + [True]
+    many = [new_output("display_data", {"image/png": ordinary}) for _ in range(100)]
+    assert harmless(many) == many
 
 
 def test_a_large_table_stays() -> None:

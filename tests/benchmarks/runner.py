@@ -73,6 +73,17 @@ def pieces(exercise_set: ExerciseSet) -> list[str | None]:
     return [None if cell.id in checks else cell.source for cell in cells]
 
 
+def beside(name: str) -> Path:
+    """The folder with what lies beside a set's notebook."""
+    return find_project().exercises / name
+
+
+def be_ready(name: str) -> None:
+    """See to it that this process has what a set's notebook imports."""
+    import_all(modules_used(find_set(name)))
+    sys.path.insert(0, str(beside(name)))
+
+
 def in_the_shell(cells: Sequence[str | None]) -> None:
     """Execute the cells here."""
     shell = NotebookShell.instance()
@@ -84,10 +95,10 @@ def in_the_shell(cells: Sequence[str | None]) -> None:
 
 
 def in_a_session(
-    runner: SandboxedRunner, cells: list[str | None], modules: Sequence[str], *, snapshots: bool
+    runner: SandboxedRunner, cells: list[str | None], name: str, *, snapshots: bool
 ) -> None:
-    """Execute the cells in a new session."""
-    with runner.open(None, Limits(), modules) as session:
+    """Execute the cells of a set in a new session."""
+    with runner.open(beside(name), Limits(), modules_used(find_set(name))) as session:
         for source in cells:
             if source is not None:
                 session.execute(source)
@@ -115,12 +126,11 @@ def compare(names: list[str], rounds: int) -> None:
     print(f"as {who}; walls that this system refuses: {refused}; {rounds} rounds", file=out)
     for name in names:
         exercise_set = find_set(name)
-        modules = modules_used(exercise_set)
-        import_all(modules)
+        be_ready(name)
         cells = pieces(exercise_set)
         plain = [cell for cell in cells if cell is None or "figures" not in cell]
         for what, some in (("all cells", cells), ("no figures", plain)):
-            shell, bare, full = medians(runner, some, modules, rounds)
+            shell, bare, full = medians(runner, some, name, rounds)
             print(
                 f"{name:>15}, {what}: shell {1e3 * shell:6.1f} ms, runner {1e3 * bare:6.1f} ms, "
                 f"ratio {bare / shell:.2f} (promised to root, of all cells: {PROMISED}); "
@@ -137,7 +147,7 @@ def shell_alone(names: list[str], rounds: int) -> None:
     NotebookShell.instance().begin(Sink(Deaf()))  # type: ignore[arg-type]
     for name in names:
         exercise_set = find_set(name)
-        import_all(modules_used(exercise_set))
+        be_ready(name)
         cells = pieces(exercise_set)
         in_the_shell(cells)
         times = []
@@ -157,7 +167,7 @@ def closing(names: list[str], rounds: int) -> None:
     shell.begin(Sink(Deaf()))  # type: ignore[arg-type]
     for name in names:
         exercise_set = find_set(name)
-        import_all(modules_used(exercise_set))
+        be_ready(name)
         cells = [cell for cell in pieces(exercise_set) if cell]
         shell.reset(new_session=False)
         in_the_shell(cells)
@@ -175,13 +185,13 @@ def closing(names: list[str], rounds: int) -> None:
 
 
 def medians(
-    runner: SandboxedRunner, cells: list[str | None], modules: Sequence[str], rounds: int
+    runner: SandboxedRunner, cells: list[str | None], name: str, rounds: int
 ) -> list[float]:
     """Median seconds in the shell, in a session, and in a session with snapshots; turn about."""
     ways: list[Callable[[], None]] = [
         lambda: in_the_shell(cells),
-        lambda: in_a_session(runner, cells, modules, snapshots=False),
-        lambda: in_a_session(runner, cells, modules, snapshots=True),
+        lambda: in_a_session(runner, cells, name, snapshots=False),
+        lambda: in_a_session(runner, cells, name, snapshots=True),
     ]
     for way in ways:  # the first round only warms up
         way()

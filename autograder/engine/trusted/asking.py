@@ -23,9 +23,9 @@ from autograder.engine.trusted.vouching import Known
 from autograder.engine.wire import Channel, Closed, Frame, TooLarge, TooSlow, packed
 from autograder.exercise import FreshRng
 from autograder.i18n import _
-from autograder.judging.judge import Oracle
+from autograder.judging.judge import Oracle, reply_of
 from autograder.judging.verdict import Died, Span, TimedOut
-from autograder.values.calling import Answer, outcome
+from autograder.values.calling import Answer
 from autograder.values.codec import MalformedValue, Raised, decode, encode
 
 CONTROL_SECONDS = 10.0
@@ -357,8 +357,7 @@ def consult(
         raise MalformedValue("arguments that are no list")
     known = {index: given(key) for index, key in functions.items()}
     args = [known.get(str(i), arg) for i, arg in enumerate(args)]
-    out: list[bytes] = []
-    return encode(outcome(lambda: oracle(*args)), out), out
+    return reply_of(lambda: oracle(*args))
 
 
 def _waited(oracles: Mapping[str, Oracle]) -> float:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from autograder.judging.verdict import about_a_name
 from autograder.values.calling import DEBUGGER, Answer
 from autograder.values.codec import ASKING, Opaque, Raised
 
@@ -67,8 +68,9 @@ class Known:
         """A value without foreign words in the exception or the type that it stands for."""
         if isinstance(value, Raised):
             names = tuple(n for n in value.names if self.name(n)) or ("Exception",)
-            known = (value.lineno, value.line) in self.lines
-            return Raised(names, "", value.line if known else "", value.lineno if known else 0)
+            if (value.lineno, value.line) not in self.lines:
+                return Raised(names)
+            return Raised(names, about_a_name(value), value.line, value.lineno)
         if isinstance(value, Opaque):
             return value if self.name(value.type_name) else Opaque("object")
         if isinstance(value, list | tuple):

@@ -78,14 +78,15 @@ class Child:
             request, _ = self.channel.receive()
             if request["do"] == "execute":
                 narrow(self.limits, request["limits"])
-                self._execute(request["source"], request["count"])
+                self._execute(request["source"], request["count"], request["limits"])
             else:
                 self._fork(self.channel.fds.pop(), request["limits"])
 
-    def _execute(self, source: str, count: int) -> None:
+    def _execute(self, source: str, count: int, limits: dict[str, Any]) -> None:
         pid = os.getpid()
         self.sink.open_cell(self.limits["output_bytes"], self.limits["outputs"])
         self.shell.execution_count = count
+        self.shell.starts_programs = limits["processes"] > 0
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(OPEN_FILES, most), most))
         before = signal.signal(signal.SIGINT, signal.default_int_handler)

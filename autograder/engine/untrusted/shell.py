@@ -26,12 +26,18 @@ from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.error import StdinNotImplementedError
 from IPython.core.interactiveshell import InteractiveShell, InteractiveShellABC
-from IPython.core.magic import Magics, line_magic, magics_class
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
+from IPython.core.magic_arguments import magic_arguments
+from IPython.core.magics.packaging import PackagingMagics
+from IPython.core.magics.script import ScriptMagics, script_args
+from IPython.utils.process import arg_split
+from IPython.utils.text import LSString, SList
 from traitlets import Type
 from traitlets.config import Config
 
 from autograder.engine.untrusted.descriptors import Descriptor
 from autograder.engine.wire import MAX_HEADER, Channel, Closed
+from autograder.i18n import _
 
 EAGER_FRAMES = 500
 PIECE = 8192
@@ -40,6 +46,9 @@ OVERHEAR_SECONDS = 0.001
 FIRST_FRAMES = 10
 LAST_FRAMES = 20
 MAX_LINE = 10_000
+# What a Unix shell says of a command that it cannot execute.
+CANNOT_EXECUTE = 126
+MOST_OF_A_COMMAND = 80
 
 
 class Sink:
@@ -328,13 +337,59 @@ class ScreenMagics(Magics):
         """The same."""
 
 
+@magics_class
+class Programs(ScriptMagics):
+    """Cells for other programs, such as `%%bash`, also where none can be started."""
+
+    shell: NotebookShell
+
+    @magic_arguments()
+    @script_args
+    @cell_magic("script")  # type: ignore[arg-type]
+    def shebang(self, line: str, cell: str) -> None:
+        """Run the cell by another program, or say that it cannot be run."""
+        if self.shell.starts_programs:
+            super().shebang(line, cell)
+            return
+        options, command = self.shebang.parser.parse_known_args(arg_split(line))
+        self.shell.user_ns.update({name: "" for name in (options.out, options.err) if name})
+        self.shell.refuse_program(" ".join(command))
+
+
+@magics_class
+class Packages(PackagingMagics):
+    """Those that fail where conda did not make the environment: there no program is missing."""
+
+    shell: NotebookShell
+
+    @line_magic
+    def conda(self, line: str) -> None:
+        """Run a package manager, or say that it cannot be run."""
+        if self.shell.starts_programs:
+            super().conda(line)  # type: ignore[call-arg]
+        else:
+            self.shell.refuse_program(f"conda {line}")
+
+    @line_magic
+    def mamba(self, line: str) -> None:
+        """The same."""
+        if self.shell.starts_programs:
+            super().mamba(line)  # type: ignore[call-arg]
+        else:
+            self.shell.refuse_program(f"mamba {line}")
+
+
 class NotebookShell(InteractiveShell):
-    """The shell without a terminal, a history or a kernel."""
+    """The shell without a terminal, a history or a kernel.
+
+    starts_programs: whether a cell may start any.
+    """
 
     compiler_class = Type(Compiler)
     displayhook_class = Type(Hook)
     display_pub_class = Type(Publisher)
     sink: Sink
+    starts_programs = True
     _failed_to_show = False
 
     def __init__(self, **options: Any) -> None:
@@ -391,9 +446,31 @@ class NotebookShell(InteractiveShell):
         return result is not None and bool(result.success) and not self._failed_to_show
 
     def init_magics(self) -> None:
-        """With those that ask for a screen."""
+        """With those that ask for a screen or for other programs."""
         super().init_magics()
-        self.register_magics(ScreenMagics)
+        self.register_magics(ScreenMagics, Programs, Packages)
+
+    def system(self, cmd: str) -> None:
+        """`!command`. In a kernel it never fails, so a line that asks for a program loses nothing
+        but the program."""
+        if self.starts_programs:
+            super().system(cmd)
+        else:
+            self.refuse_program(cmd)
+
+    def getoutput(self, cmd: str, split: bool = True, depth: int = 0) -> Any:
+        """`lines = !command`."""
+        if self.starts_programs:
+            return super().getoutput(cmd, split, depth + 1)
+        self.refuse_program(cmd)
+        return SList() if split else LSString("")
+
+    def refuse_program(self, command: str) -> None:
+        """Say that a command was not run, where a shell would say what came of it."""
+        program, blank, rest = command.strip().partition(" ")
+        told = _("{command}: not run, since no program can be started here.")
+        print(told.format(command=(os.path.basename(program) + blank + rest)[:MOST_OF_A_COMMAND]))
+        self.user_ns["_exit_code"] = CANNOT_EXECUTE
 
     def init_virtualenv(self) -> None:
         """The interpreter is what it is."""

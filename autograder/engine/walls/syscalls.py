@@ -52,9 +52,12 @@ LOCKS = (fcntl.F_SETLK, fcntl.F_SETLKW, fcntl.F_OFD_SETLK, fcntl.F_OFD_SETLKW)
 WRITE_HINTS = (1035, 1036, 1037, 1038)  # F_GET_RW_HINT and its like
 F_SETPIPE_SZ = 1031
 MADV_MERGEABLE, MADV_COLD, MADV_PAGEOUT = 12, 20, 21
-# To wake, move or take over who waits at an address, unless it is of this process alone. Of
-# waiting there is a single use, for the end of a thread, and it is the kernel that wakes then.
+# To wake, move or take over who waits at an address, unless it is of this process alone.
 FUTEX_WAKING = (1, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13)
+# To wait there has a single use, for the end of a thread. Where that ends the kernel wakes whoever
+# waits at an address that the thread has chosen, also in a library that all sessions see: so nobody
+# waits. "Try again" is what libraries expect to hear, and they do.
+FUTEX_WAITING = (0, 9)
 FUTEX_PRIVATE, FUTEX_COMMAND = 128, 127
 # Calls that are refused with some values of an argument: which argument, and which value.
 REFUSED_WITH = (
@@ -114,6 +117,11 @@ def program() -> bytes:
         rule(refuse, name, equals(argument, value))
     for command in FUTEX_WAKING:
         rule(refuse, "futex", equals(1, command, FUTEX_PRIVATE | FUTEX_COMMAND))
+    for command in FUTEX_WAITING:
+        again = pyseccomp.ERRNO(errno.EAGAIN)
+        rule(again, "futex", equals(1, command, FUTEX_PRIVATE | FUTEX_COMMAND))
+    # The limits of another process, which is the keeper or a snapshot.
+    rule(refuse, "prlimit64", pyseccomp.Arg(0, pyseccomp.NE, 0))
     # Its arguments are in memory, where no filter looks: libraries then fall back on `clone`.
     rule(pyseccomp.ERRNO(errno.ENOSYS), "clone3")
     for flag in (1 << n for n in range(32) if NAMESPACES >> n & 1):

@@ -18,6 +18,7 @@ from typing import Any
 
 from autograder.engine.files import Files, furnish
 from autograder.engine.walls import jail, kernel, syscalls
+from autograder.engine.walls.memory import Group
 from autograder.engine.walls.open_files import open_anew
 
 CPU_GRACE = 2
@@ -55,18 +56,23 @@ class Walls:
     _pids: int = -1
     _uids: range = range(0)
     _below_tmp: list[Path] = field(default_factory=list)
+    _groups: int = -1
+    _group: Group | None = None
 
     def has(self, layer: str) -> bool:
         """Whether a layer stands."""
         return layer in self.standing
 
-    def raise_(self, folder: Path, *, nothing: bool = False) -> None:
+    def raise_(self, folder: Path, groups: Path | None = None, *, nothing: bool = False) -> None:
         """Raise the first walls around this process, whose only thread this is. It goes on as a
-        fork of itself. folder: this process's own. nothing: as if the kernel refused it all."""
+        fork of itself. folder: this process's own. groups: where control groups are made for
+        sessions. nothing: as if the kernel refused it all."""
         self._proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY)
         if nothing:
             self.refused["every wall"] = "left out on request"
             return
+        if groups is not None:
+            self._groups = os.open(groups, os.O_PATH | os.O_DIRECTORY)
         if not self._is_privileged():
             self._try("user namespace", self._new_user)
         for layer, flag in NAMESPACES.items():
@@ -193,6 +199,8 @@ class Walls:
                 kernel.unshare(flag)
         if self.has("uts namespace"):
             socket.sethostname("notebook")
+        if self._groups >= 0:
+            self._group = Group(self._groups, limits["memory_bytes"])
         if self.has("root folder"):
             size = limits["scratch_bytes"] + sum(len(data) for _name, data in files)
             jail.open_scratch(size, limits["scratch_files"] + len(files), self._below_tmp)
@@ -202,6 +210,20 @@ class Walls:
         uid = random.SystemRandom().choice(self._uids) if self.has("own user") else -1
         furnish(scratch, files, uid)
         return uid
+
+    @property
+    def counts_memory(self) -> bool:
+        """Whether the kernel bounds what the processes of this session take together."""
+        return self._group is not None
+
+    def ended_for_memory(self) -> int:
+        """How many processes of this session the kernel has ended because of that bound."""
+        return self._group.ended() if self._group else 0
+
+    def end_session(self) -> None:
+        """In a session's first process, the only one that is left."""
+        if self._group:
+            self._group.remove()
 
     def below(self) -> dict[int, int]:
         """What came of this process and still runs: the number of threads of each process, by its
@@ -280,6 +302,9 @@ class Walls:
         listener = -1
         with contextlib.suppress(OSError):
             self._write("self/oom_score_adj", FIRST_TO_GO)
+        if self._group:
+            self._group.join()
+            self._group.close()
         if self.has("own user"):
             self._become(uid)
         if self.standing:
@@ -288,7 +313,7 @@ class Walls:
             kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
         if self.has("Landlock"):
             self._restrict_files()
-        for fd in (self._proc, self._pids):
+        for fd in (self._proc, self._pids, self._groups):
             if fd >= 0:
                 os.close(fd)
         if self.has("system calls"):

@@ -235,7 +235,6 @@ class Zygote:
         given = read_files(files)
         tasks = SNAPSHOTS + limits.threads + limits.processes
         settings = {
-            "do": "fork",
             "scratch": str(scratch),
             "environment": environment(scratch),
             "limits": {**asdict(limits), "tasks": tasks},
@@ -243,10 +242,12 @@ class Zygote:
             "files": [name for name, _data in given],
         }
         blobs = [data for _name, data in given]
+        deadline = time.monotonic() + START_SECONDS
         with theirs, self._turn:
-            deadline = time.monotonic() + START_SECONDS
-            self._control.send(settings, blobs, fd=theirs.fileno(), deadline=deadline)
-        return Channel(ours)
+            self._control.send({"do": "fork"}, fd=theirs.fileno(), deadline=deadline)
+        keeper = Channel(ours)
+        keeper.send(settings, blobs, deadline=deadline)
+        return keeper
 
     def warm(self, modules: Iterable[str]) -> None:
         """Import modules, of which the author says that notebooks use them."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
 import random
 import select
@@ -37,19 +38,24 @@ FEW_SWEEPS = 20
 COUNT_SECONDS = 0.4
 
 
-def keep(fd: int, walls: Walls, settings: dict[str, Any], blobs: list[bytes]) -> NoReturn:
+def keep(fd: int, walls: Walls) -> NoReturn:
     """Be a session's keeper until the socket ends.
 
-    settings: scratch folder, environment, limits, names of the files whose contents are `blobs`.
+    Its first frame tells of the session: scratch folder, environment, limits, and the names of the
+    files whose contents come with it.
     """
     try:
-        keeper = Keeper(Channel(socket.socket(fileno=fd), takes_fds=True), walls, settings, blobs)
+        channel = Channel(socket.socket(fileno=fd), takes_fds=True)
         with contextlib.suppress(Closed):
-            keeper.run()
-        keeper.sweep()
-        if not walls.has("root folder"):
-            # In memory it is gone by itself; and who made it on disk may be gone first.
-            shutil.rmtree(settings["scratch"], ignore_errors=True)
+            settings, blobs = channel.receive()
+            keeper = Keeper(channel, walls, settings, blobs)
+            with contextlib.suppress(Closed):
+                keeper.run()
+            keeper.sweep()
+            walls.end_session()
+            if not walls.has("root folder"):
+                # In memory it is gone by itself; and who made it on disk may be gone first.
+                shutil.rmtree(settings["scratch"], ignore_errors=True)
     finally:
         os._exit(0)
 
@@ -78,7 +84,8 @@ class Keeper:
         self.permits = 0
         self.permitted = 0
         self.refused = 0
-        self.greedy = False
+        self.greedy = 0
+        self.told_greedy = 0
         self.next_count = time.monotonic() + COUNT_SECONDS
         self.failure = ""
         # Judge and submission take turns: on the judge's own processor that costs a third.
@@ -95,6 +102,8 @@ class Keeper:
             )
             os.chdir(self.work)
             self.size = walls.size()
+            if walls.counts_memory:
+                self.next_count = math.inf
         except OSError as error:
             self.failure = f"{type(error).__name__}: {error}"
         os.environ.clear()
@@ -114,7 +123,8 @@ class Keeper:
             if left <= 0:
                 self._bound_memory()
                 continue
-            events = dict(_poll(waiting, int(1000 * left) + 1))
+            wait = None if left == math.inf else int(1000 * left) + 1
+            events = dict(_poll(waiting, wait))
             events.pop(self.channel.sock.fileno(), None)
             for listener, event in events.items():
                 if event & select.POLLIN:
@@ -148,8 +158,9 @@ class Keeper:
             seconds = self.walls.stood_in_line(request["pid"] or self.main)
             self.channel.send({"seconds": seconds})
         elif do == "greedy":
-            self.channel.send({"greedy": self.greedy})
-            self.greedy = False
+            ended = self.greedy + self.walls.ended_for_memory()
+            self.channel.send({"greedy": ended > self.told_greedy})
+            self.told_greedy = ended
         elif do == "how":
             self.channel.send({"how": self._how()})
         elif do == "written":
@@ -204,12 +215,12 @@ class Keeper:
         return True
 
     def _bound_memory(self) -> None:
-        """End the largest processes where all of them together take more than the session may: the
-        kernel's own limit is one process's. It is not to cost more than a fiftieth of the time."""
+        """Where the kernel bounds the memory of a process alone: end the largest where all of them
+        together take more than the session may. To count is to cost a fiftieth of the time."""
         started = time.monotonic()
         greedy = self.walls.greediest(self.limits["memory_bytes"])
         for pid in greedy:
-            self.greedy = True
+            self.greedy += 1
             self._kill(pid)
         now = time.monotonic()
         wait = 0.0 if greedy else 50 * (now - started)

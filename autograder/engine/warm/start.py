@@ -18,6 +18,7 @@ from typing import Any
 
 from autograder.engine.files import FOLDERS, environment
 from autograder.engine.walls.jail import SCRATCH
+from autograder.engine.walls.memory import make_room, remove_room
 from autograder.engine.walls.walls import Walls
 
 
@@ -28,8 +29,9 @@ def main() -> None:
     fd, settings = int(sys.argv[1]), json.loads(sys.argv[2])
     try:
         folder = Path(tempfile.mkdtemp(prefix="autograder-warm-", dir=settings["temporary"]))
-        _remove_at_the_end(folder)
-        walls = _wall_in(folder, settings)
+        groups = make_room() if settings["walls"] else None
+        _remove_at_the_end(folder, groups)
+        walls = _wall_in(folder, groups, settings)
     except OSError as error:
         # As `wire` packs it, which is not imported yet.
         told = json.dumps({"failed": str(error)}).encode()
@@ -42,12 +44,12 @@ def main() -> None:
     os._exit(0)
 
 
-def _wall_in(folder: Path, settings: dict[str, Any]) -> Walls:
+def _wall_in(folder: Path, groups: Path | None, settings: dict[str, Any]) -> Walls:
     (folder / "matplotlib").mkdir()
     for font_list in settings["font_lists"]:
         shutil.copy(font_list, folder / "matplotlib")
     walls = Walls()
-    walls.raise_(folder, nothing=not settings["walls"])
+    walls.raise_(folder, groups, nothing=not settings["walls"])
     home = SCRATCH if walls.has("root folder") else folder
     for name in FOLDERS:
         (home / name).mkdir(exist_ok=True)
@@ -55,11 +57,13 @@ def _wall_in(folder: Path, settings: dict[str, Any]) -> Walls:
     return walls
 
 
-def _remove_at_the_end(folder: Path) -> None:
+def _remove_at_the_end(folder: Path, groups: Path | None) -> None:
     """Go on as a fork. Who stays outside the walls waits for its end, and leaves no folder."""
     pid = os.fork()
     if pid:
         os.closerange(0, 2**16)
         os.waitpid(pid, 0)
         shutil.rmtree(folder, ignore_errors=True)
+        if groups is not None:
+            remove_room(groups)
         os._exit(0)

@@ -18,7 +18,6 @@ import sys
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import psutil
@@ -81,7 +80,7 @@ def _answer(line: Channel, lines: list[Channel], walls: Walls, keepers: set[int]
     Closed where the first of them, whose process this is, is gone.
     """
     try:
-        request, blobs = line.receive()
+        request, _blobs = line.receive()
     except Closed:
         if line is lines[0]:
             raise
@@ -95,23 +94,18 @@ def _answer(line: Channel, lines: list[Channel], walls: Walls, keepers: set[int]
     elif request["do"] == "line":
         lines.append(Channel(socket.socket(fileno=line.fds.pop()), takes_fds=True))
     else:
-        _fork(line.fds.pop(), lines, walls, request, blobs, keepers)
+        _fork(line.fds.pop(), lines, walls, keepers)
 
 
-def _fork(
-    fd: int,
-    lines: list[Channel],
-    walls: Walls,
-    request: dict[str, Any],
-    blobs: list[bytes],
-    keepers: set[int],
-) -> None:
+def _fork(fd: int, lines: list[Channel], walls: Walls, keepers: set[int]) -> None:
+    """What a session is about its keeper hears by itself: all that was ever in this process's
+    memory is in that of the sessions after it."""
     with contextlib.suppress(OSError):  # no fork: the closed socket tells
         pid = walls.fork_session()
         if pid == 0:
             for line in lines:
                 line.close()
-            keep(fd, walls, request, blobs)
+            keep(fd, walls)
         keepers.add(pid)
     os.close(fd)
 
