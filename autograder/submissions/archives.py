@@ -240,9 +240,12 @@ class PlatformCollector(FileNameCollectorPlugin):
         theirs: dict[str, list[_Theirs]] = {}
         for path in sorted(p for p in root.rglob("*") if p.is_file()):
             inside = PurePosixPath(path.relative_to(root).as_posix())
-            if not counts(inside):
+            # A dot at its start makes litter of a learner's own file, and not of a name.
+            if any(part.startswith(("._", "__MACOSX")) for part in inside.parts):
                 continue
             found = self._whose(path, inside)
+            if not counts(inside if found is None else found.place):
+                continue
             if found is None:
                 self.log.error("Whose is this? Not collected: %s", inside)
             elif unfit(found.student):
