@@ -18,10 +18,16 @@ from autograder.exercise import AuthorError
 from autograder.i18n import _
 from autograder.project import Project
 from autograder.release.configuration import course_config, place_of
+from autograder.submissions.handed_in import FOLDER as HANDED_IN
 
 # A folder for each learner; a folder for each assignment, with files of each learner's name.
 STEPS = ("submitted", "autograded", "feedback")
-BY_NAME = {"logs": ("{}.log", "{}.feedback.log"), "cache": ("{}.json",), "texts": ("{}.json",)}
+BY_NAME = {
+    "logs": ("{}.log", "{}.feedback.log"),
+    "cache": ("{}.json",),
+    "texts": ("{}.json",),
+    HANDED_IN: ("{}",),
+}
 
 
 def remove_learner(project: Project, student: str, *, erase: bool) -> list[str]:
