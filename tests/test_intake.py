@@ -187,6 +187,13 @@ def untouched(course, folder):
     put(folder / "gradient.ipynb", stub(course))
 
 
+@handed_in(0, "The notebook is as it was handed out.", look=True)
+def untouched_of_an_earlier_release(course, folder):
+    notebook = course.stub()
+    next(c for c in notebook.cells if c.cell_type == "code").source = "import numpy as np"
+    put(folder / "gradient.ipynb", text_of(notebook))
+
+
 @handed_in(0, "This is a web page in place of a notebook.", look=True)
 def a_web_page(course, folder):
     put(folder / "gradient.ipynb", "<!DOCTYPE html>\n<html><body>Please sign in</body></html>")
