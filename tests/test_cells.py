@@ -270,7 +270,9 @@ def graded(module_course: Course) -> Course:
         for file, text in FILES[name].items():
             (folder / file).parent.mkdir(exist_ok=True)
             (folder / file).write_text(text, "utf-8")
-    course.run("autograder autograde gradient")
+    said = course.run("autograder autograde gradient")
+    look = said.partition("Please look at:")[2].split("What nbgrader said")[0]
+    assert look.count(KEPT.format("gabor")) == sum(KEPT.format("gabor") in t for t in TOLD.values())
     return course
 
 

@@ -47,6 +47,10 @@ LEFT_OUT = _("{count} cells were malformed or too long and were left out.")
 OTHER_SET = _("This is the notebook of another set: {name}.")
 UNTOUCHED = _("The notebook is as it was handed out.")
 NO_CHECKS = _("None of the notebook's checks was there; all were put back.")
+HELD_MORE = _(
+    "The check cell of {name} held more than the check. It was put back as it was handed out; the "
+    "rest counts, in a cell of its own above it."
+)
 
 LOOK = (
     NOTHING,
@@ -67,6 +71,7 @@ LOOK = (
     LEFT_OUT,
     OTHER_SET,
     UNTOUCHED,
+    HELD_MORE,
 )
 # These are told of good work, too: somebody has to look where nothing came of it.
 LOOK_WHERE_NOTHING = (NO_CHECKS,)

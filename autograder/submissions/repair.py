@@ -23,13 +23,10 @@ from autograder.i18n import _
 from autograder.judging.sets import ExerciseSet
 from autograder.release.byhand import Answer
 from autograder.release.notebook import check_cell, nbgrader_metadata
+from autograder.submissions import reasons
 from autograder.submissions.held import beside_checks
 from autograder.submissions.read import Submission
 
-HELD_MORE = _(
-    "The check cell of {name} held more than the check. It was put back as it was handed out; the "
-    "rest counts, in a cell of its own above it."
-)
 MOST_NAMES = 1000
 # Of a cell's id, says nbformat.
 MOST_LETTERS = 64
@@ -105,7 +102,7 @@ def _keep_what_is_more(cells: list[NotebookNode], parts: Sequence[Part]) -> list
         mine.metadata.pop("nbgrader", None)
         cell.source = fresh[name].source
         cells.insert(_place(cells, cell), mine)
-        told.append(HELD_MORE.format(name=names[name]))
+        told.append(reasons.HELD_MORE.format(name=names[name]))
     return list(dict.fromkeys(told))
 
 
