@@ -230,11 +230,13 @@ def _parser() -> argparse.ArgumentParser:
         "feedback",
         _feedback,
         "Write the feedback pages of a class with nbgrader.\n\nThey go to grading/feedback. From "
-        "then on the next grading uses new hidden cases.",
-        "feedback gradient",
+        "then on the next grading uses new hidden cases.\n\nWith --archive the pages go into a zip, too, "
+        "with the names that a learning\nplatform gave to the submissions: it takes them back so.",
+        "feedback gradient --archive feedback.zip",
     )
     sub.add_argument("assignment", metavar="SET")
     sub.add_argument("--student", action="append", metavar="ID", help="only this one (repeatable)")
+    sub.add_argument("--archive", type=Path, metavar="FILE", help="a zip for a learning platform")
 
     sub = command(
         "export",
@@ -485,6 +487,13 @@ def _feedback(arguments: argparse.Namespace) -> int:
     print(f"{written} feedback pages in {find_project().grading / 'feedback'}.")
     for student, why in failed.items():
         print(f"no page for {student}: {why}")
+    if arguments.archive is not None:
+        from autograder.submissions.replies import write_replies
+
+        count, others = write_replies(find_project(), arguments.assignment, arguments.archive)
+        print(f"{count} of them in {arguments.archive}.")
+        if others:
+            print(f"not in it, since no archive brought their work: {', '.join(others)}")
     return 1 if failed else 0
 
 

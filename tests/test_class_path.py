@@ -503,6 +503,19 @@ def test_an_archive_from_a_learning_platform(course, tmp_path):
         "samstranger_105": "envelope_not_squared",
     }
 
+    said = course.follow("Feedback to a learning platform")
+    with zipfile.ZipFile(course.folder / "feedback.zip") as made:
+        replies = {name: made.read(name).decode() for name in made.namelist()}
+    assert f"{len(replies)} of them in feedback.zip" in said and len(replies) >= 5
+    for student in ("amara", "ben", "samstranger_105"):
+        assert course.page(student) in replies.values()
+    with zipfile.ZipFile(archive) as sent:
+        above = {
+            name.partition("_assignsubmission")[0].rpartition("/")[2] for name in sent.namelist()
+        }
+    assert {name.partition("_assignsubmission")[0] for name in replies} <= above
+    assert all(name.endswith("gradient.html") for name in replies)
+
 
 def zipped(files: dict[str, str | bytes]) -> bytes:
     """An archive with any names in it."""

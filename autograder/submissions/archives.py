@@ -167,12 +167,14 @@ class _Theirs:
 
     place: its name among theirs. archive: in which of several. attempt, time: when the whole was
     handed in, and this very file, as text that sorts; nothing where the platform does not say.
+    above: what the platform put before the names of a learner's files.
     """
 
     path: Path
     student: str
     place: PurePosixPath
     archive: str
+    above: str
     attempt: str = ""
     time: str = ""
 
@@ -236,7 +238,28 @@ class PlatformCollector(FileNameCollectorPlugin):
     @cached_property
     def _assigned(self) -> dict[Path, tuple[str, str]]:
         """All files that were unpacked and are somebody's: whose, and where they go."""
-        root = Path(self.parent._format_collect_path(self.parent.extracted_directory))
+        return {
+            file.path: (student, name)
+            for student, files in self._theirs.items()
+            for file, name in self._placed(student, self._root, files)
+        }
+
+    @property
+    def _root(self) -> Path:
+        return Path(self.parent._format_collect_path(self.parent.extracted_directory))
+
+    def replies(self) -> dict[str, str]:
+        """What the platform wants before the name of a file that goes back, by student: where
+        several attempts were handed in, as at the newest."""
+        return {
+            student: next(self._placed(student, self._root, files))[0].above
+            for student, files in self._theirs.items()
+        }
+
+    @cached_property
+    def _theirs(self) -> dict[str, list[_Theirs]]:
+        """All files that were unpacked and are somebody's, by student."""
+        root = self._root
         theirs: dict[str, list[_Theirs]] = {}
         for path in sorted(p for p in root.rglob("*") if p.is_file()):
             inside = PurePosixPath(path.relative_to(root).as_posix())
@@ -253,18 +276,14 @@ class PlatformCollector(FileNameCollectorPlugin):
                 self.log.error("Not collected: %r is no id, %s: %s", found.student, why, inside)
             else:
                 theirs.setdefault(found.student, []).append(found)
-        return {
-            file.path: (student, name)
-            for student, files in theirs.items()
-            for file, name in self._placed(student, root, files)
-        }
+        return theirs
 
     def _whose(self, path: Path, inside: PurePosixPath) -> _Theirs | None:
         archive = inside.parts[0]
         for depth, part in enumerate(inside.parts):
             below = inside.parts[depth + 1 :]
             if part in self._roster:
-                return _Theirs(path, part, PurePosixPath(*below or [part]), archive)
+                return _Theirs(path, part, PurePosixPath(*below or [part]), archive, f"{part}/")
             for pattern in self.patterns:
                 match = re.fullmatch(pattern, part)
                 if match is None:
@@ -282,6 +301,7 @@ class PlatformCollector(FileNameCollectorPlugin):
                     PurePosixPath(*below or [told.get("file") or part]),
                     # What lies in no archive of the platform's is in none of several.
                     archive if depth else "",
+                    part[: match.start("file")] if told.get("file") else f"{part}/",
                     _sortable(told.get("time")),
                     _sortable(timed["time"] if timed else None),
                 )
