@@ -230,7 +230,7 @@ def _parser() -> argparse.ArgumentParser:
         "feedback",
         _feedback,
         "Write the feedback pages of a class with nbgrader.\n\nThey go to grading/feedback. From "
-        "then on the next grading uses new hidden cases.\n\nWith --archive the pages go into a zip, "
+        "then on the next grading uses new hidden cases.\n\nWith --archive the pages go into a zip "
         "too, with the names that a learning\nplatform gave to the submissions: it takes them so.",
         "feedback gradient --archive feedback.zip",
     )
