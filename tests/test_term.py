@@ -9,7 +9,7 @@ import shutil
 import pytest
 
 from autograder.classes.run import grade_class, quietly
-from tests.conftest import Course, read_recipe
+from tests.conftest import Course, read_recipe, write
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -136,12 +136,18 @@ def test_back_up_and_restore_and_a_new_term(term, tmp_path):
     course.run("nbgrader release_assignment gradient")
     old = tmp_path / "exchange" / "descent"
     assert (old / "outbound" / "gradient" / "gradient.ipynb").is_file()
+    attempt = old / "inbound" / "amara+gradient+2030-02-01 10:00:00 UTC+x"
+    shutil.copytree(course.grading / "submitted" / "amara" / "gradient", attempt)
+    write(attempt / "gradient.ipynb", course.mistaken(gabor="no_scale"))
+    (attempt / "timestamp.txt").write_text("2030-02-01 10:00:00 UTC")
+    dora = course.graded("dora")
+    # What is there was handed in later, by its own account.
+    shutil.rmtree(course.grading / "submitted" / "amara")
+    course.follow("Another attempt")
+    assert scores(course) == {**before, "amara": "18"}, "a day late, and a point less"
+    assert course.graded("dora") == dora
     course.follow("Take a release back")
     assert not (old / "outbound" / "gradient").exists()
-    shutil.copytree(
-        course.grading / "submitted" / "amara" / "gradient",
-        old / "inbound" / "amara+gradient+2030-02-02 10:00:00 UTC+x",
-    )
     course.follow("A new term", **backup)
     assert (tmp_path / "spring" / "gradebook.db").is_file()
     assert set(scores_of_nobody(course).values()) == {""}
