@@ -428,7 +428,7 @@ def test_a_file_without_its_head_or_with_the_other_side_of_a_conflict(tmp_path: 
     sources, [told] = read(above)
     assert sources == ["x = 0", "x = 7", "x = 2"] and "merge conflict" in told
     assert read(text.replace("x = 1", "x = 1\n", 1))[0][0] == "x = 0"
-    assert read("def f():\n    return 1\n")[0] == ["def f():\n    return 1\n"]
+    assert read("def f():\n    return 1\n")[0] == ["def f():\n    return 1"]
     assert read("Dear professor, my dog") == ([], ["This is not a notebook."])
 
 

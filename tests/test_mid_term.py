@@ -362,9 +362,26 @@ def test_a_rehearsal_is_made_and_removed_beside_a_class(course: Course) -> None:
 # ── Somebody else grades ─────────────────────────────────────────────────────────────────────────
 
 
+FAILING = """\
+from nbgrader.preprocessors import NbGraderPreprocessor
+
+
+class FailsForBen(NbGraderPreprocessor):
+    def preprocess(self, nb, resources):
+        if resources["nbgrader"]["student"] == "ben":
+            raise RuntimeError("not today")
+        return nb, resources
+"""
+
+
 def test_nbgraders_own_loop_removes_nothing_that_it_cannot_replace(course: Course) -> None:
     before = course.graded("ben"), course.graded("amara")
-    (course.grading / "submitted" / "ben" / SET / "timestamp.txt").write_text("9" * 20)
+    (course.folder / "failing.py").write_text(FAILING)
+    course.configure(
+        "import sys",
+        f"sys.path.insert(0, {str(course.folder)!r})",
+        "c.Autograde.autograde_preprocessors.append('failing.FailsForBen')",
+    )
     course.run(f"nbgrader autograde {SET} --force", wrong=True)
     assert course.graded("ben") == before[0]
     # As a run leaves it that was killed.

@@ -95,7 +95,11 @@ def test_the_makefile_may_lie_below_a_folder_with_blanks(tmp_path: Path) -> None
     targets = ("course", "site", "bench", "simulate", "check")
     for target in targets:
         listed = subprocess.run(
-            ["make", "-n", target], cwd=folder, capture_output=True, text=True, check=True
+            ["make", "--no-print-directory", "-n", target],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         lines = [x for x in listed.stdout.splitlines() if str(folder) in x]
         assert all(f'"{folder}"' in line for line in lines), lines
