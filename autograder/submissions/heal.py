@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import count
 from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4.nbbase import random_cell_id
 from nbformat.v4.rwbase import rejoin_lines
 
 # What an output must have, by its type, and what stands there where it does not.
@@ -86,7 +86,8 @@ def _heal(cell: NotebookNode, seen: set[str]) -> None:
         cell.source = "".join(map(str, lines)) if isinstance(lines, list) else ""
     known = isinstance(cell.get("id"), str) and re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", cell.id)
     if not known or cell.id in seen:
-        cell.id = random_cell_id()
+        # By its place: the same notebook is healed to the same bytes.
+        cell.id = next(name for n in count(len(seen)) if (name := f"cell-{n}") not in seen)
     seen.add(cell.id)
     if cell.cell_type != "code":
         for key in OF_CODE:
