@@ -1,8 +1,7 @@
 // A box that scrolls sideways must be reachable without a mouse: it gets a place in the tab order
 // for as long as there is something to scroll to. (The theme does this for code, not for formulas.)
 const BOXES = [
-  "div.math > mjx-container",
-  "span.math",
+  "div.math > .formula",
   ".cell_output",
   ".pst-scrollable-table-container",
 ]
@@ -46,31 +45,4 @@ function watch() {
   });
 }
 
-// A formula in a line is a box of its own, and a line may break before and behind any box. A comma at
-// the start of the next line looks wrong, and so does a bracket that opens at the end of this one:
-// keep them with their formula.
-function keepPunctuation() {
-  for (const formula of document.querySelectorAll(".bd-article span.math")) {
-    const [before, after] = [formula.previousSibling, formula.nextSibling];
-    const opens = before?.nodeType === Node.TEXT_NODE && /[([\u2018\u201c]+$/.exec(before.data);
-    const closes = after?.nodeType === Node.TEXT_NODE && /^[,.;:?!)\]\u2019\u201d]+/.exec(after.data);
-    if (!opens && !closes) continue;
-    const kept = [formula];
-    if (opens) kept.unshift(before.splitText(opens.index));
-    if (closes) {
-      after.splitText(closes[0].length);
-      kept.push(after);
-    }
-    const together = document.createElement("span");
-    together.className = "keep";
-    formula.replaceWith(together);
-    together.append(...kept);
-  }
-}
-
-window.addEventListener("load", async () => {
-  // MathJax replaces the formulas' text after the page has loaded.
-  await window.MathJax?.startup?.promise;
-  keepPunctuation();
-  watch();
-});
+window.addEventListener("load", watch);
