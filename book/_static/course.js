@@ -46,3 +46,13 @@ function watch() {
 }
 
 window.addEventListener("load", watch);
+
+// Paper is white, whatever the screen is.
+let theme;
+window.addEventListener("beforeprint", () => {
+  theme = document.documentElement.dataset.theme;
+  document.documentElement.dataset.theme = "light";
+});
+window.addEventListener("afterprint", () => {
+  document.documentElement.dataset.theme = theme;
+});
