@@ -15,6 +15,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sphinx.errors import ExtensionError
+
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
@@ -24,6 +26,10 @@ THEME = ("basic.css", "styles/pydata-sphinx-theme.css")
 ICONS = "vendor/fontawesome"
 ICON_FONT = f"{ICONS}/webfonts/fa-solid-900.ttf"
 UNUSED = (ICONS, "scripts/fontawesome.js", "scripts/fontawesome.js.map", "webpack-macros.html")
+
+# The theme measures every block of code before anything is seen; course.js does the same in time.
+THEME_SCRIPT = "scripts/pydata-sphinx-theme.js"
+MEASURES_ALL = '"complete"===document.readyState?I():window.addEventListener("load",I)'
 
 RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
 COMMENT = re.compile(r"/\*.*?\*/", re.S)
@@ -46,6 +52,12 @@ def lighten(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object
 ) -> None:
     """Let a page's scripts run after its text is there, in their order; name its one style sheet."""
+    # Settings of the theme that leave it as it is, in scripts that would run too early.
+    context["script_files"] = [
+        script
+        for script in context["script_files"]
+        if "DOCUMENTATION_OPTIONS" not in (script.attributes.get("body") or "")
+    ]
     for script in context["script_files"]:
         if script.filename and "async" not in script.attributes:
             script.attributes["defer"] = "defer"
@@ -90,6 +102,10 @@ def bundle(app: Sphinx, error: Exception | None) -> None:
         for path in Path(app.outdir).rglob(kind)
         for word in WORD.findall(path.read_text("utf8"))
     }
+    script = (static / THEME_SCRIPT).read_text("utf8")
+    if MEASURES_ALL not in script:
+        raise ExtensionError(f"{THEME_SCRIPT} is not the one that this course knows: see light.py")
+    (static / THEME_SCRIPT).write_text(script.replace(MEASURES_ALL, ""), "utf8")
     styles = only_used(COMMENT.sub("", styles), said)
     font = icon_font(icons, set(GLYPH.findall(styles)))
     (static / BUNDLE).write_text(face(font) + styles, "utf8")

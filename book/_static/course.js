@@ -1,7 +1,8 @@
 // A box that scrolls sideways must be reachable without a mouse: it gets a place in the tab order
-// for as long as there is something to scroll to. (The theme does this for code, not for formulas.)
+// for as long as there is something to scroll to.
 const BOXES = [
   "div.math > .formula",
+  "pre",
   ".cell_output",
   ".pst-scrollable-table-container",
 ]
@@ -27,25 +28,14 @@ function mark(box) {
   }
 }
 
+// Nothing is measured before it comes near the screen: the observer tells then, and whenever a size
+// changes. The box keeps its own while its content grows, so the content is watched as well.
 const observer = new ResizeObserver((entries) => {
-  for (const entry of entries) mark(entry.target.closest(BOXES));
+  for (const box of new Set(entries.map((entry) => entry.target.closest(BOXES)))) mark(box);
 });
-
-function watch() {
-  for (const box of document.querySelectorAll(BOXES)) {
-    mark(box);
-    observer.observe(box);
-    // The box keeps its width while its content grows: watch the content as well.
-    for (const child of box.children) observer.observe(child);
-  }
-  // A letter from a font that comes late is drawn in another one until then, and may stick out of
-  // boxes that do not change their size.
-  document.fonts.addEventListener("loadingdone", () => {
-    for (const box of document.querySelectorAll(BOXES)) mark(box);
-  });
+for (const box of document.querySelectorAll(BOXES)) {
+  for (const watched of [box, ...box.children]) observer.observe(watched);
 }
-
-window.addEventListener("load", watch);
 
 // Paper is white, whatever the screen is.
 let theme;
