@@ -98,9 +98,7 @@ def place(
     if "body" not in context or app.builder.format != "html":
         return
     to_root = "../" * pagename.count("/")
-    drawings = {
-        name: path for path, name in app.builder.images.items() if name.endswith(".svg")
-    }
+    drawings = {name: path for path, name in app.builder.images.items() if name.endswith(".svg")}
 
     def replace(match: re.Match[str]) -> str:
         tag = match[0]
