@@ -32,6 +32,8 @@ CHAPTERS = "book/chapters.toml"
 # How much a hit counts on a chapter's page, and on any other.
 CHAPTER, OTHER = 1.0, 0.3
 
+ACCENTS = {"^": "\u0302", "ˆ": "\u0302", "‾": "\u0304", "¯": "\u0304", "~": "\u0303", "˜": "\u0303"}
+
 _ = get_translation(CATALOGUE)
 
 
@@ -65,7 +67,7 @@ def in_a_line(element: ElementTree.Element) -> str:
         case "msqrt":
             return f"√({''.join(parts)})"
         case "mover":
-            return parts[0]
+            return parts[0] + ACCENTS.get(parts[1], "")
         case "mspace":
             return " "
         case "mtr":

@@ -51,7 +51,7 @@ def common_styles(app: Sphinx) -> list[str]:
 def lighten(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object
 ) -> None:
-    """Let a page's scripts run after its text is there, in their order; name its one style sheet."""
+    """Let a page's scripts run once its text is there, in their order; name its style sheet."""
     # Settings of the theme that leave it as it is, in scripts that would run too early.
     context["script_files"] = [
         script

@@ -27,7 +27,11 @@ TEMML = Path(__file__).resolve().parent.parent / "vendor" / "temml" / "temml.min
 CLOSES = re.compile(r"[,.;:?!)\]\u2019\u201d]+")
 OPENS = re.compile(r"[(\[\u2018\u201c]+$")
 TYPESET = """\
-try { [temml.renderToString(dukpy.tex, dukpy.options), ""] } catch (e) { ["", String(e.message ?? e)] }
+try {
+  [temml.renderToString(dukpy.tex, dukpy.options), ""]
+} catch (error) {
+  ["", String(error.message ?? error)]
+}
 """
 
 logger = logging.getLogger(__name__)
@@ -98,20 +102,20 @@ class KeepPunctuation(SphinxPostTransform):
     def run(self, **kwargs: Any) -> None:
         for formula in list(self.document.findall(nodes.math)):
             parent, at = formula.parent, formula.parent.index(formula)
-            before = parent[at - 1] if at else None
-            after = parent[at + 1] if at + 1 < len(parent) else None
+            before = parent.children[at - 1] if at else None
+            after = parent.children[at + 1] if at + 1 < len(parent) else None
             opens = OPENS.search(before) if isinstance(before, nodes.Text) else None
             closes = CLOSES.match(after) if isinstance(after, nodes.Text) else None
             if not opens and not closes:
                 continue
             kept = nodes.inline("", "", formula.deepcopy(), classes=["keep"])
-            if closes:
-                parent[at + 1] = nodes.Text(after[closes.end() :])
+            if closes and after is not None:
+                parent[at + 1] = nodes.Text(after.astext()[closes.end() :])
                 kept.append(nodes.Text(closes.group()))
             parent[at] = kept
-            if opens:
+            if opens and before is not None:
                 kept.insert(0, nodes.Text(opens.group()))
-                parent[at - 1] = nodes.Text(before[: opens.start()])
+                parent[at - 1] = nodes.Text(before.astext()[: opens.start()])
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from playwright.sync_api import Page, Route
 
-
 COMPRESSED = {".css", ".html", ".js", ".json", ".svg", ".txt"}
 
 
@@ -40,7 +39,7 @@ class _CompressingHandler(_QuietHandler):
         self.send_header("Cache-Control", "max-age=31536000")
         super().end_headers()
 
-    def send_head(self) -> io.BytesIO | None:  # type: ignore[override]
+    def send_head(self) -> io.BytesIO | None:
         path = Path(self.translate_path(self.path))
         if path.suffix not in COMPRESSED or not path.is_file():
             return super().send_head()  # type: ignore[return-value]
