@@ -33,7 +33,7 @@ LONG = re.compile(r"-?\d+\.\d{3,}")
 
 COLOUR = re.compile(r"#[0-9a-fA-F]{6}\b")
 # The page's own, of the theme's dark side.
-PAPER, INK = "#14181e", "#e8ecf0"
+PAPER, INK = "#121212", "#e8ecf0"
 # Okabe and Ito's colours as the live figures have them by night (interactive.css), in the order of
 # `autograder.figures`: blue, orange, green, red, purple, sky.
 BY_NIGHT = {
