@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from docutils import nodes
 from sphinx.errors import ExtensionError
 
 if TYPE_CHECKING:
@@ -63,6 +64,9 @@ def lighten(
             script.attributes["defer"] = "defer"
     formulas = app.env.domaindata["math"]["has_equations"]
     context["has_formulas"] = formulas.get(pagename, False)
+    # The theme's own description would begin with the markup of a live figure.
+    first = doctree.next_node(nodes.paragraph) if isinstance(doctree, nodes.document) else None
+    context["page_description"] = " ".join(first.astext().split())[:160] if first else ""
     context["site_version"] = site_version(app)
     known = set(common_styles(app))
     context["own_styles"] = [
