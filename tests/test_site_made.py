@@ -11,6 +11,8 @@ from bs4 import BeautifulSoup
 from fontTools.ttLib import TTFont
 
 from autograder.figures import COLOURS
+from autograder.judging.sets import find_set
+from autograder.project import find_project
 
 from . import tiny_site
 
@@ -53,12 +55,8 @@ def test_formulas_and_exercises_of_a_page(tmp_path: Path) -> None:
     assert page.select_one("a.reference.internal[href='#equation-eq-one']")
     displayed = page.select_one("div.math math[display=block]")
     assert displayed is not None
-    assert [t.name for t in displayed.select("mfrac, mtable, mtr")] == [
-        "mtable",
-        "mtr",
-        "mfrac",
-        "mtr",
-    ]
+    parts = [part.name for part in displayed.select("mfrac, mtable, mtr")]
+    assert parts == ["mtable", "mtr", "mfrac", "mtr"]
     assert "ℝ" in displayed.get_text()
     assert not page.select("script[src*=athJax]")
     turn = page.select_one("p.your-turn")
@@ -66,8 +64,11 @@ def test_formulas_and_exercises_of_a_page(tmp_path: Path) -> None:
     assert turn["id"] == "turn-momentum_step"
     assert page.find(id="turn-ema_weights")
     words = " ".join(turn.get_text().split())
+    declared = find_set("momentum", find_project(ROOT))
+    points = sum(declared.part(name).points for name in ("momentum_step", "ema_weights"))
     assert words.startswith(
-        "Your turn: momentum_step and ema_weights, in sections 1 and 2 of the notebook (6 points)."
+        "Your turn: momentum_step and ema_weights, in sections 1 and 2 of the notebook "
+        f"({points:g} points)."
     )
 
 
