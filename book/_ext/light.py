@@ -44,7 +44,8 @@ CLASS = re.compile(r"\.([\w-]+)(?!\\)")
 
 def common_styles(app: Sphinx) -> list[str]:
     """The style sheets that every page has, below _static and in their order."""
-    names = [css.filename.rpartition("_static/")[2] for css in app.builder._orig_css_files]  # type: ignore[attr-defined]
+    files = sorted(app.builder._orig_css_files, key=lambda css: css.priority)  # type: ignore[attr-defined]
+    names = [css.filename.rpartition("_static/")[2] for css in files]
     names = [name for name in dict.fromkeys(names) if not name.startswith("styles/theme")]
     return [*THEME, *(name for name in names if name not in THEME)]
 
