@@ -170,5 +170,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension with Sphinx."""
     # After every extension has said what it loads.
     app.connect("html-page-context", lighten, priority=900)
-    app.connect("build-finished", bundle)
+    # The theme writes the colours of code when the build has ended.
+    app.connect("build-finished", bundle, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -357,7 +357,7 @@ def test_paper_gets_a_light_page_with_answers_and_without_folded_code(
         assert page.locator("article figure img.by-night").first.is_visible()
 
 
-@pytest.mark.parametrize("query", ["learning rate", "bias correction", "theta"])
+@pytest.mark.parametrize("query", ["learning rate", "bias correction", "overflow"])
 def test_the_search_finds_sections_and_the_chapter_first(
     page: Page, site: Site, query: str
 ) -> None:
