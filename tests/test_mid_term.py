@@ -444,6 +444,7 @@ def test_two_accounts_grade_one_course(graded: Course, open_folder: Path) -> Non
     assert "ben shifted: 0 down -> 0 lower" in typed(12346, f"regrade {SET}")
     edit(course, "py", ("lower=slip", "below=slip"))
     assert "3 graded" in typed(12345, f"autograde {SET} --force")
+    assert course.grading.stat().st_mode & 0o7777 == 0o2770
     for path in course.grading.rglob("*"):
         status = path.lstat()
         wanted = 0o2070 if path.is_dir() else 0o060

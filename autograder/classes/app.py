@@ -38,7 +38,7 @@ from autograder.gradebook.preprocessors import (
 )
 from autograder.i18n import _
 from autograder.project import NoProject, Project, find_project
-from autograder.release.configuration import find_alembic, no_pattern, see_to_sharing
+from autograder.release.configuration import find_alembic, no_pattern, see_to_rights
 
 EXAMPLES = _(
     """\
@@ -166,7 +166,7 @@ class ClassAutogradeApp(AutogradeApp):
         NbGrader.start(self)
         assignment = self._assignment()
         self.put_in_our_parts()
-        see_to_sharing(self.config)
+        see_to_rights(self.config)
         see_to_walls(self.config, None)
         root = Path(self.coursedir.root)
         no_pattern(root)

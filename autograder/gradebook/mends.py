@@ -24,8 +24,12 @@ from nbgrader.coursedir import CourseDirectory
 
 from autograder.gradebook.roster import read_roster, read_table
 from autograder.i18n import _
+from autograder.release.configuration import see_to_rights
 from autograder.submissions.names import unfit
 from autograder.submissions.times import read_time, timestamp_of
+
+
+FORMGRADER = "nbgrader.server_extensions.formgrader.formgrader"
 
 
 def mend() -> None:
@@ -35,6 +39,8 @@ def mend() -> None:
     nbgrader.utils.parse_utc = _parse_utc
     CourseDirectory.get_existing_timestamp = _existing_timestamp
     for module, owner, name, ours in (
+        ("nbgrader.apps.baseapp", "NbGrader", "start", _close_first),
+        (FORMGRADER, "FormgradeExtension", "init_tornado_settings", _close_first),
         ("nbgrader.apps.api", "NbGraderAPI", "get_submitted_timestamp", _submitted_timestamp),
         ("nbgrader.apps.dbapp", "DbAssignmentAddApp", "start", _with_due_date),
         ("nbgrader.apps.dbapp", "DbStudentAddApp", "start", _with_fit_id),
@@ -59,6 +65,12 @@ def _around(owner: type, name: str, ours: Callable[..., Any]) -> None:
 
     method.mended = True  # type: ignore[attr-defined]
     setattr(owner, name, method)
+
+
+def _close_first(app: Any, theirs: Callable[..., Any], *given: Any) -> None:
+    """nbgrader leaves marks to be read by whoever has an account on the machine."""
+    see_to_rights(app.config)
+    theirs(*given)
 
 
 # ── Times ──────────────────────────────────────────────────────────────────────────────────────

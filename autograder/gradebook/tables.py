@@ -23,7 +23,7 @@ from autograder.gradebook.record import part_of, read_records
 from autograder.gradebook.sums import is_marked, renew_penalties
 from autograder.gradebook.waiting import waiting
 from autograder.i18n import _
-from autograder.project import Project
+from autograder.project import Project, open_private
 from autograder.release.configuration import course_config
 
 Row = dict[str, Any]
@@ -82,7 +82,7 @@ def write_table(
     if anonymous:
         rows = _without_names(rows, marks.students)
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    with to.open("w", encoding="utf-8", newline="") as file:
+    with open_private(to) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows([as_text(row.get(name)) for name in columns] for row in rows)

@@ -40,6 +40,7 @@ def write_replies(project: Project, assignment: str, to: Path) -> tuple[int, lis
             f"`nbgrader zip_collect {assignment}` unpacked tells how an archive is to be named."
         )
     half = to.with_name(f".{to.name}.half")
+    half.touch(mode=0o600)
     with zipfile.ZipFile(half, "w", zipfile.ZIP_DEFLATED) as archive:
         for student in came:
             archive.write(pages[student], f"{above[student]}{assignment}.html")
