@@ -317,6 +317,9 @@ def _parser() -> argparse.ArgumentParser:
         "report gradient",
     )
     sub.add_argument("assignment", metavar="SET")
+    sub.add_argument(
+        "-o", "--to", type=Path, metavar="FILE", help="where it goes (grading/reports/SET.html)"
+    )
     return parser
 
 
@@ -589,7 +592,7 @@ def _report(arguments: argparse.Namespace) -> int:
     predicted = project.grading / "expected" / f"{arguments.assignment}.json"
     expected = predicted if predicted.is_file() else None
     with _busy("Writing the report"):
-        path = write_report(project, arguments.assignment, expected=expected)
+        path = write_report(project, arguments.assignment, expected=expected, to=arguments.to)
     print(path)
     return 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import fcntl
+import functools
 import os
 import shutil
 import sqlite3
@@ -401,9 +402,17 @@ def test_nbgraders_own_loop_removes_nothing_that_it_cannot_replace(course: Cours
 
 
 GROUP = 5000
-TYPED = (
-    "import os, sys; os.chdir(sys.argv.pop(1)); from autograder.cli import main; sys.exit(main())"
-)
+READERS = 5001
+TYPED = """\
+import os, sys
+os.chdir(sys.argv.pop(1))
+if sys.argv[1] == "nbgrader":
+    sys.argv.pop(1)
+    from nbgrader.apps.nbgraderapp import main
+else:
+    from autograder.cli import main
+sys.exit(main())
+"""
 
 
 @pytest.fixture
@@ -420,25 +429,42 @@ def open_folder() -> Iterator[Path]:
 def test_two_accounts_grade_one_course(graded: Course, open_folder: Path) -> None:
     course = graded.copy(open_folder / "all")
     course.hand_in("chen", course.solved())
-    course.follow("Two instructors", GROUP=str(GROUP))
 
-    def typed(account: int, command: str) -> str:
+    def typed(account: int, command: str, group: int = GROUP, code: int = 0) -> str:
         home = open_folder / str(account)
         home.mkdir(exist_ok=True)
-        os.chown(home, account, GROUP)
+        os.chown(home, account, group)
         place = dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME"), str(home))
-        program = ["-c", TYPED, str(course.folder), *command.split()]
+        words = command.replace("~", str(home)).split()
+        program = ["-c", TYPED, str(course.folder), *words]
         done = subprocess.run(
-            [sys.executable, ROOT / "tests" / "as_user.py", f"{account}:{GROUP}", *program],
+            [sys.executable, ROOT / "tests" / "as_user.py", f"{account}:{group}", *program],
             env={**os.environ, **place},
             capture_output=True,
             text=True,
             timeout=300,
             check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
 
+    # Somebody who may read, and nobody else may.
+    course.follow("Who may read the marks", ASSISTANTS=str(READERS))
+    before = everything(course.folder)
+    read = functools.partial(typed, 12347, group=READERS)
+    assert f"you may not write {course.grading}" in read(f"report {SET}", code=2)
+    read(f"report {SET} -o ~/class.html")
+    read("export moodle --to ~/moodle.csv")
+    read("nbgrader export --to ~/grades.csv")
+    assert "ben" in (open_folder / "12347" / "moodle.csv").read_text()
+    assert "ben" in (open_folder / "12347" / "grades.csv").read_text()
+    for command in (f"autograde {SET}", f"regrade {SET}", f"feedback {SET}"):
+        assert "Traceback" not in read(command, code=2)
+    refused = typed(12348, f"report {SET} -o ~/class.html", code=2)
+    assert "Permission denied" in refused and "Traceback" not in refused
+    assert everything(course.folder) == before
+
+    course.follow("Two instructors", GROUP=str(GROUP))
     assert "1 graded, 2 skipped" in typed(12345, f"autograde {SET}")
     edit(course, "py", ("down=slip", "lower=slip"))
     assert "ben shifted: 0 down -> 0 lower" in typed(12346, f"regrade {SET}")

@@ -41,7 +41,9 @@ def term(module_course: Course) -> Course:
     (course.folder / "roster.csv").write_text(roster)
     # As nbgrader leaves it; its own commands close it, too.
     course.grading.chmod(0o755)
-    assert f"{course.grading}: other accounts" in course.run("nbgrader db student import roster.csv")
+    assert f"{course.grading}: other accounts" in course.run(
+        "nbgrader db student import roster.csv"
+    )
     course.run('nbgrader db assignment add gradient --duedate="2030-01-31 12:00:00 UTC"')
     for student, notebook in {
         "amara": course.solved(),

@@ -14,17 +14,18 @@ from typing import Any
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import MissingEntry
 from nbgrader.coursedir import CourseDirectory
 
 from autograder import __version__
 from autograder.classes.clusters import Cluster, find_clusters
 from autograder.engine.interface import NoSandbox
 from autograder.exercise import AuthorError, Part
+from autograder.gradebook.reader import read_gradebook
 from autograder.gradebook.record import Record, part_of, read_records
 from autograder.gradebook.waiting import Waiting, points_by_hand, waiting
 from autograder.judging.sets import find_set
-from autograder.project import Project
+from autograder.project import Project, open_private
 from autograder.release.configuration import course_config
 from autograder.submissions.reasons import to_look_at
 
@@ -109,15 +110,18 @@ class Entry:
     waiting: dict[str, Waiting] = field(default_factory=dict)
 
 
-def write_report(project: Project, assignment: str, *, expected: Path | None = None) -> Path:
-    """Write grading/reports/<assignment>.html and return its path.
+def write_report(
+    project: Project, assignment: str, *, expected: Path | None = None, to: Path | None = None
+) -> Path:
+    """Write the page to a file, grading/reports/<assignment>.html where none is named, and return
+    its path.
 
     expected: the marks that a sample class must get, as `autograder sample-class` writes them;
     the page then says which are different.
 
     Raises
     ------
-    AuthorError where nothing was graded yet.
+    AuthorError where nothing was graded yet, or its place is not yours to write.
     """
     records = list(read_records(project, assignment))
     if not records:
@@ -135,10 +139,19 @@ def write_report(project: Project, assignment: str, *, expected: Path | None = N
         **_context(project, assignment, records),
         predicted=None if expected is None else _predicted(records, expected),
     )
-    path = project.grading / "reports" / f"{assignment}.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, "utf-8")
-    return path
+    if to is None:
+        to = project.grading / "reports" / f"{assignment}.html"
+        try:
+            to.parent.mkdir(parents=True, exist_ok=True)
+            to.write_text(page, "utf-8")
+        except PermissionError as error:
+            raise AuthorError(
+                f"you may not write {to}: name a file of your own with `-o FILE`."
+            ) from error
+    else:
+        with open_private(to) as file:
+            file.write(page)
+    return to
 
 
 def _context(project: Project, assignment: str, records: list[Record]) -> dict[str, Any]:
@@ -209,7 +222,7 @@ def _entries(project: Project, assignment: str) -> tuple[dict[str, Entry], dict[
     """The roster, with what the gradebook knows of each one's submission; and the cells that a
     person marks, with their points."""
     course = CourseDirectory(config=course_config(project.root))
-    with Gradebook(course.db_url, course.course_id) as gradebook:
+    with read_gradebook(course) as gradebook:
         entries = {student.id: Entry() for student in gradebook.students}
         try:
             submissions = list(gradebook.assignment_submissions(assignment))

@@ -22,12 +22,12 @@ from typing import Any
 import nbgrader.utils
 from nbgrader.coursedir import CourseDirectory
 
+from autograder.gradebook.reader import readable
 from autograder.gradebook.roster import read_roster, read_table
 from autograder.i18n import _
 from autograder.release.configuration import see_to_rights
 from autograder.submissions.names import unfit
 from autograder.submissions.times import read_time, timestamp_of
-
 
 FORMGRADER = "nbgrader.server_extensions.formgrader.formgrader"
 
@@ -46,6 +46,7 @@ def mend() -> None:
         ("nbgrader.apps.dbapp", "DbStudentAddApp", "start", _with_fit_id),
         ("nbgrader.apps.dbapp", "DbGenericImportApp", "start", _import_clean),
         ("nbgrader.converters.autograde", "Autograde", "init_notebooks", _adopt_first),
+        ("nbgrader.apps.exportapp", "ExportApp", "start", _from_a_copy),
         ("nbgrader.apps.zipcollectapp", "ZipCollectApp", "_transfer_files", _keep_times),
         ("nbgrader.apps.zipcollectapp", "ZipCollectApp", "start", _bring_something),
     ):
@@ -111,6 +112,16 @@ def _with_due_date(app: Any, theirs: Callable[..., Any]) -> None:
         except ValueError as error:
             app.fail(_("No due date was set: %s"), error)
     theirs()
+
+
+# ── Marks ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _from_a_copy(app: Any, theirs: Callable[..., Any]) -> None:
+    """Where this account may only read."""
+    with readable(app.coursedir.db_url) as url:
+        app.coursedir.db_url = url
+        theirs()
 
 
 # ── The roster ─────────────────────────────────────────────────────────────────────────────────

@@ -19,6 +19,7 @@ from traitlets.config import Configurable
 
 from autograder.exercise import AuthorError
 from autograder.gradebook.export import as_text
+from autograder.gradebook.reader import read_gradebook
 from autograder.gradebook.record import part_of, read_records
 from autograder.gradebook.sums import is_marked, renew_penalties
 from autograder.gradebook.waiting import waiting
@@ -76,7 +77,7 @@ def write_table(
         raise AuthorError(f"{kind} finds learners by their names: it cannot be --anonymous.")
     config = course_config(project.root)
     course = CourseDirectory(config=config)
-    with Gradebook(course.db_url, course.course_id) as gradebook:
+    with read_gradebook(course) as gradebook:
         marks, remarks = _marks(gradebook, names, Configurable(config=config))
     rows = list(table.rows(project, marks))
     if anonymous:

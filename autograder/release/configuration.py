@@ -78,17 +78,19 @@ def see_to_rights(config: Config) -> None:
     tops = {grading, *(place_of(step, config) for step in STEPS)}
     opened = []
     for top in tops:
-        if not top.is_dir() or (top != grading and top.is_relative_to(grading)):
-            continue
-        given = is_given(top)
-        opened += [top] if _close(top, course.groupshared, given) else []
-        for path in top.iterdir():
-            if path.is_dir():
-                _close(path, course.groupshared, given)
-    book = _file_of(course.db_url)
-    if book is not None and book.is_file():
-        given = is_given(book.parent)
-        opened += [book] if _close(book, course.groupshared, given) else []
+        # Who may read neither has nothing to close.
+        with contextlib.suppress(PermissionError, FileNotFoundError, NotADirectoryError):
+            if top != grading and top.is_relative_to(grading):
+                continue
+            given = is_given(top)
+            opened += [top] if _close(top, course.groupshared, given) else []
+            for path in top.iterdir():
+                if path.is_dir():
+                    _close(path, course.groupshared, given)
+    book = file_of(course.db_url)
+    with contextlib.suppress(PermissionError, FileNotFoundError):
+        if book is not None and _close(book, course.groupshared, is_given(book.parent)):
+            opened.append(book)
     if opened:
         told = ", ".join(str(path) for path in sorted(opened))
         whose = "its group's" if course.groupshared else "yours alone"
@@ -131,7 +133,8 @@ def _close(path: Path, shared: bool, given: bool) -> bool:
     return False
 
 
-def _file_of(db_url: str) -> Path | None:
+def file_of(db_url: str) -> Path | None:
+    """The file that a gradebook is, where it is one."""
     kind, _colon, path = db_url.partition(":///")
     return Path(path) if kind == "sqlite" else None
 
