@@ -81,7 +81,7 @@ def test_marks_are_for_whoever_grades_and_nobody_else(term, monkeypatch, capfd):
     table.touch(0o644)
     for path, mode in {term.grading: 0o755, inner: 0o755, book: 0o644}.items():
         path.chmod(mode)
-    export(0o700, term.grading, book)
+    export(0o700, term.grading)
     # Below a door that is closed nobody could read anything.
     inner.chmod(0o755)
     export(0o700)
@@ -89,7 +89,7 @@ def test_marks_are_for_whoever_grades_and_nobody_else(term, monkeypatch, capfd):
         path.chmod(mode)
     export(0o2750)
     term.grading.chmod(0o2755)
-    export(0o2700, term.grading, book)
+    export(0o2700, term.grading)
     term.grading.chmod(0o700)
 
 

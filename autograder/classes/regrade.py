@@ -94,12 +94,18 @@ def regrade(
 
     Raises
     ------
-    FileNotFoundError where nobody, or one of the named students, was graded yet.
+    AuthorError where it is no set of ours; FileNotFoundError where nobody, or one of the named
+    students, was graded yet.
     NotRegraded, at the end, where a submission could not be graded.
     """
     config = course_config(project.root)
     see_to_walls(config, walled_in)
     must_be_known(config, assignment)
+    if assignment not in project.sets:
+        raise AuthorError(
+            f"{assignment} is no set of this course, and has no hidden cases: "
+            f"`autograder autograde {assignment} --force` grades it again."
+        )
     before = _records(project, assignment)
     absent = sorted(set(students or ()) - set(before))
     if absent or not before:

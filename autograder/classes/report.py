@@ -21,8 +21,9 @@ from autograder import __version__
 from autograder.classes.clusters import Cluster, find_clusters
 from autograder.engine.interface import NoSandbox
 from autograder.exercise import AuthorError, Part
+from autograder.gradebook.foreign import REMARK
 from autograder.gradebook.reader import read_gradebook
-from autograder.gradebook.record import Record, part_of, read_records
+from autograder.gradebook.record import Record, part_of, records_of
 from autograder.gradebook.waiting import Waiting, points_by_hand, waiting
 from autograder.judging.sets import find_set
 from autograder.project import Project, open_private
@@ -123,7 +124,7 @@ def write_report(
     ------
     AuthorError where nothing was graded yet, or its place is not yours to write.
     """
-    records = list(read_records(project, assignment))
+    records = records_of(project, assignment)
     if not records:
         raise AuthorError(
             f"nothing of {assignment} was graded yet: run `autograder autograde {assignment}`."
@@ -155,14 +156,17 @@ def write_report(
 
 
 def _context(project: Project, assignment: str, records: list[Record]) -> dict[str, Any]:
-    parts = find_set(assignment, project).parts
-    clusters, alone = _clusters(project, assignment)
+    ours = assignment in project.sets
+    parts = find_set(assignment, project).parts if ours else _tests(records)
+    clusters, alone = _clusters(project, assignment) if ours else ([], "")
     entries, by_hand = _entries(project, assignment)
     waiting = [w for entry in entries.values() for w in entry.waiting.values()]
     scores = {r.student: _score(r, entries.get(r.student)) for r in records}
     most = max(record.max_points for record in records) + sum(by_hand.values())
     return {
         "assignment": assignment,
+        "ours": ours,
+        "unprotected": "" if ours else REMARK,
         "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "kinds": KINDS,
         "kind": {kind.status: kind for kind in KINDS},
@@ -244,7 +248,21 @@ def _entries(project: Project, assignment: str) -> tuple[dict[str, Entry], dict[
     return entries, answers
 
 
-def _function_row(part: Part, records: list[Record]) -> FunctionRow:
+@dataclass(frozen=True)
+class Test:
+    """A test cell of an assignment of anybody's, in a part's place."""
+
+    name: str
+    points: float
+    mistakes: Sequence[Any] = ()
+
+
+def _tests(records: list[Record]) -> list[Test]:
+    found = {name: v.max_points for record in records for name, v in record.verdicts.items()}
+    return [Test(name, points) for name, points in found.items()]
+
+
+def _function_row(part: Part | Test, records: list[Record]) -> FunctionRow:
     verdicts = [r.verdicts[part.name] for r in records if part.name in r.verdicts]
     found = Counter[str](v.status for v in verdicts)
     mean = statistics.fmean(v.points for v in verdicts) if verdicts else 0.0
@@ -252,7 +270,7 @@ def _function_row(part: Part, records: list[Record]) -> FunctionRow:
     return FunctionRow(part.name, part.points, mean, found["passed"], len(verdicts), counts)
 
 
-def _mistakes(parts: Iterable[Part], records: list[Record]) -> list[MistakeRow]:
+def _mistakes(parts: Iterable[Part | Test], records: list[Record]) -> list[MistakeRow]:
     """Known mistakes, the commonest first."""
     texts = {(p.name, m.name): m.text for p in parts for m in p.mistakes}
     rows: dict[tuple[str, str], MistakeRow] = {}
@@ -292,7 +310,9 @@ def _commonest_first(rows: Iterable[MistakeRow]) -> list[MistakeRow]:
 
 def _rounds(records: list[Record]) -> list[tuple[int, str, int]]:
     """Grading rounds: number, the seed's fingerprint (never the seed), how many marks."""
-    found = Counter((r.round, hashlib.sha256(r.seed.encode()).hexdigest()[:8]) for r in records)
+    found = Counter(
+        (r.round, hashlib.sha256(r.seed.encode()).hexdigest()[:8]) for r in records if r.seed
+    )
     return [(number, print_, count) for (number, print_), count in sorted(found.items())]
 
 

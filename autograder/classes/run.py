@@ -33,7 +33,7 @@ from autograder.engine.warm.handle import default_runner, require_sandbox
 from autograder.exercise import AuthorError
 from autograder.gradebook.loop import put_back
 from autograder.gradebook.preprocessors import GradeSubmission, is_ours
-from autograder.gradebook.record import read_records
+from autograder.gradebook.record import records_of
 from autograder.gradebook.waiting import Waiting, points_by_hand, unmarked, waiting
 from autograder.gradebook.waiting import told as told_of
 from autograder.grading.rounds import Round
@@ -43,7 +43,10 @@ from autograder.project import Project
 from autograder.release.configuration import course_config, place_of
 from autograder.submissions.reasons import to_look_at
 
-NOT_OURS = _("%s is no set of this course: it is graded here, and takes no --scheduler.")
+NOT_OURS = _(
+    "%s is no set of this course: it is graded on this machine. Leave --scheduler out, or say "
+    "--scheduler= where the configuration names one."
+)
 # How often a log is told how far a run is.
 LINE_SECONDS = 30.0
 
@@ -425,7 +428,7 @@ def feedback_class(
     """
     config = course_config(project.root)
     must_be_known(config, assignment)
-    graded = [record.student for record in read_records(project, assignment)]
+    graded = [record.student for record in records_of(project, assignment)]
     absent = sorted(set(students or ()) - set(graded))
     if absent or not graded:
         raise FileNotFoundError(

@@ -20,7 +20,7 @@ from traitlets.config import Configurable
 from autograder.exercise import AuthorError
 from autograder.gradebook.export import as_text
 from autograder.gradebook.reader import read_gradebook
-from autograder.gradebook.record import part_of, read_records
+from autograder.gradebook.record import part_of, records_of
 from autograder.gradebook.sums import is_marked, renew_penalties
 from autograder.gradebook.waiting import waiting
 from autograder.i18n import _
@@ -174,7 +174,7 @@ def _questions(project: Project, marks: Marks) -> Iterator[Row]:
 
 def _mistakes(project: Project, marks: Marks) -> Iterator[Row]:
     for name in marks.assignments:
-        for record in read_records(project, name):
+        for record in records_of(project, name):
             for part, verdict in record.verdicts.items():
                 yield {
                     "student_id": record.student,

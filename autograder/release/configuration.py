@@ -90,7 +90,8 @@ def see_to_rights(config: Config) -> None:
     book = file_of(course.db_url)
     with contextlib.suppress(PermissionError, FileNotFoundError):
         if book is not None and _close(book, course.groupshared, is_given(book.parent)):
-            opened.append(book)
+            # Behind a door that was closed nobody could read it.
+            opened += [] if book.is_relative_to(grading) else [book]
     if opened:
         told = ", ".join(str(path) for path in sorted(opened))
         whose = "its group's" if course.groupshared else "yours alone"
