@@ -342,9 +342,10 @@ def no_advice() -> Iterator[None]:
 def _submitted(
     course: CourseDirectory, assignment: str, students: Sequence[str] | None
 ) -> list[str]:
-    before, _any, after = course.format_path(course.submitted_directory, "*", assignment).partition(
-        "*"
-    )
+    # What no path has.
+    anybody = "\0"
+    place = course.format_path(course.submitted_directory, anybody, assignment)
+    before, _anybody, after = place.partition(anybody)
     submitted, first = os.path.split(before)
     last, _slash, rest = after.partition(os.sep)
     names = os.listdir(submitted) if os.path.isdir(submitted) else []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import glob
+import html
 import os
 import shutil
 import sys
@@ -22,7 +23,7 @@ from typing import Any
 import nbgrader.utils
 from nbgrader.coursedir import CourseDirectory
 
-from autograder.gradebook.reader import readable
+from autograder.gradebook.reader import readable, unusable
 from autograder.gradebook.roster import read_roster, read_table
 from autograder.i18n import _
 from autograder.release.configuration import see_to_rights
@@ -30,6 +31,7 @@ from autograder.submissions.names import unfit
 from autograder.submissions.times import read_time, timestamp_of
 
 FORMGRADER = "nbgrader.server_extensions.formgrader.formgrader"
+PAGES = "nbgrader.server_extensions.formgrader.base"
 
 
 def mend() -> None:
@@ -38,9 +40,13 @@ def mend() -> None:
     # Due dates go through it, on the command line and in Formgrader.
     nbgrader.utils.parse_utc = _parse_utc
     CourseDirectory.get_existing_timestamp = _existing_timestamp
+    for name, module in [*sys.modules.items()]:
+        if name.startswith("nbgrader.") and getattr(module, "glob", None) is glob:
+            module.glob = Literal  # type: ignore[attr-defined]
     for module, owner, name, ours in (
         ("nbgrader.apps.baseapp", "NbGrader", "start", _close_first),
         (FORMGRADER, "FormgradeExtension", "init_tornado_settings", _close_first),
+        (PAGES, "BaseHandler", "prepare", _usable_first),
         ("nbgrader.apps.api", "NbGraderAPI", "get_submitted_timestamp", _submitted_timestamp),
         ("nbgrader.apps.dbapp", "DbAssignmentAddApp", "start", _with_due_date),
         ("nbgrader.apps.dbapp", "DbStudentAddApp", "start", _with_fit_id),
@@ -72,6 +78,22 @@ def _close_first(app: Any, theirs: Callable[..., Any], *given: Any) -> None:
     """nbgrader leaves marks to be read by whoever has an account on the machine."""
     see_to_rights(app.config)
     theirs(*given)
+
+
+# ── Folders ────────────────────────────────────────────────────────────────────────────────────
+
+
+class Literal:
+    """The module `glob`, as nbgrader uses it: of a pattern, what is there by that very name is no
+    pattern. A course may lie below a folder `[2026]`."""
+
+    @staticmethod
+    def glob(pattern: str) -> list[str]:
+        """The paths that a pattern means."""
+        there = pattern
+        while there and not os.path.lexists(there):
+            there = os.path.dirname(there)
+        return glob.glob(glob.escape(there) + pattern[len(there) :])
 
 
 # ── Times ──────────────────────────────────────────────────────────────────────────────────────
@@ -115,6 +137,25 @@ def _with_due_date(app: Any, theirs: Callable[..., Any]) -> None:
 
 
 # ── Marks ──────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _usable_first(page: Any, theirs: Callable[..., Any]) -> None:
+    """Formgrader asks for its tables after the page is there: where they do not come, because the
+    gradebook is an older one, say, it loads for ever."""
+    ready = theirs()
+    if ready is not None:
+        await ready
+    asked_by_page = "/formgrader/api/" in page.request.path
+    if page._finished or asked_by_page or not page.current_user:
+        return
+    why = unusable(page.coursedir)
+    if why:
+        page.log.error("%s", why)
+        page.set_status(503)
+        title = _("Formgrader cannot show the marks")
+        again = _("Then load this page again.")
+        told = f"<h1>{title}</h1><p>{html.escape(why)}</p><p>{again}</p>"
+        page.finish(f"<!DOCTYPE html><title>{title}</title><main>{told}</main>")
 
 
 def _from_a_copy(app: Any, theirs: Callable[..., Any]) -> None:
@@ -174,7 +215,7 @@ def _adopt_first(converter: Any, theirs: Callable[..., Any]) -> None:
     from autograder.gradebook.preprocessors import adopt_folder
 
     course = converter.coursedir
-    for folder in glob.glob(converter._format_source(course.assignment_id, course.student_id)):
+    for folder in Literal.glob(converter._format_source(course.assignment_id, course.student_id)):
         if not glob.glob(os.path.join(glob.escape(folder), "*.ipynb")):
             adopt_folder(course.assignment_id, Path(folder), Path(course.root))
     theirs()

@@ -9,10 +9,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from nbgrader.api import Gradebook
+from nbgrader.api import Base, Gradebook
 from nbgrader.coursedir import CourseDirectory
+from sqlalchemy.exc import SQLAlchemyError
 
 from autograder.release.configuration import file_of
+from autograder.release.trouble import trouble
 
 
 @contextlib.contextmanager
@@ -40,6 +42,17 @@ def readable(db_url: str) -> Iterator[str]:
         with contextlib.closing(source), contextlib.closing(sqlite3.connect(copy)) as into:
             source.backup(into)
         yield f"sqlite:///{copy}"
+
+
+def unusable(course: CourseDirectory) -> str:
+    """Why a course's gradebook cannot be used, in a sentence; nothing where it can."""
+    try:
+        with read_gradebook(course) as gradebook:
+            for table in Base.registry.mappers:
+                gradebook.db.query(table).first()
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        return trouble(error) or str(error)
+    return ""
 
 
 def may_write(file: Path) -> bool:

@@ -35,7 +35,7 @@ def course_config(root: Path) -> Config:
     AuthorError where it cannot be read: without it a course is another one.
     """
     find_alembic()
-    no_pattern(root)
+    no_question(root)
     try:
         config: Config = PyFileConfigLoader("nbgrader_config.py", path=str(root)).load_config()
     except Exception as error:  # it is a program, and may do anything
@@ -47,18 +47,17 @@ def course_config(root: Path) -> Config:
     return config
 
 
-def no_pattern(root: Path) -> None:
-    """See to it that a course's folder is what nbgrader takes it for.
+def no_question(root: Path) -> None:
+    """See to it that a course's folder can stand in the address of its gradebook.
 
     Raises
     ------
-    AuthorError where nbgrader would take it for a pattern, and find nothing.
+    AuthorError where it cannot.
     """
-    found = sorted({*str(root)} & {*"[*?"})
-    if found:
+    if "?" in str(root):
         raise AuthorError(
-            f"nbgrader takes the {' '.join(found)} in {root} for a pattern, and finds no file "
-            "there: rename that folder, or move the course."
+            f"the ? in {root} would end the address of the gradebook: rename that folder, or move "
+            "the course."
         )
 
 
