@@ -510,6 +510,7 @@ def _regrade(arguments: argparse.Namespace) -> int:
         arguments.assignment,
         arguments.student,
         walled_in=arguments.require_sandbox,
+        say=print,
     )
     for change in changes:
         print(change)

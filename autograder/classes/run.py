@@ -13,7 +13,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,19 +152,28 @@ class Summary:
         if self.empty:
             out.append(f"No notebook to grade: {', '.join(self.empty)}.")
         out += self.remarks
-        for title, told in (
-            ("Taken in", self.adopted),
-            ("Please look at", {k: "; ".join(v) for k, v in self.flagged.items()}),
-            ("Failed", self.failed),
-        ):
-            if told:
-                out.append(f"{title}:")
-                out += [f"  {student}: {text}" for student, text in sorted(told.items())]
-        if self.waiting:
-            out.append(_("To be marked by hand, in Formgrader under Manual Grading:"))
-            out += [f"  {line}" for line in told_of(self.waiting)]
+        out += _listed("Taken in", self.adopted)
+        out += self.to_look_at()
+        out += _listed("Failed", self.failed)
+        out += self.to_mark()
         out.append(f"What nbgrader said: {self.logs}")
         return out
+
+    def to_look_at(self) -> list[str]:
+        """Whose work somebody has to look at, and why."""
+        return _listed("Please look at", {k: "; ".join(v) for k, v in self.flagged.items()})
+
+    def to_mark(self) -> list[str]:
+        """Who waits for a mark by hand."""
+        if not self.waiting:
+            return []
+        title = _("To be marked by hand, in Formgrader under Manual Grading:")
+        return [title, *(f"  {line}" for line in told_of(self.waiting))]
+
+
+def _listed(title: str, told: Mapping[str, str]) -> list[str]:
+    lines = [f"  {student}: {text}" for student, text in sorted(told.items())]
+    return [f"{title}:", *lines] if lines else []
 
 
 def grade_class(
@@ -213,13 +222,13 @@ def grade_class(
         ended = True
     finally:
         # After Ctrl-C and on a full disk, too: what is done is done.
-        _see_who_waits(config, summary)
+        see_who_waits(config, summary)
         for line in summary.lines() if ended or summary.told_of else ():
             say(line)
     return summary
 
 
-def _see_who_waits(config: Config, summary: Summary) -> None:
+def see_who_waits(config: Config, summary: Summary) -> None:
     course = CourseDirectory(config=config)
     # Where the gradebook cannot be used any more, the error that is under way says so.
     with (
@@ -295,9 +304,12 @@ class Reporter:
             self.summary.adopted[student] = " ".join(others)
         self._advance(student)
 
-    def unchanged(self, student: str) -> None:
-        """See `Watch`."""
+    def unchanged(self, student: str, told: Sequence[str], points: float) -> None:
+        """See `Watch`. Whoever had to be looked at still has."""
         self.summary.unchanged.append(student)
+        look = to_look_at(dict.fromkeys(told), points)
+        if look:
+            self.summary.flagged[student] = look
         self._advance(student)
 
     def skipped(self, student: str) -> None:

@@ -40,9 +40,9 @@ def mend() -> None:
     # Due dates go through it, on the command line and in Formgrader.
     nbgrader.utils.parse_utc = _parse_utc
     CourseDirectory.get_existing_timestamp = _existing_timestamp
-    for name, module in [*sys.modules.items()]:
-        if name.startswith("nbgrader.") and getattr(module, "glob", None) is glob:
-            module.glob = Literal  # type: ignore[attr-defined]
+    for called, loaded in [*sys.modules.items()]:
+        if called.startswith("nbgrader.") and getattr(loaded, "glob", None) is glob:
+            loaded.glob = Literal  # type: ignore[attr-defined]
     for module, owner, name, ours in (
         ("nbgrader.apps.baseapp", "NbGrader", "start", _close_first),
         (FORMGRADER, "FormgradeExtension", "init_tornado_settings", _close_first),

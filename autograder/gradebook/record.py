@@ -97,19 +97,31 @@ def read_records(
     """The records of a class, by student. config: nbgrader's; that of the course's folder where
     None."""
     place = place_of("autograded", course_config(project.root) if config is None else config)
-    for path in sorted(place.glob(f"*/{assignment}/{assignment}.ipynb")):
-        metadata = json.loads(path.read_text("utf-8")).get("metadata", {})
-        data = metadata.get(RECORD)
-        if data is not None:
-            yield Record(
-                path.parent.parent.name,
-                assignment,
-                data["seed"],
-                data["round"],
-                data["problems"],
-                verdicts_in(metadata),
-                data["versions"],
-            )
+    for folder in sorted(place.glob(f"*/{assignment}")):
+        record = read_record(folder, assignment)
+        if record is not None:
+            yield record
+
+
+def read_record(folder: Path, assignment: str) -> Record | None:
+    """The record in a graded folder; None where there is none."""
+    try:
+        text = (folder / f"{assignment}.ipynb").read_text("utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    metadata = json.loads(text).get("metadata", {})
+    data = metadata.get(RECORD)
+    if data is None:
+        return None
+    return Record(
+        folder.parent.name,
+        assignment,
+        data["seed"],
+        data["round"],
+        data["problems"],
+        verdicts_in(metadata),
+        data["versions"],
+    )
 
 
 def records_of(project: Project, assignment: str) -> list[Record]:
