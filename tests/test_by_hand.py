@@ -280,7 +280,7 @@ def test_a_mark_in_the_place_of_a_checks_is_to_be_looked_at_as_ever(course):
 def test_a_regrade_keeps_marks_by_hand(course):
     course.hand_in("amara", answered(course, accuracy="counted"))
     course.hand_in("ben", answered(course))
-    whole_class(course)
+    whole_class(course, "*")
     mark(course, "amara", 3)
     file = course.folder / "solutions" / f"{SET}.py"
     file.write_text(file.read_text().replace("def counted(", "def no_share("))

@@ -235,9 +235,10 @@ def test_an_assignment_of_ones_own_may_change_too(released: Course, tmp_path: Pa
     """By nbgrader's own command: a task, an answer, and a test cell that gets another name."""
     course = released.copy(tmp_path / "all")
 
-    def generate(*cells: NotebookNode, options: str = "") -> str:
-        source = course.grading / "source" / "ps1"
-        write(source / "ps1.ipynb", new_notebook(cells=[*cells], metadata=METADATA))
+    source = course.grading / "source" / "ps1"
+
+    def generate(*cells: NotebookNode, options: str = "", name: str = "ps1") -> str:
+        write(source / f"{name}.ipynb", new_notebook(cells=[*cells], metadata=METADATA))
         return course.run(f"nbgrader generate_assignment ps1 --force {options}")
 
     def cell(name: str, points: float = 0, **flags: bool) -> NotebookNode:
@@ -273,7 +274,24 @@ def test_an_assignment_of_ones_own_may_change_too(released: Course, tmp_path: Pa
         }
         order = [cell.name for cell in book.find_notebook("ps1", "ps1").source_cells]
         assert order == ["warm_up", "essay", "drawing", "second"]
-    assert "amara: 4 of 7 -> 2 of 4" in generate(essay, cell("warm_up", 1, grade=True, locked=True))
+    warm_up = cell("warm_up", 1, grade=True, locked=True)
+    assert "amara: 4 of 7 -> 2 of 4" in generate(essay, warm_up)
+
+    # A whole notebook comes in, with a cell of a name that is there, is marked, and goes.
+    said = generate(cell("essay", 5, grade=True, solution=True), name="more")
+    assert "the notebook more is new, 5 points" in said and "amara: 2 of 4 -> 2 of 9" in said
+    with course.gradebook() as book:
+        book.find_grade("essay", "more", "ps1", "amara").manual_score = 4.0
+        book.db.commit()
+        assert book.find_submission("ps1", "amara").score == 6
+    (source / "more.ipynb").unlink()
+    said = generate(essay, warm_up)
+    assert "the notebook more is taken out, 5 points" in said and "amara: 6 of 9 -> 2 of 4" in said
+    assert "  amara essay: 4 points" in said and "The gradebook as it was: " in said
+    with course.gradebook() as book:
+        [notebook] = book.find_submission("ps1", "amara").notebooks
+        assert {g.name: g.manual_score for g in notebook.grades} == {"essay": 2.0, "warm_up": None}
+        assert [n.name for n in book.find_assignment("ps1").notebooks] == ["ps1"]
 
 
 # ── Dates ────────────────────────────────────────────────────────────────────────────────────────

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import nbgrader.utils
+from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
 
 from autograder.gradebook.reader import readable, unusable
@@ -31,6 +32,7 @@ from autograder.submissions.names import unfit
 from autograder.submissions.times import read_time, timestamp_of
 
 FORMGRADER = "nbgrader.server_extensions.formgrader.formgrader"
+GENERATE = "nbgrader.converters.generate_assignment"
 PAGES = "nbgrader.server_extensions.formgrader.base"
 
 
@@ -52,6 +54,8 @@ def mend() -> None:
         ("nbgrader.apps.dbapp", "DbStudentAddApp", "start", _with_fit_id),
         ("nbgrader.apps.dbapp", "DbGenericImportApp", "start", _import_clean),
         ("nbgrader.converters.autograde", "Autograde", "init_notebooks", _adopt_first),
+        (GENERATE, "GenerateAssignment", "_clean_old_notebooks", _only_where_nobody_handed_in),
+        (GENERATE, "GenerateAssignment", "set_permissions", _then_clean),
         ("nbgrader.apps.exportapp", "ExportApp", "start", _from_a_copy),
         ("nbgrader.apps.zipcollectapp", "ZipCollectApp", "_transfer_files", _keep_times),
         ("nbgrader.apps.zipcollectapp", "ZipCollectApp", "start", _bring_something),
@@ -205,6 +209,36 @@ def _written(rows: list[dict[str, str]], key: str) -> Iterator[str]:
             writer.writeheader()
             writer.writerows(rows)
         yield str(path)
+
+
+# ── Notebooks of an assignment ─────────────────────────────────────────────────────────────────
+
+
+def _only_where_nobody_handed_in(
+    converter: Any, theirs: Callable[..., Any], assignment: str, student: str
+) -> None:
+    """nbgrader gives up where somebody has handed in; here that waits until all is made."""
+    with Gradebook(converter.coursedir.db_url, converter.coursedir.course_id) as gradebook:
+        if gradebook.find_assignment(assignment).submissions:
+            return
+    theirs(assignment, student)
+
+
+def _then_clean(converter: Any, theirs: Callable[..., Any], assignment: str, student: str) -> None:
+    """Notebooks that are no part of an assignment any more leave the gradebook, when the release is
+    made."""
+    from autograder.gradebook.revision import take_out
+    from autograder.release.build import TOLD
+
+    theirs(assignment, student)
+    course = converter.coursedir
+    if converter.no_database or course.notebook_id != "*":
+        return
+    there = {Path(path).stem for path in converter.notebooks}
+    with Gradebook(course.db_url, course.course_id) as gradebook:
+        known = {notebook.name for notebook in gradebook.find_assignment(assignment).notebooks}
+        for line in take_out(gradebook, converter.config, assignment, known - there):
+            converter.log.warning("%s", line, extra={TOLD: True})
 
 
 # ── Submissions ────────────────────────────────────────────────────────────────────────────────
