@@ -25,6 +25,7 @@ from uuid import uuid4
 import nbformat
 import pytest
 import requests
+from jupyterhub.auth import DummyAuthenticator
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 from traitlets.config.loader import PyFileConfigLoader
@@ -127,7 +128,11 @@ class Learner(Browser):
                     continue
                 if answer["msg_type"] == "status" and content["execution_state"] == "idle":
                     break
-                texts = (content.get("text"), content.get("evalue"), *content.get("data", {}).values())
+                texts = (
+                    content.get("text"),
+                    content.get("evalue"),
+                    *content.get("data", {}).values(),
+                )
                 shown += [text for text in texts if text]
         socket.close()
         return "".join(map(str, shown))
@@ -236,6 +241,48 @@ def hub(module_course: Course, tmp_path_factory: pytest.TempPathFactory) -> Iter
             print((folder / "hub.log").read_text())
 
 
+def test_who_belongs_where_is_what_the_files_say_today(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names as the hub writes them, rosters as spreadsheets do; a roster at fault shuts out its own."""
+    [settings] = [b.code for b in read_recipe("Say who belongs where") if b.language == "toml"]
+    (tmp_path / "local_hub.toml").write_text(settings.replace("/srv/", f"{tmp_path}/"))
+    rosters = [tmp_path / "courses" / name / "roster.csv" for name in ROSTERS]
+    for path, text in zip(rosters, ROSTERS.values(), strict=True):
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    monkeypatch.chdir(tmp_path)
+    config = PyFileConfigLoader(str(HUB / "jupyterhub_config.py")).load_config()
+    authenticator = DummyAuthenticator(config=config)
+
+    def groups(name: str) -> list[str]:
+        model = config.Authenticator.post_auth_hook(authenticator, None, {"name": name})
+        return model["groups"]
+
+    assert groups("amara") == [f"nbgrader-{SPRING}"]
+    assert groups("ben") == [f"nbgrader-{AUTUMN}"]
+    assert groups("ida") == [f"formgrade-{SPRING}"]
+    assert groups("stranger") == []
+    rosters[0].write_text("id\nida\nnoor\n")
+    assert groups("amara") == [], "who left the roster has left the course"
+    assert groups("ida") == [f"formgrade-{SPRING}", f"nbgrader-{SPRING}"]
+    rosters[1].write_text("name\nben\n")
+    assert groups("ben") == []
+    assert groups("noor") == [f"nbgrader-{SPRING}", f"formgrade-{AUTUMN}"]
+    os.unlink(rosters[0])
+    os.mkfifo(rosters[0])
+    assert groups("noor") == [f"formgrade-{AUTUMN}"], "nobody can make the hub wait"
+    opened = {role["name"]: role["scopes"] for role in config.JupyterHub.load_roles}
+    assert opened.pop("server") == [
+        "users:activity!user",
+        "access:servers!server",
+        "read:users:groups!user",
+    ]
+    assert opened == {
+        f"formgrade-{name}": [f"access:services!service={name}"] for name in (SPRING, AUTUMN)
+    }
+
+
 def test_two_courses_on_one_hub(hub: Hub) -> None:
     """A learner fetches, checks and submits; an instructor grades; each course is for its own."""
     ida = Browser(hub.url, "ida").log_in()
@@ -254,7 +301,9 @@ def test_two_courses_on_one_hub(hub: Hub) -> None:
         assert amara.get(path).status_code in (403, 404), path
     assert ida.get(f"/services/{AUTUMN}/formgrader").status_code == 403
     wait(lambda: amara.get("/user/amara/lab").url.endswith("/user/amara/lab"))
-    assert amara.get("/user/amara/formgrader").status_code == 404, "that of a learner grades nothing"
+    assert amara.get("/user/amara/formgrader").status_code == 404, (
+        "that of a learner grades nothing"
+    )
     assert amara.ask("GET", "courses")["value"] == [SPRING]
     [listed] = amara.ask("GET", f"assignments?course_id={SPRING}")["value"]
     assert (listed["assignment_id"], listed["status"]) == ("gradient", "released")
