@@ -1,10 +1,10 @@
 """JupyterHub for several courses: `jupyterhub -f hub/jupyterhub_config.py`.
 
-Which courses there are stands in `local_hub.toml`, in the folder where the hub is started; book/hub.md
-says what goes into it. Nothing here needs a change for another course, learner or instructor.
+Which courses there are stands in `local_hub.toml`, in the folder where the hub is started;
+book/hub.md says what goes into it. Nothing here changes for another course, learner or instructor.
 
-A course is a service of its own, JupyterLab with Formgrader, which runs in the course's folder and in
-the account that grades it. Who may open it is decided by the hub, when somebody logs in.
+A course is a service of its own, JupyterLab with Formgrader, which runs in the course's folder and
+in the account that grades it. Who may open it is decided by the hub, when somebody logs in.
 """
 
 import tomllib
@@ -86,7 +86,7 @@ c.JupyterHub.load_roles = [
     },
 ]
 
-# Learners' servers have an environment of their own, with the course's package and not its solutions.
+# Learners' servers have an environment of their own, where the course's solutions are not.
 LEARNERS = Path(SETTINGS["learners"])
 c.Spawner.cmd = [str(LEARNERS / "bin" / "jupyterhub-singleuser")]
 c.Spawner.default_url = "/lab"

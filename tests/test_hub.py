@@ -1,4 +1,4 @@
-"""Two courses on one JupyterHub, as book/hub.md sets it up: a hub, its proxy, its services, two learners."""
+"""Two courses on one JupyterHub, as book/hub.md sets it up: a hub, its proxy, its services."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import nbformat
 import pytest
 import requests
 from jupyterhub.auth import DummyAuthenticator
@@ -30,7 +29,7 @@ from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 from traitlets.config.loader import PyFileConfigLoader
 
-from tests.conftest import ROOT, Course, Person, read_recipe, write
+from tests.conftest import ROOT, Course, Person, read_recipe
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -39,7 +38,7 @@ SPRING, AUTUMN = "descent-spring", "descent-autumn"
 PATIENCE = 120.0
 ROSTERS = {SPRING: "id\namara\n", AUTUMN: "id;last_name\nBen;Berg\n"}
 
-# What a test has in the place of a machine's accounts: names without passwords, one account for all.
+# In the place of a machine's accounts: names without passwords, one account for all.
 TRIED = """\
 load_subconfig({config!r})
 
@@ -244,7 +243,7 @@ def hub(module_course: Course, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def test_who_belongs_where_is_what_the_files_say_today(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Names as the hub writes them, rosters as spreadsheets do; a roster at fault shuts out its own."""
+    """Names as the hub writes them, rosters as spreadsheets do."""
     [settings] = [b.code for b in read_recipe("Say who belongs where") if b.language == "toml"]
     (tmp_path / "local_hub.toml").write_text(settings.replace("/srv/", f"{tmp_path}/"))
     rosters = [tmp_path / "courses" / name / "roster.csv" for name in ROSTERS]

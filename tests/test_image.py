@@ -1,4 +1,4 @@
-"""The image for instructors: its recipe, what it holds, and the image itself where one can be made."""
+"""The image for instructors: its recipe, what it holds, and itself where one can be made."""
 
 from __future__ import annotations
 
