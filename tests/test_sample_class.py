@@ -118,7 +118,7 @@ def test_a_class_of_thirty_holds_every_kind_of_broken_cell(folder):
 
 
 def test_a_large_class_looks_like_a_class(tmp_path):
-    """Who is good at one function is good at others, late ones are harder, some mistakes popular."""
+    """Skill shows in all functions, late ones are harder, some mistakes are popular."""
     make_class(PROJECT, ["gradient"], 150, 1, into=tmp_path)
     ordinary = [m for m in expected(tmp_path).values() if m["handed_in"] == PLAIN.name]
     right = np.array(
