@@ -359,6 +359,11 @@ def longest_step(beta1: float = 0.9, beta2: float = 0.999) -> float:
     return float(steps_on_a_slope("Adam", grads, Settings(1.0, beta1, beta2, 1e-60))[-1, 0])
 
 
+def longest_possible_step(beta1: float = 0.9, beta2: float = 0.999) -> float:
+    """The bound on it, by Cauchy and Schwarz, in units of lr."""
+    return float((1 - beta1) / np.sqrt(1 - beta2) / np.sqrt(1 - beta1**2 / beta2))
+
+
 # The effective learning rate, and what happens when it grows.
 
 
@@ -400,6 +405,12 @@ class LongRun:
         """The first step whose effective rate is above momentum's limit; None if none is."""
         above = np.flatnonzero(self.rate > STABLE_RATE)
         return int(above[0]) + 1 if above.size else None
+
+    @property
+    def arrival(self) -> int:
+        """The first step from which 25 in a row are within 1e-16 of the minimum."""
+        near = np.convolve(self.distance < 1e-16, np.ones(25), "valid")
+        return int(np.flatnonzero(near == 25)[0])
 
     def worst_after(self, step: int) -> float:
         """The largest distance from the minimum from a step on."""

@@ -75,15 +75,15 @@ def desk_data() -> dict[str, Any]:
         "begin": START.tolist(),
         "curvature": np.diag(RAVINE).tolist(),
         "modes": list(DESK_MODES),
-        "along": {"values": _grid(1e-3, 1.0, 20), "start": 0.02},
-        "across": {"values": _grid(1e-3, 1.0, 20), "start": 0.02},
+        "along": {"values": _grid(1e-3, 1.0, 20), "start": 0.018},
+        "across": {"values": _grid(1e-3, 1.0, 20), "start": 0.018},
         "length": {"values": _grid(1e-2, 1.0), "start": 0.1},
         "words": DESK_WORDS,
     }
 
 
 def desk_walk(mode: str, along: float, across: float, length: float) -> tuple[Array, Array]:
-    """The walk, (steps + 1, 2), and the learning rate of each direction at each step, (steps, 2)."""
+    """The walk, (steps + 1, 2), and each direction's learning rate at each step, (steps, 2)."""
     if mode == "itself":
         use = Settings(length)
         return walk("Adam", RAVINE, START, DESK_STEPS, use), effective_rates(DESK_STEPS, use)
@@ -197,6 +197,16 @@ def turned_end(name: str, weight_decay: float, steps: int = LIVE_SHOWN) -> float
     H, start = surface(turned=True)
     use = replace(live_settings(name), weight_decay=weight_decay)
     return float(quadratic(H, walk(name, H, start, steps, use)[-1]))
+
+
+def noisy_end(name: str, noise: float, lr: float | None = None) -> float:
+    """The last loss that the race shows in that noise; `lr` in place of the one it begins with."""
+    use = live_settings(name)
+    if lr is not None:
+        use = replace(use, lr=lr)
+    return float(
+        quadratic(RAVINE, walk(name, RAVINE, START, LIVE_STEPS, use, noise * live_noise())[-1])
+    )
 
 
 def race_html(still: Any) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -43,7 +44,7 @@ def digits(inputs: str) -> tuple[Array, Array]:
 def layers(theta: Array) -> Iterator[tuple[Array, Array]]:
     """The weights (runs, fan_in, fan_out) and biases (runs, 1, fan_out) in rows of parameters."""
     start = 0
-    for fan_in, fan_out in zip(SIZES, SIZES[1:], strict=False):
+    for fan_in, fan_out in pairwise(SIZES):
         middle = start + fan_in * fan_out
         W = theta[:, start:middle].reshape(-1, fan_in, fan_out)
         yield W, theta[:, None, middle : middle + fan_out]
@@ -86,7 +87,7 @@ def start_of(rng: np.random.Generator) -> Array:
     return np.concatenate(
         [
             part
-            for fan_in, fan_out in zip(SIZES, SIZES[1:], strict=False)
+            for fan_in, fan_out in pairwise(SIZES)
             for part in (he_normal(fan_in, fan_out, rng).ravel(), np.zeros(fan_out))
         ]
     )

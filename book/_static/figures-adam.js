@@ -136,7 +136,7 @@ course.figure("mixing-desk", (root, data) => {
   const rates = course.panel(row, {
     title: words.rates, height: 170,
     x: { range: [0, data.steps], ticks: [0, 20, 40, 60], label: words.step },
-    y: { range: [7e-4, 3], log: true, ticks: [0.001, 0.01, 0.1, 1], format: (v) => `10^${Math.round(Math.log10(v))}` },
+    y: { range: [3e-4, 3], log: true, ticks: [0.001, 0.01, 0.1, 1], format: (v) => `10^${Math.round(Math.log10(v))}` },
   });
   const ideal = rates.layer();
   data.curvature.forEach((curvature, i) => {
