@@ -218,6 +218,19 @@ def step_with_one_rate_each() -> Array:
     ]
 
 
+NOISE = 30.0  # the standard deviation of what is added to each component of each gradient
+
+
+def losses_in_noise(
+    name: str, lr: float, looks: tuple[int, ...], n: int = 200, seed: int = 12
+) -> Array:
+    """The mean loss of `n` walks in lasting noise, over the fifty steps before each look."""
+    noise = NOISE * np.random.default_rng(seed).normal(size=(max(looks), n, 2))
+    steps = walk(name, RAVINE, np.tile(START, (n, 1)), max(looks), race_settings(name, lr), noise)
+    loss = quadratic(RAVINE, steps).mean(axis=1)
+    return np.array([loss[look - 49 : look + 1].mean() for look in looks])
+
+
 @dataclass(frozen=True)
 class Nudge:
     """What the gradient promises of a small step down along one weight, and what it brings."""

@@ -199,16 +199,6 @@ def turned_end(name: str, weight_decay: float, steps: int = LIVE_SHOWN) -> float
     return float(quadratic(H, walk(name, H, start, steps, use)[-1]))
 
 
-def noisy_end(name: str, noise: float, lr: float | None = None) -> float:
-    """The last loss that the race shows in that noise; `lr` in place of the one it begins with."""
-    use = live_settings(name)
-    if lr is not None:
-        use = replace(use, lr=lr)
-    return float(
-        quadratic(RAVINE, walk(name, RAVINE, START, LIVE_STEPS, use, noise * live_noise())[-1])
-    )
-
-
 def race_html(still: Any) -> str:
     """The race; `still` is a matplotlib figure for where no script runs."""
     return live_figure(

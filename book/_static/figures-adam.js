@@ -133,6 +133,7 @@ course.figure("mixing-desk", (root, data) => {
   });
   course.rings(map, map.layer(), data.curvature, [0.5, 5, 20, 50, 125, 300]);
   const walked = map.layer();
+  walked.setAttribute("class", "live-c5");
   const rates = course.panel(row, {
     title: words.rates, height: 170,
     x: { range: [0, data.steps], ticks: [0, 20, 40, 60], label: words.step },
@@ -160,7 +161,7 @@ course.figure("mixing-desk", (root, data) => {
   });
   const sliders = { along: setting("along"), across: setting("across"), length: setting("length") };
   const step = stepper(root, { id: "live-desk-step", words, count: data.steps, start: 40, state, show });
-  const label = sliders.along.input.parentElement.querySelector("label");
+  const label = sliders.along.input.parentElement.querySelector("label").firstChild;
 
   function show() {
     const chosen = mode.value;
@@ -173,8 +174,8 @@ course.figure("mixing-desk", (root, data) => {
     const now = step.value;
     walked.replaceChildren();
     set.replaceChildren();
-    map.line(walked, points.slice(0, now + 1), { class: "live-line live-c5" });
-    map.dots(walked, [begin], { class: "live-start live-c5", r: 5 });
+    map.line(walked, points.slice(0, now + 1));
+    map.dots(walked, [begin], { class: "live-start", r: 5 });
     square(map, walked, points[now]);
     for (const [i, dash] of ["none", "7 3"].entries()) {
       const line = all.map((rate, t) => [t + 1, rate[i]]);
@@ -185,7 +186,7 @@ course.figure("mixing-desk", (root, data) => {
     const first = loss(H, begin);
     const [along, across] = all[at - 1].map(short);
     state.textContent = course.fill(words.state, {
-      step: now, loss: tell(loss(H, points[now]), first, words), first: tell(first, first, words), along, across,
+      step: now, loss: tell(loss(H, points[now]), first, words), first: Math.round(first), along, across,
     });
   }
   show();
