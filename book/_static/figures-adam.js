@@ -129,13 +129,13 @@ course.figure("mixing-desk", (root, data) => {
   const held = course.html(root, "div", { class: "live-held" });
   const row = course.panels(held);
   const map = course.panel(row, {
-    title: words.map, height: 170, x: { range: [-4.6, 1.6], ticks: [-4, -2, 0] }, y: { range: [-2.5, 2.5], ticks: [-2, 0, 2] },
+    title: words.map, height: 160, x: { range: [-4.6, 1.6], ticks: [-4, -2, 0] }, y: { range: [-2.5, 2.5], ticks: [-2, 0, 2] },
   });
   course.rings(map, map.layer(), data.curvature, [0.5, 5, 20, 50, 125, 300]);
   const walked = map.layer();
   walked.setAttribute("class", "live-c5");
   const rates = course.panel(row, {
-    title: words.rates, height: 170,
+    title: words.rates, height: 150,
     x: { range: [0, data.steps], ticks: [0, 20, 40, 60], label: words.step },
     y: { range: [3e-4, 3], log: true, ticks: [0.001, 0.01, 0.1, 1], format: (v) => `10^${Math.round(Math.log10(v))}` },
   });
