@@ -111,11 +111,10 @@ course.adam = (() => {
     });
     const step = course.slider(root, {
       id, label: words.shown, start, values: Array.from({ length: count + 1 }, (_, t) => t),
-      change() {
-        player.stop();
-        show();
-      },
+      change: show,
     });
+    // Whatever else is used, what plays stops.
+    root.addEventListener("input", player.stop, true);
     return step;
   }
   return { steps, walk, loss, desk, tell, square, stepper };
