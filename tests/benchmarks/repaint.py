@@ -2,8 +2,7 @@
 
 Each control of each figure is used as a thumb would use it, on a phone's screen: a slider moves from
 place to place, a box is ticked, a button pressed. A time runs from before the event until after the
-frame that shows what it did. And for each slider: how much of the best-seen drawing is in sight where
-the slider is as low on the screen as it can be.
+frame that shows what it did. And a slider is named where no drawing is whole on the screen with it.
 """
 
 from __future__ import annotations
@@ -66,14 +65,15 @@ SIGHT = """
 (figure) => {
   const root = document.querySelector(`.live-figure[data-figure="${figure}"]`);
   const bar = document.querySelector(".bd-header-article").offsetHeight;
+  const drawings = [...root.querySelectorAll("svg:not(.live-key)")];
   return [...root.querySelectorAll("input[type=range]")].filter((e) => e.offsetParent).map((slider) => {
-    slider.scrollIntoView({ block: "end" });
-    const foot = slider.getBoundingClientRect().bottom;
-    const shares = [...root.querySelectorAll(".live-panel svg, svg.live-graph, svg:not(.live-key)")]
-      .map((svg) => svg.getBoundingClientRect())
-      .filter((box) => box.height > 40)
-      .map((box) => Math.max(0, Math.min(box.bottom, innerHeight, Math.max(foot, box.bottom)) - Math.max(box.top, bar)) / box.height);
-    return [slider.parentElement.textContent.trim(), Math.max(0, ...shares)];
+    const seen = ["start", "end"].flatMap((block) => {
+      slider.scrollIntoView({ block, behavior: "instant" });
+      if (block === "start") scrollBy({ top: -bar, behavior: "instant" });
+      return drawings.map((svg) => svg.getBoundingClientRect()).filter((box) => box.height > 40)
+        .map(({ top, bottom, height }) => (Math.min(bottom, innerHeight) - Math.max(top, bar)) / height);
+    });
+    return [slider.parentElement.textContent.trim(), Math.max(0, ...seen)];
   });
 }
 """
@@ -102,6 +102,7 @@ def main() -> None:
             )
             page = context.new_page()
             page.goto((options.site / "book" / f"{name}.html").as_uri())
+            page.evaluate("document.querySelectorAll('details').forEach((e) => (e.open = true))")
             for figure in figures(page):
                 times = page.evaluate(USE, [figure, options.places])
                 print(

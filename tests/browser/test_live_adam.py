@@ -224,7 +224,8 @@ def test_the_desk_shows_the_references_and_is_used_by_keyboard(page: Page, site:
             [mode, data, {"along": along, "across": across, "length": length}],
         )
         points, rates = live.desk_walk(mode, along, across, length)
-        np.testing.assert_allclose(answer["points"], points, rtol=1e-9, atol=1e-9, err_msg=mode)
+        walked = np.array(answer["points"], dtype=float)
+        np.testing.assert_allclose(walked, points, rtol=1e-9, atol=1e-9, err_msg=mode)
         np.testing.assert_allclose(answer["rates"], rates, rtol=1e-9, err_msg=mode)
     walk = live.desk_walk("one", 0.018, 0.018, 0.1)[0]
     expect(state(box)).to_contain_text(f"Step 40: loss {lab.ravine(walk[40]):.2g}, of 208")
