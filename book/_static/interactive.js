@@ -220,6 +220,9 @@ globalThis.course ??= (() => {
         points.map(([a, b]) =>
           svg(parent, "circle", { class: "live-dot", cx: px(a).toFixed(1), cy: py(b).toFixed(1), r: 2.6, ...attributes }),
         ),
+      /** Many small dots as one element: a browser takes its time for each. */
+      trail: (parent, points, attributes = {}) =>
+        svg(parent, "path", { class: "live-trail", d: points.map((point) => `M${place(point)}h0`).join(""), ...attributes }),
     };
   }
 
