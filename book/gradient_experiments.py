@@ -123,6 +123,10 @@ def live_data() -> dict[str, Any]:
             "map": "The walk: θ\u2080 across, θ\u2081 up",
             "loss": "Loss after each step (logarithmic)",
             "step": "step",
+            "one": "One step",
+            "play": "Play",
+            "pause": "Pause",
+            "back": "To the start",
             "state": "Learning rate {lr}: {tale}; {end} The cliff 2/L is at {cliff}.",
             "arrives": "{steps} steps to a millionth of the loss.",
             "never": "it never arrives.",
@@ -383,7 +387,7 @@ class EarlyStop:
         return int(self.steps[self.held_back.argmin()])
 
 
-def early_stopping(degree: int = 12, last: int = 100_000, seed: int = 1) -> EarlyStop:
+def early_stopping(degree: int = 12, last: int = 100_000, seed: int = 4) -> EarlyStop:
     """Descent on the coefficients of a polynomial that could learn its 24 readings by heart.
 
     The readings are chapter 1's thermometer; 12 more are held back. Errors are mean squares.
@@ -534,7 +538,7 @@ GABOR_LIVE_STEPS = 120
 GABOR_LIVE_START = (-1.0, 8.0)
 
 
-def height_lines(levels: Iterable[float], points: int = 49) -> list[list[list[float]]]:
+def height_lines(levels: Iterable[float], points: int = 41) -> list[list[float]]:
     """Lines of equal Gabor loss on the map: each a list of [theta_0, theta_1, theta_0, ...]."""
     (low0, high0), (low1, high1) = GABOR_RANGE
     across, up = np.linspace(low0, high0, points), np.linspace(low1, high1, points)
@@ -553,7 +557,7 @@ def live_descent_data() -> dict[str, Any]:
         "x": x.tolist(),
         "y": y.tolist(),
         "range": [list(GABOR_RANGE[0]), list(GABOR_RANGE[1])],
-        "lines": height_lines(np.arange(1, 13)),
+        "lines": height_lines((1, 2, 3, 4, 5, 6, 8, 10, 12)),
         "minima": [[*p.theta.tolist(), p.loss] for p in points if p.kind == "minimum"],
         "lr": {"values": list(GABOR_LIVE_LRS), "start": GABOR_LIVE_LRS.index(GABOR_LR)},
         "across": np.round(np.arange(low0, high0 + 0.01, 0.25), 2).tolist(),
