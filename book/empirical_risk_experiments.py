@@ -613,7 +613,7 @@ def share_on_the_terrace(count: int = 2000, seed: int = 0) -> tuple[float, float
 
 # The interactive figures.
 
-FIT_READINGS, FIT_SEED, FIT_DEGREE = 24, 3, 9
+FIT_READINGS, FIT_SEED, FIT_DEGREE = 24, 21, 9
 
 
 def live_fit_data() -> dict[str, Any]:

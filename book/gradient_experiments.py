@@ -5,6 +5,7 @@ Everything runs on the reference functions, so a mended reference mends the page
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Callable, Iterable
@@ -463,6 +464,7 @@ class Stationary:
     kind: str  # "minimum", "saddle" or "maximum"
 
 
+@functools.cache
 def gabor_stationary_points(grid: int = 14, newton_steps: int = 25) -> list[Stationary]:
     """Stationary points in the drawn range, found by Newton from a grid; lowest loss first.
 
@@ -535,10 +537,10 @@ def gabor_descents(n: int = 400, steps: int = GABOR_STEPS, seed: int = 0) -> Gab
 
 GABOR_LIVE_LRS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
 GABOR_LIVE_STEPS = 120
-GABOR_LIVE_START = (-1.0, 8.0)
+GABOR_LIVE_START = (4.0, 10.0)
 
 
-def height_lines(levels: Iterable[float], points: int = 41) -> list[list[float]]:
+def height_lines(levels: Iterable[float], points: int = 49) -> list[list[float]]:
     """Lines of equal Gabor loss on the map: each a list of [theta_0, theta_1, theta_0, ...]."""
     (low0, high0), (low1, high1) = GABOR_RANGE
     across, up = np.linspace(low0, high0, points), np.linspace(low1, high1, points)
@@ -587,7 +589,7 @@ def live_descent_data() -> dict[str, Any]:
 def live_descent_html() -> str:
     """The figure at the top: a walk on the Gabor surface from a start that is dragged."""
     lr = GABOR_LR
-    starts = {"one start": GABOR_LIVE_START, "another": (3.0, 7.5)}
+    starts = {"one start": GABOR_LIVE_START, "another": (-1.0, 12.0)}
     walks = {
         name: gradient_descent(gabor_slope, np.array(s), lr, GABOR_LIVE_STEPS)
         for name, s in starts.items()

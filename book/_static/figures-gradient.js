@@ -55,23 +55,22 @@ course.gradient = (() => {
     return points;
   }
 
-  /** Step and Play for a walk of `most` steps: `go(t)` shows it up to step t. */
-  function steps(root, words, state, most, go) {
+  /** Step and Play, in a row, for a walk of `most` steps: `go(t)` shows it up to step t. */
+  function steps(row, words, state, most, go) {
     let t = most;
     const show = (place) => go((t = place));
-    const buttons = course.html(root, "div", { class: "live-row" });
-    course.button(buttons, words.one, () => {
+    course.button(row, words.one, () => {
       player.stop();
       show(t < most ? t + 1 : 1);
     });
-    const player = course.player(buttons, {
+    const player = course.player(row, {
       play: words.play, pause: words.pause, every: 90, state,
       tick: () => {
         show(t < most ? t + 1 : 0);
         return t < most;
       },
     });
-    course.button(buttons, words.back, () => {
+    course.button(row, words.back, () => {
       player.stop();
       show(0);
     });
