@@ -17,7 +17,7 @@ from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.linear_model import LogisticRegression
 
 from autograder.datasets import line_data, with_ones
-from autograder.figures import BLACK, BLUE, RED, curves, new_figure
+from autograder.figures import BLACK, BLUE, curves, new_figure
 from book.page import live_figure, picture, share_error
 from solutions.empirical_risk import (
     cross_validation,
@@ -643,7 +643,7 @@ def live_fit_data() -> dict[str, Any]:
 
 
 def live_fit_html() -> str:
-    """The figure at the top: a polynomial, the sample that it was fitted to, and the days to come."""
+    """The figure at the top: a polynomial, the sample that it was fitted to, and days to come."""
     x, y = draw(FIT_READINGS, np.random.default_rng(2))
     fig, (top, bottom) = new_figure(2, 1, size=(5.6, 6.4))
     time = np.linspace(-1, 1, 201)
@@ -660,15 +660,15 @@ def live_fit_html() -> str:
     curves(lines, DEGREES, ax=bottom, xlabel="degree", ylabel="error", log="y", markers=True)
     still = picture(
         fig,
-        "Above, 24 readings about a wave, and a polynomial of degree 9 that bends to pass near each "
-        "of them. Below, over the degree, the error on these readings falls all the way; the error "
+        "Above, 24 readings about a wave, and a polynomial of degree 9 that bends to pass near "
+        "each of them. Below, over the degree, the error on these readings falls all the way; the error "
         "on all days to come falls to degree 3 and then rises.",
     )
     return live_figure(
         "fit-a-sample",
         script="empirical_risk",
         label="a polynomial fitted to a sample",
-        still="<p>A figure to play with, that needs JavaScript and a screen. This is one sample:</p>"
+        still="<p>A figure to play with, that needs JavaScript and a screen. One sample:</p>"
         + still,
         data=live_fit_data(),
     )

@@ -308,9 +308,7 @@ def armijo_step(
         lr /= 2
 
 
-def bills(
-    start: Array = RAVINE_START, goal: float = 1e-6, share: float = 1e-4
-) -> dict[str, Bill]:
+def bills(start: Array = RAVINE_START, goal: float = 1e-6, share: float = 1e-4) -> dict[str, Bill]:
     """Three ways to choose the step in the ravine, until the loss is `goal` of its start."""
     found: dict[str, Bill] = {}
     calls: list[float] = []
@@ -545,9 +543,7 @@ def height_lines(levels: Iterable[float], points: int = 49) -> list[list[float]]
     (low0, high0), (low1, high1) = GABOR_RANGE
     across, up = np.linspace(low0, high0, points), np.linspace(low1, high1, points)
     maker = contourpy.contour_generator(across, up, heights(gabor_loss, across, up))
-    return [
-        np.round(line, 2).ravel().tolist() for level in levels for line in maker.lines(level)
-    ]
+    return [np.round(line, 2).ravel().tolist() for level in levels for line in maker.lines(level)]
 
 
 def live_descent_data() -> dict[str, Any]:
@@ -567,10 +563,10 @@ def live_descent_data() -> dict[str, Any]:
         "start": list(GABOR_LIVE_START),
         "steps": GABOR_LIVE_STEPS,
         "labels": {
-            "lr": "Learning rate",
-            "across": "Start, θ₀",
-            "up": "Start, θ₁",
-            "map": "The ground: θ₀ across, θ₁ up; drag the ring",
+            "lr": "lr",
+            "across": "Start θ\u2080",
+            "up": "Start θ\u2081",
+            "map": "The ground: θ\u2080 across, θ\u2081 up; drag the ring",
             "loss": "The loss after each step",
             "step": "step",
             "one": "One step",

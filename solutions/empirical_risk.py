@@ -1298,7 +1298,7 @@ def risk_difference(losses_a: Array, losses_b: Array) -> tuple[float, float]:
 
 
 def _rivals(rng: np.random.Generator, n: int, side: int, spread: float) -> dict[str, Array]:
-    """Losses of two models, both high on hard examples (side 1), or each where the other's is low."""
+    """Losses of two models: high on the same examples (side 1), or where the other's is low."""
     hard = rng.uniform(1, 8, n)
     a, b = (spread * rng.uniform(0, 1, n) for _ in range(2))
     return dict(losses_a=a + 0.4 + hard, losses_b=b + (hard if side > 0 else 9 - hard))
@@ -1306,7 +1306,7 @@ def _rivals(rng: np.random.Generator, n: int, side: int, spread: float) -> dict[
 
 @risk_difference.cases
 def hard_for_both(rng):
-    """What is hard for the one is hard for the other: the difference is far surer than each risk."""
+    """What is hard for the one is hard for the other: the difference is surer than each risk."""
     return _rivals(rng, rng.integers(20, 40), 1, 1.0)
 
 

@@ -209,7 +209,7 @@ linear_gradient.slips(
     wrong_sign=slip(
         {"X @ theta - y": "y - X @ theta"},
         "The sign is reversed: this is the direction in which the loss falls.",
-        hint="Lecture C prints X (Y - f(X)); the derivative of -f(X) brings a minus with it.",
+        hint="Was it X (Y - f(X))? The derivative of -f(X) brings a minus with it.",
     ),
     no_mean=slip(
         {" / len(y)": ""},
@@ -676,7 +676,9 @@ def _felt(rng, d: int, far: float, twice: bool = False) -> dict:
         A = rotated(rng, np.append(rest, L))
         middle = np.ones(d) / np.sqrt(d)
         if max(np.diag(A).max(), middle @ A @ middle) < 0.9 * L:
-            return dict(grad=bowl_slope(A, far * rng.choice([-1, 1], d) * rng.uniform(1, 2, d)), d=d)
+            return dict(
+                grad=bowl_slope(A, far * rng.choice([-1, 1], d) * rng.uniform(1, 2, d)), d=d
+            )
 
 
 @largest_learning_rate.cases
@@ -894,7 +896,7 @@ gabor_gradient.slips(
     mean_not_sum=slip(
         {"2 * (wave": "2 / len(x) * (wave"},
         "This is the gradient of the mean; the loss here is the sum.",
-        hint="Everywhere else in the course losses are means. This one is the lecture's, a sum.",
+        hint="Everywhere else in the course losses are means. This one is a sum.",
     ),
     no_factor_two=slip(
         {"2 * (wave": "(wave"},

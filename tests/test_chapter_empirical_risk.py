@@ -448,6 +448,7 @@ def test_the_numbers_that_stand_in_the_text_are_right():
     """Few are written by hand: formulas worked out for the reader."""
     assert 12 - 24 / np.pi == pytest.approx(4.36, abs=5e-3)
     assert np.log(100) == pytest.approx(4.605, abs=5e-4)
+    assert len(lab.tumours()[1]) == 569
     half = (np.log(2 * np.pi) + 1) / 2
     assert half == pytest.approx(1.42, abs=5e-3)
     assert np.exp(-1 - half) == pytest.approx(0.089, abs=5e-4)

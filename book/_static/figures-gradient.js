@@ -117,8 +117,9 @@ course.figure("descend", (root, data) => {
   const controls = course.html(root, "div", { class: "live-row" });
   const state = course.state(root);
   const play = stepper(controls, words, state, steps, show);
+  const sliders = course.html(root, "div", { class: "live-row" });
   const slider = (name, values, start, format = String) =>
-    course.slider(root, { id: `live-descend-${name}`, label: words[name], values, start, format, change: () => play.end() });
+    course.slider(sliders, { id: `live-descend-${name}`, label: words[name], values, start, format, change: () => play.end() });
   const nearest = (values, value) =>
     values.reduce((best, v, i) => (Math.abs(v - value) < Math.abs(values[best] - value) ? i : best), 0);
   const lr = slider("lr", data.lr.values, data.lr.start);

@@ -107,8 +107,10 @@ def test_the_gabor_walk_is_the_references(loaded: Page) -> None:
     for _ in range(20):
         theta, lr = rng.uniform([-8, 4], [8, 22]), float(rng.uniform(0.001, 0.05))
         (loss, slope), walk = loaded.evaluate(
-            """([theta, xs, ys, lr]) =>
-              [course.gradient.gabor(theta, xs, ys), course.gradient.descend(theta, xs, ys, lr, 25)]""",
+            """([theta, xs, ys, lr]) => {
+              const { gabor, descend } = course.gradient;
+              return [gabor(theta, xs, ys), descend(theta, xs, ys, lr, 25)];
+            }""",
             [theta.tolist(), x.tolist(), y.tolist(), lr],
         )
         assert loss == pytest.approx(lab.gabor_loss(theta), rel=1e-9)
@@ -203,7 +205,7 @@ def test_the_ring_is_dragged_and_its_sliders_follow_and_lead(page: Page, site: S
     box, drawing, state = hillside(page, site)
     expect(state).to_contain_text("step 120 of 120")
     expect(state).to_contain_text("but not the lowest")
-    across = box.get_by_role("slider", name="Start, \u03b8\u2080")
+    across = box.get_by_role("slider", name="Start θ\u2080")
     assert across.get_attribute("aria-valuetext") == "4"
     ring = box.locator(".live-handle").bounding_box()
     place = drawing.bounding_box()
