@@ -661,8 +661,8 @@ def live_fit_html() -> str:
     still = picture(
         fig,
         "Above, 24 readings about a wave, and a polynomial of degree 9 that bends to pass near "
-        "each of them. Below, over the degree, the error on these readings falls all the way; the error "
-        "on all days to come falls to degree 3 and then rises.",
+        "each of them. Below, over the degree, the error on these readings falls all the way; the "
+        "error on all days to come falls to degree 3 and then rises.",
     )
     return live_figure(
         "fit-a-sample",

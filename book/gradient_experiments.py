@@ -543,7 +543,9 @@ def height_lines(levels: Iterable[float], points: int = 49) -> list[list[float]]
     (low0, high0), (low1, high1) = GABOR_RANGE
     across, up = np.linspace(low0, high0, points), np.linspace(low1, high1, points)
     maker = contourpy.contour_generator(across, up, heights(gabor_loss, across, up))
-    return [np.round(line, 2).ravel().tolist() for level in levels for line in maker.lines(level)]
+    # One of several forms that contourpy can give: a list of arrays of shape (n, 2).
+    lines = (np.asarray(line) for level in levels for line in maker.lines(level))
+    return [np.round(line, 2).ravel().tolist() for line in lines]
 
 
 def live_descent_data() -> dict[str, Any]:

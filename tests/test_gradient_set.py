@@ -224,7 +224,7 @@ def by_power_iteration(grad: Callable, d: int) -> float:
         u = grad(v) - grad(np.zeros(d))
         length = np.linalg.norm(u) / np.linalg.norm(v)
         v = u / np.linalg.norm(u)
-    return 2 / length
+    return float(2 / length)
 
 
 def by_trial(grad: Callable, d: int) -> float:
@@ -246,7 +246,7 @@ def by_small_steps(grad: Callable, d: int) -> float:
     """Columns of the Hessian by central differences, as for any other function."""
     steps = 1e-4 * np.eye(d)
     H = np.array([(grad(s) - grad(-s)) / 2e-4 for s in steps])
-    return 2 / np.max(np.linalg.eigvals(H).real)
+    return float(2 / np.max(np.linalg.eigvals(H).real))
 
 
 @pytest.mark.parametrize("answer", [by_power_iteration, by_trial, by_small_steps])
