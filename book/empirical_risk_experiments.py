@@ -631,7 +631,7 @@ def live_fit_data() -> dict[str, Any]:
             "play": "Play",
             "pause": "Pause",
             "sample": "The spoonful: time across, degrees up",
-            "errors": "Mean squared error of each degree (logarithmic)",
+            "errors": "Error of each degree (logarithmic)",
             "axis": "degree",
             "training": "on these readings",
             "risk": "on all days to come",

@@ -115,7 +115,7 @@ def live_data() -> dict[str, Any]:
         "lr": SLIDER_LRS.tolist(),
         "curvatures": list(SLIDER_CURVATURES),
         "chosen": int(RAVINE_L),
-        "start": int(np.flatnonzero(SLIDER_LRS == 0.05)[0]),
+        "start": int(np.flatnonzero(SLIDER_LRS == 0.18)[0]),
         "theta": RAVINE_START.tolist(),
         "steps": SLIDER_STEPS,
         "labels": {
@@ -566,8 +566,8 @@ def live_descent_data() -> dict[str, Any]:
         "steps": GABOR_LIVE_STEPS,
         "labels": {
             "lr": "lr",
-            "across": "Start θ\u2080",
-            "up": "Start θ\u2081",
+            "across": "θ\u2080",
+            "up": "θ\u2081",
             "map": "The ground: θ\u2080 across, θ\u2081 up; drag the ring",
             "loss": "The loss after each step",
             "step": "step",

@@ -475,7 +475,7 @@ def test_newtons_step_in_the_figure_goes_to_the_parabolas_lowest_point():
 def test_the_slider_is_given_places_on_both_sides_of_every_cliff():
     data = lab.live_data()
     assert data["theta"] == lab.RAVINE_START.tolist()
-    assert data["lr"][data["start"]] == 0.05
+    assert data["lr"][data["start"]] == 0.18, "it zigzags when the page opens"
     assert data["chosen"] == lab.RAVINE_L and data["chosen"] in data["curvatures"]
     for curvature in data["curvatures"]:
         assert min(data["lr"]) < 2 / curvature < max(data["lr"])

@@ -126,10 +126,10 @@ course.figure("fit-a-sample", (root, data) => {
 
   const row = course.panels(root);
   const map = course.panel(row, {
-    title: words.sample, x: { range: [-1.05, 1.05], ticks: [-1, 0, 1] }, y: { range: [-8, 8], ticks: [-5, 0, 5] },
+    title: words.sample, height: 190, x: { range: [-1.05, 1.05], ticks: [-1, 0, 1] }, y: { range: [-8, 8], ticks: [-5, 0, 5] },
   });
   const errors = course.panel(row, {
-    title: words.errors,
+    title: words.errors, height: 190,
     x: { range: [-0.4, degrees.at(-1) + 0.4], ticks: degrees.filter((k) => k % 3 === 0), label: words.axis },
     y: { range: [0.1, 1000], log: true, ticks: [0.1, 1, 10, 100, 1000], format: String },
   });
