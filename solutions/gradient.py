@@ -501,7 +501,7 @@ bracketing_line_search.remark(
 
 
 @exercise(
-    points=1,
+    points=2,
     whole=("H",),
     hints=(
         "Which numbers tell how much a symmetric matrix curves in each of its own directions?",
@@ -633,7 +633,7 @@ is_convex_hessian.slips(
 
 
 @exercise(
-    points=5,
+    points=4,
     rtol=1e-2,
     hints=(
         "The cliff stands at 2 / L. What is L a property of, and can you see that from outside?",

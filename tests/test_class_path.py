@@ -32,8 +32,8 @@ FULL = {
     "linear_gradient": 2.0,
     "gradient_descent": 2.0,
     "bracketing_line_search": 2.0,
-    "is_convex_hessian": 1.0,
-    "largest_learning_rate": 5.0,
+    "is_convex_hessian": 2.0,
+    "largest_learning_rate": 4.0,
     "gabor": 1.0,
     "gabor_gradient": 2.0,
     "newton_step": 1.0,
@@ -95,7 +95,7 @@ def test_partial_credit_is_stored(graded):
     marks = graded.marks("dora")
     # Half of the points for all kinds, and half of the rest for one of two.
     assert marks["numerical_gradient"] == 0.5
-    assert 0 < marks["is_convex_hessian"] < 1
+    assert 0 < marks["is_convex_hessian"] < 2
     others = set(FULL) - {"numerical_gradient", "is_convex_hessian"}
     assert {name: marks[name] for name in others} == {name: FULL[name] for name in others}
     assert graded.score("dora") == pytest.approx(sum(marks.values()))
