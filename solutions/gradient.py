@@ -533,11 +533,11 @@ def is_convex_hessian(H: Array, tol: float = 1e-10) -> bool:
 def plain(rng):
     """A bowl and a saddle."""
     d = rng.integers(2, 5)
-    # So steep that it is a bowl in whole numbers, too.
+    # So steep that they are a bowl and a saddle in whole numbers, too, where no entry is 0.
     yield dict(H=spd_matrix(rng, d) + 3 * np.eye(d))
     signs = np.ones(d)
     signs[rng.integers(d)] = -1
-    yield dict(H=np.diag(signs * rng.uniform(1, 3, d)))
+    yield dict(H=np.diag(signs * rng.uniform(3, 5, d)))
 
 
 @is_convex_hessian.cases
