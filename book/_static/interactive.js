@@ -158,7 +158,7 @@ globalThis.course ??= (() => {
    * A drawing with axes. x and y are { range: [low, high], ticks, label, log, format }; where
    * `ticks` is left out there are none. Places far outside are drawn at the edge of a wide margin:
    * a huge coordinate upsets the renderer.
-   * Returns { svg, x(v), y(v), layer(), line(values, attributes), dots(values, attributes) }.
+   * Returns { svg, x(v), y(v), under(event), layer(), line(values, attributes), dots(values, attributes) }.
    */
   function panel(parent, { title, width = 320, height = 220, x, y, equal = false }) {
     const box = html(parent, "div", { class: "live-panel" });
@@ -204,6 +204,16 @@ globalThis.course ??= (() => {
       svg(grid, "line", { class: "live-axis", x1: inside.left, x2: inside.right, y1: inside.bottom, y2: inside.bottom });
     }
 
+    /** Where a pointer is, in the units of the axes. */
+    function under(event) {
+      const box = drawing.getBoundingClientRect();
+      const share = [
+        (((event.clientX - box.left) * width) / box.width - inside.left) / (inside.right - inside.left),
+        (((event.clientY - box.top) * width) / box.width - inside.bottom) / (inside.top - inside.bottom),
+      ];
+      return [x, y].map(({ range: [low, high] }, i) => low + clamp(share[i], 0, 1) * (high - low));
+    }
+
     const layer = () => svg(drawing, "g", { "clip-path": `url(#${clip})` });
     const place = ([a, b]) => `${px(a).toFixed(1)},${py(b).toFixed(1)}`;
     return {
@@ -211,6 +221,7 @@ globalThis.course ??= (() => {
       inside,
       x: px,
       y: py,
+      under,
       layer,
       /** A line through points [[x, y], ...]. */
       line: (parent, points, attributes = {}) =>
@@ -223,6 +234,30 @@ globalThis.course ??= (() => {
       /** Many small dots as one element: a browser takes its time for each. */
       trail: (parent, points, attributes = {}) =>
         svg(parent, "path", { class: "live-trail", d: points.map((point) => `M${place(point)}h0`).join(""), ...attributes }),
+    };
+  }
+
+  /**
+   * A place in a panel that finger and mouse can drag; its axes must not be logarithmic. `move` gets
+   * the place in their units; sliders beside the drawing are for whoever has a keyboard.
+   * Returns { put([x, y]) }.
+   */
+  function draggable(panel, move) {
+    // One element for good: what a finger holds must not be replaced under it.
+    const handle = svg(panel.svg, "circle", { class: "live-handle", r: 24 });
+    let held = false;
+    handle.addEventListener("pointerdown", (event) => {
+      held = true;
+      handle.setPointerCapture(event.pointerId);
+      event.preventDefault();
+    });
+    handle.addEventListener("pointermove", (event) => held && move(panel.under(event)));
+    for (const end of ["pointerup", "pointercancel"]) handle.addEventListener(end, () => (held = false));
+    return {
+      put([a, b]) {
+        handle.setAttribute("cx", panel.x(a));
+        handle.setAttribute("cy", panel.y(b));
+      },
     };
   }
 
@@ -344,5 +379,5 @@ globalThis.course ??= (() => {
   /** The sentence that says what is to be seen; a screen reader reads it out when it changes. */
   const state = (root) => html(root, "p", { class: "live-state", "aria-live": "polite" });
 
-  return { svg, html, clamp, minus, fill, figure, slider, choice, select, button, player, panels, panel, label, legend, quiz, rings, state };
+  return { svg, html, clamp, minus, fill, figure, slider, choice, select, button, player, panels, panel, draggable, label, legend, quiz, rings, state };
 })();
