@@ -62,7 +62,16 @@ def scores(course: Course) -> dict[str, str]:
     return {row["Username"]: row["gradient"] for row in csv.DictReader(io.StringIO(text))}
 
 
-<<<<<<< HEAD
+def points(course: Course) -> dict[str, float]:
+    """What the gradebook has, by who handed in."""
+    with course.gradebook() as book:
+        return {s.student.id: s.score for s in book.assignment_submissions("gradient")}
+
+
+def kept(course: Course) -> list[Path]:
+    """The files that a backup must bring back."""
+    files = [p for p in sorted(course.grading.rglob("*")) if "cache" not in p.parts]
+    return [course.folder / "local_config.py", *(path for path in files if path.is_file())]
 def test_marks_are_for_whoever_grades_and_nobody_else(term, monkeypatch, capfd):
     """A course that stood open is closed, and that is told once; what a group was given stays."""
     monkeypatch.chdir(term.folder)
@@ -92,18 +101,6 @@ def test_marks_are_for_whoever_grades_and_nobody_else(term, monkeypatch, capfd):
     term.grading.chmod(0o2755)
     export(0o2700, term.grading)
     term.grading.chmod(0o700)
-=======
-def points(course: Course) -> dict[str, float]:
-    """What the gradebook has, by who handed in."""
-    with course.gradebook() as book:
-        return {s.student.id: s.score for s in book.assignment_submissions("gradient")}
-
-
-def kept(course: Course) -> list[Path]:
-    """The files that a backup must bring back."""
-    files = [p for p in sorted(course.grading.rglob("*")) if "cache" not in p.parts]
-    return [course.folder / "local_config.py", *(path for path in files if path.is_file())]
->>>>>>> hub
 
 
 def test_more_time_is_granted_before_and_after(term):
