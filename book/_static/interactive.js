@@ -175,10 +175,17 @@ globalThis.course ??= (() => {
 
     function scale({ range: [low, high], log }, from, to) {
       const at = log ? (v) => Math.log10(Math.max(v, 1e-300)) : (v) => v;
-      return (v) => {
+      const place = (v) => {
         const share = (at(v) - at(low)) / (at(high) - at(low));
         return from + clamp(Number.isFinite(share) ? share : 20, -20, 20) * (to - from);
       };
+      /** The number at a place inside the drawing. */
+      place.back = (pixel) => {
+        const share = clamp((pixel - from) / (to - from), 0, 1);
+        const value = at(low) + share * (at(high) - at(low));
+        return log ? 10 ** value : value;
+      };
+      return place;
     }
     const px = scale(x, inside.left, inside.right);
     const py = scale(y, inside.bottom, inside.top);
@@ -326,6 +333,51 @@ globalThis.course ??= (() => {
     return { begin };
   }
 
+  /**
+   * A place on a panel that is dragged, tapped to, or moved by the arrow keys. `move([a, b])` gets
+   * the place wished for, in the panel's numbers; the figure decides, draws, and says where it is by
+   * `set([a, b], words)`. keys: by how much an arrow moves it, [across, up], or a function of the place.
+   */
+  function grip(panel, { label, at, words, keys, move }) {
+    const handle = svg(panel.svg, "circle", {
+      class: "live-handle", r: 24, tabindex: 0, role: "slider", "aria-label": label,
+      "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": 50,
+    });
+    for (const part of panel.svg.children) if (part !== handle) part.setAttribute("aria-hidden", "true");
+    panel.svg.removeAttribute("aria-hidden");
+    panel.svg.setAttribute("role", "group");
+    panel.svg.setAttribute("aria-label", label);
+    let here = at;
+    function set(place, text) {
+      here = place;
+      handle.setAttribute("cx", panel.x(place[0]).toFixed(1));
+      handle.setAttribute("cy", panel.y(place[1]).toFixed(1));
+      handle.setAttribute("aria-valuetext", text);
+    }
+    set(at, words);
+    handle.addEventListener("keydown", (event) => {
+      const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+      if (!way) return;
+      event.preventDefault();
+      const [across, up] = typeof keys === "function" ? keys(here, way) : [here[0] + way[0] * keys[0], here[1] + way[1] * keys[1]];
+      move([across, up]);
+    });
+    let held = false;
+    function follow(event) {
+      const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(panel.svg.getScreenCTM().inverse());
+      move([panel.x.back(point.x), panel.y.back(point.y)]);
+    }
+    handle.addEventListener("pointerdown", (event) => {
+      held = true;
+      handle.setPointerCapture(event.pointerId);
+    });
+    handle.addEventListener("pointermove", (event) => held && follow(event));
+    for (const end of ["pointerup", "pointercancel"]) handle.addEventListener(end, () => (held = false));
+    // A tap elsewhere on the drawing brings it there; a swipe scrolls.
+    panel.svg.addEventListener("click", (event) => event.target !== handle && follow(event));
+    return { set };
+  }
+
   /** The height lines of 1/2 (a u^2 + b v^2), as ellipses of a panel. */
   function rings(panel, parent, [a, b], levels) {
     for (const level of levels) {
@@ -341,5 +393,5 @@ globalThis.course ??= (() => {
   /** The sentence that says what is to be seen; a screen reader reads it out when it changes. */
   const state = (root) => html(root, "p", { class: "live-state", "aria-live": "polite" });
 
-  return { svg, html, clamp, minus, fill, figure, slider, choice, select, button, player, panels, panel, label, legend, quiz, rings, state };
+  return { svg, html, clamp, minus, fill, figure, slider, choice, select, button, player, panels, panel, label, legend, quiz, grip, rings, state };
 })();
