@@ -671,7 +671,7 @@ def kinked_walks(start: float = 3.3, steps: int = 60) -> dict[str, Array]:
 
 LIVE_START = (4.0, 1.0)
 LIVE_KS = (2, 5, 10, 20, 50, 100, 200, 500, 1000)
-LIVE_LRS = tuple(float(f"{0.05 * 1.05**i:.3g}") for i in range(157))
+LIVE_LRS = tuple(float(f"{10 * 1.05**i:.3g}") for i in range(-108, 48))
 LIVE_BETAS = tuple(round(i / 100, 2) for i in range(100))
 LIVE_SETTLE = 2000
 LIVE_STEPS = 60
@@ -683,15 +683,15 @@ def ravine_data() -> dict[str, Any]:
         "k": {"values": list(LIVE_KS), "start": LIVE_KS.index(100)},
         "lr": {
             "values": list(LIVE_LRS),
-            "start": int(np.argmin(np.abs(np.array(LIVE_LRS) - 10))),
+            "start": LIVE_LRS.index(10),
         },
         "beta": {"values": list(LIVE_BETAS), "start": LIVE_BETAS.index(0.9)},
         "start": list(LIVE_START),
         "settle": LIVE_SETTLE,
         "steps": LIVE_STEPS,
         "labels": {
-            "k": "Condition number k",
-            "lr": "Learning rate lr",
+            "k": "Condition number",
+            "lr": "Learning rate",
             "beta": "beta",
             "method": "Method",
             "plain": "plain descent, at its best lr",
@@ -710,8 +710,9 @@ def ravine_data() -> dict[str, Any]:
             "setting": "The setting: drag it, or use the arrow keys",
             "at": "{a}, {b}",
             "pair": "lr {lr}, beta {beta}",
-            "state": "{name}, k = {k}, lr = {lr}, beta = {beta}: rate {measured} measured, {theory} by "
-            "theory, {tale}. After {t} steps the loss is {loss}; plain descent at its best has {plain}.",
+            "state": "{name}, k = {k}, lr = {lr}, beta = {beta}: rate {measured} measured, "
+            "{theory} by theory, {tale}. After {t} steps the loss is {loss}; plain descent at its "
+            "best has {plain}.",
             "digit": "{steps} steps a digit",
             "diverges": "it diverges",
             "stays": "it neither arrives nor diverges",

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import combinations, product
+from itertools import combinations, pairwise, product
 from typing import Any
 
 import numpy as np
@@ -266,9 +266,7 @@ class Reach:
     for_good: float  # the update from which on the walk stays there, for at least half of itself
 
 
-def reach(
-    m: int, lr: float, goal: float = 0.05, epochs: int = 10, runs: int = 20
-) -> Reach:
+def reach(m: int, lr: float, goal: float = 0.05, epochs: int = 10, runs: int = 20) -> Reach:
     """When the excess loss is at most `goal`: for the first time, and from then on."""
     first, for_good = [], []
     for seed in range(runs if m < N else 1):
@@ -770,7 +768,7 @@ def numbers_kept(sizes: Sequence[int], m: int) -> tuple[int, int]:
     outputs of all layers, inputs among them, which the backward pass needs: they grow with m.
     parameters, and as many gradients of them: they do not.
     """
-    parameters = sum(a * b + b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+    parameters = sum(a * b + b for a, b in pairwise(sizes))
     return m * sum(sizes), parameters
 
 
@@ -931,9 +929,9 @@ LIVE_LEVELS = (0.02, 0.1, 0.3, 0.7, 1.3, 2.1, 3.2, 4.5)
 WALK_EPOCHS = 10
 WALK_LRS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.3, 1.6)
 WALK_WORDS = {
-    "size": "Batch size m",
-    "lr": "Learning rate lr",
-    "schedule": "Learning rate",
+    "size": "Batch size",
+    "lr": "Learning rate",
+    "schedule": "Schedule",
     "constant": "constant",
     "cosine": "cosine, down to 0",
     "map": "The walk: offset across, slope up",
@@ -948,13 +946,13 @@ WALK_WORDS = {
     "again": "New batches",
     "state": "{updates} updates, {examples} examples: the loss is {height} above its minimum. "
     "{floor}",
-    "floor": "The floor for this m and lr is {floor}.",
-    "sinks": "The floor of the rate it has now is {floor}.",
+    "floor": "The floor predicted for this m and lr is {floor}.",
+    "sinks": "The floor predicted for the lr it has now is {floor}.",
     "none": "The full gradient has no floor.",
     "cliff": "This lr is beyond the cliff, 2/L = {cliff}: the walk runs away.",
-    "walk": "this walk",
+    "walk": "walk",
     "full": "all {n} a step",
-    "line": "predicted floor",
+    "line": "its floor",
 }
 
 

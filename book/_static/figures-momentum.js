@@ -110,10 +110,10 @@ course.figure("ravine-momentum", (root, data) => {
   const digit = (rate) => (rate < 1 ? -Math.LN10 / Math.log(Math.max(rate, 1e-9)) : Infinity);
 
   const row = course.panels(root);
-  const map = course.panel(row, { title: words.map, height: 224, x: { range: [-5, 5] }, y: { range: [-3, 3] } });
+  const map = course.panel(row, { title: words.map, height: 180, x: { range: [-5, 5] }, y: { range: [-2.4, 2.4] } });
   const lrs = data.lr.values;
   const plane = course.panel(row, {
-    title: words.plane, height: 224,
+    title: words.plane, height: 190,
     x: { range: [lrs[0], lrs.at(-1)], log: true, ticks: [0.1, 1, 10, 100], label: words.lr_axis },
     // By what a step forgets, so that the long memories stand apart.
     y: { range: [1, 0.01], log: true, ticks: [1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01], format: (v) => short(1 - v) },
@@ -124,7 +124,7 @@ course.figure("ravine-momentum", (root, data) => {
     label: words.start, at: start, words: told(start), keys: [0.2, 0.2],
     move: ([a, b]) => {
       player.stop();
-      start = [course.clamp(a, -4.8, 4.8), course.clamp(b, -2.8, 2.8)];
+      start = [course.clamp(a, -4.8, 4.8), course.clamp(b, -2.2, 2.2)];
       startGrip.set(start, told(start));
       show();
     },
@@ -144,7 +144,7 @@ course.figure("ravine-momentum", (root, data) => {
       show();
     },
   });
-  course.legend(root, ["plain", ...methods].map((name) => ({ label: words[name], colour: colours[name] })));
+  course.legend(root, [{ label: words.plain, colour: colours.plain }]);
 
   /** The places of a slider, a list of its own: a button may put an exact value in one of them. */
   const places = Object.fromEntries(["k", "lr", "beta"].map((name) => [name, [...data[name].values]]));
@@ -162,7 +162,7 @@ course.figure("ravine-momentum", (root, data) => {
   const k = control("k", change);
   const method = course.choice(root, {
     name: "live-momentum-method", legend: words.method, chosen: ["momentum"], change,
-    options: methods.map((value) => ({ value, label: words[value] })),
+    options: methods.map((value) => ({ value, label: words[value], colour: colours[value] })),
   });
   const buttons = course.html(root, "div", { class: "live-control live-buttons" });
   const state = course.state(root);
@@ -212,7 +212,7 @@ course.figure("ravine-momentum", (root, data) => {
     shaded = key;
     shade.replaceChildren();
     const [left, right] = [plane.inside.left, plane.inside.right];
-    const rows = 50;
+    const rows = 70;
     const columns = 90;
     const high = (plane.inside.bottom - plane.inside.top) / rows;
     const wide = (right - left) / columns;
@@ -228,7 +228,7 @@ course.figure("ravine-momentum", (root, data) => {
         if (now >= 0) {
           course.svg(shade, "rect", {
             class: `live-dot live-c${colours[method.value]}`, "fill-opacity": 0.78 - 0.11 * now,
-            x: left + from * wide, y: plane.inside.top + j * high, width: (i + 1 - from) * wide, height: high + 0.4,
+            x: left + from * wide, y: plane.inside.top + j * high, width: (i + 1 - from) * wide, height: high, "shape-rendering": "crispEdges",
           });
         }
         from = i + 1;
@@ -294,9 +294,9 @@ course.figure("two-roots", (root, data) => {
   const { roots, walk } = course.momentum;
   const row = course.panels(root);
   // Both axes with the same number of pixels a unit: the circles are circles.
-  const plane = course.panel(row, { title: words.plane, height: 224, x: { range: [-1.71, 1.71] }, y: { range: [-1.167, 1.167] } });
+  const plane = course.panel(row, { title: words.plane, height: 200, x: { range: [-1.99, 1.99] }, y: { range: [-1.2, 1.2] } });
   const time = course.panel(row, {
-    title: words.walk, height: 224,
+    title: words.walk, height: 200,
     x: { range: [0, data.steps], ticks: [0, 20, 40, 60], label: words.step }, y: { range: [-1.6, 1.6], ticks: [-1, 0, 1] },
   });
   const [planeLayer, timeLayer] = [plane.layer(), time.layer()];

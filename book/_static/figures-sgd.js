@@ -109,11 +109,11 @@ course.figure("noisy-walk", (root, data) => {
 
   const row = course.panels(root);
   const map = course.panel(row, {
-    title: words.map, height: 226, x: { range: [-2.1, 1.75] }, y: { range: [0.15, 3.05] },
+    title: words.map, height: 190, x: { range: [-2.1, 1.75] }, y: { range: [0.15, 3.05] },
   });
   const ticks = Array.from({ length: data.epochs / 2 + 1 }, (_, i) => 2 * i * n);
   const curve = course.panel(row, {
-    title: words.loss, height: 226,
+    title: words.loss, height: 190,
     x: { range: [0, paid], ticks, label: words.epochs, format: (v) => String(v / n) },
     y: { range: [1e-6, 10], log: true, ticks: [1e-6, 1e-4, 0.01, 1], format: (v) => `10^${Math.log10(v)}` },
   });
