@@ -646,7 +646,7 @@ def _setting(rng, low: float, high: float, *others: float) -> dict:
     from the last creeping place, (1 - sqrt(beta)) ** 2, to the first flipping one. The `others`
     are multiples of that curvature.
     """
-    beta = rng.uniform(0.3, 0.8)
+    beta = rng.uniform(0.6, 0.8)
     ends = (1 - np.sqrt(beta)) ** 2, (1 + np.sqrt(beta)) ** 2
     pull = ends[0] + rng.uniform(low, high) * (ends[1] - ends[0])
     first = rng.uniform(0.5, 3)
@@ -658,7 +658,7 @@ def _setting(rng, low: float, high: float, *others: float) -> dict:
 @momentum_rate.cases
 def swings(rng):
     """The walk swings along every direction."""
-    return _setting(rng, 0.3, 0.5, rng.uniform(0.8, 0.9), rng.uniform(1.1, 1.2))
+    return _setting(rng, 0.5, 0.6, rng.uniform(0.8, 0.9), rng.uniform(1.1, 1.2))
 
 
 @momentum_rate.cases

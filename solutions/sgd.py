@@ -1175,7 +1175,7 @@ def _clear_cut(make, *told_from, right=()):
 
 
 def _wanted(rng, n: int, low: float, high: float) -> dict:
-    """Gradients, and a share for which draws with replacement would take `low` to `high` times n."""
+    """Gradients, and a share that would take `low` to `high` times n draws with replacement."""
     each = _gradients(rng, n, rng.integers(2, 4))
     spread = np.sum(np.var(each, axis=0, ddof=1))
     length = np.linalg.norm(np.mean(each, axis=0))
@@ -1206,6 +1206,11 @@ def few_examples(rng):
     """There are few examples, and most of them are needed."""
     yield _clear_cut(
         lambda: _wanted(rng, rng.integers(10, 16), 1.4, 3), *_NEARLY_RIGHT, "population_spread"
+    )
+    yield _clear_cut(
+        lambda: _wanted(rng, rng.integers(10, 16), 1.4, 3),
+        *_NEARLY_RIGHT[1:],
+        right=["rounded_to_the_nearest"],
     )
 
 
@@ -1246,7 +1251,11 @@ smallest_batch.slips(
         hint="With all n examples the error is zero. Which factor of the variance says that?",
     ),
     rounded_down=slip(
-        {"np.ceil(spread / (allowed + spread / n))": "max(1, spread // (allowed + spread / n))"},
+        {
+            "np.ceil(spread / (allowed + spread / n))": (
+                "max(1, spread / (allowed + spread / n) + 1e-9)"
+            )
+        },
         "The number is rounded down, and the batch is then a little too small.",
         hint="At most so much error: a fraction of an example too few is too few.",
     ),
@@ -1353,12 +1362,17 @@ def lr_for_floor(X: Array, y: Array, m: int, floor: float) -> float:
 
 
 def _regression(rng, share: float) -> dict:
-    """Data, a batch size, and a floor that asks for `share` times 1 / L."""
+    """Data, a batch size, and a floor that asks for `share` times 1 / L.
+
+    At theta = 0 the gradients have 3 to 40 times the variance that they have at the minimum.
+    """
     n, d, m = rng.integers(9, 15), rng.integers(2, 4), rng.integers(2, 7)
     X = rng.normal(size=(n, d)) * rng.uniform(0.6, 1.8, d) + rng.uniform(0.3, 1, d)
     y = X @ rng.normal(size=d) + rng.uniform(0.5, 1.5) * rng.normal(size=n) + rng.uniform(1, 2)
     theta = np.linalg.lstsq(X, y, rcond=None)[0]
     variances = np.sum(np.var((X @ theta - y)[:, None] * X, axis=0))
+    if not 3 < np.sum(np.var(y[:, None] * X, axis=0)) / variances < 40:
+        return _regression(rng, share)
     L = np.linalg.eigvalsh(X.T @ X / n)[-1]
     return dict(X=X, y=y, m=m, floor=share / L * variances / (4 * m))
 
