@@ -691,7 +691,7 @@ def ravine_data() -> dict[str, Any]:
         "steps": LIVE_STEPS,
         "labels": {
             "k": "Condition number",
-            "lr": "Learning rate",
+            "lr": "lr",
             "beta": "beta",
             "method": "Method",
             "plain": "plain descent, at its best lr",
@@ -727,7 +727,7 @@ def roots_data() -> dict[str, Any]:
         "beta": {"values": list(LIVE_BETAS), "start": LIVE_BETAS.index(0.9)},
         "steps": 60,
         "labels": {
-            "pull": "a · λ = lr (1 − beta) · curvature",
+            "pull": "a · λ",
             "beta": "beta",
             "plane": "The two roots r, in the complex plane",
             "walk": "θ along this direction, over 60 steps",

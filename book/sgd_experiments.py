@@ -660,7 +660,9 @@ def escapes(
 
 
 def same_ratio(
-    home: Array, settings: Sequence[tuple[float, int]] = ((0.7, 1), (1.4, 2), (2.8, 4))
+    home: Array,
+    settings: Sequence[tuple[float, int]] = ((0.7, 1), (1.4, 2), (2.8, 4)),
+    walks: int = 300,
 ) -> list[tuple[float, int, Escape, Escape]]:
     """Walks with one and the same lr / m: after 560 updates, and after as many as make lr times
     their number equal, so that each has had the same way to go.
@@ -669,8 +671,8 @@ def same_ratio(
         (
             lr,
             m,
-            escapes([m], home, lr, walks=300)[0],
-            escapes([m], home, lr, updates=round(1568 / lr), walks=300, seed=1)[0],
+            escapes([m], home, lr, walks=walks)[0],
+            escapes([m], home, lr, updates=round(1568 / lr), walks=walks, seed=1)[0],
         )
         for lr, m in settings
     ]
@@ -912,7 +914,7 @@ LIVE_WORDS = {
     "law": "Standard error over m, both logarithmic",
     "size_axis": "batch size m",
     "place": "Where you stand",
-    "far": "far from the minimum",
+    "far": "far away",
     "minimum": "at the minimum",
     "drawing": "How a batch is drawn",
     "without": "without replacement",
@@ -930,7 +932,7 @@ WALK_EPOCHS = 10
 WALK_LRS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.3, 1.6)
 WALK_WORDS = {
     "size": "Batch size",
-    "lr": "Learning rate",
+    "lr": "lr",
     "schedule": "Schedule",
     "constant": "constant",
     "cosine": "cosine, down to 0",
@@ -1020,11 +1022,15 @@ def cloud_picture(ms: Sequence[int] = (1, 10, 100, 400), repeats: int = 150) -> 
 def walk_picture() -> str:
     """The still picture: two epochs of single examples, and what is paid and gained."""
     fig, (top, bottom) = new_figure(2, 1, size=(5.6, 6.4), height_ratios=(3, 2))
-    contours(half_mse, (-2.1, 1.75), (0.15, 3.05), ax=top, levels=12, points=25)
-    walks = {"m = 1": walk(1, epochs=2), f"m = {N}": walk(N, epochs=2)}
-    for (name, points), m, colour in zip(walks.items(), (1, N), COLOURS, strict=False):
+    for level in LIVE_LEVELS:
+        top.plot(*ring(level, 24).T, color="0.75", linewidth=0.8)
+    top.set(xlim=(-2.1, 1.75), ylim=(0.15, 3.05))
+    for m, colour in zip((1, N), COLOURS, strict=False):
+        points = walk(m, epochs=2).round(2)
+        every = 3 if m == 1 else 1
+        paid = m * np.arange(1, len(points))
         top.plot(*points.T, color=colour, linewidth=1, marker="." if m == N else None)
-        bottom.plot(m * np.arange(1, len(points)), excess(points[1:]), color=colour, label=name)
+        bottom.plot(paid[::every], excess(points[1::every]), color=colour, label=f"m = {m}")
     top.plot(*FAR, "o", color=BLACK, markerfacecolor="white", markersize=7)
     top.plot(*BEST, "*", color=BLACK, markersize=12)
     bottom.axhline(predicted_floor(LR, 1), color=BLACK, linestyle="--", label="predicted floor")

@@ -102,7 +102,7 @@ course.figure("ravine-momentum", (root, data) => {
   const colours = { plain: 1, momentum: 2, nesterov: 3 };
   const short = (value) => String(Number(value.toPrecision(3)));
   const brief = (value) =>
-    !Number.isFinite(value) || value > 1e6 ? "∞" : value < 1e-3 ? course.minus(value.toExponential(0)) : short(value);
+    !Number.isFinite(value) || value > 1e6 ? "∞" : value < 1e-6 ? course.minus(value.toExponential(0)) : short(value);
   let start = data.start;
   let t = data.steps;
 
