@@ -495,10 +495,8 @@ class NotebookShell(InteractiveShell):
 
     def tell_absent(self, names: list[str]) -> None:
         """Say what is not there."""
-        told = _(
-            "{name} is not there when a notebook is graded: what it is asked for does nothing."
-        )
         for name in names:
+            told = _("{name} is not there when a notebook is graded: it does nothing here.")
             print(told.format(name=name))
 
     def refuse_program(self, command: str) -> None:
