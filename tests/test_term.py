@@ -72,6 +72,8 @@ def kept(course: Course) -> list[Path]:
     """The files that a backup must bring back."""
     files = [p for p in sorted(course.grading.rglob("*")) if "cache" not in p.parts]
     return [course.folder / "local_config.py", *(path for path in files if path.is_file())]
+
+
 def test_marks_are_for_whoever_grades_and_nobody_else(term, monkeypatch, capfd):
     """A course that stood open is closed, and that is told once; what a group was given stays."""
     monkeypatch.chdir(term.folder)
