@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from autograder.classes.run import grade_class, quietly
+from autograder.cli import main
 from tests.conftest import ROOT, Course, Person, read_recipe, write
 
 pytestmark = pytest.mark.timeout(900)
@@ -38,7 +39,11 @@ def term(module_course: Course) -> Course:
         "id,first_name,last_name\namara,Amara,Okafor\nben,Ben,Berg\nchen,Chen,Li\ndora,Dora,Do\n"
     )
     (course.folder / "roster.csv").write_text(roster)
-    course.run("nbgrader db student import roster.csv")
+    # As nbgrader leaves it; its own commands close it, too.
+    course.grading.chmod(0o755)
+    assert f"{course.grading}: other accounts" in course.run(
+        "nbgrader db student import roster.csv"
+    )
     course.run('nbgrader db assignment add gradient --duedate="2030-01-31 12:00:00 UTC"')
     for student, notebook in {
         "amara": course.solved(),
@@ -68,6 +73,37 @@ def kept(course: Course) -> list[Path]:
     """The files that a backup must bring back."""
     files = [p for p in sorted(course.grading.rglob("*")) if "cache" not in p.parts]
     return [course.folder / "local_config.py", *(path for path in files if path.is_file())]
+
+
+def test_marks_are_for_whoever_grades_and_nobody_else(term, monkeypatch, capfd):
+    """A course that stood open is closed, and that is told once; what a group was given stays."""
+    monkeypatch.chdir(term.folder)
+    table, book = term.folder / "moodle.csv", term.grading / "gradebook.db"
+    inner = term.grading / "submitted"
+
+    def export(closed: int, *told: Path) -> None:
+        assert main(["export", "moodle"]) == 0
+        said = capfd.readouterr().err
+        assert said.count("other accounts") == bool(told)
+        assert all(str(path) in said for path in told)
+        assert [p.stat().st_mode & 0o7777 for p in (term.grading, inner)] == [closed] * 2
+        assert book.stat().st_mode & 0o777 == closed & 0o660
+        assert table.stat().st_mode & 0o777 == 0o600
+
+    term.grading.chmod(0o755)
+    table.touch(0o644)
+    for path, mode in {term.grading: 0o755, inner: 0o755, book: 0o644}.items():
+        path.chmod(mode)
+    export(0o700, term.grading)
+    # Below a door that is closed nobody could read anything.
+    inner.chmod(0o755)
+    export(0o700)
+    for path, mode in {term.grading: 0o2750, inner: 0o2755, book: 0o640}.items():
+        path.chmod(mode)
+    export(0o2750)
+    term.grading.chmod(0o2755)
+    export(0o2700, term.grading)
+    term.grading.chmod(0o700)
 
 
 def test_more_time_is_granted_before_and_after(term):
