@@ -63,9 +63,10 @@ def scores(course: Course) -> dict[str, str]:
 
 
 def points(course: Course) -> dict[str, float]:
-    """What the gradebook has, by who handed in."""
+    """What the gradebook has, by who handed in, less what was late."""
     with course.gradebook() as book:
-        return {s.student.id: s.score for s in book.assignment_submissions("gradient")}
+        handed_in = book.assignment_submissions("gradient")
+        return {s.student.id: s.score - (s.late_submission_penalty or 0) for s in handed_in}
 
 
 def kept(course: Course) -> list[Path]:
