@@ -830,7 +830,8 @@ def _with_repeats(rng: np.random.Generator, n: int, d: int, repeats: int) -> dic
 def more_rows_than_columns(rng):
     """More examples than parameters: no theta fits them all."""
     n, d = rng.integers(7, 12), rng.integers(2, 5)
-    return dict(X=rng.normal(size=(n, d)), y=rng.normal(size=n) + 2)
+    # Of different sizes: small whole numbers may be the same in two columns.
+    return dict(X=rng.normal(size=(n, d)) * np.arange(1, d + 1), y=rng.normal(size=n) + 2)
 
 
 @fit_least_squares.cases

@@ -175,10 +175,17 @@ globalThis.course ??= (() => {
 
     function scale({ range: [low, high], log }, from, to) {
       const at = log ? (v) => Math.log10(Math.max(v, 1e-300)) : (v) => v;
-      return (v) => {
+      const place = (v) => {
         const share = (at(v) - at(low)) / (at(high) - at(low));
         return from + clamp(Number.isFinite(share) ? share : 20, -20, 20) * (to - from);
       };
+      /** The number at a place inside the drawing. */
+      place.back = (pixel) => {
+        const share = clamp((pixel - from) / (to - from), 0, 1);
+        const value = at(low) + share * (at(high) - at(low));
+        return log ? 10 ** value : value;
+      };
+      return place;
     }
     const px = scale(x, inside.left, inside.right);
     const py = scale(y, inside.bottom, inside.top);
@@ -207,11 +214,9 @@ globalThis.course ??= (() => {
     /** Where a pointer is, in the units of the axes. */
     function under(event) {
       const box = drawing.getBoundingClientRect();
-      const share = [
-        (((event.clientX - box.left) * width) / box.width - inside.left) / (inside.right - inside.left),
-        (((event.clientY - box.top) * width) / box.width - inside.bottom) / (inside.top - inside.bottom),
-      ];
-      return [x, y].map(({ range: [low, high] }, i) => low + clamp(share[i], 0, 1) * (high - low));
+      const across = ((event.clientX - box.left) * width) / box.width;
+      const down = ((event.clientY - box.top) * width) / box.width;
+      return [px.back(across), py.back(down)];
     }
 
     const layer = () => svg(drawing, "g", { "clip-path": `url(#${clip})` });
@@ -231,13 +236,16 @@ globalThis.course ??= (() => {
         points.map(([a, b]) =>
           svg(parent, "circle", { class: "live-dot", cx: px(a).toFixed(1), cy: py(b).toFixed(1), r: 2.6, ...attributes }),
         ),
+      /** Many small dots as one element: a browser takes its time for each. */
+      trail: (parent, points, attributes = {}) =>
+        svg(parent, "path", { class: "live-trail", d: points.map((point) => `M${place(point)}h0`).join(""), ...attributes }),
     };
   }
 
   /**
-   * A place in a panel that finger and mouse can drag; its axes must not be logarithmic. `move` gets
-   * the place in their units; sliders beside the drawing are for whoever has a keyboard.
-   * Returns { put([x, y]) }.
+   * A place in a panel that finger and mouse can drag. `move` gets the place in the units of the
+   * axes; sliders beside the drawing are for whoever has a keyboard, or see `grip`.
+   * Returns { handle, put([x, y]) }.
    */
   function draggable(panel, move) {
     // One element for good: what a finger holds must not be replaced under it.
@@ -247,13 +255,15 @@ globalThis.course ??= (() => {
       held = true;
       handle.setPointerCapture(event.pointerId);
       event.preventDefault();
+      handle.focus({ preventScroll: true });
     });
     handle.addEventListener("pointermove", (event) => held && move(panel.under(event)));
     for (const end of ["pointerup", "pointercancel"]) handle.addEventListener(end, () => (held = false));
     return {
+      handle,
       put([a, b]) {
-        handle.setAttribute("cx", panel.x(a));
-        handle.setAttribute("cy", panel.y(b));
+        handle.setAttribute("cx", panel.x(a).toFixed(1));
+        handle.setAttribute("cy", panel.y(b).toFixed(1));
       },
     };
   }
@@ -361,6 +371,41 @@ globalThis.course ??= (() => {
     return { begin };
   }
 
+  /**
+   * A place on a panel that is dragged, tapped to, or moved by the arrow keys. `move([a, b])` gets
+   * the place wished for, in the panel's numbers; the figure decides, draws, and says where it is by
+   * `set([a, b], words)`. keys: by how much an arrow moves it, [across, up], or a function of the place.
+   */
+  function grip(panel, { label, at, words, keys, move }) {
+    const { handle, put } = draggable(panel, move);
+    const facts = {
+      tabindex: 0, role: "slider", "aria-label": label,
+      "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": 50,
+    };
+    for (const [name, value] of Object.entries(facts)) handle.setAttribute(name, value);
+    for (const part of panel.svg.children) if (part !== handle) part.setAttribute("aria-hidden", "true");
+    panel.svg.removeAttribute("aria-hidden");
+    panel.svg.setAttribute("role", "group");
+    panel.svg.setAttribute("aria-label", label);
+    let here = at;
+    function set(place, text) {
+      here = place;
+      put(place);
+      handle.setAttribute("aria-valuetext", text);
+    }
+    set(at, words);
+    handle.addEventListener("keydown", (event) => {
+      const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+      if (!way) return;
+      event.preventDefault();
+      const [across, up] = typeof keys === "function" ? keys(here, way) : [here[0] + way[0] * keys[0], here[1] + way[1] * keys[1]];
+      move([across, up]);
+    });
+    // A tap elsewhere on the drawing brings it there; a swipe scrolls.
+    panel.svg.addEventListener("click", (event) => event.target !== handle && move(panel.under(event)));
+    return { set };
+  }
+
   /** The height lines of 1/2 (a u^2 + b v^2), as ellipses of a panel. */
   function rings(panel, parent, [a, b], levels) {
     for (const level of levels) {
@@ -376,5 +421,5 @@ globalThis.course ??= (() => {
   /** The sentence that says what is to be seen; a screen reader reads it out when it changes. */
   const state = (root) => html(root, "p", { class: "live-state", "aria-live": "polite" });
 
-  return { svg, html, clamp, minus, fill, figure, slider, choice, select, button, player, panels, panel, draggable, label, legend, quiz, rings, state };
+  return { svg, html, clamp, minus, fill, figure, slider, choice, select, button, player, panels, panel, draggable, label, legend, quiz, grip, rings, state };
 })();
