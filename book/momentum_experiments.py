@@ -690,7 +690,7 @@ def ravine_data() -> dict[str, Any]:
         "settle": LIVE_SETTLE,
         "steps": LIVE_STEPS,
         "labels": {
-            "k": "Condition number",
+            "k": "k",
             "lr": "lr",
             "beta": "beta",
             "method": "Method",
@@ -746,7 +746,7 @@ def roots_data() -> dict[str, Any]:
     }
 
 
-def ravine_html(still: str) -> str:
+def live_ravine(still: str) -> str:
     """The interactive figure at the top: a walk, and where it stands on the map of lr and beta."""
     return live_figure(
         "ravine-momentum",
@@ -757,7 +757,7 @@ def ravine_html(still: str) -> str:
     )
 
 
-def roots_html(still: str) -> str:
+def live_roots(still: str) -> str:
     """The interactive figure of the two roots."""
     return live_figure(
         "two-roots", script="momentum", label="the two roots", still=still, data=roots_data()
