@@ -703,7 +703,7 @@ def ravine_data() -> dict[str, Any]:
             "pause": "Pause",
             "restart": "Restart",
             "map": f"{LIVE_STEPS} steps: θ\u2080 across, θ\u2081 up",
-            "plane": "lr across, beta up: the darker, the faster",
+            "plane": "lr across, beta up: strong colour is fast",
             "lr_axis": "lr (logarithmic)",
             "beyond": "runs away",
             "start": "The start: drag it, or use the arrow keys",
