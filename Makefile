@@ -27,7 +27,7 @@ files = $(shell find $(1) -type f -not -path '*/__pycache__/*' -not -path '*/.*'
 DOTS := /^(Collecting|Processing)/ { printf "."; fflush() } \
     /^Installing/ { printf " installing "; fflush() } END { print "" }
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-EXTRAS := instructor,cluster,postgresql,book,dev
+EXTRAS := instructor,cluster,postgresql,hub,book,dev
 FIRST_EXTRAS := instructor instructor,book
 # A stamp whose product somebody removed is no stamp.
 unless = $(if $(wildcard $(1)),,FORCE)

@@ -559,7 +559,9 @@ def default_settings(rng):
     """The default hyperparameters, some dozens of steps into a run."""
     d, t = rng.integers(2, 5), int(rng.integers(20, 50))
     averages = _averages(rng, d, t, 0.9, 0.999)
-    return {**_here(rng, d), **averages, "t": t}
+    here = _here(rng, d)
+    # A step of about 1e-3 is to be seen beside theta.
+    return {**here, "theta": 1e-3 * here["theta"], **averages, "t": t}
 
 
 @adam_step.cases
@@ -797,7 +799,8 @@ def first_step(rng):
 def table(rng):
     """v is a table of numbers, and some dozens of steps have been taken."""
     case = _rate_case(rng, int(rng.integers(20, 60)), (2, 3))
-    return {**case, "beta2": 0.999}
+    # Rates so small that an eps which was added to one of them shows.
+    return {**case, "beta2": 0.999, "lr": rng.uniform(1e-3, 5e-3)}
 
 
 @effective_learning_rate.cases
