@@ -1232,12 +1232,6 @@ stable_learning_rate.slips(
         "other is the same.",
         hint="np.linalg.eigvals takes any matrix. Or make it symmetric first.",
     ),
-    largest_entry=slip(
-        {f"np.linalg.eigvalsh({_SCALED})[-1]": "np.linalg.norm(H / size[:, None], 2)"},
-        "The largest stretch of P^-1 H is taken; where that is not symmetric its eigenvalues are "
-        "smaller.",
-        hint="What is applied again and again grows by its eigenvalues.",
-    ),
     other_convention=slip(
         {_LIMIT: "2 * (1 + beta1) / strongest"},
         "This is the limit for momentum as m = beta1 m + g; Adam's m is an average.",
