@@ -122,7 +122,10 @@ def test_no_check_no_definition() -> None:
         ("import scipy.stats as st\nfrom autograder import check\nh = -1, 'x'", False),
         ("'a text'", False),
         ("print(1)", False),
-        ("rng = np.random.default_rng(4)\nx = rng.normal(size=3)\nprint(f(x), helper(x)[0])", False),
+        (
+            "rng = np.random.default_rng(4)\nx = rng.normal(size=3)\nprint(f(x), helper(x)[0])",
+            False,
+        ),
         ("y = np.ones(3)\ntry:\n    y[0] = f(y)\nexcept NotImplementedError:\n    y = 0", False),
         ("x = 3.0\ndef g(y): return f(x * y)\nprint([g(k) for k in range(3)])", False),
         ("f(seen)", False),
