@@ -295,4 +295,7 @@ def test_settings_of_ones_own_decide(course):
     assert "local_config.toml" in course.run("autograder build --check gradient", wrong=True)
     (course.folder / "local_config.toml").unlink()
     (course.folder / "local_config.py").write_text("c.CourseDirectory.course_id = oops")
-    assert "NameError" in course.run("autograder build gradient", wrong=True)
+    for command in ("autograder build gradient", "nbgrader db student add eve"):
+        said = course.run(command, wrong=True)
+        assert "local_config.py: NameError: name 'oops'" in said and "Traceback" not in said
+    assert not (course.folder / "gradebook.db").exists(), "another course's"
