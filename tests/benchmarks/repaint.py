@@ -1,8 +1,9 @@
 """`make bench`: how long every live figure takes from an event to the picture that it brings.
 
-Each control of each figure is used as a thumb would use it, on a phone's screen: a slider moves from
-place to place, a box is ticked, a button pressed. A time runs from before the event until after the
-frame that shows what it did. And a slider is named where no drawing is whole on the screen with it.
+Each control of each figure is used as a thumb would use it, on a phone's screen: a slider moves
+from place to place, a box is ticked, a button pressed. A time runs from before the event until
+after the frame that shows what it did. And a slider is named where no drawing is whole on the
+screen with it.
 """
 
 from __future__ import annotations
@@ -66,12 +67,15 @@ SIGHT = """
   const root = document.querySelector(`.live-figure[data-figure="${figure}"]`);
   const bar = document.querySelector(".bd-header-article").offsetHeight;
   const drawings = [...root.querySelectorAll("svg:not(.live-key)")];
-  return [...root.querySelectorAll("input[type=range]")].filter((e) => e.offsetParent).map((slider) => {
+  const sliders = [...root.querySelectorAll("input[type=range]")].filter((e) => e.offsetParent);
+  const share = ({ top, bottom, height }) =>
+    (Math.min(bottom, innerHeight) - Math.max(top, bar)) / height;
+  return sliders.map((slider) => {
     const seen = ["start", "end"].flatMap((block) => {
       slider.scrollIntoView({ block, behavior: "instant" });
       if (block === "start") scrollBy({ top: -bar, behavior: "instant" });
-      return drawings.map((svg) => svg.getBoundingClientRect()).filter((box) => box.height > 40)
-        .map(({ top, bottom, height }) => (Math.min(bottom, innerHeight) - Math.max(top, bar)) / height);
+      const boxes = drawings.map((svg) => svg.getBoundingClientRect());
+      return boxes.filter((box) => box.height > 40).map(share);
     });
     return [slider.parentElement.textContent.trim(), Math.max(0, ...seen)];
   });
