@@ -158,7 +158,7 @@ globalThis.course ??= (() => {
    * A drawing with axes. x and y are { range: [low, high], ticks, label, log, format }; where
    * `ticks` is left out there are none. Places far outside are drawn at the edge of a wide margin:
    * a huge coordinate upsets the renderer.
-   * Returns { svg, x(v), y(v), layer(), line(values, attributes), dots(values, attributes) }.
+   * Returns { svg, x(v), y(v), under(event), layer(), line(values, attributes), dots(values, attributes) }.
    */
   function panel(parent, { title, width = 320, height = 220, x, y, equal = false }) {
     const box = html(parent, "div", { class: "live-panel" });
@@ -211,6 +211,14 @@ globalThis.course ??= (() => {
       svg(grid, "line", { class: "live-axis", x1: inside.left, x2: inside.right, y1: inside.bottom, y2: inside.bottom });
     }
 
+    /** Where a pointer is, in the units of the axes. */
+    function under(event) {
+      const box = drawing.getBoundingClientRect();
+      const across = ((event.clientX - box.left) * width) / box.width;
+      const down = ((event.clientY - box.top) * width) / box.width;
+      return [px.back(across), py.back(down)];
+    }
+
     const layer = () => svg(drawing, "g", { "clip-path": `url(#${clip})` });
     const place = ([a, b]) => `${px(a).toFixed(1)},${py(b).toFixed(1)}`;
     return {
@@ -218,6 +226,7 @@ globalThis.course ??= (() => {
       inside,
       x: px,
       y: py,
+      under,
       layer,
       /** A line through points [[x, y], ...]. */
       line: (parent, points, attributes = {}) =>
@@ -227,6 +236,35 @@ globalThis.course ??= (() => {
         points.map(([a, b]) =>
           svg(parent, "circle", { class: "live-dot", cx: px(a).toFixed(1), cy: py(b).toFixed(1), r: 2.6, ...attributes }),
         ),
+      /** Many small dots as one element: a browser takes its time for each. */
+      trail: (parent, points, attributes = {}) =>
+        svg(parent, "path", { class: "live-trail", d: points.map((point) => `M${place(point)}h0`).join(""), ...attributes }),
+    };
+  }
+
+  /**
+   * A place in a panel that finger and mouse can drag. `move` gets the place in the units of the
+   * axes; sliders beside the drawing are for whoever has a keyboard, or see `grip`.
+   * Returns { handle, put([x, y]) }.
+   */
+  function draggable(panel, move) {
+    // One element for good: what a finger holds must not be replaced under it.
+    const handle = svg(panel.svg, "circle", { class: "live-handle", r: 24 });
+    let held = false;
+    handle.addEventListener("pointerdown", (event) => {
+      held = true;
+      handle.setPointerCapture(event.pointerId);
+      event.preventDefault();
+      handle.focus({ preventScroll: true });
+    });
+    handle.addEventListener("pointermove", (event) => held && move(panel.under(event)));
+    for (const end of ["pointerup", "pointercancel"]) handle.addEventListener(end, () => (held = false));
+    return {
+      handle,
+      put([a, b]) {
+        handle.setAttribute("cx", panel.x(a).toFixed(1));
+        handle.setAttribute("cy", panel.y(b).toFixed(1));
+      },
     };
   }
 
@@ -339,10 +377,12 @@ globalThis.course ??= (() => {
    * `set([a, b], words)`. keys: by how much an arrow moves it, [across, up], or a function of the place.
    */
   function grip(panel, { label, at, words, keys, move }) {
-    const handle = svg(panel.svg, "circle", {
-      class: "live-handle", r: 24, tabindex: 0, role: "slider", "aria-label": label,
+    const { handle, put } = draggable(panel, move);
+    const facts = {
+      tabindex: 0, role: "slider", "aria-label": label,
       "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": 50,
-    });
+    };
+    for (const [name, value] of Object.entries(facts)) handle.setAttribute(name, value);
     for (const part of panel.svg.children) if (part !== handle) part.setAttribute("aria-hidden", "true");
     panel.svg.removeAttribute("aria-hidden");
     panel.svg.setAttribute("role", "group");
@@ -350,8 +390,7 @@ globalThis.course ??= (() => {
     let here = at;
     function set(place, text) {
       here = place;
-      handle.setAttribute("cx", panel.x(place[0]).toFixed(1));
-      handle.setAttribute("cy", panel.y(place[1]).toFixed(1));
+      put(place);
       handle.setAttribute("aria-valuetext", text);
     }
     set(at, words);
@@ -362,19 +401,8 @@ globalThis.course ??= (() => {
       const [across, up] = typeof keys === "function" ? keys(here, way) : [here[0] + way[0] * keys[0], here[1] + way[1] * keys[1]];
       move([across, up]);
     });
-    let held = false;
-    function follow(event) {
-      const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(panel.svg.getScreenCTM().inverse());
-      move([panel.x.back(point.x), panel.y.back(point.y)]);
-    }
-    handle.addEventListener("pointerdown", (event) => {
-      held = true;
-      handle.setPointerCapture(event.pointerId);
-    });
-    handle.addEventListener("pointermove", (event) => held && follow(event));
-    for (const end of ["pointerup", "pointercancel"]) handle.addEventListener(end, () => (held = false));
     // A tap elsewhere on the drawing brings it there; a swipe scrolls.
-    panel.svg.addEventListener("click", (event) => event.target !== handle && follow(event));
+    panel.svg.addEventListener("click", (event) => event.target !== handle && move(panel.under(event)));
     return { set };
   }
 
@@ -393,5 +421,5 @@ globalThis.course ??= (() => {
   /** The sentence that says what is to be seen; a screen reader reads it out when it changes. */
   const state = (root) => html(root, "p", { class: "live-state", "aria-live": "polite" });
 
-  return { svg, html, clamp, minus, fill, figure, slider, choice, select, button, player, panels, panel, label, legend, quiz, grip, rings, state };
+  return { svg, html, clamp, minus, fill, figure, slider, choice, select, button, player, panels, panel, draggable, label, legend, quiz, grip, rings, state };
 })();
