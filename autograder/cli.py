@@ -332,7 +332,7 @@ def _sandbox_option(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         default=None,
         help="refuse where submissions cannot be walled in: the default; for `regrade` "
-        "c.GradeSubmission.require_sandbox in nbgrader_config.py can change it",
+        "c.GradeSubmission.require_sandbox in local_config.py can change it",
     )
 
 

@@ -76,7 +76,7 @@ def in_style(draw: Callable[P, T]) -> Callable[P, T]:
 
 @cache
 def _drawn_once() -> type[Figure]:
-    """Figures that a notebook draws once. To cut the margins off it draws everything with a pen that
+    """Figures that a notebook draws once. To cut the margins off it draws all of it with a pen that
     leaves no mark, measures, and draws again; only a layout needs the first of these."""
     from matplotlib import figure
 

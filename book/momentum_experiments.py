@@ -690,7 +690,7 @@ def ravine_data() -> dict[str, Any]:
         "settle": LIVE_SETTLE,
         "steps": LIVE_STEPS,
         "labels": {
-            "k": "Condition number",
+            "k": "k",
             "lr": "lr",
             "beta": "beta",
             "method": "Method",
@@ -703,7 +703,7 @@ def ravine_data() -> dict[str, Any]:
             "pause": "Pause",
             "restart": "Restart",
             "map": f"{LIVE_STEPS} steps: θ\u2080 across, θ\u2081 up",
-            "plane": "lr across, beta up: the darker, the faster",
+            "plane": "lr across, beta up: strong colour is fast",
             "lr_axis": "lr (logarithmic)",
             "beyond": "runs away",
             "start": "The start: drag it, or use the arrow keys",
@@ -746,7 +746,7 @@ def roots_data() -> dict[str, Any]:
     }
 
 
-def ravine_html(still: str) -> str:
+def live_ravine(still: str) -> str:
     """The interactive figure at the top: a walk, and where it stands on the map of lr and beta."""
     return live_figure(
         "ravine-momentum",
@@ -757,7 +757,7 @@ def ravine_html(still: str) -> str:
     )
 
 
-def roots_html(still: str) -> str:
+def live_roots(still: str) -> str:
     """The interactive figure of the two roots."""
     return live_figure(
         "two-roots", script="momentum", label="the two roots", still=still, data=roots_data()

@@ -999,12 +999,12 @@ def walk_data() -> dict[str, Any]:
     }
 
 
-def cloud_picture(ms: Sequence[int] = (1, 10, 100, 400), repeats: int = 150) -> str:
+def cloud_picture(ms: Sequence[int] = (1, 10, 100, 400), repeats: int = 100) -> str:
     """The still picture: clouds of one-step estimates for four batch sizes."""
     fig, axes = new_figure(2, 2, size=(5.6, 5.2), sharex=True, sharey=True)
     rng = np.random.default_rng(0)
     for ax, m, colour in zip(axes.flat, ms, COLOURS, strict=False):
-        contours(half_mse, (-1.8, 0.9), (0.5, 2.9), ax=ax, levels=12, points=21)
+        contours(half_mse, (-1.8, 0.9), (0.5, 2.9), ax=ax, levels=8, points=17)
         landed = FAR - LR * estimates(FAR, m, repeats, rng)
         ax.plot(*landed.T, ".", color=colour, markersize=4, alpha=0.6)
         ax.plot(*FAR, "o", color=BLACK, markerfacecolor="white", markersize=7)
@@ -1044,20 +1044,20 @@ def walk_picture() -> str:
     )
 
 
-def live_html() -> str:
+def live_cloud() -> str:
     """The interactive figure of the batch size and the cloud of estimates."""
     return live_figure(
         "batch-size",
         script="sgd",
         label="the batch size and the cloud of gradient estimates",
-        still="<p>Where one step leads from the ring, for 150 batches of each size. Plus: where "
+        still="<p>Where one step leads from the ring, for 100 batches of each size. Plus: where "
         "the full gradient leads; star: the minimum. The sizes move with a slider where "
         "JavaScript runs.</p>" + cloud_picture(),
         data=live_data(),
     )
 
 
-def walk_html() -> str:
+def live_walk() -> str:
     """The interactive figure at the top: a walk, its price and its floor."""
     return live_figure(
         "noisy-walk",

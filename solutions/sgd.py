@@ -545,10 +545,29 @@ minibatch_gradient.slips(
 
 
 @public
+def walk_of(sgd, grad, theta0, X, y, lr, batch_size, epochs, rng):
+    """A walk. Where a batch is one row there is another one after it, from a twin of the rng: what
+    grad is asked tells whether it is the same."""
+    twin = copy.deepcopy(rng)
+    path = sgd(grad, theta0, X, y, lr, batch_size, epochs, rng)
+    if batch_size == 1:
+        sgd(grad, theta0, X, y, lr, batch_size, epochs, twin)
+    return path
+
+
+@public
+def calls_of_walks(case):
+    """The calls of grad on the walk, and on the one after it, if there is one."""
+    calls = case.calls["grad"]
+    first = len(calls) // 2 if case.args["batch_size"] == 1 else len(calls)
+    return calls[:first], calls[first:]
+
+
+@public
 def updates(case):
     """What grad was given, update by update: where, the row numbers (-1: no such row), and the
     mean gradient over them."""
-    X, y, calls = case.args["X"], case.args["y"], case.calls["grad"]
+    X, y, calls = case.args["X"], case.args["y"], calls_of_walks(case)[0]
     if not calls:
         return []
     rows, targets = (np.concatenate([given[k] for given, _ in calls]) for k in (1, 2))
@@ -601,6 +620,7 @@ def wrong_steps(answer, case, factor):
     points=4,
     by_value=False,
     draws=2,
+    probe=walk_of,
     hints=(
         "Two loops, one inside the other: what does the outer one count, and what does your "
         "minibatches give to the inner one?",
@@ -774,6 +794,15 @@ def whole_epochs(answer, case):
     return [len(index) for _, index, _ in updates(case)] == lengths
 
 
+@sgd.property("The order does not come from rng.", mistake="not_from_the_rng")
+def same_walk_from_a_twin(answer, case):
+    walk, again = calls_of_walks(case)
+    return case.args["batch_size"] > 1 or all(
+        np.array_equal(one[0], other[0]) and np.array_equal(one[1], other[1])
+        for (one, _), (other, _) in zip(walk, again, strict=True)
+    )
+
+
 @sgd.property("The rows are not shuffled.", mistake="rows_in_order")
 def shuffled(answer, case):
     return all(len(e) == 1 or not keeps_neighbours(e) for e in epochs_seen(case))
@@ -936,6 +965,12 @@ sgd.slips(
         },
         "grad is not asked: the steps are made without it.",
         hint="grad is an argument, and a function: minibatch_gradient asks it on a batch.",
+    ),
+    not_from_the_rng=slip(
+        {_EPOCH: "minibatches(len(X), batch_size, np.random.default_rng())"},
+        "The order does not come from the rng that is passed in.",
+        hint="Given an rng in the same state, the walk must be the same: draw from rng alone, not "
+        "from np.random or the random module.",
     ),
     rows_in_order=slip(
         {_EPOCH: "_cut(np.arange(len(X)), batch_size)"},

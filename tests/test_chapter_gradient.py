@@ -324,10 +324,10 @@ def test_the_lowest_minimum_is_the_global_one_of_the_map():
 
 
 def test_share_of_starts_that_reach_the_global_minimum():
-    run = lab.gabor_descents(n=120, seed=1)
-    assert run.standard_error == pytest.approx(np.sqrt(run.share * (1 - run.share) / 120))
-    # The page's 400 starts give 0.32; 4 standard errors of this sample are 0.17.
-    assert run.share == pytest.approx(0.32, abs=0.17)
+    run = lab.gabor_descents(n=60, seed=1)
+    assert run.standard_error == pytest.approx(np.sqrt(run.share * (1 - run.share) / 60))
+    # The page's 400 starts give 0.32; 4 standard errors of this sample are 0.24.
+    assert run.share == pytest.approx(0.32, abs=0.24)
     ends = np.array([lab.gabor_loss(end) for end in run.ends])
     starts = np.array([lab.gabor_loss(start) for start in run.starts])
     assert np.all(ends < starts)

@@ -401,7 +401,7 @@ def test_the_live_figure_has_the_pages_points():
 
 
 @pytest.mark.parametrize(
-    ("html", "data"), [(lab.live_html, lab.live_data), (lab.walk_html, lab.walk_data)]
+    ("html", "data"), [(lab.live_cloud, lab.live_data), (lab.live_walk, lab.walk_data)]
 )
 def test_the_live_figures_markup_carries_the_data_and_asks_no_other_host(html, data):
     markup = html()

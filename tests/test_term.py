@@ -63,9 +63,10 @@ def scores(course: Course) -> dict[str, str]:
 
 
 def points(course: Course) -> dict[str, float]:
-    """What the gradebook has, by who handed in."""
+    """What the gradebook has, by who handed in, less what was late."""
     with course.gradebook() as book:
-        return {s.student.id: s.score for s in book.assignment_submissions("gradient")}
+        handed_in = book.assignment_submissions("gradient")
+        return {s.student.id: s.score - (s.late_submission_penalty or 0) for s in handed_in}
 
 
 def kept(course: Course) -> list[Path]:
@@ -293,4 +294,7 @@ def test_settings_of_ones_own_decide(course):
     assert "local_config.toml" in course.run("autograder build --check gradient", wrong=True)
     (course.folder / "local_config.toml").unlink()
     (course.folder / "local_config.py").write_text("c.CourseDirectory.course_id = oops")
-    assert "NameError" in course.run("autograder build gradient", wrong=True)
+    for command in ("autograder build gradient", "nbgrader db student add eve"):
+        said = course.run(command, wrong=True)
+        assert "local_config.py: NameError: name 'oops'" in said and "Traceback" not in said
+    assert not (course.folder / "gradebook.db").exists(), "another course's"

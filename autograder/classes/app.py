@@ -153,6 +153,8 @@ class ClassAutogradeApp(AutogradeApp):
         """
         try:
             super().load_config_file(**options)
+        except SystemExit as error:
+            raise AuthorError(str(error)) from error
         except Exception as error:  # it is a program, and may do anything
             raise AuthorError(f"nbgrader_config.py: {type(error).__name__}: {error}") from error
 

@@ -7,6 +7,7 @@ had, and takes no other one down.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import fnmatch
 import logging
 import os
@@ -418,10 +419,13 @@ def must_be_known(config: Config, assignment: str) -> None:
         try:
             gradebook.find_assignment(assignment)
         except MissingEntry:
+            known = [known.name for known in gradebook.assignments]
+            near = difflib.get_close_matches(assignment, known, 1)
+            meant = f" Did you mean {near[0]}?" if near else ""
             raise AuthorError(
                 f"the gradebook knows no assignment {assignment}: "
                 f"run `autograder build {assignment}` first, or `nbgrader generate_assignment "
-                f"{assignment}` for one of your own."
+                f"{assignment}` for one of your own.{meant}"
             ) from None
 
 

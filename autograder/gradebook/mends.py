@@ -274,7 +274,7 @@ def _bring_something(app: Any, theirs: Callable[..., Any]) -> None:
             _(
                 "Nothing was collected from %s. Put the archive there as the platform gave it. "
                 "Where a line above asks whose a file is, teach it the names with "
-                "c.PlatformCollector.patterns in nbgrader_config.py."
+                "c.PlatformCollector.patterns in local_config.py."
             ),
             app._format_collect_path(app.archive_directory),
         )

@@ -38,6 +38,8 @@ def course_config(root: Path) -> Config:
     no_question(root)
     try:
         config: Config = PyFileConfigLoader("nbgrader_config.py", path=str(root)).load_config()
+    except SystemExit as error:
+        raise AuthorError(str(error)) from error
     except Exception as error:  # it is a program, and may do anything
         raise AuthorError(
             f"{root / 'nbgrader_config.py'}: {type(error).__name__}: {error}"

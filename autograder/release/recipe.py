@@ -52,10 +52,10 @@ def ways(wheel: str, opens: str = "", *, torch: bool = False) -> list[Way]:
 def in_words() -> list[str]:
     """What belongs to each of the ways, in their order; the last is for whoever it fails."""
     return [
-        _("uv ({address}) brings a Python of its own.").format(address=UV),
+        _("uv (<{address}>) brings a Python of its own.").format(address=UV),
         _(
             "Without it you need Python 3.11 or newer. Debian and Ubuntu keep a part of theirs in "
-            "a package of its own: sudo apt install python3-venv"
+            "a package of its own: `sudo apt install python3-venv`"
         ),
         _("Next time the last command is enough: the one that begins at jupyter, or uv run."),
     ]

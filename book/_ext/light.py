@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from docutils import nodes
 from sphinx.errors import ExtensionError
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ CLASS = re.compile(r"\.([\w-]+)(?!\\)")
 
 def common_styles(app: Sphinx) -> list[str]:
     """The style sheets that every page has, below _static and in their order."""
-    names = [css.filename.rpartition("_static/")[2] for css in app.builder._orig_css_files]  # type: ignore[attr-defined]
+    files = sorted(app.builder._orig_css_files, key=lambda css: css.priority)  # type: ignore[attr-defined]
+    names = [css.filename.rpartition("_static/")[2] for css in files]
     names = [name for name in dict.fromkeys(names) if not name.startswith("styles/theme")]
     return [*THEME, *(name for name in names if name not in THEME)]
 
@@ -63,6 +65,9 @@ def lighten(
             script.attributes["defer"] = "defer"
     formulas = app.env.domaindata["math"]["has_equations"]
     context["has_formulas"] = formulas.get(pagename, False)
+    # The theme's own description would begin with the markup of a live figure.
+    first = doctree.next_node(nodes.paragraph) if isinstance(doctree, nodes.document) else None
+    context["page_description"] = " ".join(first.astext().split())[:160] if first else ""
     context["site_version"] = site_version(app)
     known = set(common_styles(app))
     context["own_styles"] = [
@@ -165,5 +170,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension with Sphinx."""
     # After every extension has said what it loads.
     app.connect("html-page-context", lighten, priority=900)
-    app.connect("build-finished", bundle)
+    # The theme writes the colours of code when the build has ended.
+    app.connect("build-finished", bundle, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -70,6 +70,9 @@ def mathml(tex: str, *, display: bool, macros: dict[str, str]) -> str:
 def typeset(self: HTML5Translator, node: nodes.Element, *, display: bool) -> str:
     """A node's formula, or its source where it is none, which is an error of the build."""
     tex = node.astext()
+    if display and r"\\" in tex and r"\begin" not in tex:
+        # As Sphinx reads lines that stand in no environment.
+        tex = rf"\begin{{split}}{tex}\end{{split}}"
     try:
         return mathml(tex, display=display, macros=self.config.mathematics_macros)
     except ValueError as error:

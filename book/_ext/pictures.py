@@ -34,6 +34,8 @@ LONG = re.compile(r"-?\d+\.\d{3,}")
 COLOUR = re.compile(r"#[0-9a-fA-F]{6}\b")
 # The page's own, of the theme's dark side.
 PAPER, INK = "#121212", "#e8ecf0"
+# Of a map's tints, whose palest have none that the eye could tell.
+MAP_HUE = 0.57
 # Okabe and Ito's colours as the live figures have them by night (interactive.css), in the order of
 # `autograder.figures`: blue, orange, green, red, purple, sky.
 BY_NIGHT = {
@@ -76,7 +78,7 @@ def by_night(colour: str) -> str:
     tint = blue > red and lightness > 0.5 and spread < 0.25
     if tint:
         lightness = 0.12 + 0.6 * max(lightness - 0.5, 0)
-        saturation = min(saturation, 0.35)
+        hue, saturation = MAP_HUE, min(saturation, 0.35)
     elif spread < 0.12:
         lightness = 0.94 - 0.84 * lightness
     else:

@@ -50,6 +50,8 @@ def words() -> dict[str, str]:
         "open": _("Open the exercise"),
         "time": _("{reading} to read. The exercise: {points}, {writing}."),
         "minutes": _("About {count} minutes"),
+        "half": _("about half an hour"),
+        "hour": _("about an hour"),
         "hours": _("about {count} hours"),
     }
     return {key: str(text) for key, text in said.items()}
@@ -185,11 +187,15 @@ def time_said(reading: float, points: float) -> str:
     """Both times in a sentence, rounded as one says them: to five minutes, to half an hour."""
     said = words()
     half_hours = max(1, round(points * MINUTES_A_POINT / 30))
-    writing = f"{half_hours // 2 or ''}{'½' if half_hours % 2 else ''}"
+    if half_hours < 3:
+        writing = said["half" if half_hours == 1 else "hour"]
+    else:
+        count = f"{half_hours // 2}{'½' if half_hours % 2 else ''}"
+        writing = said["hours"].format(count=count)
     return said["time"].format(
         reading=said["minutes"].format(count=max(5, 5 * round(reading / 5))),
         points=points_said(points),
-        writing=said["hours"].format(count=writing),
+        writing=writing,
     )
 
 

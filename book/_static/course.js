@@ -37,6 +37,17 @@ for (const box of document.querySelectorAll(BOXES)) {
   for (const watched of [box, ...box.children]) observer.observe(watched);
 }
 
+// Paper cannot wait for what is loaded when it comes near: at a desk, where people print, the other
+// figures follow once all else is there.
+window.addEventListener("load", () => {
+  if (!matchMedia("(hover: hover) and (pointer: fine)").matches) return;
+  const soon = window.requestIdleCallback ?? setTimeout;
+  soon(() => {
+    const figures = document.querySelectorAll(".bd-article img[loading=lazy]:not(.by-night)");
+    for (const figure of figures) figure.loading = "eager";
+  });
+});
+
 // Paper is white, whatever the screen is.
 let theme;
 window.addEventListener("beforeprint", () => {

@@ -21,7 +21,9 @@
       if (!inTitle && !inText) return 0;
       sum += 8 * Math.min(inTitle, 1) + Math.min(inText, 5);
     }
-    sum += 25 * Math.min(count(title, phrase), 1) + 10 * Math.min(count(page.title, phrase), 1);
+    // The more of a title the words are, the more it is about them.
+    const [said] = title.match(phrase) ?? [""];
+    sum += (40 * said.length) / Math.max(title.length, 1) + 10 * Math.min(count(page.title, phrase), 1);
     return page.weight * (sum + 2 * Math.min(count(text, phrase), 6));
   }
 

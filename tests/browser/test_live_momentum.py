@@ -186,7 +186,7 @@ def test_it_steps_and_plays(page: Page, site: Site) -> None:
     press("Step")
     assert "After 1 steps" in state(box)
     press("Play")
-    expect(box.locator("[aria-live]")).to_contain_text("After 6 steps")
+    expect(box.locator("[aria-live]")).to_contain_text(re.compile(r"After ([2-9]|\d\d) steps"))
     press("Pause")
     expect(box.get_by_role("button", name="Play")).to_be_visible()
 

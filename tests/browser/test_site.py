@@ -60,7 +60,8 @@ def visit(page: Page, site: Site, path: str) -> None:
 
 
 def unfold(page: Page) -> None:
-    """Open every folded answer and every folded cell."""
+    """Open every folded answer and every folded cell, for a reader who has been everywhere."""
+    page.add_style_tag(content="article section { content-visibility: visible !important }")
     page.evaluate("() => document.querySelectorAll('details').forEach((fold) => fold.open = true)")
 
 
@@ -356,19 +357,16 @@ def test_paper_gets_a_light_page_with_answers_and_without_folded_code(
         assert page.locator("article figure img.by-night").first.is_visible()
 
 
-@pytest.mark.parametrize(
-    ("query", "first"),
-    [("learning rate", "book/gradient"), ("bias correction", "book/momentum"), ("theta", "book/")],
-)
+@pytest.mark.parametrize("query", ["learning rate", "bias correction", "overflow"])
 def test_the_search_finds_sections_and_the_chapter_first(
-    page: Page, site: Site, query: str, first: str
+    page: Page, site: Site, query: str
 ) -> None:
     found = strays(page, site)
     page.goto(f"{site.url}/search.html?q={query}")
     results = page.locator("#finding-results > li")
     results.first.wait_for()
     address = str(results.first.locator("a").get_attribute("href"))
-    assert address.startswith(first)
+    assert Path(urldefrag(address)[0]).stem in find_project(ROOT).sets
     place = urldefrag(address)[1]
     assert not place or soup(site.folder / urldefrag(address)[0]).find(id=place)
     said = " ".join(results.all_inner_texts())
@@ -385,6 +383,7 @@ def test_a_live_figure_leaves_something_on_paper(wide: Page) -> None:
     boxes = page.locator(".live-figure")
     for number in range(boxes.count()):
         box = boxes.nth(number)
+        box.scroll_into_view_if_needed()
         still, controls = box.locator(".live-still"), box.locator("input, .live-panels")
         for medium in ("screen", "print"):
             page.emulate_media(media=medium)

@@ -389,11 +389,11 @@ class Extensions(ExtensionMagics):
     shell: NotebookShell
 
     @line_magic
-    def load_ext(self, module_str: str) -> Any:
+    def load_ext(self, module_str: str) -> Any:  # type: ignore[override]
         """Load an extension, or say that it is not there."""
         absent = missing_platform(module_str.strip())
         if absent is None:
-            return super().load_ext(module_str)
+            return super().load_ext(module_str)  # type: ignore[misc, call-arg]
         self.shell.tell_absent([absent])
         return None
 
