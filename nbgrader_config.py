@@ -86,6 +86,8 @@ c.ExchangeFactory.release_assignment = "autograder.release.exchange.ReleaseWithP
 
 # Learners own their folders in the exchange: what a link in there points to is not collected.
 c.ExchangeFactory.collect = "autograder.submissions.exchange.PlainCollect"
+# Where some handed in another way, the others get their feedback all the same.
+c.ExchangeFactory.release_feedback = "autograder.submissions.exchange.ReleaseFeedbackBack"
 
 # Archives that a learning platform sends: whose notebook is whose is told by the names inside.
 c.ZipCollectApp.downloaded_directory = "grading/downloaded"

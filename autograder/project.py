@@ -31,6 +31,8 @@ class Project:
 
     root: Path
     released_sets: tuple[str, ...] = ()
+    # Where the pages are published, without a slash at the end; "" where nobody has said.
+    site: str = ""
 
     @property
     def solutions(self) -> Path:
@@ -70,7 +72,8 @@ def find_project(start: Path | None = None) -> Project:
             table = _settings(file, status.st_mtime_ns, status.st_size)
             if table is not None:
                 table = {**table, **_local(folder / LOCAL)}
-                return Project(folder, tuple(table.get("released_sets", ())))
+                site = str(table.get("site", "")).rstrip("/")
+                return Project(folder, tuple(table.get("released_sets", ())), site)
     raise NoProject(
         f"No course project in {start} or above it: looked for a pyproject.toml with a "
         "[tool.autograder] table. Change to the course's folder, or set AUTOGRADER_ROOT to it."
