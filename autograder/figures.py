@@ -7,7 +7,7 @@ marker as well. matplotlib.pyplot is imported when the first figure is drawn, no
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
+from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -52,6 +52,8 @@ STYLE: dict[Any, Any] = {
     "ytick.labelsize": 12,
 }
 
+# So many points along each side make a smooth map.
+FINE = 50
 # From the lowest to the highest of an axis on which only powers of ten are marked.
 DECADES = 1e4
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -72,6 +74,20 @@ def in_style(draw: Callable[P, T]) -> Callable[P, T]:
     return styled
 
 
+@cache
+def _drawn_once() -> type[Figure]:
+    """Figures that a notebook draws once. To cut the margins off it draws all of it with a pen that
+    leaves no mark, measures, and draws again; only a layout needs the first of these."""
+    from matplotlib import figure
+
+    class Figure(figure.Figure):
+        def draw(self, renderer: Any) -> None:
+            if self.get_layout_engine() is not None or "draw_path" not in vars(renderer):
+                super().draw(renderer)
+
+    return Figure
+
+
 @in_style
 def new_figure(
     rows: int = 1, columns: int = 1, size: tuple[float, float] | None = None, **options: Any
@@ -83,7 +99,8 @@ def new_figure(
     alone = rows == columns == 1
     # A notebook cuts the margins off anyway: a layout only keeps several axes apart.
     layout = None if alone else "constrained"
-    figure, axes = plt.subplots(rows, columns, figsize=size, layout=layout, **options)
+    options = {"FigureClass": _drawn_once(), "layout": layout, **options}
+    figure, axes = plt.subplots(rows, columns, figsize=size, **options)
     if alone:
         # On a phone more numbers than that run together.
         axes.locator_params(nbins=6, steps=(1, 2, 5, 10))
@@ -145,7 +162,8 @@ def contours(
     x_range, y_range : the part of the plane to draw
     ax : where to draw; a new figure if left out
     levels : how many height lines, or their heights
-    points : at how many places along each side f is asked, 4 or more; a cubic goes between them
+    points : at how many places along each side f is asked, 4 or more; cubics go between them, which
+        is the same map for polynomials up to degree 3
     labels : names of the two axes
     colour_label : draw a colour bar with this name beside the map
 
@@ -159,8 +177,8 @@ def contours(
         ax = new_figure()[1]
     x, y = np.linspace(*x_range, points), np.linspace(*y_range, points)
     z = heights(f, x, y)
-    if np.all(np.isfinite(z)):
-        finer = between(points)
+    while len(x) < FINE and np.all(np.isfinite(z)):
+        finer = between(len(x))
         x, y, z = finer @ x, finer @ y, finer @ z @ finer.T
     pale_to_dark = LinearSegmentedColormap.from_list("sheet", ["#fbfdff", "#c9dbe8", "#6f8ea6"])
     filled = ax.contourf(x, y, z, levels=levels, cmap=pale_to_dark, extend="both")
@@ -180,6 +198,7 @@ def paths(
     ax: Axes | None = None,
     colours: Sequence[str] = COLOURS,
     markers: bool = True,
+    legend: Mapping[str, Any] | None = None,
 ) -> Axes:
     """Draw walks in the plane: a ring at the start, a dot a step, a star at the end.
 
@@ -189,6 +208,7 @@ def paths(
     ax : where to draw, as `contours` returns it; a new figure if left out
     colours : taken in turn
     markers : whether each step gets a dot
+    legend : options of the legend; to look for a free place takes time, which `loc` saves
 
     Returns
     -------
@@ -217,7 +237,7 @@ def paths(
         ax.plot(*walk[0], "o", color=colour, markerfacecolor="white", markersize=7, zorder=4)
         ax.plot(*walk[-1], "*", color=colour, markeredgecolor="white", markersize=13, zorder=5)
     if any(name for name, _ in named):
-        ax.legend()
+        ax.legend(**(legend or {}))
     return ax
 
 
@@ -239,6 +259,7 @@ def curves(
     ylabel: str = "loss",
     log: str = "",
     markers: bool = False,
+    legend: Mapping[str, Any] | None = None,
 ) -> Axes:
     """Draw named curves over a common axis.
 
@@ -250,6 +271,7 @@ def curves(
     xlabel, ylabel : names of the axes, with units where there are any
     log : "x", "y" or "xy" for logarithmic axes
     markers : whether each point gets a marker
+    legend : options of the legend, as in `paths`
 
     Returns
     -------
@@ -286,5 +308,5 @@ def curves(
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.grid(True, color=STYLE["grid.color"], linewidth=STYLE["grid.linewidth"])
     if len(lines) > 1:
-        ax.legend()
+        ax.legend(**(legend or {}))
     return ax

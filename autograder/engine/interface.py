@@ -64,7 +64,7 @@ class Limits:
     """
 
     cell_seconds: float = 30.0
-    call_seconds: float = 10.0
+    call_seconds: float = 5.0
     notebook_seconds: float = 300.0
     cpu_seconds: float = 300.0
     timeouts: int = 3

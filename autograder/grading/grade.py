@@ -197,7 +197,7 @@ def _run(
     for (cell, _step, part), when in zip(steps, plan, strict=True):
         grade_id = grade_id_of(cell) or ""
         own = f"solution-{part.exercise if part else grade_id}" if grade_id else cell.id
-        if when == "take":
+        if when == "take" and waiting:
             session.limits = of_all
             take(*waiting)
             waiting.clear()
@@ -205,6 +205,11 @@ def _run(
         if part is None:
             if cell.source.strip():
                 ran.append((cell, session.execute(cell.source)))
+                if waiting and _chance(ran[-1][1]):
+                    # Where the interpreter is lost too often there will be no later state.
+                    session.limits = of_all
+                    take(*waiting)
+                    waiting.clear()
             continue
         if when == "same":
             snapshots[part.name] = next(reversed(snapshots.values()))

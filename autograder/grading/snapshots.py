@@ -2,8 +2,8 @@
 
 A function is judged as it was where its check stands, and what its calls change is dropped. One
 that reads nothing but its arguments, libraries, constants and others of its kind can wait while
-cells run that do nothing but bind names of which no cell before its check has said a word: for it
-that later state is the same, and so is a process in which others of its kind were called. After a
+cells run that do no more than such a function does, and bind no name that it reads: for it that
+later state is the same, and so is a process in which others of its kind were called. After a
 cell that may change a library, or bind names that do not stand in it, nobody waits. Whatever else
 there is gets a snapshot of its own.
 
@@ -17,10 +17,11 @@ import ast
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import NamedTuple
 
 from autograder.code import names
+from autograder.code.source import globals_read
 
 MODULES = {"cmath", "math", "numpy", "scipy", "torch"}
 # Imports that run no file of the learner's and leave everything else as it was.
@@ -82,21 +83,21 @@ def plan(steps: Sequence[Step], *, alone: bool = False) -> list[str]:
 
 
 class Sharing:
-    """What the cells that ran so far bind and say, and what those that wait must find unchanged."""
+    """What the cells that ran so far bind and read; what those that wait must find unchanged."""
 
     def __init__(self) -> None:
         self._bound: dict[str, list[ast.FunctionDef | str]] = defaultdict(list)
-        self._said: set[str] = set()
+        self._reads: dict[str, set[str]] = {}
         self._anything = False
         self._watched: set[str] = set()
 
     def may_wait(self, function: str) -> bool:
         """Whether a function, whose check stands here, can be judged in a later state. If so, all
-        names that were said are watched from now on."""
-        if self._anything or not self._is_tame(function):
-            return False
-        self._watched |= self._said
-        return True
+        that it reads is watched from now on."""
+        is_function = isinstance(next(iter(self._bound.get(function, [])), None), ast.FunctionDef)
+        found = self._reached({function}) if is_function and not self._anything else None
+        self._watched |= found or set()
+        return found is not None
 
     def runs(self, source: str) -> bool:
         """Take note of a cell that is about to run. Whether those that wait must have their
@@ -105,48 +106,65 @@ class Sharing:
         if tree is None:
             self._anything = True
             return bool(self._watched)
-        inert = True
-        for statement in tree.body:
-            for name, what in _bindings(statement):
-                self._bound[name].append(what)
-                self._said.add(name)
-                # A star binds names that nobody sees.
-                inert = inert and name != "*" and name not in self._watched
-            inert = inert and _is_inert(statement)
-        nodes = list(ast.walk(tree))
-        self._said |= {node.id for node in nodes if isinstance(node, ast.Name)}
-        self._anything = self._anything or any(map(_hides, nodes))
-        return bool(self._watched) and not inert
+        self._reads |= globals_read(MAGIC.sub("pass", source))
+        bound = [binding for statement in tree.body for binding in _bindings(statement)]
+        for name, what in bound:
+            self._bound[name].append(what)
+        self._anything = self._anything or any(map(_hides, ast.walk(tree)))
+        # A star binds names that nobody sees.
+        seen = {name for name, _what in bound}.isdisjoint(self._watched | {"*"})
+        return bool(self._watched) and not (seen and self._is_tame(tree))
 
     def taken(self) -> None:
         """Those that waited have their snapshot."""
         self._watched.clear()
 
-    def _is_tame(self, function: str) -> bool:
-        """Whether a function, and all that it calls, reads and changes nothing that others could
-        see."""
-        seen: set[str] = set()
-        left = [function]
-        modules = {name for name, bound in self._bound.items() if bound == ["module"]}
+    def _is_tame(self, cell: ast.Module) -> bool:
+        """Whether all that a cell does, beside binding names, a function could do that waits."""
+        does = [statement for statement in cell.body if not _is_inert(statement)]
+        own = names.local(ast.Module(does, []))
+        free = {n.id for s in does for n in ast.walk(s) if isinstance(n, ast.Name)} - own
+        return self._may(does, free) and self._reached(free, but=own) is not None
+
+    def _reached(self, start: set[str], but: Container[str] = ()) -> set[str] | None:
+        """These names and all that they read but some; None where one reads or changes what others
+        could see."""
+        found: set[str] = set()
+        left = [*start]
         while left:
             name = left.pop()
-            if name in seen:
+            if name in found or name in but:
                 continue
-            seen.add(name)
+            found.add(name)
             bound = self._bound.get(name, [])
-            if len(bound) > 1 or (name == function and not bound):
-                return False
             node = bound[0] if bound else ""
+            if len(bound) > 1 or node == "other":
+                return None
             if isinstance(node, ast.FunctionDef):
-                free = _free_names(node, modules)
-                if free is None:
-                    return False
+                free = self._reads.get(name)
+                if free is None or not self._may([node.args, *node.body], free):
+                    return None
                 left += free
-                continue
-            its_shells = not node and (name.startswith("_") or name in ITS_SHELLS)
-            if node == "other" or name == function or its_shells:
+            elif not node and (name.startswith("_") or name in ITS_SHELLS):
+                return None
+        return found
+
+    def _may(self, pieces: Sequence[ast.AST], free: set[str]) -> bool:
+        """Whether these pieces of code, which take such names from outside, change nothing but what
+        they are given and what they make."""
+        modules = {name for name, bound in self._bound.items() if bound == ["module"]}
+        allowed = (*_EXPRESSIONS, *_STATEMENTS)
+        for node in (node for piece in pieces for node in ast.walk(piece)):
+            if not isinstance(node, allowed):
                 return False
-        return True
+            if isinstance(node, ast.FunctionDef) and not _is_plain(node):
+                return False
+            if isinstance(node, ast.Attribute) and not _only_reads(node, free, modules):
+                return False
+            written = isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load)
+            if written and _root(node) in free | {""}:
+                return False
+        return not free & UNTAME
 
 
 def _hides(node: ast.AST) -> bool:
@@ -174,12 +192,6 @@ def _bindings(statement: ast.stmt) -> Iterator[tuple[str, ast.FunctionDef | str]
     if isinstance(statement, ast.FunctionDef) and _is_plain(statement):
         yield statement.name, statement
         nodes: list[ast.AST] = [n for n in ast.walk(statement) if isinstance(n, ast.Global)]
-    elif isinstance(statement, ast.Import | ast.ImportFrom):
-        libraries = all(top in MODULES for top in _tops(statement))
-        for alias in statement.names:
-            known = libraries and not SETTINGS.match(alias.name)
-            yield names.imported_as(statement, alias), "module" if known else "other"
-        return
     elif _binds_constants(statement):
         for node in ast.walk(statement):
             if isinstance(node, ast.Name):
@@ -193,8 +205,10 @@ def _bindings(statement: ast.stmt) -> Iterator[tuple[str, ast.FunctionDef | str]
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name, "other"
         elif isinstance(node, ast.Import | ast.ImportFrom):
+            libraries = all(top in MODULES for top in _tops(node))
             for alias in node.names:
-                yield names.imported_as(node, alias), "other"
+                known = libraries and not SETTINGS.match(alias.name)
+                yield names.imported_as(node, alias), "module" if known else "other"
         elif isinstance(node, ast.Global):
             for name in node.names:
                 yield name, "other"
@@ -243,25 +257,6 @@ def _is_plain(function: ast.FunctionDef) -> bool:
     notes = [function.returns, *(arg.annotation for arg in everything if arg)]
     calls = [n for note in notes if note for n in ast.walk(note) if isinstance(n, ast.Call)]
     return not (function.decorator_list or calls) and all(map(_is_constant, given))
-
-
-def _free_names(function: ast.FunctionDef, modules: set[str]) -> set[str] | None:
-    """The names that a function takes from outside; None where it may change more than its
-    arguments. modules: names of libraries."""
-    nodes = [node for part in (function.args, *function.body) for node in ast.walk(part)]
-    free = {n.id for n in nodes if isinstance(n, ast.Name)} - names.local(function)
-    allowed = (*_EXPRESSIONS, *_STATEMENTS)
-    for node in nodes:
-        if not isinstance(node, allowed):
-            return None
-        if isinstance(node, ast.FunctionDef) and not _is_plain(node):
-            return None
-        if isinstance(node, ast.Attribute) and not _only_reads(node, free, modules):
-            return None
-        written = isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load)
-        if written and _root(node) in free | {""}:
-            return None
-    return None if free & UNTAME else free
 
 
 _EXPRESSIONS = (
