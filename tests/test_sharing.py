@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from nbformat.v4 import new_code_cell
 
 from autograder.engine.interface import Limits, Snapshot
 from autograder.engine.trusted.session import NotebookSession
@@ -186,6 +187,25 @@ def test_a_solved_notebook_takes_few_snapshots(monkeypatch: pytest.MonkeyPatch) 
     )
     assert done.points == done.max_points
     assert len(taken) == 1
+
+
+def test_who_waits_is_judged_where_cells_take_python_down_again_and_again() -> None:
+    """After three deaths no cell runs any more, and there is no later state."""
+    notebook = instructor_notebook(find_set("gradient"))
+    crash = (
+        "def crash(x):\n    far = np.lib.stride_tricks.as_strided(x, (9,), (10**12,))\n"
+        "    return far.sum()\n"
+    )
+    where = 1 + next(i for i, c in enumerate(notebook.cells) if c.id == "check-linear_gradient")
+    sources = [crash, *["crash(np.ones(1))"] * 3]
+    notebook.cells[where:where] = [new_code_cell(source) for source in sources]
+    steps = [cell.source for cell in notebook.cells[:where] if cell.cell_type == "code"]
+    sharing = Sharing()
+    assert not any(map(sharing.runs, steps)) and sharing.may_wait("linear_gradient")
+    assert not any(map(sharing.runs, sources)), "they are no reason to take a snapshot before"
+    done = grade(Submission(notebook), find_set("gradient"), "7", SandboxedRunner())
+    assert done.verdicts["linear_gradient"].status == "passed"
+    assert done.verdicts["gradient_descent"].status != "passed"
 
 
 def all_alone(steps: Sequence[Step], asked: Sequence[str]) -> Survey:
