@@ -27,7 +27,7 @@ files = $(shell find $(1) -type f -not -path '*/__pycache__/*' -not -path '*/.*'
 DOTS := /^(Collecting|Processing)/ { printf "."; fflush() } \
     /^Installing/ { printf " installing "; fflush() } END { print "" }
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-EXTRAS := instructor,cluster,postgresql,book,dev
+EXTRAS := instructor,cluster,postgresql,hub,book,dev
 FIRST_EXTRAS := instructor instructor,book
 # A stamp whose product somebody removed is no stamp.
 unless = $(if $(wildcard $(1)),,FORCE)
@@ -111,12 +111,13 @@ build: $(EXERCISES) ## make exercises/ from solutions/
 grade: $(EXERCISES) ## grade what lies in grading/submitted for SET
 	@autograder autograde $(SET)
 
-bench: $(SET_UP) ## ratios: grading against stock nbgrader, runner against a shell, Tensor against NumPy
+bench: $(SITE) ## ratios: grading against stock nbgrader, runner against a shell; how fast live figures answer
 	@$(BIN)/python tests/benchmarks/runner.py
 	@$(BIN)/python tests/benchmarks/runner.py --user --sets gradient
 	@$(BIN)/python tests/benchmarks/autograde.py
 	@$(BIN)/python tests/benchmarks/autograde.py --only shell --only sample --students 100 --rounds 1
 	@PYTHONPATH="$(CURDIR)" $(BIN)/python tests/benchmarks/tensor.py
+	@$(BIN)/python tests/benchmarks/repaint.py
 
 simulate: $(SET_UP) ## a class of 10,000 on 2, 4, 8, ... workers: how it grows, and what stops it
 	@PYTHONPATH="$(CURDIR)" $(BIN)/python tests/benchmarks/scale.py

@@ -1,5 +1,6 @@
 """nbgrader's configuration for this course: its folders, and our parts in its lists."""
 
+import sys
 from pathlib import Path
 
 from autograder.gradebook.mends import mend
@@ -85,6 +86,8 @@ c.ExchangeFactory.release_assignment = "autograder.release.exchange.ReleaseWithP
 
 # Learners own their folders in the exchange: what a link in there points to is not collected.
 c.ExchangeFactory.collect = "autograder.submissions.exchange.PlainCollect"
+# Where some handed in another way, the others get their feedback all the same.
+c.ExchangeFactory.release_feedback = "autograder.submissions.exchange.ReleaseFeedbackBack"
 
 # Archives that a learning platform sends: whose notebook is whose is told by the names inside.
 c.ZipCollectApp.downloaded_directory = "grading/downloaded"
@@ -105,5 +108,12 @@ c.HTMLExporter.sanitize_html = True
 # nbgrader's own export writes names as they are: a spreadsheet would take `=1+1` for a formula.
 c.ExportApp.plugin_class = "autograder.gradebook.export.CsvExport"
 
-# What is yours alone stands in a file that git does not know, so that `git pull` meets nothing.
-load_subconfig("local_config.py", path=str(ROOT))  # noqa: F821
+# What is yours alone stands in files that git does not know, so that `git pull` meets nothing: a
+# plug-in of yours, `late.py` say, and settings. Without these a course is another one, with another
+# gradebook, and nbgrader would go on.
+if str(ROOT) not in sys.path:
+    sys.path.append(str(ROOT))
+try:
+    load_subconfig("local_config.py", path=str(ROOT))  # noqa: F821
+except Exception as error:
+    sys.exit(f"{ROOT / 'local_config.py'}: {type(error).__name__}: {error}")

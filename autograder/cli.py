@@ -11,9 +11,12 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autograder import __version__
+
+if TYPE_CHECKING:
+    from autograder.project import Project
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -317,6 +320,9 @@ def _parser() -> argparse.ArgumentParser:
         "report gradient",
     )
     sub.add_argument("assignment", metavar="SET")
+    sub.add_argument(
+        "-o", "--to", type=Path, metavar="FILE", help="where it goes (grading/reports/SET.html)"
+    )
     return parser
 
 
@@ -326,7 +332,7 @@ def _sandbox_option(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         default=None,
         help="refuse where submissions cannot be walled in: the default; for `regrade` "
-        "c.GradeSubmission.require_sandbox in nbgrader_config.py can change it",
+        "c.GradeSubmission.require_sandbox in local_config.py can change it",
     )
 
 
@@ -415,6 +421,8 @@ def _grade_notebook(arguments: argparse.Namespace) -> int:
     from autograder.submissions.support import lies_alone, own_files, support_files
 
     project = find_project()
+    if arguments.assignment not in project.sets and _is_known(project, arguments.assignment):
+        return _grade_others(arguments, project)
     exercise_set = find_set(arguments.assignment, project)
     former = read_former(project, exercise_set.name)
     seed = new_seed() if arguments.seed is None else str(arguments.seed)
@@ -450,6 +458,49 @@ def _grade_notebook(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _is_known(project: Project, assignment: str) -> bool:
+    """Whether an assignment that is no set of ours was made here."""
+    from autograder.release.configuration import course_config, place_of
+
+    return (place_of("source", course_config(project.root)) / assignment).is_dir()
+
+
+def _grade_others(arguments: argparse.Namespace, project: Project) -> int:
+    """By nbgrader's own rule, which knows no hidden cases."""
+    from autograder.classes.single import grade_other
+    from autograder.exercise import AuthorError
+    from autograder.grading.grade import PUBLISHED
+    from autograder.judging.show import report_lines
+    from autograder.submissions.support import lies_alone
+
+    name = arguments.assignment
+    if arguments.seed is not None:
+        raise AuthorError(
+            f"{name} is no set of this course: it has no hidden cases, and no --seed."
+        )
+    for path in arguments.paths:
+        verdicts = grade_other(
+            project,
+            name,
+            path,
+            walled_in=arguments.require_sandbox,
+            shared=not lies_alone(path, arguments.paths),
+        )
+        points = sum(verdict.points for verdict in verdicts.values())
+        most = sum(verdict.max_points for verdict in verdicts.values())
+        if arguments.json:
+            told = {
+                test: {key: getattr(verdict, key) for key in PUBLISHED}
+                for test, verdict in verdicts.items()
+            }
+            line = {"file": str(path), "assignment": name, "seed": None, "points": points}
+            print(json.dumps({**line, "max_points": most, "functions": told}, ensure_ascii=False))
+        else:
+            print(f"{path}: {points:g} of {most:g} points")
+            print("\n".join(report_lines(verdicts.values())), flush=True)
+    return 0
+
+
 def _regrade(arguments: argparse.Namespace) -> int:
     from autograder.classes.regrade import regrade
     from autograder.project import find_project
@@ -459,6 +510,7 @@ def _regrade(arguments: argparse.Namespace) -> int:
         arguments.assignment,
         arguments.student,
         walled_in=arguments.require_sandbox,
+        say=print,
     )
     for change in changes:
         print(change)
@@ -589,7 +641,7 @@ def _report(arguments: argparse.Namespace) -> int:
     predicted = project.grading / "expected" / f"{arguments.assignment}.json"
     expected = predicted if predicted.is_file() else None
     with _busy("Writing the report"):
-        path = write_report(project, arguments.assignment, expected=expected)
+        path = write_report(project, arguments.assignment, expected=expected, to=arguments.to)
     print(path)
     return 0
 

@@ -475,7 +475,8 @@ def _case_signature(reference: Any, probe: Public | None) -> inspect.Signature:
 def _of_whole_numbers(
     family: Family, names: tuple[str, ...]
 ) -> Callable[[np.random.Generator], Any]:
-    """A generator of that family's cases with whole numbers in these arrays, none of them 0."""
+    """A generator of that family's cases with whole numbers in these arrays. None becomes 0; what
+    was 0 stays so: a diagonal matrix is one in whole numbers, too."""
 
     def whole(case: Case) -> Case:
         args = {k: _rounded(v) if k in names else v for k, v in case.args.items()}
@@ -486,7 +487,8 @@ def _of_whole_numbers(
 
 def _rounded(array: Any) -> Any:
     numbers = np.rint(array)
-    return np.where(numbers == 0, np.copysign(1, array), numbers).astype(np.int64)
+    nearest = np.where(numbers == 0, np.copysign(1, array), numbers)
+    return np.where(array == 0, 0, nearest).astype(np.int64)
 
 
 def _pythonic(values: dict[str, Any]) -> dict[str, Any]:

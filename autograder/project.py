@@ -11,7 +11,7 @@ import tempfile
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 # What one set needs and no other does, and how it is installed in the course's folder.
 FOREIGN = {"torch": "python -m pip install -c constraints.txt torch"}
@@ -31,6 +31,8 @@ class Project:
 
     root: Path
     released_sets: tuple[str, ...] = ()
+    # Where the pages are published, without a slash at the end; "" where nobody has said.
+    site: str = ""
 
     @property
     def solutions(self) -> Path:
@@ -70,7 +72,8 @@ def find_project(start: Path | None = None) -> Project:
             table = _settings(file, status.st_mtime_ns, status.st_size)
             if table is not None:
                 table = {**table, **_local(folder / LOCAL)}
-                return Project(folder, tuple(table.get("released_sets", ())))
+                site = str(table.get("site", "")).rstrip("/")
+                return Project(folder, tuple(table.get("released_sets", ())), site)
     raise NoProject(
         f"No course project in {start} or above it: looked for a pyproject.toml with a "
         "[tool.autograder] table. Change to the course's folder, or set AUTOGRADER_ROOT to it."
@@ -105,7 +108,24 @@ def is_shared(folder: Path) -> bool:
     return folder.stat().st_mode & SHARED == SHARED
 
 
+def is_given(folder: Path) -> bool:
+    """Whether somebody gave a folder to its group, and to nobody else: it passes the group on."""
+    mode = folder.stat().st_mode
+    return bool(mode & stat.S_ISGID and mode & stat.S_IRGRP and not mode & stat.S_IRWXO)
+
+
 SHARED = stat.S_ISGID | stat.S_IWGRP
+
+
+def open_private(file: Path) -> IO[str]:
+    """Open a table of marks to be written: nobody else may read it, unless a group shares its
+    folder. Something that is no file, such as /dev/stdout, stays as it is."""
+    shared = is_shared(file.parent)
+    fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o660 if shared else 0o600)
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        with contextlib.suppress(PermissionError):
+            os.fchmod(fd, 0o660 if shared else 0o600)
+    return os.fdopen(fd, "w", encoding="utf-8", newline="")
 
 
 def write_whole(file: Path, text: str) -> None:

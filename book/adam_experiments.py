@@ -6,12 +6,11 @@ Everything runs on the reference functions, so a mended reference mends the page
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from book.page import live_figure, picture
 from solutions.adam import (
     adagrad_step,
     adam_step,
@@ -20,15 +19,12 @@ from solutions.adam import (
     normalized_step,
     rmsprop_step,
 )
-from solutions.momentum import bias_correct, momentum_step
+from solutions.momentum import momentum_step
 
 Array = np.ndarray
 State = tuple[Array, Array]
 
 NAMES = ("GD", "momentum", "normalised", "AdaGrad", "RMSprop", "Adam")
-# AdamW runs in the interactive figure alone: the race's ravine has its minimum where decay pulls.
-LIVE_NAMES = (*NAMES, "AdamW")
-
 
 # The ravine: a hundred times as curved across as along; and the same ravine turned by 45 degrees.
 
@@ -96,14 +92,20 @@ def one_step(
     return theta, (m, v)
 
 
-def walk(name: str, H: Array, start: Array, steps: int, use: Settings) -> Array:
-    """The walk on a quadratic, start included: (steps + 1, d); n starts give (steps + 1, n, d)."""
+def walk(
+    name: str, H: Array, start: Array, steps: int, use: Settings, noise: Array | None = None
+) -> Array:
+    """The walk on a quadratic, start included: (steps + 1, d); n starts give (steps + 1, n, d).
+
+    noise : array of shape (steps, d), what is added to the gradient of each step
+    """
     theta = np.array(start, dtype=np.float64)
     state = (np.zeros_like(theta), np.zeros_like(theta))
     rows = [theta]
     with np.errstate(over="ignore", invalid="ignore"):  # some walks of a race fly off
         for t in range(1, steps + 1):
-            theta, state = one_step(name, theta, theta @ H, state, t, use)
+            grad = theta @ H if noise is None else theta @ H + noise[t - 1]
+            theta, state = one_step(name, theta, grad, state, t, use)
             rows.append(theta)
     return np.array(rows)
 
@@ -122,6 +124,7 @@ def steps_on_a_slope(name: str, grads: Array, use: Settings) -> Array:
 # The race: every optimiser with its own best learning rate.
 
 RACE_LRS = np.geomspace(1e-3, 10, 81)  # twenty a decade
+FINE_LRS = np.geomspace(1e-3, 10, 1601)  # twenty for each of those
 RACE_GOAL = 1e-3
 RACE_LIMIT = 400
 RACE_BETA2 = {"RMSprop": 0.9}  # Adam's is 0.999, the others have none
@@ -164,13 +167,13 @@ class Racer:
     walk: Array
 
 
-def race(turned: bool = False, show: int = 120) -> dict[str, Racer]:
+def race(turned: bool = False, show: int = 120, lrs: Array = FINE_LRS) -> dict[str, Racer]:
     """Every optimiser from the ravine's start, with the learning rate that needs fewest steps."""
     H, start = surface(turned)
     racers = {}
     for name in NAMES:
-        steps = steps_to_goal(name, H, start[None], RACE_LRS)[:, 0]
-        lr = float(RACE_LRS[np.argmin(steps)])
+        steps = steps_to_goal(name, H, start[None], lrs)[:, 0]
+        lr = float(lrs[np.argmin(steps)])
         path = walk(name, H, start, show, race_settings(name, lr))
         racers[name] = Racer(lr, int(np.min(steps)), path)
     return racers
@@ -215,6 +218,38 @@ def step_with_one_rate_each() -> Array:
     ]
 
 
+NOISE = 30.0  # the standard deviation of what is added to each component of each gradient
+
+
+def losses_in_noise(
+    name: str, lr: float, looks: tuple[int, ...], n: int = 200, seed: int = 12
+) -> Array:
+    """The mean loss of `n` walks in lasting noise, over the fifty steps before each look."""
+    noise = NOISE * np.random.default_rng(seed).normal(size=(max(looks), n, 2))
+    steps = walk(name, RAVINE, np.tile(START, (n, 1)), max(looks), race_settings(name, lr), noise)
+    loss = quadratic(RAVINE, steps).mean(axis=1)
+    return np.array([loss[look - 49 : look + 1].mean() for look in looks])
+
+
+@dataclass(frozen=True)
+class Nudge:
+    """What the gradient promises of a small step down along one weight, and what it brings."""
+
+    slope: float
+    promised: float
+    measured: float
+
+
+def nudges(length: float = 0.01) -> list[Nudge]:
+    """Each weight by itself is moved by `length` against the sign of its slope, from the start."""
+    told = []
+    for i, slope in enumerate(RAVINE @ START):
+        moved = START.copy()
+        moved[i] -= length * np.sign(slope)
+        told.append(Nudge(slope, -length * abs(slope), ravine(moved) - ravine(START)))
+    return told
+
+
 # AdaGrad remembers for ever.
 
 
@@ -227,6 +262,30 @@ def adagrad_slope(steps: int = 1000) -> float:
     """Slope of log(step) over log(t) for AdaGrad under a constant gradient."""
     moves = steps_on_a_slope("AdaGrad", np.ones((steps, 1)), Settings(1.0))[:, 0]
     return float(np.polyfit(np.log(np.arange(1, steps + 1)), np.log(moves), 1)[0])
+
+
+def adagrad_rates(racer: Racer, H: Array = RAVINE) -> Array:
+    """AdaGrad's learning rate of each component over its walk in the race, (steps, d)."""
+    return racer.lr / np.sqrt(np.cumsum((racer.walk[:-1] @ H) ** 2, axis=0))
+
+
+def full_adagrad_steps(turned: bool, lrs: Array = RACE_LRS) -> int:
+    """Fewest steps to the goal of AdaGrad with the root of the whole matrix of products.
+
+    The accumulator is the sum of g g^T, and the gradient is multiplied by the inverse of its root:
+    this is the form that Duchi, Hazan and Singer (2011) begin with. All rates walk at once.
+    """
+    H, start = surface(turned)
+    theta, total = np.tile(start, (len(lrs), 1)), np.zeros((len(lrs), 2, 2))
+    goal, last = RACE_GOAL * quadratic(H, start), np.zeros(len(lrs))
+    for t in range(1, RACE_LIMIT + 1):
+        grad = theta @ H
+        total = total + grad[:, :, None] * grad[:, None, :]
+        size, basis = np.linalg.eigh(total)
+        inside = np.einsum("kij,ki->kj", basis, grad) / (np.sqrt(np.maximum(size, 0)) + 1e-8)
+        theta = theta - lrs[:, None] * np.einsum("kij,kj->ki", basis, inside)
+        last = np.where(quadratic(H, theta) <= goal, last, t)
+    return int(last.min()) + 1
 
 
 # RMSprop: constant gradients of any scale, and gradients that vary.
@@ -313,6 +372,11 @@ def longest_step(beta1: float = 0.9, beta2: float = 0.999) -> float:
     return float(steps_on_a_slope("Adam", grads, Settings(1.0, beta1, beta2, 1e-60))[-1, 0])
 
 
+def longest_possible_step(beta1: float = 0.9, beta2: float = 0.999) -> float:
+    """The bound on it, by Cauchy and Schwarz, in units of lr."""
+    return float((1 - beta1) / np.sqrt(1 - beta2) / np.sqrt(1 - beta1**2 / beta2))
+
+
 # The effective learning rate, and what happens when it grows.
 
 
@@ -354,6 +418,12 @@ class LongRun:
         """The first step whose effective rate is above momentum's limit; None if none is."""
         above = np.flatnonzero(self.rate > STABLE_RATE)
         return int(above[0]) + 1 if above.size else None
+
+    @property
+    def arrival(self) -> int:
+        """The first step from which 25 in a row are within 1e-16 of the minimum."""
+        near = np.convolve(self.distance < 1e-16, np.ones(25), "valid")
+        return int(np.flatnonzero(near == 25)[0])
 
     def worst_after(self, step: int) -> float:
         """The largest distance from the minimum from a step on."""
@@ -397,6 +467,87 @@ def adam_step_eps_hat(
     _, m, v = adam_step(theta, grad, m, v, t, lr)
     rate = lr * np.sqrt(1 - 0.999**t) / (1 - 0.9**t)
     return theta - rate * m / (np.sqrt(v) + eps), m, v
+
+
+# A cliff: one weight, used ten times over.
+
+CLIFF_POWER = 10
+CLIFF_START = 1.5
+CLIFF_LR = 0.01
+MAX_NORM = 1.0
+
+
+def cliff(theta: Array) -> Array:
+    """The loss 1/2 (theta^10 - 1)^2 of a chain of ten equal factors that should give 1."""
+    return 0.5 * (np.asarray(theta) ** CLIFF_POWER - 1) ** 2
+
+
+def cliff_gradient(theta: Array) -> Array:
+    """Its derivative."""
+    return (theta**CLIFF_POWER - 1) * CLIFF_POWER * theta ** (CLIFF_POWER - 1)
+
+
+def clipped(grad: Array, max_norm: float) -> Array:
+    """The gradient, at most `max_norm` long, in its own direction.
+
+    Source: Pascanu, Mikolov and Bengio (2013), algorithm 1.
+    """
+    norm = np.linalg.norm(grad)
+    return grad * min(1.0, max_norm / norm) if norm else grad
+
+
+def cliff_walk(name: str, max_norm: float | None, steps: int = 400) -> Array:
+    """The weight after each step from the top of the cliff, start included, (steps + 1,)."""
+    theta, state = np.array([CLIFF_START]), (np.zeros(1), np.zeros(1))
+    rows = [CLIFF_START]
+    with np.errstate(over="ignore", invalid="ignore"):
+        for t in range(1, steps + 1):
+            grad = cliff_gradient(theta)
+            if max_norm is not None:
+                grad = clipped(grad, max_norm)
+            theta, state = one_step(name, theta, grad, state, t, Settings(CLIFF_LR))
+            rows.append(float(theta[0]))
+    return np.array(rows)
+
+
+def steps_down(walk: Array, goal: float = 0.01) -> int | None:
+    """After how many steps a walk is within `goal` of the weight 1, for good; None if never."""
+    away = ~(np.abs(walk - 1) <= goal)
+    return None if away[-1] else int(np.flatnonzero(away)[-1]) + 1
+
+
+# Reddi's cycle: Adam forgets the one gradient that counts.
+
+CYCLE = (3.0, -1.0, -1.0)
+CYCLE_LR = 0.5
+CYCLE_BETA2 = 0.1
+
+
+def on_the_cycle(amsgrad: bool, steps: int = 3000) -> Array:
+    """Adam, or AMSGrad, on the slopes 3, -1, -1, 3, ... in [-1, 1], start included, (steps + 1,).
+
+    beta1 is 0 and the learning rate falls like 1 / sqrt(t), as in the proof. AMSGrad divides by the
+    largest average so far.
+
+    Source: Reddi, Kale and Kumar (2018), section 3.
+    """
+    theta, m, v, largest = np.zeros(1), np.zeros(1), np.zeros(1), np.zeros(1)
+    rows = [0.0]
+    for t in range(1, steps + 1):
+        grad, lr = np.array([CYCLE[(t - 1) % len(CYCLE)]]), CYCLE_LR / np.sqrt(t)
+        moved, m, v = adam_step(theta, grad, m, v, t, lr, 0.0, CYCLE_BETA2)
+        if amsgrad:
+            largest = np.maximum(largest, v)
+            moved = theta - grad * effective_learning_rate(largest, t, lr, CYCLE_BETA2)
+        theta = np.clip(moved, -1.0, 1.0)
+        rows.append(float(theta[0]))
+    return np.array(rows)
+
+
+def one_turn_of_the_cycle(turns: int = 20) -> Array:
+    """Adam's three steps down, in units of lr, once its average has settled, (3,)."""
+    grads = np.tile(CYCLE, turns)[:, None]
+    return steps_on_a_slope("Adam", grads, Settings(1.0, 0.0, CYCLE_BETA2))[-3:, 0]
 
 
 # AdamW, and Adam with L2.
@@ -492,103 +643,3 @@ def torch_gaps(steps: int = 1000, seed: int = 20) -> dict[str, float]:
             optimiser.step()
             gaps[name] = max(gaps[name], float(np.max(np.abs(theta.detach().numpy() - mine))))
     return gaps
-
-
-# The interactive figure: its arithmetic is in JavaScript, and a browser test holds it to `walk`.
-
-LIVE_STEPS = 200
-LIVE_WORDS = {
-    "racers": "Optimisers",
-    "ravine": "The ravine",
-    "axes": "along the axes",
-    "turned": "turned by 45°",
-    "lr": "lr of GD and momentum",
-    "adaptiveLr": "lr of the others",
-    "beta1": "beta1 (momentum, Adam)",
-    "beta2": "beta2 (RMSprop, Adam)",
-    "eps": "eps of the others",
-    "weightDecay": "weight_decay (AdamW)",
-    "shown": "Step shown",
-    "map": "The walks: θ\u2080 across, θ\u2081 up. Square: the step shown",
-    "loss": "Loss after each step (logarithmic)",
-    "step": "step",
-    "flown": "flown off",
-    "tiny": "below 10\u207b\u00b9\u00b2",
-    "state": "Loss after step {step}, lowest first: {list}.",
-    "nobody": "No optimiser is chosen.",
-}
-
-
-def live_data() -> dict[str, Any]:
-    """What the interactive figure begins with: surfaces, ranges of the controls, words."""
-
-    def grid(low: float, high: float) -> list[float]:
-        decades = round(10 * np.log10(high / low))
-        return [float(f"{lr:.2g}") for lr in np.geomspace(low, high, decades + 1)]
-
-    return {
-        "steps": LIVE_STEPS,
-        "show": 60,
-        "surfaces": {
-            "axes": {"H": RAVINE.tolist(), "start": START.tolist()},
-            "turned": {"H": TURNED_RAVINE.tolist(), "start": (TURN @ START).tolist()},
-        },
-        "curvature": [1.0, 100.0],
-        "names": list(LIVE_NAMES),
-        "chosen": list(NAMES),
-        "colours": [5, 1, 4, 6, 3, 2, 7],
-        "dashes": ["", "7 3", "2 3", "9 3 2 3", "5 2", "", "14 3 2 3 2 3"],
-        "lr": {"values": grid(1e-3, 1.0), "start": 0.016},
-        "adaptiveLr": {"values": grid(1e-2, 10.0), "start": 0.1},
-        "beta1": {"values": [0, 0.5, 0.8, 0.9, 0.95, 0.99], "start": 0.9},
-        "beta2": {"values": [0, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999], "start": 0.99},
-        "eps": {"values": [1e-8, 0.01, 1, 100, 10_000], "start": 1e-8},
-        "weightDecay": {"values": [0, 0.01, 0.03, 0.1, 0.3, 1], "start": 0.1},
-        "words": LIVE_WORDS,
-    }
-
-
-def live_settings(name: str) -> Settings:
-    """The hyperparameters with which the interactive figure begins."""
-    data = live_data()
-    lr = "lr" if name in ("GD", "momentum") else "adaptiveLr"
-    controls = (lr, "beta1", "beta2", "eps", "weightDecay")
-    return Settings(*(data[control]["start"] for control in controls))
-
-
-def gap_under_a_large_eps(name: str, eps: float = 1e4, lr: float = 10.0, steps: int = 60) -> float:
-    """Largest distance, in lengths of the start, from what an eps far above every gradient leaves.
-
-    That is gradient descent at `lr / eps`; of Adam, momentum with its average corrected.
-    """
-    theta, velocity, left = START, np.zeros(2), [START]
-    beta = 0.9 if name == "Adam" else 0.0
-    for t in range(1, steps + 1):
-        _, velocity = momentum_step(theta, velocity, RAVINE @ theta, lr / eps, beta)
-        theta = theta - lr / eps * bias_correct(velocity, beta, t)
-        left.append(theta)
-    gaps = walk(name, RAVINE, START, steps, Settings(lr, beta1=beta, eps=eps)) - np.array(left)
-    return float(np.max(np.linalg.norm(gaps, axis=1)) / np.linalg.norm(START))
-
-
-def turned_end(name: str, weight_decay: float, steps: int = 60) -> float:
-    """The loss in the turned ravine as the interactive figure shows it, with this decay."""
-    H, start = surface(turned=True)
-    use = replace(live_settings(name), weight_decay=weight_decay)
-    return float(quadratic(H, walk(name, H, start, steps, use)[-1]))
-
-
-def live_html(still: Any) -> str:
-    """The interactive figure; `still` is a matplotlib figure for where no script runs."""
-    return live_figure(
-        "optimiser-race",
-        script="adam",
-        label="a race of optimisers",
-        still="<p>Here is a figure that needs JavaScript and a screen. This is how it begins.</p>"
-        + picture(
-            still,
-            "Left, a map of the ravine with the walks of six optimisers from the same start; "
-            "right, their losses over the steps on a logarithmic axis.",
-        ),
-        data=live_data(),
-    )

@@ -17,8 +17,10 @@ from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.linear_model import LogisticRegression
 
 from autograder.datasets import line_data, with_ones
-from book.page import live_figure, share_error
+from autograder.figures import BLACK, BLUE, curves, new_figure
+from book.page import live_figure, picture, share_error
 from solutions.empirical_risk import (
+    cross_validation,
     empirical_risk,
     fit_least_squares,
     gaussian_nll,
@@ -151,6 +153,37 @@ def gaps_of_the_fit(
             steadied.append(gap - (lowest - measured_risk(best, x, y)))
     shape = (-1, repeats)
     return np.reshape(plain, shape), np.reshape(steadied, shape)
+
+
+@dataclass(frozen=True)
+class ThreeGaps:
+    """Risk and empirical risk on the straight line from the best cubic to the fitted one."""
+
+    share: Array  # 0 at the best cubic, 1 at the fitted one
+    risk: Array
+    empirical: Array
+    gaps: tuple[float, float, float]
+
+
+def three_gaps(n: int = 16, seed: int = 5) -> ThreeGaps:
+    """The three gaps that make up the gap of a fitted cubic, on one sample.
+
+    Both risks are parabolas on this line: that of the population has its lowest point at 0, that
+    of the sample at 1.
+    """
+    x, y = draw(n, np.random.default_rng(seed))
+    best, fitted = best_polynomial(CUBIC), fit_polynomial(x, y, CUBIC)
+    share = np.linspace(-0.6, 1.6, 89)
+    line = [best + t * (fitted - best) for t in share]
+    middle = risk(best) - measured_risk(best, x, y)
+    first = risk(fitted) - risk(best)
+    last = measured_risk(best, x, y) - measured_risk(fitted, x, y)
+    return ThreeGaps(
+        share,
+        np.array([risk(theta) for theta in line]),
+        np.array([measured_risk(theta, x, y) for theta in line]),
+        (first, middle, last),
+    )
 
 
 def rms(gaps: Array) -> Array:
@@ -389,6 +422,60 @@ def chosen_by_the_test(test: Array, exact: Array) -> tuple[float, float, float]:
     return float(np.median(said)), float(np.median(real)), float(np.mean(real > said))
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """Degrees that were chosen on the same data sets in two ways, and what came of it."""
+
+    single: float  # median risk where 12 readings were held back
+    folds: float  # median risk where five-fold cross-validation chose
+    not_worse: float  # share of the data sets in which the second risk is not above the first
+
+
+def choose_by_folds(repeats: int = 200, n: int = 36, seed: int = 4) -> Chosen:
+    """Choose among degrees 0 to 8 by a third held back once, and by five folds.
+
+    Whichever degree is chosen is fitted again to all n readings; its risk is what counts.
+    """
+    rng = np.random.default_rng(seed)
+    degrees = range(9)
+    risks = []
+    for _ in range(repeats):
+        x, y = draw(n, rng)
+        X_train, X_test, y_train, y_test = train_test_split(x[:, np.newaxis], y, 1 / 3, rng)
+        fold = rng.permutation(np.arange(n) % 5)
+        once = [
+            measured_risk(fit_polynomial(X_train[:, 0], y_train, k), X_test[:, 0], y_test)
+            for k in degrees
+        ]
+        five = [cross_validation(x, y, k, fold) for k in degrees]
+        risks.append([risk(fit_polynomial(x, y, int(np.argmin(e)))) for e in (once, five)])
+    single, folds = np.median(risks, axis=0)
+    never_worse = np.mean([b <= a for a, b in risks])
+    return Chosen(float(single), float(folds), float(never_worse))
+
+
+RIDGE_DEGREE = 12
+
+
+def ridge_curves(
+    strengths: Array, repeats: int = 200, n: int = 24, seed: int = 6
+) -> tuple[Array, Array]:
+    """Median training error and median risk of ridge regression of degree 12, for each strength.
+
+    Ridge minimises the MSE plus strength * |theta|^2; the offset pays as well.
+    """
+    rng = np.random.default_rng(seed)
+    rows = []
+    for _ in range(repeats):
+        x, y = draw(n, rng)
+        X = polynomial_features(x, RIDGE_DEGREE)
+        G, c = X.T @ X / n, X.T @ y / n
+        fits = [np.linalg.solve(G + v * np.eye(len(c)), c) for v in strengths]
+        rows.append([(measured_risk(t, x, y), risk(t)) for t in fits])
+    train, exact = np.median(rows, axis=0).T
+    return train, exact
+
+
 # From likelihood to loss.
 
 
@@ -489,6 +576,16 @@ def descent(X: Array, y: Array, theta0: Array, steps: int = 2000) -> Array:
     return gradient_descent(lambda theta: linear_gradient(theta, X, y), theta0, lr, steps)
 
 
+def by_exponentials(theta0: Array, steps: int = 2000, lr: float = 0.02) -> Array:
+    """Prices exp(u), so that u is free and no price is negative: the last prices of a descent."""
+    X, y = baskets()
+
+    def slope(u: Array) -> Array:
+        return np.exp(u) * linear_gradient(np.exp(u), X, y)
+
+    return np.exp(gradient_descent(slope, np.log(theta0), lr, steps)[-1])
+
+
 # How sure an optimiser can be.
 
 
@@ -514,7 +611,101 @@ def share_on_the_terrace(count: int = 2000, seed: int = 0) -> tuple[float, float
     return share, share_error(share, count)
 
 
-# The interactive figure.
+# The interactive figures.
+
+FIT_READINGS, FIT_SEED, FIT_DEGREE = 24, 21, 9
+
+
+def live_fit_data() -> dict[str, Any]:
+    """What the figure at the top knows beforehand; its samples it draws itself."""
+    G, c = moments(len(DEGREES))
+    return {
+        "n": FIT_READINGS,
+        "degrees": DEGREES.tolist(),
+        "start": FIT_DEGREE,
+        "seed": FIT_SEED,
+        "population": {"amplitude": AMPLITUDE, "noise": NOISE, "G": G.tolist(), "c": c.tolist()},
+        "labels": {
+            "degree": "Degree of the polynomial",
+            "again": "Another sample",
+            "play": "Play",
+            "pause": "Pause",
+            "sample": "The spoonful: time across, degrees up",
+            "errors": "Error of each degree (logarithmic)",
+            "axis": "degree",
+            "training": "on these readings",
+            "risk": "on all days to come",
+            "truth": "the truth",
+            "state": "Degree {degree}, {n} readings: mean squared error {training} on these "
+            "readings, {risk} on all days to come. For this sample degree {best} would be best.",
+        },
+    }
+
+
+def live_fit_html() -> str:
+    """The figure at the top: a polynomial, the sample that it was fitted to, and days to come."""
+    x, y = draw(FIT_READINGS, np.random.default_rng(2))
+    fig, (top, bottom) = new_figure(2, 1, size=(5.6, 6.4))
+    time = np.linspace(-1, 1, 201)
+    top.plot(x, y, "o", color=BLACK, markersize=4)
+    top.plot(time, truth(time), ":", color=BLACK, label="truth")
+    fits = [fit_polynomial(x, y, int(k)) for k in DEGREES]
+    top.plot(time, powers(time, fits[FIT_DEGREE]) @ fits[FIT_DEGREE], color=BLUE, label="degree 9")
+    top.set(ylim=(-8, 8), xlabel="time", ylabel="degrees")
+    top.legend()
+    lines = {
+        "on these readings": [measured_risk(t, x, y) for t in fits],
+        "on all days to come": [risk(t) for t in fits],
+    }
+    curves(lines, DEGREES, ax=bottom, xlabel="degree", ylabel="error", log="y", markers=True)
+    still = picture(
+        fig,
+        "Above, 24 readings about a wave, and a polynomial of degree 9 that bends to pass near "
+        "each of them. Below, over the degree, the error on these readings falls all the way; the "
+        "error on all days to come falls to degree 3 and then rises.",
+    )
+    return live_figure(
+        "fit-a-sample",
+        script="empirical_risk",
+        label="a polynomial fitted to a sample",
+        still="<p>A figure to play with, that needs JavaScript and a screen. One sample:</p>"
+        + still,
+        data=live_fit_data(),
+    )
+
+
+def live_constant_data() -> dict[str, Any]:
+    """The five readings, the last of which moves."""
+    values = np.round(np.arange(16, 40.01, 0.5), 1).tolist()
+    return {
+        "readings": READINGS[:-1].tolist(),
+        "values": values,
+        "start": values.index(READINGS[-1]),
+        "low": 15,
+        "high": 41,
+        "ticks": [20, 25, 30, 35, 40],
+        "top": {"mse": 200, "mae": 16},
+        "labels": {
+            "outlier": "The fifth thermometer",
+            "mse": "MSE of each constant; drag the ring",
+            "mae": "MAE of each constant",
+            "state": "The fifth thermometer reads {last}: the MSE is lowest at {mean}, the MAE at "
+            "{median}.",
+        },
+    }
+
+
+def live_constant_html() -> str:
+    """One constant for five readings: which has the lowest MSE, which the lowest MAE."""
+    return live_figure(
+        "best-constant",
+        script="empirical_risk",
+        label="one constant for five readings",
+        still="<p>A figure to play with, that needs JavaScript and a screen: the fifth reading "
+        "moves, and with it the mean but not the median. The drawing above shows it at 33.</p>",
+        data=live_constant_data(),
+    )
+
 
 # Below twenty readings a fitted cubic is now and then so far off that its mean gap is a lottery.
 LIVE_NS = (23, 32, 45, 64, 91, 128, 181, 256, 362, 512, 724)
@@ -540,6 +731,12 @@ def live_data(repeats: int = 400, seed: int = 0) -> dict[str, Any]:
             "rule": "the rule 3x",
             "fit": "a fitted cubic",
             "again": "Draw another sample",
+            "play": "Play",
+            "pause": "Pause",
+            "judged": {"rule": "The rule 3x", "fit": "The cubic fitted to this sample"},
+            "usual": {"rule": "root mean square of the gaps", "fit": "mean gap"},
+            "state": "n = {n}. {judged}: risk {risk}, empirical risk {empirical}, gap {gap}. Over "
+            "{samples} samples of this size the {usual} is {typical}, expected {expected}.",
             "sample": "The sample: time across, degrees up",
             "gaps": "The gap over n, both axes logarithmic",
             "readings": "n",

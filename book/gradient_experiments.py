@@ -5,19 +5,23 @@ Everything runs on the reference functions, so a mended reference mends the page
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import contourpy
+import mpmath
 import numpy as np
 from scipy.optimize import minimize
 from scipy.stats import linregress
 from threadpoolctl import threadpool_limits
 
 from autograder.datasets import gabor_data, line_data, with_ones
-from autograder.figures import contours, curves, new_figure, paths
+from autograder.figures import contours, curves, heights, new_figure, paths
+from book import empirical_risk_experiments as sample
 from book.page import live_figure, picture, share_error
 from solutions.gradient import (
     bfgs_update,
@@ -111,7 +115,7 @@ def live_data() -> dict[str, Any]:
         "lr": SLIDER_LRS.tolist(),
         "curvatures": list(SLIDER_CURVATURES),
         "chosen": int(RAVINE_L),
-        "start": int(np.flatnonzero(SLIDER_LRS == 0.05)[0]),
+        "start": int(np.flatnonzero(SLIDER_LRS == 0.18)[0]),
         "theta": RAVINE_START.tolist(),
         "steps": SLIDER_STEPS,
         "labels": {
@@ -120,6 +124,10 @@ def live_data() -> dict[str, Any]:
             "map": "The walk: θ\u2080 across, θ\u2081 up",
             "loss": "Loss after each step (logarithmic)",
             "step": "step",
+            "one": "One step",
+            "play": "Play",
+            "pause": "Pause",
+            "back": "To the start",
             "state": "Learning rate {lr}: {tale}; {end} The cliff 2/L is at {cliff}.",
             "arrives": "{steps} steps to a millionth of the loss.",
             "never": "it never arrives.",
@@ -188,6 +196,37 @@ def promised_and_real_fall(lrs: Iterable[float], theta: Array) -> tuple[Array, A
     return promised, real
 
 
+def remainder(shares: Iterable[float], theta: Array) -> Array:
+    """What the straight line leaves out after these shares of one fixed step."""
+    step, gradient = np.array([0.4, -0.3]), numerical_gradient(wave, theta)
+    return np.array([wave(theta + t * step) - wave(theta) - t * gradient @ step for t in shares])
+
+
+WAVE_L = 1.6  # sech^2 is at most 1, and 0.6 - sin at most 1.6
+
+
+def kept_promises(count: int = 1000, seed: int = 0) -> Array:
+    """The real fall of a step with lr = 1/L, over the one that the descent lemma promises.
+
+    One ratio for each of `count` random places; the lemma says that none is below 1.
+    """
+    ratios = []
+    for theta in np.random.default_rng(seed).uniform(-4, 4, (count, 2)):
+        g = numerical_gradient(wave, theta)
+        ratios.append((wave(theta) - wave(theta - g / WAVE_L)) / (g @ g / (2 * WAVE_L)))
+    return np.array(ratios)
+
+
+def quartic_edge(lr: float, halvings: int = 40) -> float:
+    """The start beyond which descent on theta^4 / 4 flies off at this learning rate, bisected."""
+    low, high = 0.0, 1e3
+    for _ in range(halvings):
+        middle = (low + high) / 2
+        after = gradient_descent(lambda t: t**3, np.array([middle]), lr, 1)[-1, 0]
+        low, high = (middle, high) if abs(after) < middle else (low, middle)
+    return (low + high) / 2
+
+
 def difference_errors(hs: Iterable[float]) -> tuple[Array, Array]:
     """Error of the forward and of the central difference of exp at 1, for each h."""
     hs = list(hs)
@@ -243,6 +282,59 @@ def descent_with_line_search(
     return trajectory
 
 
+@dataclass(frozen=True)
+class Bill:
+    """What a walk to a goal cost."""
+
+    steps: int
+    evaluations: int  # of the loss, the one that watches the goal not counted
+    gradients: int
+
+
+def armijo_step(
+    f: Function, theta: Array, gradient: Array, first: float, share: float = 1e-4
+) -> tuple[Array, int]:
+    """The new theta by Armijo's rule, and how often f was asked.
+
+    first : the learning rate that is tried first; it is halved until the fall is at least `share`
+        of the promised one.
+    """
+    here, lr, asked = f(theta), first, 1
+    while True:
+        there = f(theta - lr * gradient)
+        asked += 1
+        if there <= here - share * lr * gradient @ gradient:
+            return theta - lr * gradient, asked
+        lr /= 2
+
+
+def bills(start: Array = RAVINE_START, goal: float = 1e-6, share: float = 1e-4) -> dict[str, Bill]:
+    """Three ways to choose the step in the ravine, until the loss is `goal` of its start."""
+    found: dict[str, Bill] = {}
+    calls: list[float] = []
+
+    def counted(theta: Array) -> float:
+        calls.append(0.0)
+        return ravine(theta)
+
+    def golden(theta: Array, g: Array) -> Array:
+        lr = bracketing_line_search(lambda t: counted(theta - t * g), 0.0, 1.0, 1e-6)
+        return theta - lr * g
+
+    ways: dict[str, Callable[[Array, Array], Array]] = {
+        "fixed": lambda theta, g: theta - 2 / 11 * g,
+        "golden section": golden,
+        "Armijo": lambda theta, g: armijo_step(counted, theta, g, 1.0, share)[0],
+    }
+    for name, step in ways.items():
+        calls.clear()
+        theta, steps = start, 0
+        while ravine(theta) > goal * ravine(start):
+            theta, steps = step(theta, ravine_gradient(theta)), steps + 1
+        found[name] = Bill(steps, len(calls), steps)
+    return found
+
+
 def golden_brackets(phi: Callable[[float], float], a: float, b: float, tols: Iterable[float]):
     """Evaluations and answer of the reference line search, for each tolerance."""
     rows = []
@@ -274,6 +366,43 @@ def plateau_example() -> tuple[float, float, float]:
     theta = np.array([24.0, 14.0])
     slope = float(np.linalg.norm(gabor_slope(theta)))
     return slope, gabor_loss(theta), gabor_loss(gabor_minimum())
+
+
+# Early stopping.
+
+
+@dataclass(frozen=True)
+class EarlyStop:
+    """A stiff model is not needed where the walk is short: errors after each step of a walk."""
+
+    steps: Array
+    training: Array
+    held_back: Array
+    risk: Array
+
+    @property
+    def best(self) -> int:
+        """After how many steps the error on the readings held back is lowest."""
+        return int(self.steps[self.held_back.argmin()])
+
+
+def early_stopping(degree: int = 12, last: int = 100_000, seed: int = 4) -> EarlyStop:
+    """Descent on the coefficients of a polynomial that could learn its 24 readings by heart.
+
+    The readings are chapter 1's thermometer; 12 more are held back. Errors are mean squares.
+    """
+    rng = np.random.default_rng(seed)
+    x, y = sample.draw(24, rng)
+    aside = sample.draw(12, rng)
+    X = sample.powers(x, np.zeros(degree + 1))
+    lr = 1 / np.linalg.eigvalsh(X.T @ X / len(y))[-1]
+    walk = gradient_descent(lambda t: linear_gradient(t, X, y), np.zeros(degree + 1), lr, last)
+    steps = np.unique(np.geomspace(1, last, 120).astype(int))
+    rows = [
+        (sample.measured_risk(t, x, y), sample.measured_risk(t, *aside), sample.risk(t))
+        for t in walk[steps]
+    ]
+    return EarlyStop(steps, *np.array(rows).T)
 
 
 # Flat is not low.
@@ -333,6 +462,7 @@ class Stationary:
     kind: str  # "minimum", "saddle" or "maximum"
 
 
+@functools.cache
 def gabor_stationary_points(grid: int = 14, newton_steps: int = 25) -> list[Stationary]:
     """Stationary points in the drawn range, found by Newton from a grid; lowest loss first.
 
@@ -401,6 +531,85 @@ def gabor_descents(n: int = 400, steps: int = GABOR_STEPS, seed: int = 0) -> Gab
     reached = np.linalg.norm(ends - gabor_minimum(), axis=1) < 0.1
     norms = np.array([np.linalg.norm(gabor_slope(end)) for end in ends])
     return GaborRun(starts, ends, reached, norms)
+
+
+GABOR_LIVE_LRS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
+GABOR_LIVE_STEPS = 120
+GABOR_LIVE_START = (4.0, 10.0)
+
+
+def height_lines(levels: Iterable[float], points: int = 49) -> list[list[float]]:
+    """Lines of equal Gabor loss on the map: each a list of [theta_0, theta_1, theta_0, ...]."""
+    (low0, high0), (low1, high1) = GABOR_RANGE
+    across, up = np.linspace(low0, high0, points), np.linspace(low1, high1, points)
+    maker = contourpy.contour_generator(across, up, heights(gabor_loss, across, up))
+    # One of several forms that contourpy can give: a list of arrays of shape (n, 2).
+    lines = (np.asarray(line) for level in levels for line in maker.lines(level))
+    return [np.round(line, 2).ravel().tolist() for line in lines]
+
+
+def live_descent_data() -> dict[str, Any]:
+    """What the figure at the top is given: the data of the loss, its map, and the words."""
+    x, y = gabor_data()
+    points = gabor_stationary_points()
+    (low0, high0), (low1, high1) = GABOR_RANGE
+    return {
+        "x": x.tolist(),
+        "y": y.tolist(),
+        "range": [list(GABOR_RANGE[0]), list(GABOR_RANGE[1])],
+        "lines": height_lines((1, 2, 3, 4, 5, 6, 8, 10, 12)),
+        "minima": [[*p.theta.tolist(), p.loss] for p in points if p.kind == "minimum"],
+        "lr": {"values": list(GABOR_LIVE_LRS), "start": GABOR_LIVE_LRS.index(GABOR_LR)},
+        "across": np.round(np.arange(low0, high0 + 0.01, 0.25), 2).tolist(),
+        "up": np.round(np.arange(low1, high1 + 0.01, 0.25), 2).tolist(),
+        "start": list(GABOR_LIVE_START),
+        "steps": GABOR_LIVE_STEPS,
+        "labels": {
+            "lr": "lr",
+            "across": "θ\u2080",
+            "up": "θ\u2081",
+            "map": "The ground: θ\u2080 across, θ\u2081 up; drag the ring",
+            "loss": "The loss after each step",
+            "step": "step",
+            "one": "One step",
+            "play": "Play",
+            "pause": "Pause",
+            "back": "To the start",
+            "state": "Learning rate {lr}, step {t} of {steps}: loss {loss}, slope {slope}. {where}",
+            "lowest": "It is in the lowest pit of all, at {best}.",
+            "pit": "It is in a pit, but not the lowest: that one has {best}.",
+            "lost": "It has left the map.",
+            "on": "It is still on its way.",
+        },
+    }
+
+
+def live_descent_html() -> str:
+    """The figure at the top: a walk on the Gabor surface from a start that is dragged."""
+    lr = GABOR_LR
+    starts = {"one start": GABOR_LIVE_START, "another": (-1.0, 12.0)}
+    walks = {
+        name: gradient_descent(gabor_slope, np.array(s), lr, GABOR_LIVE_STEPS)
+        for name, s in starts.items()
+    }
+    fig, (top, bottom) = new_figure(2, 1, size=(5.6, 7.4), height_ratios=(2, 1))
+    contours(gabor_loss, *GABOR_RANGE, ax=top, levels=12, points=37)
+    paths(walks, ax=top, markers=False)
+    curves({name: losses(gabor_loss, walk) for name, walk in walks.items()}, ax=bottom)
+    bottom.set(xlabel="step", ylabel="loss")
+    still = picture(
+        fig,
+        "Above, two walks on a map with several pits: from two starts they go down into different "
+        "pits. Below, their losses: both fall, and one of them stops far above the other.",
+    )
+    return live_figure(
+        "descend",
+        script="gradient",
+        label="a walk downhill from a start that you choose",
+        still="<p>A figure to play with, that needs JavaScript and a screen. This is what two "
+        f"starts do at a learning rate of {lr}:</p>" + still,
+        data=live_descent_data(),
+    )
 
 
 # Local search: try a neighbour, keep it if it is lower.
@@ -526,16 +735,88 @@ def shortened(problem: SmoothRegression, theta: Array, step: Array) -> float:
     return share
 
 
+# Orders of convergence, in 250 digits: sixteen are used up before an order shows.
+
+DIGITS, GOAL = 250, 200
+
+Wide = Any  # an array, or a number, of mpmath's
+
+_tanh = np.frompyfunc(mpmath.tanh, 1, 1)
+
+
+class WideRegression:
+    """The gradient and the Hessian of a `SmoothRegression` with numbers of mpmath's."""
+
+    def __init__(self, problem: SmoothRegression) -> None:
+        one = mpmath.mpf(1)
+        self.X, self.y = problem.X.astype(object) * one, problem.y.astype(object) * one
+        self.mu = mpmath.mpf(problem.mu)
+
+    def gradient(self, theta: Wide) -> Wide:
+        """Shape (d,)."""
+        return self.X.T @ _tanh(self.X @ theta - self.y) / len(self.y) + self.mu * theta
+
+    def hessian(self, theta: Wide) -> Wide:
+        """Shape (d, d)."""
+        weight = 1 - _tanh(self.X @ theta - self.y) ** 2
+        return (self.X.T * weight) @ self.X / len(self.y) + self.mu * np.eye(len(theta))
+
+
+def _length(v: Wide) -> Wide:
+    return mpmath.sqrt(v @ v)
+
+
+def _log10_distances(walk: list[Wide], goal: Wide) -> Array:
+    return np.array([float(mpmath.log10(_length(theta - goal))) for theta in walk])
+
+
 def convergence_errors(d: int = 5, seed: int = 3) -> dict[str, Array]:
-    """Distance to the minimum after each step of gradient descent, BFGS and Newton."""
+    """log10 of the distance to the minimum, after each step of descent, BFGS and Newton.
+
+    All set off where descent in float64 has come to within about a hundredth, so that whole steps
+    are safe. BFGS begins with the inverse Hessian at 0.
+    """
     problem = SmoothRegression(d, seed)
-    best = newton(problem, 1e-15)[-1]
-    walks = {
-        "gradient descent": gradient_descent(problem.gradient, problem.start, 1 / problem.L, 60),
-        "BFGS": bfgs(problem, 1e-13),
-        "Newton": newton(problem, 1e-14),
-    }
-    return {name: np.linalg.norm(walk - best, axis=1) for name, walk in walks.items()}
+    near = bfgs(problem, 1e-2)[-1]
+    with mpmath.workdps(DIGITS):
+        wide = WideRegression(problem)
+        start = near.astype(object) * mpmath.mpf(1)
+        small = mpmath.mpf(10) ** -GOAL
+
+        newton_walk = [start]
+        while _length(g := wide.gradient(newton_walk[-1])) > small:
+            H = mpmath.matrix(wide.hessian(newton_walk[-1]).tolist())
+            step = np.array(list(mpmath.lu_solve(H, mpmath.matrix(g.tolist()))), dtype=object)
+            newton_walk.append(newton_walk[-1] - step)
+        best = newton_walk.pop()
+
+        walk, estimate = [start], np.linalg.inv(problem.hessian(problem.start)).astype(object)
+        g = wide.gradient(start)
+        while _length(g) > small:
+            s = -estimate @ g
+            walk.append(walk[-1] + s)
+            before, g = g, wide.gradient(walk[-1])
+            estimate = bfgs_update(estimate, s, g - before)
+
+        descent = gradient_descent(problem.gradient, near, 1 / problem.L, 60)
+        return {
+            "gradient descent": _log10_distances(list(descent.astype(object)), best),
+            "BFGS": _log10_distances(walk[:-1], best),
+            "Newton": _log10_distances(newton_walk, best),
+        }
+
+
+def secant_errors(before: float = 1.7, start: float = 1.4) -> Array:
+    """log10 of the distance to log 2 of the secant steps for the minimum of e^t - 2 t."""
+    with mpmath.workdps(DIGITS):
+        t, told = [mpmath.mpf(before), mpmath.mpf(start)], []
+        slopes = [mpmath.exp(v) - 2 for v in t]
+        while abs(slopes[1]) > mpmath.mpf(10) ** -GOAL:
+            told.append(float(mpmath.log10(abs(t[1] - mpmath.log(2)))))
+            s, y = t[1] - t[0], slopes[1] - slopes[0]
+            t = [t[1], t[1] - slopes[1] * s / y]
+            slopes = [slopes[1], mpmath.exp(t[1]) - 2]
+        return np.array(told)
 
 
 def promised_factor(d: int = 5, seed: int = 3) -> float:
@@ -545,19 +826,15 @@ def promised_factor(d: int = 5, seed: int = 3) -> float:
     return float(np.max(np.abs(1 - eigenvalues / problem.L)))
 
 
-def measured_orders(errors: dict[str, Array]) -> dict[str, float]:
-    """The power p in e_new ~ e_old ** p, from the last three errors above rounding."""
-    orders = {}
-    for name, error in errors.items():
-        a, b, c = np.log(error[error > 1e-13][-3:])
-        orders[name] = float((c - b) / (b - a))
-    return orders
+def order(digits: Array) -> float:
+    """The power p in e_new ~ e_old ** p, from the last three errors, which are given as log10."""
+    a, b, c = digits[-3:]
+    return float((c - b) / (b - a))
 
 
-def late_factors(error: Array, count: int = 5) -> Array:
-    """By how much each of the last steps above rounding shrank the error."""
-    kept = error[error > 1e-12]
-    return (kept[1:] / kept[:-1])[-count:]
+def mean_factors(digits: Array, window: int = 10) -> Array:
+    """By how much a step shrank the error, as a geometric mean over `window` steps at a time."""
+    return 10 ** (np.diff(digits[::window]) / window)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import brentq
 
+from book.page import live_figure
 from solutions.momentum import (
     bias_correct,
     ema_weights,
@@ -114,6 +115,41 @@ def steps_to(
     return last_above + 1
 
 
+# Overshoot: where the velocity carries a ball over the minimum.
+
+
+@dataclass(frozen=True)
+class Overshoot:
+    """One moment of a walk on theta ** 2 / 2, and the two next steps that it may have."""
+
+    theta: float
+    kept: float  # -lr * beta * velocity: the part of the step that is known already
+    look_ahead: float
+    here: float  # the gradient at theta
+    there: float  # at the look-ahead point
+    lr: float
+    beta: float
+
+    def pull(self, gradient: float) -> float:
+        """The new part of the step, -lr * (1 - beta) * gradient."""
+        return -self.lr * (1 - self.beta) * gradient
+
+
+def overshoot(lr: float = 2.5, beta: float = 0.7, start: float = 1.5) -> Overshoot:
+    """The first moment at which theta is before the minimum and its look-ahead point beyond it."""
+    theta, velocity = np.array([start]), np.zeros(1)
+    while True:
+        ahead = theta - lr * beta * velocity
+        if ahead[0] < -0.2 * start:
+            break
+        theta, velocity = momentum_step(theta, velocity, theta, lr, beta)
+    # The reference's own velocity says which gradient it asked for.
+    _, new = nesterov_step(theta, velocity, lambda p: p, lr, beta)
+    there = float((new - beta * velocity)[0] / (1 - beta))
+    kept = float(-lr * beta * velocity[0])
+    return Overshoot(float(theta[0]), kept, float(ahead[0]), float(theta[0]), there, lr, beta)
+
+
 # Rates: by how much a step shrinks the distance in the long run.
 
 
@@ -137,6 +173,17 @@ def theoretical_rate(method: str, lr: float, beta: float, lambdas: Iterable[floa
         root = np.sqrt(product) if square < 0 else (abs(total) + np.sqrt(square)) / 2
         largest = max(largest, float(root))
     return largest
+
+
+def roots(curvature: float, lr: float, beta: float) -> Array:
+    """The two roots of momentum's recursion along one direction, complex, the larger one first.
+
+    r ** 2 - (1 + beta - lr (1 - beta) curvature) r + beta = 0.
+    """
+    half = (1 + beta - lr * (1 - beta) * curvature) / 2
+    root = np.sqrt(complex(half**2 - beta))
+    pair = np.array([half + root, half - root])
+    return pair[np.argsort(-np.abs(pair), kind="stable")]
 
 
 def measured_rate(method: str, H: Array, lr: float, beta: float, settle: int, count: int) -> float:
@@ -287,6 +334,39 @@ def gain_of_noise(beta: float, n: int = 20_000, t: int = 200, seed: int = 4) -> 
         theta, velocity = momentum_step(theta, velocity, rng.normal(size=n), 0.0, beta)
     variance = float(np.var(velocity, ddof=1))
     return variance, variance * float(np.sqrt(2 / (n - 1)))
+
+
+@dataclass(frozen=True)
+class NoiseFloor:
+    """Walks at the bottom of theta ** 2 / 2 whose gradients have noise of variance 1."""
+
+    velocity: float  # variance of the velocity
+    height: float  # mean loss
+    error: float  # standard error of the height
+
+
+def noise_floor(
+    beta: float, lr: float = 0.1, walks: int = 20_000, steps: int = 300, seed: int = 4
+) -> NoiseFloor:
+    """Momentum with noisy gradients, `walks` side by side, after `steps` steps from the minimum."""
+    rng = np.random.default_rng(seed)
+    theta = velocity = np.zeros(walks)
+    for _ in range(steps):
+        theta, velocity = momentum_step(theta, velocity, theta + rng.normal(size=walks), lr, beta)
+    heights = theta**2 / 2
+    return NoiseFloor(
+        velocity=float(np.var(velocity)),
+        height=float(np.mean(heights)),
+        error=float(np.std(heights, ddof=1) / np.sqrt(walks)),
+    )
+
+
+def predicted_floor(beta: float, lr: float) -> float:
+    """The height in closed form: theta is an autoregression of order two, with known variance.
+
+    lr / 4 for small lr, whatever beta is.
+    """
+    return lr * (1 + beta) / (2 * (2 * (1 + beta) - lr * (1 - beta)))
 
 
 def zigzag(k: float = 100.0, lr: float = 1.9, steps: int = 40) -> tuple[Array, Array]:
@@ -587,47 +667,98 @@ def kinked_walks(start: float = 3.3, steps: int = 60) -> dict[str, Array]:
     return rows
 
 
-# The interactive figure. Its script does the same arithmetic; a browser test compares them.
+# The interactive figures. Their script does the same arithmetic; a browser test compares them.
 
 LIVE_START = (4.0, 1.0)
 LIVE_KS = (2, 5, 10, 20, 50, 100, 200, 500, 1000)
-LIVE_LRS = tuple(float(f"{0.05 * 1.05**i:.3g}") for i in range(157))
+LIVE_LRS = tuple(float(f"{10 * 1.05**i:.3g}") for i in range(-108, 48))
 LIVE_BETAS = tuple(round(i / 100, 2) for i in range(100))
 LIVE_SETTLE = 2000
+LIVE_STEPS = 60
 
 
-def live_data() -> dict[str, Any]:
-    """What the interactive figure needs: the places of its sliders and its words."""
+def ravine_data() -> dict[str, Any]:
+    """What the figure of the ravine needs: the places of its sliders and its words."""
     return {
         "k": {"values": list(LIVE_KS), "start": LIVE_KS.index(100)},
         "lr": {
             "values": list(LIVE_LRS),
-            "start": int(np.argmin(np.abs(np.array(LIVE_LRS) - 1.8))),
+            "start": LIVE_LRS.index(10),
         },
         "beta": {"values": list(LIVE_BETAS), "start": LIVE_BETAS.index(0.9)},
         "start": list(LIVE_START),
         "settle": LIVE_SETTLE,
+        "steps": LIVE_STEPS,
         "labels": {
-            "k": "Condition number k",
-            "lr": "Learning rate lr",
+            "k": "k",
+            "lr": "lr",
             "beta": "beta",
-            "form": "lr belongs to the form",
-            "averaged": "averaged (this course)",
-            "torch": "PyTorch",
-            "methods": "Show",
-            "plain": "plain descent",
+            "method": "Method",
+            "plain": "plain descent, at its best lr",
             "momentum": "momentum",
             "nesterov": "Nesterov",
-            "best": "Best for {method}",
-            "map": "60 steps: θ\u2080 across, θ\u2081 up",
-            "loss": "Loss after each step (logarithmic)",
-            "rate": "Rate a step over lr: lines theory, rings measured",
-            "step": "step",
-            "lr_axis": "lr",
-            "settings": "Condition number {k}, lr {lr}, beta {beta}.",
-            "state": "{name}: rate {measured} measured, {theory} by theory, {tale}.",
+            "best": "Best setting",
+            "step": "Step",
+            "play": "Play",
+            "pause": "Pause",
+            "restart": "Restart",
+            "map": f"{LIVE_STEPS} steps: θ\u2080 across, θ\u2081 up",
+            "plane": "lr across, beta up: strong colour is fast",
+            "lr_axis": "lr (logarithmic)",
+            "beyond": "runs away",
+            "start": "The start: drag it, or use the arrow keys",
+            "setting": "The setting: drag it, or use the arrow keys",
+            "at": "{a}, {b}",
+            "pair": "lr {lr}, beta {beta}",
+            "state": "{name}, k = {k}, lr = {lr}, beta = {beta}: rate {measured} measured, "
+            "{theory} by theory, {tale}. After {t} steps the loss is {loss}; plain descent at its "
+            "best has {plain}.",
             "digit": "{steps} steps a digit",
             "diverges": "it diverges",
             "stays": "it neither arrives nor diverges",
         },
     }
+
+
+def roots_data() -> dict[str, Any]:
+    """What the figure of the two roots needs."""
+    return {
+        "pull": {"values": [round(i / 100, 2) for i in range(401)], "start": 30},
+        "beta": {"values": list(LIVE_BETAS), "start": LIVE_BETAS.index(0.9)},
+        "steps": 60,
+        "labels": {
+            "pull": "a · λ",
+            "beta": "beta",
+            "plane": "The two roots r, in the complex plane",
+            "walk": "θ along this direction, over 60 steps",
+            "step": "step",
+            "play": "Play",
+            "pause": "Pause",
+            "state": "Roots {roots}. The larger size is {size}. {tale}",
+            "pair": "{real} ± {imaginary}i",
+            "two": "{one} and {other}",
+            "swing": "Complex: the walk swings, once in {period} steps.",
+            "creep": "Both positive: the walk creeps in from one side.",
+            "flip": "Both negative: the walk changes sides at each step.",
+            "mixed": "One of each sign.",
+            "gone": "One lies outside the unit circle: the walk runs away.",
+        },
+    }
+
+
+def live_ravine(still: str) -> str:
+    """The interactive figure at the top: a walk, and where it stands on the map of lr and beta."""
+    return live_figure(
+        "ravine-momentum",
+        script="momentum",
+        label="beta and lr on a ravine",
+        still=still,
+        data=ravine_data(),
+    )
+
+
+def live_roots(still: str) -> str:
+    """The interactive figure of the two roots."""
+    return live_figure(
+        "two-roots", script="momentum", label="the two roots", still=still, data=roots_data()
+    )

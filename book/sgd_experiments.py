@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise, product
 from typing import Any
 
 import numpy as np
@@ -148,6 +148,63 @@ def predicted_error(theta: Array, m: int) -> float:
     return float(np.linalg.norm(gradient_standard_error(per_example_gradients(theta), m)))
 
 
+@dataclass(frozen=True)
+class EveryDraw:
+    """The spread of all batches of a size that few examples allow, and two formulas for it."""
+
+    how_many: int
+    spread: float  # standard deviation of the batches' gradients, both components together
+    by_n: float  # s / sqrt(m) with n in the denominator of s ** 2
+    by_n_minus_one: float  # with n - 1
+    how_many_apart: int  # the same where no batch has an example twice
+    spread_apart: float
+    corrected: float  # s / sqrt(m) * sqrt(1 - m / n), with n - 1
+
+
+def every_draw(n: int = 6, m: int = 3) -> EveryDraw:
+    """All batches of m of the first n points, with and without replacement, at `FAR`."""
+    each = per_example_gradients(FAR)[:n]
+
+    def spread(batches: Iterable[tuple[int, ...]]) -> tuple[int, float]:
+        means = np.array([each[list(index)].mean(axis=0) for index in batches])
+        return len(means), float(np.linalg.norm(np.std(means, axis=0)))
+
+    drawn, drawn_spread = spread(product(range(n), repeat=m))
+    apart, apart_spread = spread(combinations(range(n), m))
+    sample = float(np.linalg.norm(gradient_standard_error(each, m)))
+    return EveryDraw(
+        how_many=drawn,
+        spread=drawn_spread,
+        by_n=float(np.linalg.norm(np.std(each, axis=0)) / np.sqrt(m)),
+        by_n_minus_one=sample,
+        how_many_apart=apart,
+        spread_apart=apart_spread,
+        corrected=sample * float(finite_population(m, n)),
+    )
+
+
+def errors_by_kind(m: int = 10, repeats: int = 2000, seed: int = 0) -> dict[str, float]:
+    """Error of batches of m whose rows are alike, drawn by chance, or unlike, at `FAR`.
+
+    Alike: neighbours in the order of the target. Unlike: the same order is cut into m parts, and
+    each batch has one row of each.
+    """
+    rng = np.random.default_rng(seed)
+    order = np.argsort(Y, kind="stable")
+    parts = order.reshape(m, -1)
+    begins = rng.integers(0, N // m, repeats) * m
+    picks = rng.integers(0, N // m, (repeats, m))
+    kinds = {
+        "alike": [order[begin : begin + m] for begin in begins],
+        "by chance": [next(iter(minibatches(N, m, rng))) for _ in range(repeats)],
+        "unlike": [parts[np.arange(m), pick] for pick in picks],
+    }
+    return {
+        kind: measured_error(np.array([batch_gradient(FAR, index) for index in batches]), FAR)
+        for kind, batches in kinds.items()
+    }
+
+
 def finite_population(m: int | Array, n: int = N) -> Any:
     """The factor sqrt(1 - m / n) by which drawing without replacement shrinks the error."""
     return np.sqrt(1 - np.asarray(m) / n)
@@ -199,16 +256,27 @@ def walk(
     return trajectory if updates is None else trajectory[: updates + 1]
 
 
-def work_to_reach(goal: float = 0.05, ms: Sequence[int] = (1, 10, N), runs: int = 20) -> dict:
-    """Median number of examples looked at until the excess loss is first at most `goal`."""
-    table = {}
-    for m in ms:
-        needed = []
-        for seed in range(runs if m < N else 1):
-            heights = excess(walk(m, epochs=200 if m == N else 4, seed=seed))
-            needed.append(m * int(np.flatnonzero(heights <= goal)[0]))
-        table[m] = int(np.median(needed))
-    return table
+@dataclass(frozen=True)
+class Reach:
+    """When walks reach a goal: the medians of some runs, in updates; infinite where they do not."""
+
+    m: int
+    lr: float
+    first: float  # the first update at or below the goal
+    for_good: float  # the update from which on the walk stays there, for at least half of itself
+
+
+def reach(m: int, lr: float, goal: float = 0.05, epochs: int = 10, runs: int = 20) -> Reach:
+    """When the excess loss is at most `goal`: for the first time, and from then on."""
+    first, for_good = [], []
+    for seed in range(runs if m < N else 1):
+        above = excess(walk(m, lr, epochs, seed)) > goal
+        first.append(float(np.argmin(above)) if not above.all() else np.inf)
+        stays = int(np.flatnonzero(above)[-1]) + 1
+        for_good.append(float(stays) if stays <= len(above) / 2 else np.inf)
+    # The upper of the two in the middle: an infinite one has no mean with its neighbour.
+    middle = len(first) // 2
+    return Reach(m, lr, sorted(first)[middle], sorted(for_good)[middle])
 
 
 def distance_after(updates: int, ms: Sequence[int], runs: int = 20) -> list[float]:
@@ -250,6 +318,90 @@ def predicted_floor(lr: float, m: int) -> float:
     """
     cov = np.cov(per_example_gradients(BEST).T, ddof=0)
     return float(0.5 * np.trace(H @ solve_continuous_lyapunov(H, lr / m * cov)))
+
+
+def averaged_iterates(
+    m: int = 1, lr: float = 0.1, epochs: int = 10, runs: int = 20
+) -> tuple[Array, Array]:
+    """Mean excess loss of walks, and of the mean of their points from the second epoch on.
+
+    Returns
+    -------
+    two arrays, one number an update from the second epoch on.
+    """
+    last, mean = [], []
+    for seed in range(runs):
+        late = walk(m, lr, epochs, seed)[-(-N // m) + 1 :]
+        counts = np.arange(1, len(late) + 1)[:, None]
+        last.append(excess(late))
+        mean.append(excess(np.cumsum(late, axis=0) / counts))
+    return np.mean(last, axis=0), np.mean(mean, axis=0)
+
+
+def with_the_batch(
+    ms: Sequence[int], lr_each: float = 0.01, power: float = 1.0, epochs: int = 5, runs: int = 10
+) -> Array:
+    """Mean excess loss over the last epoch of walks with lr = lr_each * m ** power, for each m.
+
+    Every walk looks at the same number of examples. Infinite where it runs away.
+    """
+    ends = []
+    for m in ms:
+        per_epoch = -(-N // m)
+        with np.errstate(over="ignore", invalid="ignore"):
+            heights = [
+                np.mean(excess(walk(m, lr_each * m**power, epochs, seed)[-per_epoch:]))
+                for seed in range(runs if m < N else 1)
+            ]
+        ends.append(np.mean(heights) if np.max(heights) < 1e3 else np.inf)
+    return np.array(ends)
+
+
+def full_batch_cliff() -> float:
+    """The learning rate 2 / L above which the full gradient diverges on the four hundred points."""
+    return float(2 / np.linalg.eigvalsh(H)[-1])
+
+
+@dataclass(frozen=True)
+class Finder:
+    """A learning rate that grows from update to update, and the loss of each batch before it."""
+
+    lrs: Array
+    losses: Array
+    smooth: Array  # their bias-corrected exponential average
+
+    @property
+    def lowest(self) -> float:
+        """The learning rate at which the smoothed loss is lowest."""
+        return float(self.lrs[np.argmin(self.smooth)])
+
+    @property
+    def blows_up(self) -> float:
+        """The first one after that at which it is twice its lowest."""
+        late = np.arange(len(self.lrs)) > np.argmin(self.smooth)
+        return float(self.lrs[np.argmax(late & (self.smooth > 2 * self.smooth.min()))])
+
+
+def find_learning_rate(
+    m: int = 10, low: float = 0.003, high: float = 3.0, updates: int = 200, seed: int = 0
+) -> Finder:
+    """One short walk whose learning rate is multiplied by the same factor at each update."""
+    seen: list[float] = []
+
+    def grad(theta: Array, rows: Array, targets: Array) -> Array:
+        seen.append(float(np.mean((rows @ theta - targets) ** 2) / 2))
+        return linear_gradient(theta, rows, targets)
+
+    factor = (high / low) ** (1 / (updates - 1))
+    epochs = -(-updates * m // N)
+    rng = np.random.default_rng(seed)
+    sgd(grad, FAR, X, Y, lambda t: low * factor**t, m, epochs, rng)
+    losses, keep = np.array(seen[:updates]), 0.9
+    smooth, average = [], 0.0
+    for t, loss in enumerate(losses, start=1):
+        average = keep * average + (1 - keep) * loss
+        smooth.append(average / (1 - keep**t))
+    return Finder(low * factor ** np.arange(updates), losses, np.array(smooth))
 
 
 def order_of_the_rows(m: int = 10, lr: float = LR, epochs: int = 200) -> tuple[float, float]:
@@ -325,6 +477,86 @@ def difference_from_torch(updates: int = 200, lr0: float = LR) -> dict[str, floa
             scheduler.step()
         worst[name] = max(gaps)
     return worst
+
+
+def warm_up_walks(steps: int = 60, lr: float = 0.3, warm: int = 20) -> dict[str, Array]:
+    """Distances from the minimum of descent on theta ** 2 / 2 + theta ** 4 / 4, from 3.
+
+    The curvature there is 28, at the minimum 1: `lr` is right for the one place and far beyond the
+    other's cliff. With warm-up it rises in a straight line to `lr` over `warm` steps.
+    """
+    rates: dict[str, Callable[[int], float]] = {
+        "lr = 0.3": lambda t: lr,
+        "lr = 0.03": lambda t: lr / 10,
+        "warm-up to 0.3": lambda t: lr * min(1.0, (t + 1) / warm),
+    }
+
+    def grad(theta: Array, rows: Array, targets: Array) -> Array:
+        return theta + theta**3
+
+    # One row, so that an epoch is one step; the loss asks nothing of it.
+    row, target = np.zeros((1, 1)), np.zeros(1)
+    walks = {}
+    for name, rate in rates.items():
+        with np.errstate(over="ignore", invalid="ignore"):
+            points = sgd(
+                grad, np.array([3.0]), row, target, rate, 1, steps, np.random.default_rng(0)
+            )
+        walks[name] = np.abs(points[:, 0])
+    return walks
+
+
+# A small batch as a regulariser: a model with more parameters than examples.
+
+
+@dataclass(frozen=True)
+class Regularised:
+    """Walks that all end with a training error of next to nothing, on many random problems."""
+
+    m: int
+    train: float  # the largest mean squared training error
+    errors: Array  # mean squared error on new inputs, one for each problem
+
+    @property
+    def mean(self) -> float:
+        """The mean over the problems."""
+        return float(np.mean(self.errors))
+
+
+def small_batch_as_regulariser(
+    ms: Sequence[int] = (1, 20),
+    lr: float = 0.03,
+    problems: int = 40,
+    n: int = 20,
+    d: int = 40,
+    updates: int = 4000,
+    seed: int = 5,
+) -> list[Regularised]:
+    """A linear model whose weights are u ** 2 - v ** 2, on targets that three of its inputs make.
+
+    Inputs are standard normal, so the error on new ones is the squared distance of the weights.
+    Many problems side by side, each with its own batches; all start at u = v = 0.1.
+    """
+    table = []
+    for m in ms:
+        rng = np.random.default_rng(seed)
+        rows = rng.normal(size=(problems, n, d))
+        truth = np.zeros(d)
+        truth[:3] = 1
+        targets = rows @ truth
+        u = v = np.full((problems, d), 0.1)
+        which = np.arange(problems)[:, None]
+        for _ in range(updates):
+            index = np.argpartition(rng.random((problems, n)), m - 1, axis=1)[:, :m]
+            some = rows[which, index]
+            off = np.einsum("pmd,pd->pm", some, u * u - v * v) - targets[which, index]
+            slope = np.einsum("pm,pmd->pd", off, some) / m
+            u, v = u - 2 * lr * u * slope, v + 2 * lr * v * slope
+        weights = u * u - v * v
+        train = np.mean((np.einsum("pnd,pd->pn", rows, weights) - targets) ** 2, axis=1)
+        errors = np.sum((weights - truth) ** 2, axis=1)
+        table.append(Regularised(m, float(train.max()), errors))
+    return table
 
 
 # The Gabor surface, with many walks side by side.
@@ -427,6 +659,25 @@ def escapes(
     return table
 
 
+def same_ratio(
+    home: Array,
+    settings: Sequence[tuple[float, int]] = ((0.7, 1), (1.4, 2), (2.8, 4)),
+    walks: int = 300,
+) -> list[tuple[float, int, Escape, Escape]]:
+    """Walks with one and the same lr / m: after 560 updates, and after as many as make lr times
+    their number equal, so that each has had the same way to go.
+    """
+    return [
+        (
+            lr,
+            m,
+            escapes([m], home, lr, walks=walks)[0],
+            escapes([m], home, lr, updates=round(1568 / lr), walks=walks, seed=1)[0],
+        )
+        for lr, m in settings
+    ]
+
+
 # "SGD seems to find better solutions": share of starts that reach the global minimum.
 
 GABOR_EPOCHS = 60
@@ -502,6 +753,25 @@ def gabor_trials(
             ends = gabor_sgd(starts, rate, m, epochs, generators(n, seed + 1))
             table.append(Trial(m, lr, reached_gd, in_the_best_valley(ends), ends))
     return table
+
+
+# What is kept in memory.
+
+
+def numbers_kept(sizes: Sequence[int], m: int) -> tuple[int, int]:
+    """How many numbers training a network has to keep for a batch of m.
+
+    Parameters
+    ----------
+    sizes : units of each layer, the inputs first
+
+    Returns
+    -------
+    outputs of all layers, inputs among them, which the backward pass needs: they grow with m.
+    parameters, and as many gradients of them: they do not.
+    """
+    parameters = sum(a * b + b for a, b in pairwise(sizes))
+    return m * sum(sizes), parameters
 
 
 # Hardware: what a gradient costs, and what fewer bits do.
@@ -634,31 +904,58 @@ def stored_in(kind_name: str, lr: float = 0.01, steps: int = 1000) -> tuple[Arra
     return excess(np.array(visited)), last
 
 
-# The interactive figure.
+# The interactive figures. Their scripts do the same arithmetic; browser tests compare them.
 
 LIVE_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 400)
-LIVE_REPEATS, LIVE_UPDATES = 200, 80
+LIVE_REPEATS = 200
 LIVE_WORDS = {
     "size": "Batch size m",
     "cloud": f"{LIVE_REPEATS} estimates: where one step would lead",
-    "walk": f"A walk of {LIVE_UPDATES} updates with this m",
     "law": "Standard error over m, both logarithmic",
     "size_axis": "batch size m",
     "place": "Where you stand",
-    "far": "far from the minimum",
+    "far": "far away",
     "minimum": "at the minimum",
     "drawing": "How a batch is drawn",
     "without": "without replacement",
     "with": "with replacement",
     "again": "Draw new batches",
     "state": "m = {m}, {how}. Standard error of the gradient: measured {measured}, predicted "
-    "{predicted}. The full gradient {full}. The walk has looked at {examples} examples and ends "
-    "{away} from the minimum.",
+    "{predicted}. The full gradient {full}.",
     "corrected": ", with the correction for {n} points {error}",
     "zero": "is zero here",
     "length": "has length {length}",
 }
 LIVE_LEVELS = (0.02, 0.1, 0.3, 0.7, 1.3, 2.1, 3.2, 4.5)
+
+WALK_EPOCHS = 10
+WALK_LRS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.3, 1.6)
+WALK_WORDS = {
+    "size": "Batch size",
+    "lr": "lr",
+    "schedule": "Schedule",
+    "constant": "constant",
+    "cosine": "cosine, down to 0",
+    "map": "The walk: offset across, slope up",
+    "loss": "Loss above its minimum, over epochs paid",
+    "epochs": "epochs",
+    "start": "The start: drag it, or use the arrow keys",
+    "at": "offset {a}, slope {b}",
+    "step": "Step",
+    "play": "Play",
+    "pause": "Pause",
+    "restart": "Restart",
+    "again": "New batches",
+    "state": "{updates} updates, {examples} examples: the loss is {height} above its minimum. "
+    "{floor}",
+    "floor": "The floor predicted for this m and lr is {floor}.",
+    "sinks": "The floor predicted for the lr it has now is {floor}.",
+    "none": "The full gradient has no floor.",
+    "cliff": "This lr is beyond the cliff, 2/L = {cliff}: the walk runs away.",
+    "walk": "walk",
+    "full": "all {n} a step",
+    "line": "its floor",
+}
 
 
 def ring(level: float, points: int = 48) -> Array:
@@ -668,29 +965,46 @@ def ring(level: float, points: int = 48) -> Array:
     return BEST + np.sqrt(2 * level) * circle @ np.linalg.inv(np.linalg.cholesky(H))
 
 
-def live_data() -> dict[str, Any]:
-    """What the interactive figure is given: the points, the map, and its words."""
+def live_points() -> dict[str, Any]:
+    """What both figures are given: the points and the map."""
     return {
         "x": X[:, 1].tolist(),
         "y": Y.tolist(),
-        "lr": LR,
         "sizes": list(LIVE_SIZES),
-        "start": LIVE_SIZES.index(10),
-        "repeats": LIVE_REPEATS,
-        "updates": LIVE_UPDATES,
         "best": BEST.tolist(),
         "far": FAR.tolist(),
         "rings": [ring(level).round(3).tolist() for level in LIVE_LEVELS],
+    }
+
+
+def live_data() -> dict[str, Any]:
+    """What the figure of the cloud is given, and its words."""
+    return live_points() | {
+        "lr": LR,
+        "start": LIVE_SIZES.index(10),
+        "repeats": LIVE_REPEATS,
         "words": LIVE_WORDS,
     }
 
 
-def cloud_picture(ms: Sequence[int] = (1, 10, 100, 400), repeats: int = 150) -> str:
+def walk_data() -> dict[str, Any]:
+    """What the figure of the walk is given, and its words."""
+    return live_points() | {
+        "lrs": list(WALK_LRS),
+        "start": {"size": LIVE_SIZES.index(1), "lr": WALK_LRS.index(LR), "examples": 2 * N},
+        "epochs": WALK_EPOCHS,
+        "hessian": H.tolist(),
+        "cliff": full_batch_cliff(),
+        "words": WALK_WORDS,
+    }
+
+
+def cloud_picture(ms: Sequence[int] = (1, 10, 100, 400), repeats: int = 100) -> str:
     """The still picture: clouds of one-step estimates for four batch sizes."""
     fig, axes = new_figure(2, 2, size=(5.6, 5.2), sharex=True, sharey=True)
     rng = np.random.default_rng(0)
     for ax, m, colour in zip(axes.flat, ms, COLOURS, strict=False):
-        contours(half_mse, (-1.8, 0.9), (0.5, 2.9), ax=ax, levels=12, points=21)
+        contours(half_mse, (-1.8, 0.9), (0.5, 2.9), ax=ax, levels=8, points=17)
         landed = FAR - LR * estimates(FAR, m, repeats, rng)
         ax.plot(*landed.T, ".", color=colour, markersize=4, alpha=0.6)
         ax.plot(*FAR, "o", color=BLACK, markerfacecolor="white", markersize=7)
@@ -705,14 +1019,51 @@ def cloud_picture(ms: Sequence[int] = (1, 10, 100, 400), repeats: int = 150) -> 
     )
 
 
-def live_html() -> str:
-    """The interactive figure: batch size, the cloud of estimates, and a walk."""
+def walk_picture() -> str:
+    """The still picture: two epochs of single examples, and what is paid and gained."""
+    fig, (top, bottom) = new_figure(2, 1, size=(5.6, 6.4), height_ratios=(3, 2))
+    for level in LIVE_LEVELS:
+        top.plot(*ring(level, 24).T, color="0.75", linewidth=0.8)
+    top.set(xlim=(-2.1, 1.75), ylim=(0.15, 3.05))
+    for m, colour in zip((1, N), COLOURS, strict=False):
+        points = walk(m, epochs=2).round(2)
+        every = 3 if m == 1 else 1
+        paid = m * np.arange(1, len(points))
+        top.plot(*points.T, color=colour, linewidth=1, marker="." if m == N else None)
+        bottom.plot(paid[::every], excess(points[1::every]), color=colour, label=f"m = {m}")
+    top.plot(*FAR, "o", color=BLACK, markerfacecolor="white", markersize=7)
+    top.plot(*BEST, "*", color=BLACK, markersize=12)
+    bottom.axhline(predicted_floor(LR, 1), color=BLACK, linestyle="--", label="predicted floor")
+    bottom.set(yscale="log", xlabel="examples looked at", ylabel="loss above minimum")
+    bottom.legend()
+    return picture(
+        fig,
+        "Above, a map of a bowl: the walk with batches of one goes to the bottom and wanders about "
+        "there; the walk with all points has taken two steps. Below, their losses over the "
+        "examples looked at: the first falls at once and then stays level with large swings.",
+    )
+
+
+def live_cloud() -> str:
+    """The interactive figure of the batch size and the cloud of estimates."""
     return live_figure(
         "batch-size",
         script="sgd",
         label="the batch size and the cloud of gradient estimates",
-        still="<p>Where one step leads from the ring, for 150 batches of each size. Plus: where "
+        still="<p>Where one step leads from the ring, for 100 batches of each size. Plus: where "
         "the full gradient leads; star: the minimum. The sizes move with a slider where "
         "JavaScript runs.</p>" + cloud_picture(),
         data=live_data(),
+    )
+
+
+def live_walk() -> str:
+    """The interactive figure at the top: a walk, its price and its floor."""
+    return live_figure(
+        "noisy-walk",
+        script="sgd",
+        label="a walk, its price and its floor",
+        still="<p>A figure to play with, where JavaScript runs. It opens like this: two epochs "
+        "with lr = 0.3.</p>" + walk_picture(),
+        data=walk_data(),
     )

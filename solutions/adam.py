@@ -50,7 +50,7 @@ def _large_eps(rng) -> float:
 
 
 @exercise(
-    points=2,
+    points=1,
     whole=(
         "theta",
         "grad",
@@ -324,7 +324,7 @@ adagrad_step.remark(
 
 
 @exercise(
-    points=3,
+    points=2,
     whole=(
         "theta",
         "grad",
@@ -559,7 +559,9 @@ def default_settings(rng):
     """The default hyperparameters, some dozens of steps into a run."""
     d, t = rng.integers(2, 5), int(rng.integers(20, 50))
     averages = _averages(rng, d, t, 0.9, 0.999)
-    return {**_here(rng, d), **averages, "t": t}
+    here = _here(rng, d)
+    # A step of about 1e-3 is to be seen beside theta.
+    return {**here, "theta": 1e-3 * here["theta"], **averages, "t": t}
 
 
 @adam_step.cases
@@ -742,7 +744,7 @@ adam_step.remark(
 
 
 @exercise(
-    points=2,
+    points=1,
     whole=("v",),
     rtol=1e-6,
     hints=(
@@ -797,7 +799,8 @@ def first_step(rng):
 def table(rng):
     """v is a table of numbers, and some dozens of steps have been taken."""
     case = _rate_case(rng, int(rng.integers(20, 60)), (2, 3))
-    return {**case, "beta2": 0.999}
+    # Rates so small that an eps which was added to one of them shows.
+    return {**case, "beta2": 0.999, "lr": rng.uniform(1e-3, 5e-3)}
 
 
 @effective_learning_rate.cases
@@ -879,7 +882,7 @@ effective_learning_rate.slips(
 
 
 @exercise(
-    points=3,
+    points=2,
     whole=(
         "theta",
         "grad",
@@ -1044,4 +1047,210 @@ adamw_step.slips(
 adamw_step.remark(
     "torch's own AdamW gives the numbers; writing it yourself shows where they come from.",
     uses="AdamW",
+)
+
+
+@exercise(
+    points=6,
+    whole=("H", "v"),
+    rtol=1e-3,
+    hints=(
+        "With its sizes frozen Adam is momentum whose gradient is multiplied by a number for each "
+        "component. Which matrix stands in the place of the Hessian then?",
+        "momentum on a parabola of curvature c flies off from lr * c = 2 (1 + beta1) / (1 - beta1) "
+        "on. In many directions c is an eigenvalue, of that matrix and not of H.",
+        "The matrix is P^-1 H, with the sizes sqrt(v_hat) + eps in the diagonal of P. It is not "
+        "symmetric: take np.linalg.eigvals of it, or eigvalsh of H with row i and column j divided "
+        "by the roots of the sizes i and j.",
+    ),
+)
+def stable_learning_rate(
+    H: Array, v: Array, t: int, beta1: float, beta2: float, eps: float = 1e-8
+) -> float:
+    """The cliff of Adam: the learning rate from which on it flies off.
+
+    Near a minimum the loss is 1/2 theta.H.theta. Adam has taken t steps there, and its averages
+    have settled: take its sizes, sqrt(v_hat) + eps, as frozen from here on, and m as long past its
+    correction. For every lr below the one that is asked for, Adam then converges from wherever it
+    starts; for every lr above it flies off from nearly everywhere.
+
+    Parameters
+    ----------
+    H : array of shape (d, d), the Hessian: symmetric, all eigenvalues above 0
+    v : array of shape (d,), the raw average of squared gradients after step t
+    t : number of the step that was taken last, 1 or more
+    beta1, beta2 : averaging factors of m and v, 0 <= beta < 1
+    eps : added to the root
+
+    Returns
+    -------
+    float: that learning rate, right to a thousandth of its size.
+
+    Source: for you to derive; the limit in one direction is in chapter 5.
+    """
+    size = np.sqrt(v / (1 - beta2**t)) + eps
+    root = np.sqrt(size)
+    strongest = np.linalg.eigvalsh(H / np.outer(root, root))[-1]
+    return float(2 * (1 + beta1) / ((1 - beta1) * strongest))
+
+
+def _sizes_case(rng, H: Array, size: Array, t: int | None = None, **more) -> dict:
+    """A Hessian, and v as it is after step t where gradients are of these sizes."""
+    t = int(rng.integers(20, 60)) if t is None else t
+    beta2 = rng.uniform(0.9, 0.99)
+    v = (1 - beta2**t) * size**2
+    return {**dict(H=H, v=v, t=t, beta1=rng.uniform(0.5, 0.95), beta2=beta2), **more}
+
+
+def _coupled(rng, d: int) -> Array:
+    """A Hessian whose parameters depend on each other too much for its diagonal to tell."""
+    return np.diag(rng.uniform(2, 12, d)) + 6.0
+
+
+def _sizes(rng, d: int, low: float, high: float) -> Array:
+    """Sizes that differ, from one end to the other."""
+    return rng.permutation(np.geomspace(low, high, d) * rng.uniform(0.8, 1.25, d))
+
+
+@stable_learning_rate.cases
+def one_direction(rng):
+    """One parameter: a parabola, and one size."""
+    return _sizes_case(rng, rng.uniform(2, 50, (1, 1)), rng.uniform(2, 7, 1))
+
+
+@stable_learning_rate.cases
+def along_the_axes(rng):
+    """A ravine along the axes: the strongest curvature has the largest size as well."""
+    curvature, size = np.array([1.0, 8.0, 60.0]), np.array([0.02, 2.0, 5.0])
+    order = rng.permutation(3)
+    scale = rng.uniform(0.8, 1.25, (2, 3))
+    return _sizes_case(rng, np.diag((curvature * scale[0])[order]), (size * scale[1])[order])
+
+
+@stable_learning_rate.cases
+def turned(rng):
+    """A ravine along no axis, and sizes that differ."""
+    d = int(rng.integers(3, 5))
+    Q = np.linalg.qr(rng.normal(size=(d, d)))[0]
+    H = (Q * np.geomspace(0.5, 40, d)) @ Q.T
+    return _sizes_case(rng, (H + H.T) / 2, rng.permutation(np.geomspace(0.05, 3.0, d)))
+
+
+@stable_learning_rate.cases
+def a_valley_between_two(rng):
+    """Two parameters that are strongly coupled: the curvature between the axes is what counts."""
+    a, b = rng.uniform(5, 20, 2)
+    H = np.array([[a, 0.9 * np.sqrt(a * b)], [0.9 * np.sqrt(a * b), b]])
+    return _sizes_case(rng, H, rng.uniform(0.3, 0.6, 2) * np.sqrt([a, b]))
+
+
+@stable_learning_rate.cases
+def early_in_the_run(rng):
+    """After few steps, when the correction of v is large."""
+    for t in (1, int(rng.integers(2, 8))):
+        H = _coupled(rng, 2)
+        yield _sizes_case(rng, H, _sizes(rng, 2, 0.3, 2), t)
+
+
+@stable_learning_rate.cases
+def nearly_level(rng):
+    """Gradients of one parameter that have all but vanished: eps decides what its size is."""
+    H = _coupled(rng, 3)
+    return _sizes_case(rng, H, _sizes(rng, 3, 0.01, 1.0), eps=rng.uniform(0.05, 0.2))
+
+
+@stable_learning_rate.cases
+def without_momentum(rng):
+    """beta1 is 0: no memory of the direction."""
+    H = _coupled(rng, 3)
+    return _sizes_case(rng, H, _sizes(rng, 3, 0.3, 3), beta1=0.0)
+
+
+_LIMIT = "2 * (1 + beta1) / ((1 - beta1) * strongest)"
+_SCALED = "H / np.outer(root, root)"
+
+stable_learning_rate.slips(
+    momentum_left_out=slip(
+        {_LIMIT: "2 / strongest"},
+        "This is where plain descent with these sizes flies off; momentum bears more.",
+        hint="The limit 2 / c is that of beta1 = 0. What is it with a memory?",
+    ),
+    sizes_left_out=slip(
+        {_SCALED: "H"},
+        "This is momentum's cliff for H alone: Adam divides by its sizes.",
+        hint="Where a size is small the step is long. Put the sizes into the matrix.",
+    ),
+    largest_of_each=slip(
+        {_SCALED: "H", "* strongest)": "* strongest / size.min())"},
+        "The strongest curvature is taken with the largest rate, as if both were in one direction.",
+        hint="That is on the safe side, and far too small where they are in different directions.",
+    ),
+    diagonal_alone=slip(
+        {f"np.linalg.eigvalsh({_SCALED})[-1]": "np.max(np.diag(H) / size)"},
+        "Only the diagonal of H is looked at: the ravine may run along no axis.",
+        hint="The eigenvalues of a matrix are on its diagonal only where the rest is zero.",
+    ),
+    weakest_direction=slip(
+        {"[-1]": "[0]"},
+        "This is the limit of the weakest direction; the first to fly off is the strongest.",
+        hint="All directions must converge. Which eigenvalue allows the smallest lr?",
+    ),
+    cliff_with_raw_v=slip(
+        {" / (1 - beta2**t)": ""},
+        "v is used raw: the bias correction is missing.",
+        hint="Adam's sizes are sqrt(v_hat) + eps.",
+    ),
+    cliff_root_missing=slip(
+        {"np.sqrt(v / (1 - beta2**t))": "v / (1 - beta2**t)"},
+        "The root is missing: sizes are roots of averages of squares.",
+        hint="sqrt(v_hat) + eps is what Adam divides by.",
+    ),
+    cliff_eps_left_out=slip(
+        {" + eps": ""},
+        "eps is left out of the sizes.",
+        hint="Where gradients have vanished eps is all that Adam divides by.",
+    ),
+    cliff_eps_inside_root=slip(
+        {"np.sqrt(v / (1 - beta2**t)) + eps": "np.sqrt(v / (1 - beta2**t) + eps)"},
+        "eps is inside the root; Adam adds it outside.",
+        hint="sqrt(v_hat) + eps.",
+    ),
+    multiplied_by_sizes=slip(
+        {_SCALED: "H * np.outer(root, root)"},
+        "H is multiplied by the sizes; Adam divides the gradient by them.",
+        hint="A large size makes a short step, which bears a strong curvature.",
+    ),
+    divided_twice=slip(
+        {"np.outer(root, root)": "np.outer(size, size)"},
+        "H is divided by the sizes twice, once for the row and once for the column.",
+        hint="The gradient H theta is divided once. To keep the matrix symmetric divide row and "
+        "column by the *root* of the size.",
+    ),
+    symmetric_eigenvalues_of_what_is_not=slip(
+        {_SCALED: "H / size[:, None]"},
+        "eigvalsh is given a matrix that is not symmetric: it reads one half and believes that the "
+        "other is the same.",
+        hint="np.linalg.eigvals takes any matrix. Or make it symmetric first.",
+    ),
+    other_convention=slip(
+        {_LIMIT: "2 * (1 + beta1) / strongest"},
+        "This is the limit for momentum as m = beta1 m + g; Adam's m is an average.",
+        hint="An average has the factor (1 - beta1), so its steps are shorter, and it bears more.",
+    ),
+    momentum_upside_down=slip(
+        {_LIMIT: "2 * (1 - beta1) / ((1 + beta1) * strongest)"},
+        "The fraction of beta1 is upside down: a longer memory makes Adam more stable here.",
+        hint="For beta1 = 0.9 a parabola of curvature 1 bears 38, not 0.1.",
+    ),
+    limit_of_one=slip(
+        {_LIMIT: "(1 + beta1) / ((1 - beta1) * strongest)"},
+        "This is half of the limit.",
+        hint="Without memory descent converges up to lr = 2 / curvature, not 1 / curvature.",
+    ),
+)
+
+
+stable_learning_rate.remark(
+    "Here np.linalg.eigvals of P^-1 H gives at once what a search finds in many steps.",
+    uses=("matrix_power", "brentq"),
 )

@@ -2326,16 +2326,17 @@ def a_long_way_and_a_short_one(rng):
 
 @diamond.cases
 def random_graphs(rng):
-    """A random graph with shared nodes."""
-    n = rng.integers(6, 10)
-    program = []
-    for made in range(3, 3 + n):
+    """A random graph with shared nodes, on top of nodes that are reached by several ways."""
+    # 5: a sum, one of whose two is made from the other; 9: a short way to it, and a long one.
+    program = [("*", 0, 1), ("*", 3, 0), ("+", 3, 4)]
+    program += [("*", 5, 1), ("+", 6, 6), ("+", 7, 2), ("*", 8, 5)]
+    for made in range(10, rng.integers(12, 14)):
         # The newest stands in every line, so that all of them count.
         i, j = made - 1, int(rng.integers(max(0, made - 4), made))
         program.append(
             ("+" if rng.random() < 0.6 else "*", *((i, j) if rng.random() < 0.5 else (j, i)))
         )
-    return dict(leaves=[float(x) for x in rng.uniform(0.6, 1.3, 3)], program=program)
+    return dict(leaves=[float(x) for x in rng.uniform(0.4, 0.9, 3)], program=program)
 
 
 @diamond.cases
@@ -2861,14 +2862,14 @@ def _away_from_zero(rng, shape):
 def a_row(rng):
     """A row of numbers of both signs."""
     n = rng.integers(3, 6)
-    return dict(x=_away_from_zero(rng, n), scale=_away_from_zero(rng, n)[::-1].copy())
+    return dict(x=_away_from_zero(rng, n), scale=np.roll(_away_from_zero(rng, n), 1))
 
 
 @exp_log_relu.cases
 def a_matrix(rng):
     """A matrix."""
-    x = _away_from_zero(rng, (2, 3))
-    return dict(x=x, scale=rng.permutation(_away_from_zero(rng, 6)).reshape(2, 3))
+    x, scale = _away_from_zero(rng, (2, 3)), np.roll(_away_from_zero(rng, 6), 1)
+    return dict(x=x, scale=scale.reshape(2, 3))
 
 
 exp_log_relu.slips(
@@ -3439,7 +3440,9 @@ def _growing(rng: np.random.Generator, d: int, offset: float) -> tuple[Callable,
     scale = theta / (rng.uniform(0.3, 1.0, d) * rng.choice([-1, 1], d))
     bent = np.tanh(theta / scale)
     # An exponential of less than 1 would have slopes that drown in the offset's rounding.
-    weight *= np.sign(np.sum(weight * bent))
+    # One of more than e would have slopes that no tolerance overlooks.
+    total = np.sum(weight * bent)
+    weight *= np.sign(total) / max(1.0, abs(total))
     slope = np.exp(np.sum(weight * bent)) * weight * (1 - bent**2) / scale
     return growth(scale, weight, offset), theta, slope
 
@@ -3467,16 +3470,16 @@ def _spoiled(
 ) -> Array:
     """The gradient with some components multiplied by these factors.
 
-    largest: whether that of the largest component of theta is among them. A step too small for it
-    tells where it is right, a tolerance in absolute numbers where it is wrong. That of the
-    smallest is right, so that a step too long for it tells.
+    largest: whether that of the largest component of theta is among them: then it is off by least.
+    A step too small for it tells where it is right, a tolerance in absolute numbers where it is
+    wrong. That of the smallest is right, so that a step too long for it tells.
     """
     _, *others, last = np.argsort(np.abs(theta))
     picked = rng.permutation(others)[: len(factors)]
     if largest:
         picked[0] = last
     claim = grad.copy()
-    claim[picked] *= rng.permutation(factors)
+    claim[picked] *= sorted(factors, key=lambda factor: abs(factor - 1))
     return claim
 
 

@@ -830,7 +830,8 @@ def _with_repeats(rng: np.random.Generator, n: int, d: int, repeats: int) -> dic
 def more_rows_than_columns(rng):
     """More examples than parameters: no theta fits them all."""
     n, d = rng.integers(7, 12), rng.integers(2, 5)
-    return dict(X=rng.normal(size=(n, d)), y=rng.normal(size=n) + 2)
+    # Of different sizes: small whole numbers may be the same in two columns.
+    return dict(X=rng.normal(size=(n, d)) * np.arange(1, d + 1), y=rng.normal(size=n) + 2)
 
 
 @fit_least_squares.cases
@@ -1115,4 +1116,289 @@ project_nonnegative.slips(
         "All components are shifted until none is negative; that moves the good ones too.",
         hint="A component that is not negative is already the nearest allowed one.",
     ),
+)
+
+
+@exercise(
+    points=4,
+    hints=(
+        "Each row is predicted once: by a polynomial that was fitted without its fold.",
+        "fold == 3 is a mask: it picks the rows of one fold, its opposite ~ all the others.",
+        "For each number in np.unique(fold): fit on the rows outside, predict those inside, keep "
+        "their errors. When every row has its error, take one mean of the squares.",
+    ),
+)
+def cross_validation(x: Array, y: Array, degree: int, fold: Array) -> float:
+    """The mean squared error of a polynomial, where no reading is predicted by a fit that saw it.
+
+    The rows are divided into folds. One fold at a time is set aside, the polynomial is fitted to
+    all other rows by least squares, and it predicts the rows of the fold that was set aside.
+
+    Parameters
+    ----------
+    x, y : arrays of shape (n,)
+    degree : of the polynomial, 0 or more
+    fold : array of shape (n,), whole numbers, at least two different ones. Rows with the same
+        number are one fold. Folds may be of different sizes, and their numbers any.
+
+    Returns
+    -------
+    float: the mean of the squared errors of all n predictions, in the units of y squared.
+
+    Source: Stone (1974), Cross-validatory choice and assessment of statistical predictions.
+    """
+    errors = np.zeros(len(y))
+    for number in np.unique(fold):
+        aside = fold == number
+        theta = fit_least_squares(polynomial_features(x[~aside], degree), y[~aside])
+        errors[aside] = y[aside] - polynomial_features(x[aside], degree) @ theta
+    return float(np.mean(errors**2))
+
+
+def _readings(rng: np.random.Generator, degree: int, fold: Array) -> dict:
+    """Readings of a bent curve, so scattered over (-1, 1) that every fit has its powers."""
+    n = len(fold)
+    x = rng.permutation(np.linspace(-1, 1, n) + rng.uniform(-0.3, 0.3, n) / n)
+    y = 2 * np.sin(3 * x) + 1 + 0.5 * rng.normal(size=n)
+    return dict(x=x, y=y, degree=degree, fold=rng.permutation(fold))
+
+
+@cross_validation.cases
+def equal_folds(rng):
+    """Folds of the same size, numbered from 0."""
+    folds = rng.integers(3, 5)
+    return _readings(rng, rng.integers(1, 3), np.arange(6 * folds) % folds)
+
+
+@cross_validation.cases
+def unequal_folds(rng):
+    """One fold has many rows, another one few."""
+    return _readings(rng, rng.integers(1, 3), np.repeat([0, 1, 2], [10, 5, 3]))
+
+
+@cross_validation.cases
+def numbered_otherwise(rng):
+    """The numbers of the folds have gaps, and some are negative."""
+    numbers = rng.choice([-7, -2, 3, 8, 21], 3, replace=False)
+    return _readings(rng, rng.integers(1, 3), np.repeat(numbers, [6, 8, 5]))
+
+
+@cross_validation.cases
+def one_row_each(rng):
+    """Every row is a fold of its own; then a mean in the place of a curve."""
+    for degree in (2, 0):
+        yield _readings(rng, degree, np.arange(rng.integers(9, 13)))
+
+
+def fitted_to_one_fold(x, y, degree, fold):
+    squares = []
+    for number in np.unique(fold):
+        inside = fold == number
+        theta = fit_least_squares(polynomial_features(x[inside], degree), y[inside])
+        squares.extend((y[~inside] - polynomial_features(x[~inside], degree) @ theta) ** 2)
+    return float(np.mean(squares))
+
+
+def mean_of_means(x, y, degree, fold):
+    means = []
+    for number in np.unique(fold):
+        aside = fold == number
+        theta = fit_least_squares(polynomial_features(x[~aside], degree), y[~aside])
+        means.append(np.mean((y[aside] - polynomial_features(x[aside], degree) @ theta) ** 2))
+    return float(np.mean(means))
+
+
+def last_fold_alone(x, y, degree, fold):
+    aside = fold == np.unique(fold)[-1]
+    theta = fit_least_squares(polynomial_features(x[~aside], degree), y[~aside])
+    return float(np.mean((y[aside] - polynomial_features(x[aside], degree) @ theta) ** 2))
+
+
+cross_validation.slips(
+    fitted_to_all=slip(
+        {"x[~aside], degree), y[~aside]": "x, degree), y"},
+        "The polynomial is fitted to all rows: those of the fold that is set aside as well.",
+        hint="Then this is the training error. Fit on x[~aside] and y[~aside].",
+    ),
+    one_fold_to_fit=slip(
+        fitted_to_one_fold,
+        "The wrong way round: the fit sees one fold, and predicts all the others.",
+        hint="One fold is the test, all the others together are the training set.",
+    ),
+    folds_count_alike=slip(
+        mean_of_means,
+        "Each fold's mean error counts the same; a fold with few rows then counts too much.",
+        hint="The mean is over all n predictions. Keep the errors, and take it once, at the end.",
+    ),
+    last_fold_only=slip(
+        last_fold_alone,
+        "Only one fold was set aside: the last one.",
+        hint="Each fold has its turn. Do you overwrite the errors of the fold before?",
+    ),
+    folds_from_zero=slip(
+        {"np.unique(fold)": "range(len(np.unique(fold)))"},
+        "The folds are taken to be numbered 0, 1, 2, ...; their numbers may be any.",
+        hint="np.unique(fold) gives the numbers that there are.",
+    ),
+    errors_summed=slip(
+        {"np.mean(errors**2)": "np.sum(errors**2)"},
+        "The squared errors are summed; their mean is wanted.",
+        hint="Divide by the number of predictions, n.",
+    ),
+    errors_not_squared=slip(
+        {"errors**2": "np.abs(errors)"},
+        "These are absolute errors, not squared ones.",
+        hint="It is a mean squared error.",
+    ),
+    root_at_the_end=slip(
+        {"float(np.mean(errors**2))": "float(np.sqrt(np.mean(errors**2)))"},
+        "This is the root of the mean squared error.",
+        hint="The docstring asks for the units of y squared.",
+    ),
+)
+
+
+cross_validation.remark(
+    "scikit-learn's tools do it, and split the rows by themselves; written once by hand, one sees "
+    "who is allowed to see what.",
+    uses=("cross_val_score", "cross_validate", "KFold"),
+)
+
+
+@exercise(
+    points=4,
+    whole=("losses_a", "losses_b"),
+    hints=(
+        "Two exam papers, the same thirty pupils. Is it the marks that vary, or the pupils?",
+        "What is the loss of a minus the loss of b on one example? That is one number an example, "
+        "and the question is about their mean.",
+        "The differences are a sample of n numbers: their mean, and the standard error of a mean, "
+        "which is their standard deviation (with n - 1) divided by the root of n.",
+    ),
+)
+def risk_difference(losses_a: Array, losses_b: Array) -> tuple[float, float]:
+    """By how much the risk of model a exceeds that of model b, and how sure that is.
+
+    Both models were fixed beforehand and judged on the same n examples, drawn independently: a
+    hard example may cost both of them much.
+
+    Parameters
+    ----------
+    losses_a, losses_b : arrays of shape (n,), n >= 2: the loss of each model on example i
+
+    Returns
+    -------
+    difference : float, an unbiased estimate of the risk of a minus the risk of b
+    standard_error : float, the standard error of that estimate on these examples; a variance
+        that is estimated from n numbers has the divisor n - 1
+
+    Source: chapter 1, the root of n; Dietterich (1998) on comparing classifiers.
+    """
+    apart = losses_a - losses_b
+    return float(np.mean(apart)), float(np.std(apart, ddof=1) / np.sqrt(len(apart)))
+
+
+def _rivals(rng: np.random.Generator, n: int, side: int, spread: float) -> dict[str, Array]:
+    """Losses of two models: high on the same examples (side 1), or where the other's is low."""
+    hard = rng.uniform(1, 8, n)
+    a, b = (spread * rng.uniform(0, 1, n) for _ in range(2))
+    return dict(losses_a=a + 0.4 + hard, losses_b=b + (hard if side > 0 else 9 - hard))
+
+
+@risk_difference.cases
+def hard_for_both(rng):
+    """What is hard for the one is hard for the other: the difference is surer than each risk."""
+    return _rivals(rng, rng.integers(20, 40), 1, 1.0)
+
+
+@risk_difference.cases
+def hard_for_one(rng):
+    """Each is good where the other is bad: the difference is less sure than it looks."""
+    return _rivals(rng, rng.integers(20, 40), -1, 1.0)
+
+
+@risk_difference.cases
+def few_examples(rng):
+    """Three to five examples."""
+    return _rivals(rng, rng.integers(3, 6), 1, 3.0)
+
+
+def _errors(losses):
+    return np.std(losses, ddof=1) / np.sqrt(len(losses))
+
+
+def as_if_unrelated(losses_a, losses_b):
+    difference = np.mean(losses_a) - np.mean(losses_b)
+    return float(difference), float(np.hypot(_errors(losses_a), _errors(losses_b)))
+
+
+def error_of_errors(losses_a, losses_b):
+    difference = np.mean(losses_a) - np.mean(losses_b)
+    return float(difference), float(abs(_errors(losses_a) - _errors(losses_b)))
+
+
+def errors_added(losses_a, losses_b):
+    difference = np.mean(losses_a) - np.mean(losses_b)
+    return float(difference), float(_errors(losses_a) + _errors(losses_b))
+
+
+risk_difference.slips(
+    not_paired=slip(
+        as_if_unrelated,
+        "The two errors are combined as if the models had been judged on different examples.",
+        hint="Both saw the same ones. Subtract example by example first: what both find hard "
+        "cancels.",
+    ),
+    errors_subtracted=slip(
+        error_of_errors,
+        "This is the difference of two standard errors, not the standard error of the difference.",
+        hint="Subtract the losses, not their errors.",
+    ),
+    standard_errors_added=slip(
+        errors_added,
+        "The two standard errors are added.",
+        hint="Subtract the losses example by example; that leaves one sample, with one error.",
+    ),
+    spread_of_one=slip(
+        {" / np.sqrt(len(apart))": ""},
+        "This is how much one example differs, not how sure the mean of all is.",
+        hint="The mean of n is surer by the root of n.",
+    ),
+    divided_by_n=slip(
+        {"np.sqrt(len(apart))": "len(apart)"},
+        "The standard deviation is divided by n, not by its root.",
+        hint="Four times the examples halve the error.",
+    ),
+    variance_of_the_mean=slip(
+        {"np.std(apart, ddof=1) / np.sqrt(len(apart))": "np.var(apart, ddof=1) / len(apart)"},
+        "This is the variance of the difference; its root is the standard error.",
+        hint="A standard error has the units of the losses.",
+    ),
+    divisor_n=slip(
+        {", ddof=1": ""},
+        "The variance is divided by n; from n numbers that are measured about their own mean it "
+        "comes out too small.",
+        hint="np.std has an argument for the divisor n - 1: ddof=1.",
+    ),
+    b_minus_a=slip(
+        {"losses_a - losses_b": "losses_b - losses_a"},
+        "The sign is reversed: this is b minus a.",
+        hint="Positive means that a is the worse of the two.",
+    ),
+    sizes_of_differences=slip(
+        {"losses_a - losses_b": "np.abs(losses_a - losses_b)"},
+        "The differences have lost their signs.",
+        hint="Where b is worse, the difference is negative, and has to count as such.",
+    ),
+    two_errors=slip(
+        {"np.std(apart": "2 * np.std(apart"},
+        "This is twice the standard error.",
+        hint="Two of them make an interval for the reader; the function gives one.",
+    ),
+)
+
+
+risk_difference.remark(
+    "SciPy's tests give a p value; the standard error says how large the difference may be.",
+    uses=("ttest_rel", "ttest_ind", "sem"),
 )

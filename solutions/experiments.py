@@ -5,6 +5,7 @@ import inspect
 import itertools
 import sys
 import time
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -146,30 +147,30 @@ def zeros_and_ones(cls, fan_in, fan_out, init, rng):
     return made | {"W": data_of(layer.W), "b": data_of(layer.b)}
 
 
-def _layer(rng, init: str, **more) -> dict:
-    fan_in = int(rng.integers(2, 5))
-    fan_out = fan_in + int(rng.integers(1, 4)) * int(rng.choice([1, -1]))
-    return dict(fan_in=fan_in, fan_out=max(1, fan_out), init=init, rng=FRESH_RNG, **more)
+def _layers(rng, init: str) -> Iterator[dict]:
+    """A layer that widens, and one that narrows."""
+    for way in (1, -1):
+        fan_in = int(rng.integers(2, 5))
+        fan_out = max(1, fan_in + way * int(rng.integers(1, 4)))
+        yield dict(fan_in=fan_in, fan_out=fan_out, init=init, rng=FRESH_RNG)
 
 
 @zeros_and_ones.cases
 def all_zeros(rng):
     """init is "zeros"."""
-    for _ in range(2):
-        yield _layer(rng, "zeros")
+    yield from _layers(rng, "zeros")
 
 
 @zeros_and_ones.cases
 def all_ones(rng):
     """init is "ones"."""
-    for _ in range(2):
-        yield _layer(rng, "ones")
+    yield from _layers(rng, "ones")
 
 
 @zeros_and_ones.cases
 def unknown_init(rng):
     """init is a word that is none of the four; and a shape of a single number."""
-    yield _layer(rng, str(rng.choice(["xavier", "random", "Zeros", "normal"])))
+    yield next(_layers(rng, str(rng.choice(["xavier", "random", "Zeros", "normal"]))))
     yield dict(fan_in=1, fan_out=int(rng.integers(2, 5)), init="ones", rng=FRESH_RNG)
 
 
@@ -1098,7 +1099,7 @@ def three_layers(rng):
 @logits_of.cases
 def a_layer_alone(rng):
     """A single layer: no ReLU anywhere."""
-    return _network(rng, [int(rng.integers(2, 4)), 3], 4)
+    return _network(rng, [int(rng.integers(4, 6)), 3], 4)
 
 
 @logits_of.cases
@@ -1596,7 +1597,7 @@ def _to_train(rng, n: int, batch_size: int | None, **more) -> dict:
         dict(
             params=[rng.normal(size=shape) for shape in shapes],
             X=rng.normal(size=(n, d)),
-            y=np.sort(rng.integers(0, k, n)),
+            y=np.sort(np.arange(n) % k),
             batch_size=batch_size,
             lr=float(rng.uniform(0.3, 0.6)),
             beta=float(rng.uniform(0.5, 0.8)),
@@ -2290,6 +2291,11 @@ def _experiment(rng, *, train, test, **config) -> dict:
     # The first rows of each class are for the test.
     rank = np.array([np.sum(y[:i] == label) for i, label in enumerate(y)])
     out = rank < np.array(test)[y]
+    X_test, y_test = X[out], y[out]
+    # Not in the first row is the largest of all logits, whose place would be a label.
+    least = np.argmin(X_test.sum(axis=1))
+    for rows in (X_test, y_test):
+        rows[[0, least]] = rows[[least, 0]]
     return dict(
         config={
             "hidden": [4, 3],
@@ -2297,7 +2303,7 @@ def _experiment(rng, *, train, test, **config) -> dict:
             "seed": int(rng.integers(1e6)),
         }
         | config,
-        data={"X_train": X[~out], "y_train": y[~out], "X_test": X[out], "y_test": y[out]},
+        data={"X_train": X[~out], "y_train": y[~out], "X_test": X_test, "y_test": y_test},
     )
 
 

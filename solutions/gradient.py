@@ -209,7 +209,7 @@ linear_gradient.slips(
     wrong_sign=slip(
         {"X @ theta - y": "y - X @ theta"},
         "The sign is reversed: this is the direction in which the loss falls.",
-        hint="Lecture C prints X (Y - f(X)); the derivative of -f(X) brings a minus with it.",
+        hint="Was it X (Y - f(X))? The derivative of -f(X) brings a minus with it.",
     ),
     no_mean=slip(
         {" / len(y)": ""},
@@ -235,7 +235,7 @@ linear_gradient.slips(
 
 
 @exercise(
-    points=3,
+    points=2,
     whole=("theta0",),
     hints=(
         "How many points does a walk of `steps` steps visit?",
@@ -371,7 +371,7 @@ gradient_descent.slips(
 
 
 @exercise(
-    points=3,
+    points=2,
     by_value=False,
     # Every search asks phi dozens of times: a draw of each kind says enough.
     draws=1,
@@ -533,11 +533,11 @@ def is_convex_hessian(H: Array, tol: float = 1e-10) -> bool:
 def plain(rng):
     """A bowl and a saddle."""
     d = rng.integers(2, 5)
-    # So steep that it is a bowl in whole numbers, too.
+    # So steep that they are a bowl and a saddle in whole numbers, too, where no entry is 0.
     yield dict(H=spd_matrix(rng, d) + 3 * np.eye(d))
     signs = np.ones(d)
     signs[rng.integers(d)] = -1
-    yield dict(H=np.diag(signs * rng.uniform(1, 3, d)))
+    yield dict(H=np.diag(signs * rng.uniform(3, 5, d)))
 
 
 @is_convex_hessian.cases
@@ -554,7 +554,9 @@ def flat_direction(rng):
     """One direction in which the function is flat, or nearly."""
     v = rng.integers(1, 4, 3).astype(np.float64)
     yield dict(H=np.outer(v, v))
-    yield dict(H=np.outer(v, v) - rng.uniform(1e-6, 1e-3) * np.eye(3))
+    # Curved downwards in so few directions that nobody meets one of them by trying.
+    steep = 10 * v
+    yield dict(H=np.outer(steep, steep) - rng.uniform(1e-9, 1e-8) * np.eye(3))
     yield dict(H=np.diag([0.0, -1.0]))
     yield dict(H=rotated(rng, np.array([0.0, -1.0])))
 
@@ -580,7 +582,7 @@ def positive_diagonal(rng):
 @is_convex_hessian.cases
 def own_tolerance(rng):
     """The caller says what counts as zero."""
-    small = rng.uniform(1e-3, 5e-3)
+    small = rng.uniform(6e-3, 9e-3)
     H = np.ones((2, 2)) - small * np.eye(2)
     yield dict(H=H, tol=1e-2)
     yield dict(H=H, tol=1e-4)
@@ -628,6 +630,127 @@ is_convex_hessian.slips(
         {"-tol": "-1e-10"},
         "The argument tol is not used.",
         hint="Compare with -tol, not with a number of your own.",
+    ),
+)
+
+
+@exercise(
+    points=4,
+    rtol=1e-2,
+    hints=(
+        "The cliff stands at 2 / L. What is L a property of, and can you see that from outside?",
+        "In a quadratic bowl the gradient is linear in theta. How does it change when you move "
+        "by one along one axis? That is a column of the Hessian.",
+        "H[:, i] is grad(e_i) minus grad(0), with e_i a row of np.eye(d). L is the largest of the "
+        "eigenvalues that np.linalg.eigvalsh gives.",
+    ),
+)
+def largest_learning_rate(grad: Callable, d: int) -> float:
+    """The learning rate above which gradient descent diverges, in a bowl that one may only feel.
+
+    The loss is a quadratic bowl in d parameters. Neither its Hessian nor the place of its minimum
+    is known; all there is to ask is the gradient, at any place and as often as is reasonable.
+
+    Parameters
+    ----------
+    grad : function of an array of shape (d,), returns the gradient there, shape (d,)
+    d : number of parameters, 2 or more
+
+    Returns
+    -------
+    float, right to one per cent: below it descent converges from every start, above it descent
+    diverges from nearly every start.
+
+    Source: chapter 2, the learning rate; Nocedal and Wright, section 3.3.
+    """
+    level = grad(np.zeros(d))
+    H = np.array([grad(axis) - level for axis in np.eye(d)])
+    return float(2 / np.linalg.eigvalsh((H + H.T) / 2)[-1])
+
+
+def _felt(rng, d: int, far: float, twice: bool = False) -> dict:
+    """A bowl with one steepest direction (or two), askew to all axes and to their middle."""
+    rest = rng.uniform(0.3, 1.5, d - 1)
+    L = rng.uniform(3, 6)
+    if twice:
+        rest[0] = L
+    while True:
+        A = rotated(rng, np.append(rest, L))
+        middle = np.ones(d) / np.sqrt(d)
+        if max(np.diag(A).max(), middle @ A @ middle) < 0.9 * L:
+            return dict(
+                grad=bowl_slope(A, far * rng.choice([-1, 1], d) * rng.uniform(1, 2, d)), d=d
+            )
+
+
+@largest_learning_rate.cases
+def a_few_parameters(rng):
+    """Three or four parameters."""
+    return _felt(rng, int(rng.integers(3, 5)), 1.0)
+
+
+@largest_learning_rate.cases
+def a_minimum_far_away(rng):
+    """The minimum is far from where you would begin."""
+    return _felt(rng, int(rng.integers(3, 5)), 30.0)
+
+
+@largest_learning_rate.cases
+def many_parameters(rng):
+    """Eight to eleven parameters."""
+    return _felt(rng, int(rng.integers(8, 12)), 3.0)
+
+
+@largest_learning_rate.cases
+def equally_steep(rng):
+    """Two directions share the strongest curvature."""
+    return _felt(rng, int(rng.integers(4, 7)), 1.0, twice=True)
+
+
+_CURVATURES = "np.linalg.eigvalsh((H + H.T) / 2)"
+
+largest_learning_rate.slips(
+    gradients_for_columns=slip(
+        {" - level": ""},
+        "The gradients themselves are taken for columns of the Hessian.",
+        hint="The gradient at 0 is not 0 unless the minimum is there. How much does it *change*?",
+    ),
+    one_over_L=slip(
+        {"(2 /": "(1 /"},
+        "This is half of it: 1 / L.",
+        hint="At 1 / L the steepest direction is done in one step. It may overshoot, as long as "
+        "it lands nearer than it was.",
+    ),
+    flattest_decides=slip(
+        {"[-1]": "[0]"},
+        "This looks at the smallest curvature; the largest one decides.",
+        hint="The factor 1 - lr * curvature is the first to leave -1 to 1 where it is steepest.",
+    ),
+    best_not_largest=slip(
+        {f"2 / {_CURVATURES}[-1]": f"2 / {_CURVATURES}[[0, -1]].sum()"},
+        "This is the best learning rate, 2 / (mu + L), not the largest.",
+        hint="Asked is where descent begins to diverge: 2 / L.",
+    ),
+    diagonal_alone=slip(
+        {f"{_CURVATURES}[-1]": "np.diag(H).max()"},
+        "Only the curvatures along the axes are looked at; the steepest direction lies askew.",
+        hint="You have the whole matrix. Which numbers tell its strongest curvature?",
+    ),
+    one_direction=slip(
+        {f"{_CURVATURES}[-1]": "np.sum(H) * d ** -1.0"},
+        "The curvature is measured along one direction only, that in which all components grow "
+        "alike.",
+        hint="It is steepest along an eigenvector, and nobody told you which. Ask along each axis.",
+    ),
+    sum_of_curvatures=slip(
+        {f"{_CURVATURES}[-1]": f"{_CURVATURES}.sum()"},
+        "The curvatures of all directions are added up.",
+        hint="Descent diverges where one direction does; the steepest one is enough.",
+    ),
+    curvature_itself=slip(
+        {"2 / np": "1.0 * np"},
+        "This is L, the strongest curvature; the learning rate is asked.",
+        hint="The stronger the curvature, the smaller the step must be.",
     ),
 )
 
@@ -712,7 +835,7 @@ gabor.slips(
 
 
 @exercise(
-    points=3,
+    points=2,
     whole=(
         "theta",
         "x",
@@ -775,7 +898,7 @@ gabor_gradient.slips(
     mean_not_sum=slip(
         {"2 * (wave": "2 / len(x) * (wave"},
         "This is the gradient of the mean; the loss here is the sum.",
-        hint="Everywhere else in the course losses are means. This one is the lecture's, a sum.",
+        hint="Everywhere else in the course losses are means. This one is a sum.",
     ),
     no_factor_two=slip(
         {"2 * (wave": "(wave"},
@@ -806,7 +929,7 @@ gabor_gradient.slips(
 
 
 @exercise(
-    points=2,
+    points=1,
     whole=("theta",),
     hints=(
         "On a quadratic, one step must land on the minimum, wherever it starts.",

@@ -197,8 +197,10 @@ def _examples(rng, n: int) -> dict:
 
 @bce_with_logits.cases
 def doubtful_logits(rng):
-    """Logits of ordinary size; then one example alone."""
-    yield _examples(rng, rng.integers(5, 12))
+    """Logits of ordinary size, the largest on the wrong side; then one example alone."""
+    case = _examples(rng, rng.integers(5, 12))
+    case["z"][0] = (1 - 2 * case["y"][0]) * rng.uniform(8, 9)
+    yield case
     yield _examples(rng, 1)
 
 
@@ -209,16 +211,18 @@ def doubtful_whole_logits(rng):
     z = rng.permutation(np.arange(n) - n // 3)
     # Labels that go with the logits, but for one.
     y = (z > 0).astype(int)
-    y[np.argmax(z)] = 0
+    largest = np.argmax(z)
+    z[largest], y[largest] = 10, 0
     return dict(z=z, y=y)
 
 
 def _sure(rng, side: int, low, high) -> Iterator[dict]:
-    """Logits of one sign on the right side (1) or the wrong side (-1), and two doubtful ones."""
+    """Logits of one sign on the right side (1) or the wrong side (-1), and two of another kind:
+    of ordinary size, on the right side."""
     for label in (0, 1):
         z = side * (2 * label - 1) * rng.uniform(low, high)
         y = np.full(len(z), label)
-        yield dict(z=np.append(z, rng.uniform(-2, 2, 2)), y=np.append(y, [1, 0]))
+        yield dict(z=np.append(z, rng.uniform(2, 3, 2) * [1, -1]), y=np.append(y, [1, 0]))
 
 
 @bce_with_logits.cases
@@ -1466,10 +1470,17 @@ def _labelled(rng, n: int, k: int) -> dict:
     return dict(logits=_logits(rng, n, k), labels=rng.permutation(np.arange(n) % k))
 
 
+def _one_unlikely(case: dict) -> dict:
+    """The first row's label is so unlikely that a small number beside its probability shows."""
+    first = case["logits"][0]
+    first[case["labels"][0]] = np.max(first) - 12
+    return case
+
+
 @cross_entropy_naive.cases
 def naive_on_ordinary_logits(rng):
     """Logits of ordinary size, some of them whole numbers."""
-    yield _labelled(rng, rng.integers(5, 9), rng.integers(3, 5))
+    yield _one_unlikely(_labelled(rng, rng.integers(5, 9), rng.integers(3, 5)))
     case = _labelled(rng, 6, 4)
     yield {**case, "logits": np.round(2 * case["logits"]).astype(int)}
 
@@ -1577,7 +1588,7 @@ def loss_of_ordinary_logits(rng):
 def loss_of_whole_logits(rng):
     """Logits that are whole numbers."""
     case = _labelled(rng, 6, 4)
-    return {**case, "logits": np.round(2 * case["logits"]).astype(int)}
+    return _one_unlikely({**case, "logits": np.round(2 * case["logits"]).astype(int)})
 
 
 @cross_entropy.cases
@@ -2102,6 +2113,7 @@ def scores_not_probabilities(rng):
         yield _one_winner(
             lambda bend=bend: {**_classified(rng, 24, 0.2, bend), **_price(rng, 2)},
             *("one_half", "formula_of_probabilities", "rates_for_counts", "costs_exchanged"),
+            *("costs_ignored", "a_hundred_steps"),
         )
 
 
@@ -2111,7 +2123,7 @@ def errors_of_unequal_cost(rng):
     for ratio in (5.0, 0.2):
         yield _one_winner(
             lambda ratio=ratio: {**_classified(rng, 24, 0.5, 1.0), **_price(rng, ratio)},
-            *("costs_exchanged", "costs_ignored", "alarm_strictly_above"),
+            *("costs_exchanged", "costs_ignored", "alarm_strictly_above", "a_hundred_steps"),
         )
 
 
@@ -2123,7 +2135,7 @@ def rare_and_small(rng):
         case = _classified(rng, 40, 0.125, 1.0)
         return {**case, "y_hat": 0.019 * case["y_hat"], **_price(rng, 4)}
 
-    yield _one_winner(make, "a_hundred_steps", "rates_for_counts")
+    yield _one_winner(make, "a_hundred_steps", "rates_for_counts", "costs_ignored")
 
 
 @best_threshold.cases
@@ -2136,8 +2148,8 @@ def equal_scores(rng):
         levels = np.ceil(case["y_hat"][order] * 5) / 8
         return {"y": case["y"][order], "y_hat": levels, **_price(rng, 3)}
 
-    told_from = "cut_between_equals", "one_half", "formula_of_probabilities", "costs_exchanged"
-    case = _one_winner(make, *told_from)
+    told_from = "cut_between_equals", "one_half", "formula_of_probabilities"
+    case = _one_winner(make, *told_from, "costs_exchanged", "costs_ignored")
     yield case
     yield {**case, "y": case["y"][::-1].copy(), "y_hat": case["y_hat"][::-1].copy()}
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from autograder.exercise import exercise, public
+from autograder.exercise import Case, exercise, public
 from autograder.problems import bowl_slope, spd_matrix
 from autograder.slips import slip
 
@@ -357,7 +357,7 @@ bias_correct.slips(
 
 
 @exercise(
-    points=4,
+    points=3,
     whole=(
         "theta",
         "velocity",
@@ -489,7 +489,7 @@ nesterov_step.slips(
 
 
 @exercise(
-    points=4,
+    points=3,
     hints=(
         "At the best lr one root is below 1 and the other above: 1 - sqrt(lr * mu) equals "
         "sqrt(lr * L) - 1. Which sqrt(lr) does that?",
@@ -602,5 +602,298 @@ heavy_ball_optimum.slips(
         {"(root_L - root_mu) / (root_L + root_mu))": "(L - mu) / (L + mu))"},
         "beta has the curvatures where their square roots belong.",
         hint="Put your lr into (1 - sqrt(lr * mu)) ** 2: the roots stay.",
+    ),
+)
+
+
+@exercise(
+    points=5,
+    hints=(
+        "Along one direction of curvature c, lr * velocity is the last step, "
+        "theta_(t-1) - theta_t. Use that to write theta_(t+1) with theta_t and theta_(t-1) alone.",
+        "Try theta_t = r ** t. You get r ** 2 - (1 + beta - lr * (1 - beta) * c) * r + beta = 0: "
+        "which of its two roots decides in the long run, and what is the size of a complex one?",
+        "np.abs(np.roots([1, -(1 + beta - lr * (1 - beta) * c), beta])) gives both sizes. Take the "
+        "largest over all curvatures.",
+    ),
+)
+def momentum_rate(lr: float, beta: float, curvatures: Array) -> float:
+    """By which factor a step of momentum_step shrinks the distance to the minimum, in the long run.
+
+    The loss is a quadratic, and `curvatures` are the eigenvalues of its Hessian. Along each
+    eigenvector the walk goes its own way; in the long run the slowest decides. A factor above 1
+    means that the walk runs away.
+
+    Parameters
+    ----------
+    lr : step size of the averaged form (as in momentum_step), above 0
+    beta : averaging factor, 0 < beta < 1
+    curvatures : array of shape (d,), each above 0, in any order
+
+    Returns
+    -------
+    float, 0 or more.
+
+    Source: Polyak (1964); chapter 4, "The best settings for a quadratic".
+    """
+    half = (1 + beta - lr * (1 - beta) * curvatures) / 2
+    root = np.sqrt(half**2 - beta + 0j)
+    return float(np.max(np.abs([half + root, half - root])))
+
+
+def _setting(rng, low: float, high: float, *others: float) -> dict:
+    """A setting at which lr * (1 - beta) times the first curvature is `low` to `high` of the way
+    from the last creeping place, (1 - sqrt(beta)) ** 2, to the first flipping one. The `others`
+    are multiples of that curvature.
+    """
+    beta = rng.uniform(0.6, 0.8)
+    ends = (1 - np.sqrt(beta)) ** 2, (1 + np.sqrt(beta)) ** 2
+    pull = ends[0] + rng.uniform(low, high) * (ends[1] - ends[0])
+    first = rng.uniform(0.5, 3)
+    curvatures = first * np.array([1.0, *others])
+    lr = pull / (first * (1 - beta))
+    return dict(lr=lr, beta=beta, curvatures=rng.permutation(curvatures))
+
+
+@momentum_rate.cases
+def swings(rng):
+    """The walk swings along every direction."""
+    return _setting(rng, 0.5, 0.6, rng.uniform(0.8, 0.9), rng.uniform(1.1, 1.2))
+
+
+@momentum_rate.cases
+def creeps(rng):
+    """Along the floor the walk creeps; across it swings, or creeps as well."""
+    made = _setting(rng, 0.3, 0.5, 1.2)
+    edge = (1 - np.sqrt(made["beta"])) ** 2 / (made["lr"] * (1 - made["beta"]))
+    weak = edge * rng.uniform(0.2, 0.4)
+    yield {**made, "curvatures": np.append(made["curvatures"], weak)}
+    yield {**made, "curvatures": np.array([weak, edge * rng.uniform(0.6, 0.9)])}
+
+
+@momentum_rate.cases
+def runs_away(rng):
+    """One direction is too steep: the walk changes sides at each step, and grows."""
+    made = _setting(rng, 0.2, 0.4)
+    pull = 2 * (1 + made["beta"]) * rng.uniform(1.1, 1.5)
+    steep = pull / (made["lr"] * (1 - made["beta"]))
+    return {**made, "curvatures": np.append(steep, made["curvatures"])}
+
+
+momentum_rate.slips(
+    rate_of_the_summed_form=slip(
+        {"lr * (1 - beta) * curvatures": "lr * curvatures"},
+        "lr is used as in PyTorch's form; momentum_step has the factor 1 - beta.",
+        hint="The new gradient enters the step with lr * (1 - beta).",
+    ),
+    rate_of_plain_descent=slip(
+        lambda lr, beta, curvatures: float(np.max(np.abs(1 - lr * curvatures))),
+        "This is the rate of plain descent: there is no memory in it.",
+        hint="The step keeps beta times the last step. Two points come into it, so two roots.",
+    ),
+    always_the_root_of_beta=slip(
+        lambda lr, beta, curvatures: float(np.sqrt(beta)),
+        "This is the root of beta: right only as long as the roots are complex.",
+        hint="Their product is beta. Where both are real, one of them is larger than its root.",
+    ),
+    real_parts=slip(
+        {"np.abs([half + root, half - root])": "np.abs(np.real([half + root, half - root]))"},
+        "Of the complex roots only the real part counts here.",
+        hint="The root of a negative number is imaginary, not 0, and is part of the size: np.abs.",
+    ),
+    smaller_root=slip(
+        {
+            "np.max(np.abs([half + root, half - root]))": (
+                "np.max(np.min(np.abs([half + root, half - root]), axis=0))"
+            )
+        },
+        "This is the smaller of the two roots; in the long run the larger one is left.",
+        hint="A sum of two powers looks like the larger one after a while.",
+    ),
+    fastest_direction=slip(
+        {
+            "np.max(np.abs([half + root, half - root]))": (
+                "np.min(np.max(np.abs([half + root, half - root]), axis=0))"
+            )
+        },
+        "This is the direction in which the walk is fastest; the slowest one decides.",
+        hint="The distance to the minimum has all directions in it.",
+    ),
+    sign_not_taken_off=slip(
+        {
+            "np.max(np.abs([half + root, half - root]))": (
+                "np.max(np.real([half + root, half - root]))"
+            ),
+        },
+        "The largest root is taken with its sign; the size counts.",
+        hint="A root of -1.2 makes a walk that changes sides, and grows.",
+    ),
+    strongest_curvature_alone=slip(
+        {
+            "= (1 + beta - lr * (1 - beta) * curvatures) / 2": (
+                "= (1 + beta - lr * (1 - beta) * np.max(curvatures)) / 2"
+            )
+        },
+        "Only the strongest curvature is looked at.",
+        hint="Along the weakest one the walk may be slower.",
+    ),
+    weakest_curvature_alone=slip(
+        {
+            "= (1 + beta - lr * (1 - beta) * curvatures) / 2": (
+                "= (1 + beta - lr * (1 - beta) * np.min(curvatures)) / 2"
+            )
+        },
+        "Only the weakest curvature is looked at.",
+        hint="Along the strongest one the walk may run away.",
+    ),
+    beta_of_the_wrong_sign=slip(
+        {"half**2 - beta": "half**2 + beta"},
+        "The constant term of the quadratic equation has the wrong sign.",
+        hint="theta_(t+1) = (1 + beta - ...) theta_t - beta theta_(t-1). Bring all to one side.",
+    ),
+    middle_without_beta=slip(
+        {"(1 + beta - lr": "(1 - lr"},
+        "beta is missing in the middle term.",
+        hint="theta_t comes in twice: as the place, and in the last step, theta_t - theta_(t-1).",
+    ),
+    rate_of_nesterov=slip(
+        {
+            "half = (1 + beta - lr * (1 - beta) * curvatures) / 2": (
+                "kept = 1 - lr * (1 - beta) * curvatures\n    half = (1 + beta) * kept / 2"
+            ),
+            "half**2 - beta": "half**2 - beta * kept",
+        },
+        "This is Nesterov's rate: the gradient is taken at the look-ahead point.",
+        hint="momentum_step takes the gradient at theta.",
+    ),
+    squared=slip(
+        {
+            "float(np.max(np.abs([half + root, half - root])))": (
+                "float(np.max(np.abs([half + root, half - root])) ** 2)"
+            )
+        },
+        "This is the factor of the loss; the distance shrinks by its root.",
+        hint="A loss is the square of a distance.",
+    ),
+)
+
+
+@exercise(
+    points=5,
+    hints=(
+        "Write down what momentum_step does to theta alone, without the velocity: the last step "
+        "says what lr * velocity was.",
+        "theta_(t+1) - theta_t = beta * (theta_t - theta_(t-1)) - a * curvature * theta_t, with "
+        "a = lr * (1 - beta). Each three points in a row give one equation for beta and a.",
+        "Two equations are enough, all of them are better: np.linalg.lstsq on the columns "
+        "theta_t - theta_(t-1) and -curvature * theta_t. Then lr = a / (1 - beta).",
+    ),
+)
+def read_walk(thetas: Array, curvature: float) -> tuple[float, float]:
+    """The learning rate and beta of a walk that somebody else took.
+
+    The walk was made by momentum_step on the loss curvature * theta ** 2 / 2, of one parameter.
+    You have a piece of it: points that follow each other, from anywhere on the way. The velocity
+    before the first of them was not written down, and need not have been zero.
+
+    Parameters
+    ----------
+    thetas : array of shape (k,), k at least 6, points of the walk in their order
+    curvature : above 0
+
+    Returns
+    -------
+    lr, beta : two floats, in this order.
+
+    Source: lecture D (the expansion of momentum), turned round.
+    """
+    steps = np.diff(thetas)
+    inside = thetas[1:-1]
+    columns = np.column_stack([steps[:-1], -curvature * inside])
+    beta, a = np.linalg.lstsq(columns, steps[1:], rcond=None)[0]
+    return float(a / (1 - beta)), float(beta)
+
+
+def _piece(rng, low: float, high: float) -> dict:
+    """A piece of a walk; `low` and `high` as for a setting of momentum_rate."""
+    made = _setting(rng, low, high)
+    lr, beta, curvature = made["lr"], made["beta"], made["curvatures"][0]
+    theta = np.array([rng.uniform(1, 2)])
+    velocity = rng.uniform(0.5, 1) * curvature * theta
+    points = [theta[0]]
+    for _ in range(rng.integers(6, 9)):
+        theta, velocity = momentum_step.reference(theta, velocity, curvature * theta, lr, beta)
+        points.append(theta[0])
+    return dict(thetas=np.array(points), curvature=curvature)
+
+
+@read_walk.cases
+def swinging_piece(rng):
+    """A walk that swings."""
+    return Case(_piece(rng, 0.15, 0.6), rtol=1e-6)
+
+
+@read_walk.cases
+def growing_piece(rng):
+    """A walk that runs away."""
+    return Case(_piece(rng, 1.15, 1.3), rtol=1e-6)
+
+
+def _from_rest(thetas, curvature):
+    a = (thetas[0] - thetas[1]) / (curvature * thetas[0])
+    beta = (thetas[2] - thetas[1] + a * curvature * thetas[1]) / (thetas[1] - thetas[0])
+    return float(a / (1 - beta)), float(beta)
+
+
+read_walk.slips(
+    rate_of_the_other_form=slip(
+        {"float(a / (1 - beta))": "float(a)"},
+        "The learning rate is that of PyTorch's form; momentum_step has a factor 1 - beta.",
+        hint="What the equations give is a = lr * (1 - beta).",
+    ),
+    rate_translated_backwards=slip(
+        {"a / (1 - beta)": "a * (1 - beta)"},
+        "The learning rate is translated the wrong way.",
+        hint="a = lr * (1 - beta): solve for lr.",
+    ),
+    order_of_answers=slip(
+        {"return float(a / (1 - beta)), float(beta)": "return float(beta), float(a / (1 - beta))"},
+        "The two answers are in the wrong order: lr comes first, then beta.",
+        hint="The last line is return lr, beta.",
+    ),
+    taken_from_rest=slip(
+        _from_rest,
+        "This takes the first point for the start of a walk at rest; it is from anywhere on the "
+        "way.",
+        hint="The first step holds an old velocity too. Use only triples of points.",
+    ),
+    curvature_forgotten=slip(
+        {"-curvature * inside": "-inside"},
+        "The curvature does not come in: the gradient is curvature * theta.",
+        hint="A walk with twice the curvature and half the lr looks the same.",
+    ),
+    pull_at_the_new_point=slip(
+        {"inside = thetas[1:-1]": "inside = thetas[2:]"},
+        "The gradient is taken at the point that the step leads to; it is taken where it starts.",
+        hint="The step from theta_t has the gradient at theta_t.",
+    ),
+    pull_at_the_old_point=slip(
+        {"inside = thetas[1:-1]": "inside = thetas[:-2]"},
+        "The gradient is taken one point too early.",
+        hint="The step from theta_t has the gradient at theta_t, and beta times the step that led "
+        "to theta_t.",
+    ),
+    sign_of_the_pull=slip(
+        {"-curvature * inside": "curvature * inside"},
+        "The learning rate has the wrong sign.",
+        hint="The step goes against the gradient.",
+    ),
+    pull_left_out=slip(
+        lambda thetas, curvature: (
+            float(1 / curvature),
+            float(np.diff(thetas)[:-1] @ np.diff(thetas)[1:] / np.sum(np.diff(thetas)[:-1] ** 2)),
+        ),
+        "beta is read off as if each step were beta times the last one, without a gradient.",
+        hint="A step has two parts: what it keeps of the last one, and the new gradient.",
     ),
 )

@@ -545,10 +545,29 @@ minibatch_gradient.slips(
 
 
 @public
+def walk_of(sgd, grad, theta0, X, y, lr, batch_size, epochs, rng):
+    """A walk. Where a batch is one row there is another one after it, from a twin of the rng: what
+    grad is asked tells whether it is the same."""
+    twin = copy.deepcopy(rng)
+    path = sgd(grad, theta0, X, y, lr, batch_size, epochs, rng)
+    if batch_size == 1:
+        sgd(grad, theta0, X, y, lr, batch_size, epochs, twin)
+    return path
+
+
+@public
+def calls_of_walks(case):
+    """The calls of grad on the walk, and on the one after it, if there is one."""
+    calls = case.calls["grad"]
+    first = len(calls) // 2 if case.args["batch_size"] == 1 else len(calls)
+    return calls[:first], calls[first:]
+
+
+@public
 def updates(case):
     """What grad was given, update by update: where, the row numbers (-1: no such row), and the
     mean gradient over them."""
-    X, y, calls = case.args["X"], case.args["y"], case.calls["grad"]
+    X, y, calls = case.args["X"], case.args["y"], calls_of_walks(case)[0]
     if not calls:
         return []
     rows, targets = (np.concatenate([given[k] for given, _ in calls]) for k in (1, 2))
@@ -601,6 +620,7 @@ def wrong_steps(answer, case, factor):
     points=4,
     by_value=False,
     draws=2,
+    probe=walk_of,
     hints=(
         "Two loops, one inside the other: what does the outer one count, and what does your "
         "minibatches give to the inner one?",
@@ -774,6 +794,15 @@ def whole_epochs(answer, case):
     return [len(index) for _, index, _ in updates(case)] == lengths
 
 
+@sgd.property("The order does not come from rng.", mistake="not_from_the_rng")
+def same_walk_from_a_twin(answer, case):
+    walk, again = calls_of_walks(case)
+    return case.args["batch_size"] > 1 or all(
+        np.array_equal(one[0], other[0]) and np.array_equal(one[1], other[1])
+        for (one, _), (other, _) in zip(walk, again, strict=True)
+    )
+
+
 @sgd.property("The rows are not shuffled.", mistake="rows_in_order")
 def shuffled(answer, case):
     return all(len(e) == 1 or not keeps_neighbours(e) for e in epochs_seen(case))
@@ -937,6 +966,12 @@ sgd.slips(
         "grad is not asked: the steps are made without it.",
         hint="grad is an argument, and a function: minibatch_gradient asks it on a batch.",
     ),
+    not_from_the_rng=slip(
+        {_EPOCH: "minibatches(len(X), batch_size, np.random.default_rng())"},
+        "The order does not come from the rng that is passed in.",
+        hint="Given an rng in the same state, the walk must be the same: draw from rng alone, not "
+        "from np.random or the random module.",
+    ),
     rows_in_order=slip(
         {_EPOCH: "_cut(np.arange(len(X)), batch_size)"},
         "The rows are never shuffled: each epoch takes them as they stand in the data.",
@@ -1006,7 +1041,8 @@ sgd.slips(
     hints=(
         "Two things are multiplied: how much single examples differ, and how much a mean over m "
         "of them calms that.",
-        "np.std goes over the rows with axis=0. Which ddof makes it the sample's estimate?",
+        "np.std goes over the rows with axis=0. The rows are a sample of many more: which ddof "
+        "does that ask for?",
         "The mean of m independent numbers has a standard deviation that is sqrt(m) times smaller.",
     ),
 )
@@ -1014,8 +1050,10 @@ def gradient_standard_error(per_example_gradients: Array, m: int) -> Array:
     """Standard error of a mini-batch gradient of m examples, component by component.
 
     It is s / sqrt(m), where s is the sample standard deviation over the n examples, with n - 1
-    in the denominator of the variance. There is no finite-population correction: the m examples
-    are taken as drawn with replacement, or as few beside n.
+    in the denominator of the variance. The n examples are taken as a sample of all that there
+    could be, and the m as independent draws from these: so there is no finite-population
+    correction. (Drawn with replacement from exactly these n, the spread would have n in the
+    denominator.)
 
     Parameters
     ----------
@@ -1058,7 +1096,8 @@ gradient_standard_error.slips(
     population_variance=slip(
         {", ddof=1": ""},
         "This is the population's standard deviation: its variance divides by n, not by n - 1.",
-        hint="The examples are a sample, and the mean is taken from the same sample: ddof=1.",
+        hint="That is exact for draws from these n rows alone. The docstring takes them for a "
+        "sample of many more, and about its own mean a sample spreads too little: ddof=1.",
     ),
     spread_of_one=slip(
         {" / np.sqrt(m)": ""},
@@ -1113,6 +1152,362 @@ gradient_standard_error.remark(
     "SciPy's sem divides by the root of the number of rows that it is given; to use it here you "
     "had to turn n back into m.",
     uses="sem",
+)
+
+
+@exercise(
+    points=5,
+    hints=(
+        "Write the mean squared distance of a batch's gradient from the full one as a function of "
+        "m: each component has a variance, and distances are put together by their squares.",
+        "Without replacement that is spread / m * (1 - m / n), where spread adds up the variances, "
+        "each with n - 1 in its denominator. At m = n it is zero, as it must be.",
+        "Set it equal to (share * norm(full gradient)) ** 2 and solve for m, or try all m from 1 "
+        "to n. A batch has a whole number of examples, and may not be worse than asked.",
+    ),
+)
+def smallest_batch(per_example_gradients: Array, share: float) -> int:
+    """The smallest mini-batch whose gradient is good enough.
+
+    A batch of m is drawn from these n examples, none of them twice. Its error is the root mean
+    square distance between its gradient and the full one, over all batches of that size; the full
+    gradient is the mean over the n examples. Good enough is an error of at most `share` times the
+    length of the full gradient.
+
+    Parameters
+    ----------
+    per_example_gradients : array of shape (n, d), the gradient of each example, not all of them
+        equal; n at least 2
+    share : above 0; 0.1 allows an error of a tenth of the gradient
+
+    Returns
+    -------
+    int, from 1 to n. Where the full gradient is zero only all n are good enough.
+
+    Source: lecture A, turned round; Cochran (1977), chapter 2, has the variance without
+    replacement.
+    """
+    n = len(per_example_gradients)
+    full = np.mean(per_example_gradients, axis=0)
+    spread = np.sum(np.var(per_example_gradients, axis=0, ddof=1))
+    allowed = (share * np.linalg.norm(full)) ** 2
+    # spread / m * (1 - m / n) <= allowed, solved for m.
+    return int(min(n, np.ceil(spread / (allowed + spread / n))))
+
+
+def _clear_cut(make, *told_from, right=()):
+    """The first of the cases that `make()` gives whose answer no rounding can change, in which the
+    mistakes `told_from` answer otherwise, and those of `right` do not."""
+    known = {mistake.name: mistake.wrong for mistake in smallest_batch.mistakes}
+    while True:
+        case = make()
+        each, share = case["per_example_gradients"], case["share"]
+        best = smallest_batch.reference(each, share)
+        nudged = {smallest_batch.reference(each, share * by) for by in (0.999, 1.001)}
+        wrong = all(known[name](each, share) != best for name in told_from)
+        if nudged == {best} and wrong and all(known[name](each, share) == best for name in right):
+            return case
+
+
+def _wanted(rng, n: int, low: float, high: float) -> dict:
+    """Gradients, and a share that would take `low` to `high` times n draws with replacement."""
+    each = _gradients(rng, n, rng.integers(2, 4))
+    spread = np.sum(np.var(each, axis=0, ddof=1))
+    length = np.linalg.norm(np.mean(each, axis=0))
+    return dict(
+        per_example_gradients=each,
+        share=float(np.sqrt(spread / (n * rng.uniform(low, high))) / length),
+    )
+
+
+_NEARLY_RIGHT = "rounded_to_the_nearest", "not_corrected", "components_added", "worst_component"
+
+
+@smallest_batch.cases
+def part_of_the_data(rng):
+    """Some of the examples are enough."""
+    yield _clear_cut(
+        lambda: _wanted(rng, rng.integers(30, 60), 0.3, 0.8), *_NEARLY_RIGHT, "population_spread"
+    )
+    yield _clear_cut(
+        lambda: _wanted(rng, rng.integers(30, 60), 0.3, 0.8),
+        *_NEARLY_RIGHT,
+        right=["population_spread"],
+    )
+
+
+@smallest_batch.cases
+def few_examples(rng):
+    """There are few examples, and most of them are needed."""
+    yield _clear_cut(
+        lambda: _wanted(rng, rng.integers(10, 16), 1.4, 3), *_NEARLY_RIGHT, "population_spread"
+    )
+    yield _clear_cut(
+        lambda: _wanted(rng, rng.integers(10, 16), 1.4, 3),
+        *_NEARLY_RIGHT[1:],
+        right=["rounded_to_the_nearest"],
+    )
+
+
+@smallest_batch.cases
+def at_the_minimum(rng):
+    """The full gradient is zero."""
+    half = rng.integers(1, 9, (rng.integers(4, 8), 2)).astype(float)
+    return dict(per_example_gradients=np.concatenate([half, -half]), share=rng.uniform(0.1, 0.5))
+
+
+@smallest_batch.cases
+def one_is_enough(rng):
+    """The examples nearly agree, and one of them is enough."""
+    n, d = rng.integers(8, 14), rng.integers(2, 4)
+    each = rng.uniform(2, 4, d) + 0.05 * rng.normal(size=(n, d))
+    return dict(per_example_gradients=each, share=rng.uniform(0.3, 0.6))
+
+
+_ALLOWED = "(share * np.linalg.norm(full)) ** 2"
+
+smallest_batch.slips(
+    not_corrected=slip(
+        {
+            "np.ceil(spread / (allowed + spread / n))": (
+                "np.ceil(spread / allowed) if allowed > 0 else n"
+            ),
+        },
+        "The batch is taken as drawn with replacement; none of these examples is drawn twice.",
+        hint="Without replacement the variance has the factor 1 - m / n, so fewer are enough.",
+    ),
+    without_an_end=slip(
+        {
+            "min(n, np.ceil(spread / (allowed + spread / n)))": (
+                "np.ceil(spread / allowed) if allowed > 0 else n"
+            ),
+        },
+        "The batch is taken as drawn with replacement, and may have more examples than there are.",
+        hint="With all n examples the error is zero. Which factor of the variance says that?",
+    ),
+    rounded_down=slip(
+        {
+            "np.ceil(spread / (allowed + spread / n))": (
+                "max(1, spread / (allowed + spread / n) + 1e-9)"
+            )
+        },
+        "The number is rounded down, and the batch is then a little too small.",
+        hint="At most so much error: a fraction of an example too few is too few.",
+    ),
+    rounded_to_the_nearest=slip(
+        {
+            "np.ceil(spread / (allowed + spread / n))": (
+                "max(1, np.round(spread / (allowed + spread / n)))"
+            ),
+        },
+        "The number is rounded to the nearest; where that is down, the batch is too small.",
+        hint="At most so much error: round up.",
+    ),
+    one_too_many=slip(
+        {"np.ceil(": "1 + np.ceil("},
+        "This is one example more than is needed.",
+        hint="Round up once. Where one example is enough the answer is 1.",
+    ),
+    population_spread=slip(
+        {", ddof=1": ""},
+        "The variance has n in its denominator; with the factor 1 - m / n it has n - 1.",
+        hint="Count it out for n = 2 and m = 1: the distance of each from the mean of both.",
+    ),
+    root_forgotten=slip(
+        {_ALLOWED: "share * np.linalg.norm(full)"},
+        "A variance is compared with a length: square what is allowed.",
+        hint="The error is a root mean square. Compare squares with squares.",
+    ),
+    share_not_squared=slip(
+        {_ALLOWED: "share * np.linalg.norm(full) ** 2"},
+        "The length of the gradient is squared and the share is not.",
+        hint="(share * length) ** 2: half the error takes about four times the examples.",
+    ),
+    spread_not_squared=slip(
+        {
+            "np.sum(np.var(per_example_gradients, axis=0, ddof=1))": (
+                "np.linalg.norm(np.std(per_example_gradients, axis=0, ddof=1))"
+            ),
+            _ALLOWED: "share * np.linalg.norm(full)",
+        },
+        "The error is made to fall with m; it falls with the square root of m.",
+        hint="Half the error takes about four times the examples.",
+    ),
+    components_added=slip(
+        {
+            "np.sum(np.var(per_example_gradients, axis=0, ddof=1))": (
+                "np.sum(np.std(per_example_gradients, axis=0, ddof=1)) ** 2"
+            ),
+        },
+        "The standard deviations of the components are added up; their squares must be.",
+        hint="The length of a vector is the root of the sum of the squares of its components.",
+    ),
+    worst_component=slip(
+        {"np.sum(np.var": "np.max(np.var"},
+        "Only the component with the largest spread counts here.",
+        hint="All components are off at once: their variances add up.",
+    ),
+    length_of_single_ones=slip(
+        {
+            "np.linalg.norm(full)": ("np.mean(np.linalg.norm(per_example_gradients, axis=1))"),
+        },
+        "The error is compared with the length of single gradients, not with that of their mean.",
+        hint="At the minimum single gradients are long, and the full one is zero.",
+    ),
+)
+
+
+@exercise(
+    points=5,
+    hints=(
+        "At which theta does the walk hover? Find it first; the gradients of the single rows there "
+        "are the residual times the row.",
+        "The floor is lr / m * S / 4, where S adds up the variances of the components of these "
+        "gradients (from these rows, with n). Solve it for lr.",
+        "L is the largest eigenvalue of X.T @ X / n; the answer is the smaller of the two rates.",
+    ),
+)
+def lr_for_floor(X: Array, y: Array, m: int, floor: float) -> float:
+    """The largest learning rate at which mini-batches come down to a given height.
+
+    The loss is half the mean squared error of X @ theta. Each step is made with m rows, drawn from
+    these n with replacement, and with a fixed learning rate. The walk comes down to its noise
+    floor: the mean height above the least loss at which it hovers, taken to first order in lr.
+    Nobody should go beyond 1 / L either, L being the largest curvature of the loss: from there on
+    a full gradient overshoots along its steepest direction.
+
+    Parameters
+    ----------
+    X : array of shape (n, d), of rank d
+    y : array of shape (n,)
+    m : rows in a batch, at least 1
+    floor : the height to come down to, above 0
+
+    Returns
+    -------
+    float, the largest lr that is allowed by both.
+
+    Source: lecture A, turned round; chapter 3, "It does not come to rest".
+    """
+    theta = np.linalg.lstsq(X, y, rcond=None)[0]
+    each = (X @ theta - y)[:, None] * X
+    variances = np.sum(np.var(each, axis=0))
+    L = np.linalg.eigvalsh(X.T @ X / len(y))[-1]
+    return float(min(4 * m * floor / variances, 1 / L))
+
+
+def _regression(rng, share: float) -> dict:
+    """Data, a batch size, and a floor that asks for `share` times 1 / L.
+
+    At theta = 0 the gradients have 3 to 40 times the variance that they have at the minimum.
+    """
+    n, d, m = rng.integers(9, 15), rng.integers(2, 4), rng.integers(2, 7)
+    X = rng.normal(size=(n, d)) * rng.uniform(0.6, 1.8, d) + rng.uniform(0.3, 1, d)
+    y = X @ rng.normal(size=d) + rng.uniform(0.5, 1.5) * rng.normal(size=n) + rng.uniform(1, 2)
+    theta = np.linalg.lstsq(X, y, rcond=None)[0]
+    variances = np.sum(np.var((X @ theta - y)[:, None] * X, axis=0))
+    if not 3 < np.sum(np.var(y[:, None] * X, axis=0)) / variances < 40:
+        return _regression(rng, share)
+    L = np.linalg.eigvalsh(X.T @ X / n)[-1]
+    return dict(X=X, y=y, m=m, floor=share / L * variances / (4 * m))
+
+
+@lr_for_floor.cases
+def noise_decides(rng):
+    """The noise allows less than the curvature does."""
+    return _regression(rng, rng.uniform(0.02, 0.06))
+
+
+@lr_for_floor.cases
+def curvature_decides(rng):
+    """The noise would allow more than the curvature does."""
+    return _regression(rng, rng.uniform(60, 90))
+
+
+lr_for_floor.slips(
+    beyond_the_cliff=slip(
+        {"min(4 * m * floor / variances, 1 / L)": "4 * m * floor / variances"},
+        "This learning rate is beyond 1 / L: the noise would allow it, the curvature does not.",
+        hint="Two things limit lr; the answer is the smaller.",
+    ),
+    noise_forgotten=slip(
+        {"min(4 * m * floor / variances, 1 / L)": "1 / L"},
+        "Only the curvature is asked, not the noise.",
+        hint="At 1 / L the walk may hover far above the floor that was asked for.",
+    ),
+    larger_of_the_two=slip(
+        {"min(": "max("},
+        "This is the larger of the two limits; both must be kept.",
+        hint="What both allow is the smaller of the two.",
+    ),
+    twice_the_curvature=slip(
+        {"1 / L)": "2 / L)"},
+        "The limit of the curvature is 2 / L here, where the walk is about to run away.",
+        hint="The docstring stops at 1 / L.",
+    ),
+    curvature_not_a_mean=slip(
+        {" / len(y)": ""},
+        "The curvature is that of the sum of squares; the loss is a mean over the rows.",
+        hint="X.T @ X / n.",
+    ),
+    weakest_curvature=slip(
+        {"[-1]": "[0]"},
+        "This is the smallest curvature; the steepest direction sets the limit.",
+        hint="eigvalsh gives the eigenvalues from the smallest to the largest.",
+    ),
+    gradients_at_zero=slip(
+        {"theta = np.linalg.lstsq(X, y, rcond=None)[0]": "theta = np.zeros(X.shape[1])"},
+        "The spread of the gradients is taken at theta = 0; the walk hovers about the minimum.",
+        hint="Where is the minimum of a sum of squares? np.linalg.lstsq knows.",
+    ),
+    residuals_alone=slip(
+        {"each = (X @ theta - y)[:, None] * X": "each = (X @ theta - y)[:, None]"},
+        "This is the variance of the residuals; a gradient is the residual times its row.",
+        hint="The gradient of half a squared residual by theta is residual * x, one number a "
+        "column.",
+    ),
+    no_quarter=slip(
+        {"4 * m * floor": "m * floor"},
+        "The 4 is missing: the floor is lr / m times a quarter of the variances.",
+        hint="A half is in the loss, another one in the balance of noise and pull.",
+    ),
+    half_for_a_quarter=slip(
+        {"4 * m * floor": "2 * m * floor"},
+        "This learning rate is half of the right one: the floor is a quarter of lr / m * S, not a "
+        "half.",
+        hint="A half is in the loss, another one in the balance of noise and pull.",
+    ),
+    batch_forgotten=slip(
+        {"4 * m *": "4 *"},
+        "m does not come in: a larger batch allows a larger learning rate.",
+        hint="The floor is in proportion to lr / m.",
+    ),
+    batch_upside_down=slip(
+        {"4 * m * floor / variances": "4 * floor / (m * variances)"},
+        "m is on the wrong side: a larger batch allows a larger learning rate, not a smaller one.",
+        hint="The floor is in proportion to lr / m; solve for lr.",
+    ),
+    root_of_the_batch=slip(
+        {"4 * m *": "4 * np.sqrt(m) *"},
+        "The root of m is taken: that is for the error of the gradient. The floor is a height, a "
+        "square.",
+        hint="The variance of a batch's gradient is in proportion to 1 / m.",
+    ),
+    spreads_for_variances=slip(
+        {"np.var(each": "np.std(each"},
+        "Standard deviations are added up where their squares belong.",
+        hint="A height in a bowl is the square of a distance: np.var, not np.std.",
+    ),
+    sample_variance=slip(
+        {"axis=0))": "axis=0, ddof=1))"},
+        "The variances have n - 1 in the denominator; here all draws are from these n rows.",
+        hint="With replacement from these very rows: ddof=0.",
+    ),
+    mean_over_components=slip(
+        {"np.sum(np.var": "np.mean(np.var"},
+        "The variances of the components are averaged; each adds to the height.",
+        hint="np.sum over the components.",
+    ),
 )
 
 

@@ -423,7 +423,11 @@ def hidden_layers(rng):
 def one_layer_alone(rng):
     """No hidden layer; and a batch of one row."""
     yield _batch(rng, _unequal(rng, 2))
-    yield _batch(rng, _unequal(rng, 3), 1)
+    case = _batch(rng, _unequal(rng, 3), 1)
+    W, b = case["params"][:2]
+    # One hidden unit is silent.
+    b[0] = -(case["X"] @ W)[0, 0] - rng.uniform(0.5, 2)
+    yield case
 
 
 @torch_forward.cases
@@ -600,25 +604,40 @@ def torch_loss(params: list[Tensor], X: Tensor, labels: Tensor) -> Tensor:
 
 
 def _labelled(rng, sizes: list[int], n: int | None = None, **more) -> dict:
-    case = _batch(rng, sizes, n)
-    labels = rng.integers(0, sizes[-1], len(case["X"]))
+    """A batch and its labels. The network has a class more than these, three at least."""
+    if sizes[-1] == 2:
+        sizes = [sizes[-1], *sizes[1:-1], sizes[0]]
+    case, classes = _batch(rng, sizes, n), sizes[-1] - 1
+    labels = rng.integers(0, classes, len(case["X"]))
     # Two at least, where there is room: one label for all hides rows that get another row's.
-    labels[:2] = rng.permutation(sizes[-1])[: len(labels)][:2]
+    labels[:2] = rng.permutation(classes)[: len(labels)][:2]
     return case | dict(labels=labels) | more
+
+
+def _one_unlikely(case: dict) -> dict:
+    """The first row's label is made so unlikely that a small number beside its share of the
+    probability shows."""
+    *hidden, W, b = case["params"]
+    a, label = case["X"][:1], case["labels"][0]
+    for V, c in zip(hidden[::2], hidden[1::2], strict=True):
+        a = np.maximum(a @ V + c, 0)
+    scores = (a @ W + b)[0]
+    b[label] += np.delete(scores, label).max() - 12 - scores[label]
+    return case
 
 
 @torch_loss.cases
 def some_rows(rng):
     """A batch of several rows; one hidden layer, and none."""
-    yield _labelled(rng, _unequal(rng, 3))
-    yield _labelled(rng, _unequal(rng, 2))
+    yield _one_unlikely(_labelled(rng, _unequal(rng, 3)))
+    yield _one_unlikely(_labelled(rng, _unequal(rng, 2)))
 
 
 @torch_loss.cases
 def a_row_alone(rng):
     """A batch of one row."""
-    yield _labelled(rng, _unequal(rng, 3), 1)
-    yield _labelled(rng, _unequal(rng, 4), 1)
+    yield _one_unlikely(_labelled(rng, _unequal(rng, 3), 1))
+    yield _one_unlikely(_labelled(rng, _unequal(rng, 4), 1))
 
 
 @torch_loss.cases
@@ -638,13 +657,14 @@ def large_logits(rng):
 
 @torch_loss.cases
 def as_many_rows_as_classes(rng):
-    """As many rows as features and classes: nothing fails by its shape."""
-    yield _labelled(rng, [4, 4, 4], 4)
-    yield _labelled(rng, [5, 5], 5)
+    """As many rows as features and classes, a row of each: nothing fails by its shape."""
+    for sizes in ([4, 4, 4], [5, 5]):
+        labels = rng.permutation(sizes[-1])
+        yield _one_unlikely(_labelled(rng, sizes, sizes[-1], labels=labels))
 
 
-_other_dtypes(torch_loss, _labelled)
-_elsewhere(torch_loss, _labelled)
+_other_dtypes(torch_loss, lambda *args, **more: _one_unlikely(_labelled(*args, **more)))
+_elsewhere(torch_loss, lambda *args, **more: _one_unlikely(_labelled(*args, **more)))
 
 _LOGITS = "torch_forward(params, X)"
 _LOSS = "functional.cross_entropy(torch_forward(params, X), labels)"
@@ -1083,9 +1103,10 @@ def three_steps_from_rest(rng):
 
 @torch_sgd_momentum_step.cases
 def without_memory(rng):
-    """beta is 0; and a batch of one row, with a beta near 1."""
+    """beta is 0; and a batch of one row."""
     yield _momentum(rng, _unequal(rng, 3), beta=0.0)
-    yield _momentum(rng, _unequal(rng, 3), 1, beta=0.99)
+    case = _momentum(rng, _unequal(rng, 3), 1, beta=0.9)
+    yield case | dict(params=[p / 2 for p in case["params"]])
 
 
 @torch_sgd_momentum_step.cases
@@ -1810,10 +1831,9 @@ def _calls(rng, repeats: int, busy: float = 0.0, **more) -> dict:
     late = rng.permutation(repeats)[: (repeats - 1) // 3]
     seconds[late] *= rng.uniform(10, 30, len(late))
     first = rng.uniform(0.5, 1.5)
-    if repeats > 3:
-        # The last is neither in the middle nor at an end.
-        second = np.argsort(seconds)[-2]
-        seconds[[second, -1]] = seconds[[-1, second]]
+    # The last is not in the middle, and where there are more than three not at an end.
+    other = np.argsort(seconds)[-2 if repeats > 3 else -1]
+    seconds[[other, -1]] = seconds[[-1, other]]
     # What is called once more than it should be takes another time again.
     more_calls = 1e-3 * rng.uniform(5, 9, repeats + 2)
     taken = np.concatenate([[first], seconds, more_calls])

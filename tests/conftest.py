@@ -27,7 +27,7 @@ from autograder.release.build import build
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 800
-FOLLOWED = ("instructors", "term")
+FOLLOWED = ("instructors", "term", "hub")
 # Modules that cannot be imported: half of the time in which `nbgrader` starts goes to a grammar of
 # addresses that no notebook's schema has (`autograder.cli.UNUSED`).
 WITHOUT = Path(__file__).resolve().parent / "without"

@@ -19,6 +19,7 @@ from solutions.adam import (
     effective_learning_rate,
     normalized_step,
     rmsprop_step,
+    stable_learning_rate,
 )
 
 PARTS = {part.name: part for part in find_set("adam").parts}
@@ -239,6 +240,48 @@ def test_adamw_without_a_slope_shrinks_by_one_factor_a_step() -> None:
     np.testing.assert_allclose(theta, 0.99**10 * np.array([100.0, 1.0]), rtol=1e-12)
 
 
+def growth(lr, H, v, t, beta1, beta2, eps=1e-8) -> float:
+    """By what factor frozen Adam grows in a step, in the long run: the largest root of its step."""
+    size, d = np.sqrt(v / (1 - beta2**t)) + eps, len(v)
+    step = np.diag(lr / size)
+    blocks = [
+        [np.eye(d) - (1 - beta1) * step @ H, -beta1 * step],
+        [(1 - beta1) * H, beta1 * np.eye(d)],
+    ]
+    return float(np.abs(np.linalg.eigvals(np.block(blocks))).max())
+
+
+@pytest.mark.parametrize("family", PARTS["stable_learning_rate"].families, ids=lambda f: f.name)
+def test_below_the_cliff_frozen_adam_shrinks_and_above_it_grows(family) -> None:
+    for seed in range(20):
+        for case in family.draw(np.random.default_rng(seed)):
+            args = {name: np.asarray(value, dtype=float) for name, value in case.args.items()}
+            lr = stable_learning_rate(**case.args)
+            assert growth(0.999 * lr, **args) < 1 < growth(1.001 * lr, **args), (family.name, seed)
+
+
+def test_torchs_adam_flies_off_above_the_cliff_and_not_below() -> None:
+    """With a beta2 so near 1 that v hardly moves, on a ravine that runs along no axis."""
+    H = torch.tensor([[50.5, -49.5], [-49.5, 50.5]], dtype=torch.float64)
+    v, beta2, t = np.array([400.0, 9.0]), 1 - 1e-14, 10**6
+    cliff = stable_learning_rate(H.numpy(), (1 - beta2**t) * v, t, 0.9, beta2)
+    for share, grows in ((0.97, False), (1.03, True)):
+        theta = torch.tensor([-1e-3, 2e-3], dtype=torch.float64, requires_grad=True)
+        optimiser = torch.optim.Adam([theta], lr=share * cliff, betas=(0.9, beta2))
+        optimiser.zero_grad()
+        theta.grad = torch.zeros(2, dtype=torch.float64)
+        optimiser.step()
+        optimiser.state[theta]["exp_avg_sq"] = torch.tensor((1 - beta2**t) * v)
+        optimiser.state[theta]["step"] = torch.tensor(float(t))
+        distances = []
+        for _ in range(1000):
+            theta.grad = (H @ theta).detach()
+            optimiser.step()
+            distances.append(float(theta.detach().norm()))
+        # What flies far is caught in the end: its own gradients enter v.
+        assert (max(distances) > 1) == grows, (share, max(distances))
+
+
 @pytest.mark.parametrize("name", PARTS)
 def test_arguments_are_left_as_they_were(name: str) -> None:
     part = PARTS[name]
@@ -285,9 +328,52 @@ def adamw_by_itself(
     return moved - lr * weight_decay * theta, m, v
 
 
+def sizes_of(v, t, beta2, eps):
+    return (v / (1 - beta2**t)) ** 0.5 + eps
+
+
+def cliff_by_any_eigenvalues(H, v, t, beta1, beta2, eps=1e-8):
+    """Those of P^-1 H, which is not symmetric."""
+    values = np.linalg.eigvals(H / sizes_of(v, t, beta2, eps)[:, None])
+    return 2 * (1 + beta1) / (1 - beta1) / max(values.real)
+
+
+def cliff_by_scipy(H, v, t, beta1, beta2, eps=1e-8):
+    """The generalised problem H x = c P x."""
+    from scipy.linalg import eigh
+
+    strongest = eigh(H, np.diag(sizes_of(v, t, beta2, eps)), eigvals_only=True).max()
+    return 2 * (1 + beta1) / (1 - beta1) / strongest
+
+
+def cliff_by_power_iteration(H, v, t, beta1, beta2, eps=1e-8):
+    M = H / sizes_of(v, t, beta2, eps)[:, None]
+    x = np.random.default_rng(0).normal(size=len(v))
+    for _ in range(3000):
+        x = M @ x
+        x /= np.linalg.norm(x)
+    return 2 * (1 + beta1) / (1 - beta1) / ((x @ (M @ x)) / (x @ x))
+
+
+def cliff_by_bisection(H, v, t, beta1, beta2, eps=1e-8):
+    """From the two steps of momentum themselves, with no formula."""
+    low, high = 0.0, 1e9
+    for _ in range(100):
+        middle = (low + high) / 2
+        if growth(middle, H, v, t, beta1, beta2, eps) < 1 - 1e-12:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
 @pytest.mark.parametrize(
     ("name", "function"),
     [
+        ("stable_learning_rate", cliff_by_any_eigenvalues),
+        ("stable_learning_rate", cliff_by_scipy),
+        ("stable_learning_rate", cliff_by_power_iteration),
+        ("stable_learning_rate", cliff_by_bisection),
         ("adam_step", adam_by_kingmas_shorter_form),
         ("adam_step", adam_by_loop),
         ("adamw_step", adamw_by_itself),
@@ -337,3 +423,11 @@ def test_a_mistake_in_adam_step_follows_into_adamw_by_name() -> None:
         return (1 - lr * weight_decay) * theta - lr * m / (np.sqrt(v) + eps), m, v
 
     assert verdict_on("adamw_step", uncorrected).mistake == "adamw_no_bias_correction"
+
+
+def test_points_follow_difficulty() -> None:
+    """What is to be derived is worth most, what is one line of the docstring least."""
+    points = {name: part.points for name, part in PARTS.items()}
+    assert max(points, key=lambda name: points[name]) == "stable_learning_rate"
+    assert points["normalized_step"] == points["effective_learning_rate"] == min(points.values())
+    assert points["adam_step"] > points["rmsprop_step"] == points["adagrad_step"]

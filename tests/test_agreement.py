@@ -51,7 +51,8 @@ def both(cells: dict[str, str], folder: Path, capsys: pytest.CaptureFixture[str]
     for (name, verdict), text in zip(
         ((name, graded.verdicts[name]) for name in cells), checked, strict=True
     ):
-        assert text.startswith("\N{CHECK MARK}" if verdict.status == "passed" else "\N{BALLOT X}")
+        signs = {"passed": "\N{CHECK MARK}", "not_attempted": "\N{WHITE CIRCLE}"}
+        assert text.startswith(signs.get(verdict.status, "\N{BALLOT X}"))
         assert text.split()[1] == f"{name}:"
         said[name] = " ".join([text, *report_lines([verdict])])
     return said
@@ -78,6 +79,21 @@ def test_a_function_is_found_in_whatever_form_the_notebook_has_it(
     assert "Checked as gabor_gradient: your notebook has mine under that name." in said[
         "gabor_gradient"
     ].replace("\n ", "")
+
+
+def test_a_lambda_that_calls_a_stub_is_no_stub_for_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(EXERCISE)
+    cells = {
+        "gabor": "def gabor(theta, x):\n    raise NotImplementedError",
+        "gabor_gradient": "gabor_gradient = lambda theta, x, y: gabor(theta, x)",
+    }
+    said = {n: " ".join(t.split()) for n, t in both(cells, tmp_path, capsys).items()}
+    assert said["gabor"].count("Not attempted yet") == 2
+    told = "It calls a function whose body still raises NotImplementedError."
+    assert said["gabor_gradient"].count(told) == 2, said
+    assert said["gabor_gradient"].count("It uses gabor, whose own check fails") == 2
 
 
 def test_what_comes_back_is_named_by_both(
@@ -114,6 +130,8 @@ def test_a_name_will_do_and_who_has_none_is_told(
         written(tmp_path, f'{SETUP}check("gabor")')
     with pytest.raises(TypeError, match=r'as in check\("numerical_gradient"\); it was given Kept'):
         written(tmp_path, f"{SETUP}check(Kept(plain))")
+    with pytest.raises(TypeError, match="it was given a lambda that has no name here"):
+        written(tmp_path, f"{SETUP}check(lambda theta, x: x)")
     other = f"{SETUP}{REFERENCES['gabor']}\nold = gabor\ngabor = None\ncheck(old)"
     written(tmp_path, other)
     assert "This is not what your notebook has as gabor" in capsys.readouterr().out

@@ -188,7 +188,10 @@ def test_an_assignment_of_the_instructors_own_is_graded_in_the_sandbox_and_label
             super().__init__(job, outcome, count, *how)
 
     monkeypatch.setattr("autograder.classes.pipeline.Pool", Counted)
-    assert autograde("ps1", "--workers=2") == 0
+    here.configure("c.ClassAutograde.scheduler = 'tcp://127.0.0.1:9'")
+    assert autograde("ps1", "--workers=2") == 1
+    assert "say --scheduler= where" in capsys.readouterr().err
+    assert autograde("ps1", "--workers=2", "--scheduler=") == 0
     assert judges == [2]
     assert (there.score("amara"), there.score("ben")) == (2, 0)
     folder = here.grading / "autograded" / "amara" / "ps1"

@@ -35,6 +35,13 @@ def test_the_runner_is_compared_with_a_shell() -> None:
 
 
 @pytest.mark.full
+def test_live_figures_are_timed_from_event_to_repaint() -> None:
+    text = said("repaint.py", "--sets", "adam", "--places", "2")
+    assert len(re.findall(r"adam, [\w-]+: \d+ ms at the median of \d+ events", text)) == 2
+    assert "out of sight" not in text
+
+
+@pytest.mark.full
 def test_tensor_is_compared_with_numpy_and_micrograd() -> None:
     text = said("tensor.py", "--rounds", "1")
     assert len(re.findall(r"ratio \d", text)) == 2 and "times as fast" in text

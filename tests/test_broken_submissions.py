@@ -19,12 +19,13 @@ pytestmark = pytest.mark.timeout(900)
 FULL = {
     "numerical_gradient": 2.0,
     "linear_gradient": 2.0,
-    "gradient_descent": 3.0,
-    "bracketing_line_search": 3.0,
+    "gradient_descent": 2.0,
+    "bracketing_line_search": 2.0,
     "is_convex_hessian": 2.0,
+    "largest_learning_rate": 4.0,
     "gabor": 1.0,
-    "gabor_gradient": 3.0,
-    "newton_step": 2.0,
+    "gabor_gradient": 2.0,
+    "newton_step": 1.0,
     "bfgs_update": 2.0,
 }
 NOTHING = dict.fromkeys(FULL, 0.0)

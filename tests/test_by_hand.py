@@ -279,11 +279,18 @@ def test_a_mark_in_the_place_of_a_checks_is_to_be_looked_at_as_ever(course):
 
 def test_a_regrade_keeps_marks_by_hand(course):
     course.hand_in("amara", answered(course, accuracy="counted"))
-    whole_class(course)
+    course.hand_in("ben", answered(course))
+    whole_class(course, "*")
     mark(course, "amara", 3)
     file = course.folder / "solutions" / f"{SET}.py"
     file.write_text(file.read_text().replace("def counted(", "def no_share("))
-    (change,) = regrade(course.project, SET, progress=quietly)
+    said: list[str] = []
+    (change,) = regrade(course.project, SET, progress=quietly, say=said.append)
+    assert said == [
+        "To be marked by hand, in Formgrader under Manual Grading:",
+        "  1 not marked yet, the score is without it: ben",
+        "",
+    ]
     assert (change.function, change.new_mistake, change.manual) == ("accuracy", "no_share", None)
     assert course.rows("amara")[ANSWER] == MARKED
     assert course.score("amara") == 3

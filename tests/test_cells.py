@@ -226,15 +226,66 @@ def a_helper_that_is_not_there(notebook: NotebookNode) -> Made:
 @odd(
     {**NOTHING, "linear_gradient": 2.0},
     "It raises NameError: name 'np' is not defined.",
-    "There is no np, since an earlier cell stopped: ModuleNotFoundError: No module named 'google', "
-    "at the line: from google.colab import drive",
+    "There is no np, since an earlier cell stopped: ModuleNotFoundError: No module named "
+    "'lab_helpers', at the line: from lab_helpers import plots",
     "There is no gabor, since the cell that defines it stopped: NameError: name 'np' is not",
 )
 def imports_that_failed(notebook: NotebookNode) -> Made:
     setup = first_code(notebook)
-    setup.source = f"from google.colab import drive\n{setup.source}"
+    setup.source = f"from lab_helpers import plots\n{setup.source}"
     gabor = cell(notebook, "solution-gabor")
     gabor.source = f"offsets = np.zeros(3)\n{gabor.source}"
+    return notebook
+
+
+PLATFORM = """%load_ext google.colab.data_table
+from google.colab import drive, files as uploads
+import kaggle_secrets, numpy as np
+import google.colab.patches
+import micropip
+from tqdm.notebook import tqdm, trange
+drive.mount("/content/drive")
+google.colab.patches.cv2_imshow(np.eye(2))
+await micropip.install("seaborn")
+for name, data in uploads.upload().items():
+    raise ValueError(name)
+token = kaggle_secrets.UserSecretsClient().get_secret("token")
+with tqdm(total=3) as bar:
+    bar.update(1)
+scale = sum(trange(4)) / len(list(tqdm([1, 2, 3], desc="steps"))) * 0.03
+
+
+def mounted():
+    from google.colab import drive
+    return drive.mount("/content")
+
+
+def where():
+    try:
+        import google.colab
+    except ImportError:
+        return "here"
+    return "Colab"
+
+
+mounted()
+assert where() == "here"
+"""
+
+
+@odd(
+    FULL,
+    "google.colab is not there when a notebook is graded: it does nothing here.",
+    "kaggle_secrets is not there when a notebook is graded",
+    "micropip is not there when a notebook is graded",
+)
+def of_another_platform(notebook: NotebookNode) -> Made:
+    """What a cell defines besides is there; who asks whether it is Colab is told that it is not."""
+    setup = first_code(notebook)
+    setup.source = f"{PLATFORM}\n{setup.source}"
+    gabor = cell(notebook, "solution-gabor")
+    gabor.source = gabor.source.replace("0.06", "scale")
+    assert "scale" in gabor.source
     return notebook
 
 

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from book import adam_experiments as lab
+from book import adam_live as live
+from book import adam_training as training
 from book.adam_experiments import Settings
 from solutions.adam import adam_step, adamw_step, effective_learning_rate, rmsprop_step
 from solutions.gradient import gradient_descent
@@ -27,6 +30,24 @@ def straight():
 @pytest.fixture(scope="module")
 def turned():
     return lab.race(turned=True)
+
+
+def in_torch(name, lr, H, start, steps):
+    """The same walk by `torch.optim`, the gradient by autograd; (steps + 1, d)."""
+    theta = torch.tensor(start, dtype=torch.float64, requires_grad=True)
+    optimiser = {
+        "GD": lambda: torch.optim.SGD([theta], lr=lr),
+        "AdaGrad": lambda: torch.optim.Adagrad([theta], lr=lr, eps=1e-8),
+        "RMSprop": lambda: torch.optim.RMSprop([theta], lr=lr, alpha=0.9),
+        "Adam": lambda: torch.optim.Adam([theta], lr=lr),
+    }[name]()
+    H, rows = torch.tensor(H), [start]
+    for _ in range(steps):
+        optimiser.zero_grad()
+        (0.5 * theta @ H @ theta).backward()
+        optimiser.step()
+        rows.append(theta.detach().numpy().copy())
+    return np.array(rows)
 
 
 # The surfaces and the walks.
@@ -64,6 +85,17 @@ def test_one_learning_rate_each_needs_one_step():
     assert abs(descent[-1, 0]) == pytest.approx(4 * (1 - best) ** 40, rel=1e-12)
 
 
+def test_a_gradients_size_is_the_worth_of_a_nudge_and_not_the_length_of_the_way():
+    flat, steep = lab.nudges()
+    assert abs(steep.slope) == 50 * abs(flat.slope)
+    assert abs(lab.START[0]) == 2 * abs(lab.START[1])
+    for i, nudge in enumerate((flat, steep)):
+        curvature = lab.RAVINE[i, i]
+        assert nudge.slope == curvature * lab.START[i]
+        assert nudge.promised == pytest.approx(-0.01 * abs(nudge.slope))
+        assert nudge.measured - nudge.promised == pytest.approx(curvature * 0.01**2 / 2)
+
+
 # Normalised gradients.
 
 
@@ -83,6 +115,24 @@ def test_adagrads_steps_fall_as_the_root_of_t():
     moves = lab.steps_on_a_slope("AdaGrad", np.full((1000, 1), 7.0), Settings(1.0))[:, 0]
     np.testing.assert_allclose(moves, 1 / np.sqrt(np.arange(1, 1001)), rtol=1e-8)
     assert lab.adagrad_slope() == pytest.approx(-0.5, abs=1e-6)
+
+
+def test_where_gradients_fade_adagrads_rates_stop_falling(straight):
+    """1 / sqrt(t) would take nine tenths of them between steps 1 and 100."""
+    rates = lab.adagrad_rates(straight["AdaGrad"])
+    assert len(rates) > 100
+    np.testing.assert_allclose(rates[9], rates[99], rtol=0.02)
+    np.testing.assert_allclose(rates[0], straight["AdaGrad"].lr / np.array([4, 200]), rtol=1e-12)
+
+
+def test_in_noise_adagrad_alone_comes_closer():
+    """60 walks each; the fifty steps before 500 against those before 4,000."""
+    early, late = lab.losses_in_noise("AdaGrad", 2.0, (500, 4000), n=60)
+    assert late < early / 2
+    assert late == pytest.approx(early * (500 / 4000) ** 0.5, rel=0.4), "the floor follows lr"
+    for name, lr in (("GD", 0.016), ("Adam", 0.1)):
+        early, late = lab.losses_in_noise(name, lr, (500, 4000), n=60)
+        assert early / 1.5 < late < 1.5 * early, name
 
 
 def test_rmsprop_forgets_a_burst_and_adagrad_does_not():
@@ -174,6 +224,7 @@ def test_without_hats_the_walk_is_carried_across_the_floor():
 def test_the_longest_step_is_that_of_cauchy_and_schwarz():
     bound = 0.1 / np.sqrt(0.001) / np.sqrt(1 - 0.9**2 / 0.999)
     assert bound == pytest.approx(7.27, abs=0.001)
+    assert lab.longest_possible_step() == pytest.approx(bound, rel=1e-12)
     assert lab.longest_step() == pytest.approx(bound, rel=1e-3)
     rng = np.random.default_rng(3)
     wild = np.exp(rng.normal(0, 3, (500, 50)).cumsum(axis=0) * 0.1) * rng.choice([-1, 1], (500, 50))
@@ -214,7 +265,9 @@ def test_adam_shakes_once_its_effective_rate_passes_the_limit():
     before = run.distance[run.crossing - 25 : run.crossing].max()
     assert before < 1e-16
     assert run.worst_after(run.crossing) > 1e-3
-    assert run.distance[800:825].max() < 1e-16
+    assert run.arrival < run.crossing
+    assert np.all(run.distance[run.arrival : run.arrival + 25] < 1e-16)
+    assert np.any(run.distance[run.arrival - 25 : run.arrival] >= 1e-16)
 
 
 def test_a_larger_eps_caps_the_rate_and_calms_it():
@@ -306,11 +359,48 @@ def test_the_turn_costs_steps_from_other_starts_too():
             assert after == before, name
 
 
-def test_who_wins_and_who_is_last(straight):
+def test_who_wins_and_who_comes_last_depends_on_the_grid(straight):
+    """AdaGrad leads by far; RMSprop and GD are level, and a coarser search turns them round."""
     steps = {name: racer.steps for name, racer in straight.items()}
     assert min(steps, key=lambda name: steps[name]) == "AdaGrad"
-    assert steps["RMSprop"] == max(steps.values())
-    assert steps["Adam"] < steps["momentum"] < steps["GD"]
+    assert 10 * steps["AdaGrad"] < steps["normalised"] < steps["Adam"] < steps["momentum"]
+    assert steps["momentum"] < steps["RMSprop"] < steps["GD"] < 1.05 * steps["RMSprop"]
+    coarse = lab.race(lrs=lab.RACE_LRS)
+    assert coarse["RMSprop"].steps > coarse["GD"].steps
+
+
+@pytest.mark.parametrize("name", ["GD", "AdaGrad", "RMSprop", "Adam"])
+def test_the_race_is_torchs(name, straight, turned):
+    """Each one's steps to the goal at its best learning rate, along the axes and turned.
+
+    Where RMSprop bounces between two axes, rounding decides the last steps.
+    """
+    for racers, (H, start) in ((straight, lab.surface()), (turned, lab.surface(turned=True))):
+        racer, leeway = racers[name], 0.15 if name == "RMSprop" else 0
+        walk = in_torch(name, racer.lr, H, start, lab.RACE_LIMIT)
+        loss = np.einsum("ti,ij,tj->t", walk, H, walk) / 2
+        steps = np.flatnonzero(loss > lab.RACE_GOAL * loss[0])[-1] + 1
+        assert steps == pytest.approx(racer.steps, rel=leeway, abs=0)
+
+
+def test_the_whole_matrix_does_not_mind_the_turn():
+    """AdaGrad with the root of the whole matrix, by the SVD of all gradients so far."""
+
+    def steps(H, start, lr):
+        theta, grads, last = start, [], 0
+        for t in range(1, 51):
+            grads.append(H @ theta)
+            _, size, basis = np.linalg.svd(np.array(grads), full_matrices=False)
+            inverse = np.divide(1, size, out=np.zeros_like(size), where=size > 1e-9 * size[0])
+            theta = theta - lr * basis.T @ (inverse * (basis @ grads[-1]))
+            if theta @ H @ theta > lab.RACE_GOAL * (start @ H @ start):
+                last = t
+        return last + 1
+
+    lrs = lab.RACE_LRS[lab.RACE_LRS > 1]
+    for turned in (False, True):
+        fewest = min(steps(*lab.surface(turned), lr) for lr in lrs)
+        assert lab.full_adagrad_steps(turned) == fewest, turned
 
 
 def test_rmsprop_ends_in_bouncing_as_the_normalised_step_does():
@@ -369,6 +459,126 @@ def test_an_unknown_optimiser_is_refused():
         lab.walk("Adamax", lab.RAVINE, lab.START, 1, Settings(0.1))
 
 
+# The race in noise.
+
+
+def test_the_networks_gradient_is_torchs():
+    rng = np.random.default_rng(0)
+    theta = np.array([training.start_of(rng) for _ in range(2)])
+    X, Y = training.digits("raw")
+    rows = rng.permutation(len(X))[:32]
+    losses, gradients = training.loss_and_gradient(theta, X[rows][None], Y[rows][None])
+    for one, loss, gradient in zip(theta, losses, gradients, strict=True):
+        leaf = torch.tensor(one, requires_grad=True)
+        out, at = torch.tensor(X[rows]), 0
+        for i, (fan_in, fan_out) in enumerate(
+            zip(training.SIZES, training.SIZES[1:], strict=False)
+        ):
+            W = leaf[at : at + fan_in * fan_out].reshape(fan_in, fan_out)
+            at += fan_in * fan_out
+            out = out @ W + leaf[at : at + fan_out]
+            at += fan_out
+            out = torch.relu(out) if i < 2 else out
+        truth = torch.nn.functional.cross_entropy(out, torch.tensor(Y[rows]))
+        truth.backward()
+        assert loss == pytest.approx(truth.item(), rel=1e-12)
+        np.testing.assert_allclose(gradient, leaf.grad.numpy(), atol=1e-12)
+
+
+def test_many_runs_at_once_are_the_runs_one_by_one(monkeypatch):
+    monkeypatch.setattr(training, "EPOCHS", 1)
+    lrs = np.array([0.003, 0.03])
+    together = training.train("Adam", "raw", lrs, (3, 4), every=True)
+    for i, seed in enumerate((3, 4)):
+        for j, lr in enumerate(lrs):
+            alone = training.train("Adam", "raw", np.array([lr]), (seed,), every=True)
+            np.testing.assert_allclose(together[:, i, j], alone[:, 0, 0], rtol=1e-6)
+
+
+def test_adam_leads_on_badly_scaled_inputs_and_hardly_on_standardised_ones():
+    """What the page says of its table: medians of ten runs that chose no learning rate."""
+    raw, fair = (training.noisy_race(inputs) for inputs in training.INPUTS)
+    assert set(training.TUNED_ON).isdisjoint(training.REPORTED_ON)
+    for racers in (raw, fair):
+        for racer in racers.values():
+            assert racer.lr == training.LRS[racer.by_lr.argmin()]
+            assert training.LRS[0] < racer.lr < training.LRS[-1], "the best is inside of the grid"
+            assert racer.losses.shape == (training.EPOCHS + 1, len(training.REPORTED_ON))
+    for slow in ("GD", "momentum", "normalised"):
+        for quick in ("AdaGrad", "RMSprop", "Adam", "AdamW"):
+            assert raw[slow].median > 1.3 * raw[quick].median, (slow, quick)
+    assert raw["GD"].median > 2.5 * raw["Adam"].median
+    assert fair["GD"].median < 2.3 * fair["Adam"].median
+    assert fair["normalised"].median == max(racer.median for racer in fair.values())
+    assert fair["GD"].lr / raw["GD"].lr > 10 > 3 > fair["Adam"].lr / raw["Adam"].lr
+    assert fair["GD"].worst > 10 * fair["GD"].median, "a run that failed"
+    for racers in (raw, fair):
+        assert racers["AdamW"].median == pytest.approx(racers["Adam"].median, rel=0.6)
+
+
+# A cliff.
+
+
+@pytest.mark.parametrize("name", ["GD", "Adam"])
+@pytest.mark.parametrize("max_norm", [None, lab.MAX_NORM])
+def test_the_walks_from_the_cliff_are_torchs(name, max_norm):
+    ours = lab.cliff_walk(name, max_norm)
+    theta = torch.tensor([lab.CLIFF_START], dtype=torch.float64, requires_grad=True)
+    kinds = {"GD": torch.optim.SGD, "Adam": torch.optim.Adam}
+    optimiser = kinds[name]([theta], lr=lab.CLIFF_LR)
+    for place in ours[1:3] if (name, max_norm) == ("GD", None) else ours[1:]:
+        optimiser.zero_grad()
+        (0.5 * (theta**10 - 1) ** 2).sum().backward()
+        if max_norm is not None:
+            torch.nn.utils.clip_grad_norm_([theta], max_norm)
+        optimiser.step()
+        assert theta.item() == pytest.approx(place, rel=1e-5)
+
+
+def test_what_the_page_says_of_the_cliff():
+    walks = {
+        (name, clip): lab.cliff_walk(name, clip)
+        for name in ("GD", "Adam")
+        for clip in (None, lab.MAX_NORM)
+    }
+    assert walks["GD", None][1] < -200 and not np.isfinite(walks["GD", None][3])
+    assert lab.steps_down(walks["GD", lab.MAX_NORM]) < 60
+    assert lab.steps_down(walks["Adam", None]) is None and walks["Adam", None][-1] > 1.05
+    assert lab.steps_down(walks["Adam", lab.MAX_NORM]) < 100
+    long = np.array([3.0, -4.0])
+    np.testing.assert_allclose(lab.clipped(long, 1.0), long / 5)
+    np.testing.assert_array_equal(lab.clipped(long, 6.0), long)
+    np.testing.assert_array_equal(lab.clipped(np.zeros(2), 1.0), np.zeros(2))
+
+
+# Reddi's cycle.
+
+
+@pytest.mark.parametrize("amsgrad", [False, True])
+def test_on_the_cycle_torchs_adam_ends_at_the_worst_place_and_amsgrad_at_the_best(amsgrad):
+    ours = lab.on_the_cycle(amsgrad, steps=900)
+    theta = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.Adam([theta], lr=1.0, betas=(0.0, 0.1), amsgrad=amsgrad)
+    for t, place in enumerate(ours[1:], start=1):
+        optimiser.param_groups[0]["lr"] = 0.5 / t**0.5
+        theta.grad = torch.tensor([(-1.0, 3.0, -1.0)[t % 3]], dtype=torch.float64)
+        optimiser.step()
+        with torch.no_grad():
+            theta.clamp_(-1, 1)
+        assert theta.item() == pytest.approx(place, abs=1e-9)
+    end = ours[-300:].mean()
+    assert end == pytest.approx(-1 if amsgrad else 1, abs=0.02)
+    assert sum(lab.CYCLE) > 0, "so -1 is best"
+
+
+def test_one_turn_of_the_cycle_goes_the_wrong_way():
+    down, *up = lab.one_turn_of_the_cycle()
+    v = [0.9 * (9 + 0.1 * 1 + 0.01 * 1) / (1 - 0.001)]
+    v += [0.1 * v[0] + 0.9, 0.1 * (0.1 * v[0] + 0.9) + 0.9]
+    np.testing.assert_allclose([down, *up], np.array(lab.CYCLE) / np.sqrt(v), rtol=1e-6)
+    assert down + sum(up) < -0.6
+
+
 # AdamW.
 
 
@@ -403,24 +613,33 @@ def test_equal_to_torch_over_a_thousand_random_steps():
     assert max(gaps.values()) < 1e-10, gaps
 
 
-# The interactive figure.
+# The interactive figures.
 
 
 def test_the_live_figures_settings_are_among_its_values():
-    data = lab.live_data()
-    for control in ("lr", "adaptiveLr", "beta1", "beta2", "eps", "weightDecay"):
-        assert data[control]["start"] in data[control]["values"]
-        assert data[control]["values"] == sorted(data[control]["values"])
+    data = live.live_data()
+    desk = live.desk_data()
+    controls = ("lr", "adaptiveLr", "beta1", "beta2", "eps", "weightDecay", "noise")
+    for control in [
+        *(data[name] for name in controls),
+        desk["along"],
+        desk["across"],
+        desk["length"],
+    ]:
+        assert control["start"] in control["values"]
+        assert control["values"] == sorted(control["values"])
+    assert {1.0, 0.01} <= set(desk["along"]["values"]), "what the page asks for can be set"
+    assert 2.0 in data["adaptiveLr"]["values"] and 30 in data["noise"]["values"]
     assert len(data["names"]) == len(data["colours"]) == len(data["dashes"])
     assert len(set(data["colours"])) == len(data["colours"])
 
 
 def test_what_the_page_says_of_the_live_figures_start():
-    first = lab.walk("RMSprop", lab.RAVINE, lab.START, 1, lab.live_settings("RMSprop"))
+    first = lab.walk("RMSprop", lab.RAVINE, lab.START, 1, live.live_settings("RMSprop"))
     np.testing.assert_allclose(np.abs(first[1] - first[0]), 10 * 0.1, rtol=1e-6)
     ends = {
         name: [
-            lab.quadratic(H, lab.walk(name, H, start, 60, lab.live_settings(name))[-1])
+            lab.quadratic(H, lab.walk(name, H, start, 60, live.live_settings(name))[-1])
             for H, start in (lab.surface(), lab.surface(turned=True))
         ]
         for name in lab.NAMES
@@ -428,7 +647,7 @@ def test_what_the_page_says_of_the_live_figures_start():
     change = {name: abs(np.log10(after / before)) for name, (before, after) in ends.items()}
     assert max(change, key=lambda name: change[name]) == "RMSprop"
     assert change["GD"] < 1e-9
-    corrected = Settings(lab.live_settings("RMSprop").lr, beta1=0.0, beta2=0.99)
+    corrected = Settings(live.live_settings("RMSprop").lr, beta1=0.0, beta2=0.99)
     with_hat = lab.walk("Adam", lab.RAVINE, lab.START, 60, corrected)
     assert lab.quadratic(lab.RAVINE, with_hat[-1]) > 1e6 * ends["RMSprop"][0]
 
@@ -436,34 +655,47 @@ def test_what_the_page_says_of_the_live_figures_start():
 @pytest.mark.parametrize("name", ["normalised", "AdaGrad", "RMSprop", "Adam"])
 def test_an_eps_above_every_gradient_leaves_gradient_descent_or_momentum(name):
     """Within 1 % of the start's distance from the minimum, at every step."""
-    assert lab.gap_under_a_large_eps(name) < 0.01
-    assert lab.gap_under_a_large_eps(name, eps=1.0, lr=0.001) > 0.1
+    assert live.gap_under_a_large_eps(name) < 0.01
+    assert live.gap_under_a_large_eps(name, eps=1.0, lr=0.001) > 0.1
 
 
 def test_decay_helps_where_the_minimum_lies_at_zero_and_costs_elsewhere():
     """In the turned ravine of the figure, and in the same ravine moved away from the origin."""
-    assert lab.turned_end("AdamW", 1) < 1e-3 < 1 < lab.turned_end("Adam", 0)
-    assert lab.turned_end("AdamW", 0) == pytest.approx(lab.turned_end("Adam", 0), rel=1e-12)
+    assert live.turned_end("AdamW", 1) < 1e-3 < 1 < live.turned_end("Adam", 0)
+    assert live.turned_end("AdamW", 0) == pytest.approx(live.turned_end("Adam", 0), rel=1e-12)
     minimum, state = np.array([3.0, 0.0]), (np.zeros(2), np.zeros(2))
-    theta, use = lab.START + minimum, replace(lab.live_settings("AdamW"), weight_decay=1)
+    theta, use = lab.START + minimum, replace(live.live_settings("AdamW"), weight_decay=1)
     for t in range(1, 2001):
         theta, state = lab.one_step("AdamW", theta, lab.RAVINE @ (theta - minimum), state, t, use)
     assert theta[0] < 2
 
 
-def test_the_live_figures_markup_carries_the_data_and_asks_no_other_host():
+@pytest.mark.parametrize(
+    ("make", "data"), [(live.race_html, live.live_data), (live.desk_html, live.desk_data)]
+)
+def test_the_live_figures_markup_carries_the_data_and_asks_no_other_host(make, data):
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    markup = lab.live_html(plt.figure())
+    markup = make(plt.figure())
     embedded = re.search(r'<script type="application/json">(.*?)</script>', markup)
-    assert embedded and json.loads(embedded[1]) == lab.live_data()
+    assert embedded and json.loads(embedded[1]) == data()
     assert "//" not in re.sub(r"base64,[^\"]*", "", markup)
     assert "<img" in markup
     for name in re.findall(r'"\.\./_static/([^"]+)"', markup):
         assert (ROOT / "book" / "_static" / name).is_file()
+
+
+def test_the_desk_shows_the_argument():
+    """One slider crawls, two arrive in one step, and Adam's two are no longer the same."""
+    ends = {mode: live.desk_walk(mode, 0.018, 0.018, 0.1) for mode in live.DESK_MODES}
+    assert lab.ravine(ends["one"][0][-1]) > 0.5 and lab.ravine(ends["itself"][0][-1]) < 0.2
+    walk, rates = live.desk_walk("each", 1.0, 0.01, 0.1)
+    np.testing.assert_allclose(walk[1:], 0, atol=1e-15)
+    assert np.all(rates == [1.0, 0.01])
+    assert np.all(ends["itself"][1][:, 0] > 20 * ends["itself"][1][:, 1])
 
 
 def test_effective_rate_never_exceeds_lr_over_eps():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import integrate, optimize, stats
-from sklearn import metrics
+from sklearn import linear_model, metrics
 
 from book import empirical_risk_experiments as lab
 from solutions.empirical_risk import (
@@ -102,6 +102,21 @@ def test_the_fitted_cubics_mean_gap_falls_with_n():
     left_out = plain - steadied
     error_of_mean = np.std(left_out, axis=1, ddof=1) / np.sqrt(300)
     assert np.all(np.abs(np.mean(left_out, axis=1)) < 4 * error_of_mean)
+
+
+def test_the_three_gaps_make_up_the_whole_one():
+    """As the drawing shows them: both risks are parabolas, lowest where they should be."""
+    three = lab.three_gaps()
+    at = lambda share: int(np.abs(three.share - share).argmin())  # noqa: E731
+    assert three.risk.argmin() == at(0) and three.empirical.argmin() == at(1)
+    first, middle, last = three.gaps
+    assert first == pytest.approx(three.risk[at(1)] - three.risk[at(0)], rel=1e-9)
+    assert middle == pytest.approx(three.risk[at(0)] - three.empirical[at(0)], rel=1e-9)
+    assert last == pytest.approx(three.empirical[at(0)] - three.empirical[at(1)], rel=1e-9)
+    whole = three.risk[at(1)] - three.empirical[at(1)]
+    assert sum(three.gaps) == pytest.approx(whole) and min(three.gaps) > 0.2
+    for line in (three.risk, three.empirical):
+        np.testing.assert_allclose(np.diff(line, 3), 0, atol=1e-9)
 
 
 def test_the_rule_of_thumb_for_the_mean_gap():
@@ -229,6 +244,27 @@ def test_a_test_set_that_chooses_is_flattered(degree_curves):
     assert share > np.mean(exact[:, 3] > test[:, 3]) + 0.05
 
 
+def test_a_penalty_does_what_the_choice_of_the_degree_did(degree_curves):
+    strengths = np.geomspace(1e-8, 1, 13)
+    train, exact = lab.ridge_curves(strengths, repeats=80)
+    assert np.all(np.diff(train) > 0), "a stronger penalty fits the readings worse"
+    best = int(exact.argmin())
+    assert 2 < best < 10 and exact[0] > 3 * exact[best] and exact[-1] > 3 * exact[best]
+    assert exact[best] == pytest.approx(np.median(degree_curves[2][:, 3]), rel=0.25)
+    # Against scikit-learn, which minimises the sum.
+    x, y = lab.draw(24, np.random.default_rng(6))
+    X = polynomial_features(x, lab.RIDGE_DEGREE)
+    model = linear_model.Ridge(alpha=24 * 1e-3, fit_intercept=False, solver="svd").fit(X, y)
+    mine, _ = lab.ridge_curves(np.array([1e-3]), repeats=1)
+    assert mine[0] == pytest.approx(mse(y, model.predict(X)), rel=1e-6)
+
+
+def test_five_folds_choose_no_worse_than_one_split():
+    chosen = lab.choose_by_folds(80)
+    assert chosen.folds < 1.1 * chosen.single
+    assert chosen.not_worse > 0.55
+
+
 # Likelihood.
 
 
@@ -300,6 +336,16 @@ def test_the_nonnegative_fit_against_scipy():
     assert losses[0] < losses[1] < losses[2] / 2, "cutting off at the end is not enough"
 
 
+def test_prices_that_cannot_be_negative_come_near_the_edge_and_never_there():
+    X, y = lab.baskets()
+    right = optimize.nnls(X, y)[0]
+    apart = [
+        np.linalg.norm(lab.by_exponentials(np.array([0.5, 2.5]), steps) - right)
+        for steps in (500, 2000, 8000)
+    ]
+    assert apart == sorted(apart, reverse=True) and 0.005 < apart[-1] < apart[0] / 5
+
+
 def test_projected_descent_in_more_dimensions_against_scipy():
     rng = np.random.default_rng(4)
     X, y = rng.normal(size=(40, 6)), rng.normal(size=40)
@@ -342,7 +388,7 @@ def test_bfgs_reports_success_on_the_terrace():
     assert abs(found.x[0]) < 0.1
 
 
-# The interactive figure.
+# The interactive figures.
 
 
 def test_the_live_figure_knows_the_reference():
@@ -361,11 +407,36 @@ def test_the_live_figure_knows_the_reference():
     assert data["n"][data["start"]] == 32
 
 
-def test_the_live_figures_markup_asks_no_other_host():
-    markup = lab.live_html("<p>still</p>", repeats=10)
+def test_the_figure_at_the_top_opens_where_a_fit_has_gone_wrong():
+    """Its moments give the risk, also of the highest degree; and degree 9 is no good."""
+    data = lab.live_fit_data()
+    G, c = (np.array(data["population"][name]) for name in ("G", "c"))
+    theta = np.random.default_rng(1).normal(size=len(c))
+    noise, amplitude = data["population"]["noise"], data["population"]["amplitude"]
+    exact = noise**2 + amplitude**2 / 2 - 2 * theta @ c + theta @ G @ theta
+    assert exact == pytest.approx(lab.risk(theta), rel=1e-12)
+    assert len(c) == data["degrees"][-1] + 1 and data["degrees"][data["start"]] == 9
+
+
+def test_the_fifth_thermometer_stands_where_the_drawing_has_it():
+    data = lab.live_constant_data()
+    assert [*data["readings"], data["values"][data["start"]]] == lab.READINGS.tolist()
+    assert data["low"] < min(data["values"]) and max(data["values"]) < data["high"]
+
+
+@pytest.mark.parametrize(
+    ("make", "data"),
+    [
+        (lambda: lab.live_html("<p>still</p>", repeats=10), lambda: lab.live_data(10)),
+        (lab.live_fit_html, lab.live_fit_data),
+        (lab.live_constant_html, lab.live_constant_data),
+    ],
+)
+def test_the_live_figures_markup_asks_no_other_host(make, data):
+    markup = make()
     embedded = re.search(r'<script type="application/json">(.*?)</script>', markup)
-    assert embedded and json.loads(embedded[1]) == lab.live_data(10)
-    assert "//" not in markup
+    assert embedded and json.loads(embedded[1]) == data()
+    assert "//" not in re.sub(r'src="data:image[^"]*"', "", markup)
     for name in re.findall(r'"\.\./_static/([^"]+)"', markup):
         assert (ROOT / "book" / "_static" / name).is_file()
 
@@ -376,8 +447,8 @@ def test_the_live_figures_markup_asks_no_other_host():
 def test_the_numbers_that_stand_in_the_text_are_right():
     """Few are written by hand: formulas worked out for the reader."""
     assert 12 - 24 / np.pi == pytest.approx(4.36, abs=5e-3)
-    assert 2 * 4 * lab.risk(lab.best_polynomial(3)) == pytest.approx(8.6, abs=0.05)
     assert np.log(100) == pytest.approx(4.605, abs=5e-4)
+    assert len(lab.tumours()[1]) == 569
     half = (np.log(2 * np.pi) + 1) / 2
     assert half == pytest.approx(1.42, abs=5e-3)
     assert np.exp(-1 - half) == pytest.approx(0.089, abs=5e-4)

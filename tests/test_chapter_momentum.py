@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+import scipy.linalg
 import torch
 
 from book import momentum_experiments as lab
@@ -62,6 +63,32 @@ def test_noise_keeps_the_stated_share_of_its_variance(beta):
     assert error < 0.02 * measured
 
 
+def test_momentum_damps_noise_in_the_velocity_and_not_in_the_place():
+    """The covariance of (theta, velocity) solves a discrete Lyapunov equation; lr / 4 is near."""
+    lr = 0.1
+    for beta in (0.0, 0.9):
+        step = np.array([[1 - lr * (1 - beta), -lr * beta], [1 - beta, beta]])
+        kick = np.array([[-lr * (1 - beta)], [1 - beta]])
+        covariance = scipy.linalg.solve_discrete_lyapunov(step, kick @ kick.T)
+        measured = lab.noise_floor(beta, lr)
+        assert lab.predicted_floor(beta, lr) == pytest.approx(covariance[0, 0] / 2, rel=1e-9)
+        assert abs(measured.height - covariance[0, 0] / 2) < 5 * measured.error
+        assert measured.velocity == pytest.approx(covariance[1, 1], rel=0.05)
+        assert covariance[0, 0] / 2 == pytest.approx(lr / 4, rel=0.06)
+    # The page's numbers of plain descent and of momentum.
+    assert lab.predicted_floor(0.0, lr) == pytest.approx(0.0263, abs=1e-4)
+    assert lab.predicted_floor(0.9, lr) == pytest.approx(0.0251, abs=1e-4)
+
+
+def test_at_the_moment_of_overshooting_the_two_gradients_have_opposite_signs():
+    moment = lab.overshoot()
+    assert moment.here == moment.theta > 0.2
+    assert moment.there == pytest.approx(moment.look_ahead)
+    assert moment.there < -0.2
+    assert moment.look_ahead == pytest.approx(moment.theta + moment.kept)
+    assert moment.pull(moment.here) < 0 < moment.pull(moment.there)
+
+
 # Rates.
 
 
@@ -95,6 +122,16 @@ def test_the_theoretical_rate_is_the_spectral_radius_of_the_references(method, s
         )
         theory = lab.theoretical_rate(method, lr, beta, lambdas)
         assert theory == pytest.approx(radius, abs=1e-7)
+
+
+def test_the_two_roots_are_numpys_and_lie_on_a_circle_while_complex():
+    for pull in (0.001, 0.1, 1.9, 3.7, 3.9):
+        pair = lab.roots(2.0, pull / (2 * 0.1), 0.9)
+        wanted = np.roots([1, -(1.9 - pull), 0.9])
+        np.testing.assert_allclose(np.sort_complex(pair), np.sort_complex(wanted), atol=1e-12)
+        assert abs(pair[0]) >= abs(pair[1])
+        if pair[0].imag:
+            np.testing.assert_allclose(np.abs(pair), np.sqrt(0.9))
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +217,6 @@ def test_memory_alone_gains_little_and_with_a_larger_rate_much():
     plain = lab.steps_to("plain", 100, 1.9, 0.0)
     same = lab.steps_to("momentum", 100, 1.9, 0.9)
     larger = lab.steps_to("momentum", 100, 10.0, 0.9)
-    assert plain == pytest.approx(340, abs=2)  # the number in the question on the page
     assert 0.75 * plain < same < plain
     assert larger < 0.5 * same
 
@@ -337,14 +373,31 @@ def test_the_exam():
 # The interactive figure.
 
 
-def test_the_live_figure_is_light_and_starts_on_its_sliders():
-    data = lab.live_data()
-    assert len(json.dumps(data)) < 8000
-    for name in ("k", "lr", "beta"):
-        values = data[name]["values"]
-        assert values == sorted(set(values))
-        assert 0 <= data[name]["start"] < len(values)
-    assert max(data["beta"]["values"]) < 1
+def test_the_live_figures_are_light_and_start_on_their_sliders():
+    for data, names in (
+        (lab.ravine_data(), ("k", "lr", "beta")),
+        (lab.roots_data(), ("pull", "beta")),
+    ):
+        assert len(json.dumps(data)) < 8000
+        for name in names:
+            values = data[name]["values"]
+            assert values == sorted(set(values))
+            assert 0 <= data[name]["start"] < len(values)
+        assert max(data["beta"]["values"]) < 1
+
+
+def test_the_first_figure_opens_where_there_is_something_to_be_seen():
+    """Momentum, with five times the rate, is far beyond plain descent at its best."""
+    data = lab.ravine_data()
+    k, lr, beta = (data[name]["values"][data[name]["start"]] for name in ("k", "lr", "beta"))
+    assert (k, lr, beta) == (100, 10, 0.9)
+    grad, start = lab.ravine_gradient(k), np.array(data["start"])
+    ends = {
+        name: lab.ravine_losses(lab.walk(name, grad, start, *setting, data["steps"])[0], k)[-1]
+        for name, setting in (("plain", lab.best("plain", k)), ("momentum", (lr, beta)))
+    }
+    assert ends["momentum"] < ends["plain"] / 10
+    assert lab.best("plain", k)[0] == pytest.approx(lr / 5, rel=0.02)
 
 
 def test_its_loss_has_the_gradient_that_the_walks_follow():

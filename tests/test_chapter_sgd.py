@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import product
 from math import comb
 from pathlib import Path
 
@@ -72,6 +73,28 @@ def test_the_correction_is_exact_for_a_small_population():
     assert np.std(means) == pytest.approx(said, rel=1e-12)
 
 
+def test_draws_from_these_rows_want_n_and_samples_n_minus_one():
+    """Every batch of three of six, by a loop of its own, and numbers that were counted before."""
+    each = lab.per_example_gradients(lab.FAR)[:6]
+    means = [(each[a] + each[b] + each[c]) / 3 for a, b, c in product(range(6), repeat=3)]
+    squares = np.sum((np.array(means) - each.mean(axis=0)) ** 2, axis=1)
+    draws = lab.every_draw()
+    assert draws.how_many == len(means) == 216
+    assert draws.spread == pytest.approx(np.sqrt(np.mean(squares)), rel=1e-12)
+    assert draws.by_n == pytest.approx(draws.spread, rel=1e-12)
+    assert draws.by_n_minus_one == pytest.approx(draws.spread * np.sqrt(6 / 5), rel=1e-12)
+    assert draws.corrected == pytest.approx(draws.spread_apart, rel=1e-12)
+
+
+def test_rows_that_are_alike_make_a_worse_batch_and_unlike_ones_a_better():
+    kinds = lab.errors_by_kind()
+    assert kinds["by chance"] == pytest.approx(
+        lab.predicted_error(lab.FAR, 10) * lab.finite_population(10), rel=0.1
+    )
+    assert kinds["alike"] > 1.15 * kinds["by chance"]
+    assert kinds["unlike"] < 0.98 * kinds["by chance"]
+
+
 def test_the_predicted_error_is_scipys_standard_error_of_the_mean():
     each = lab.per_example_gradients(lab.FAR)
     all_of_them = gradient_standard_error(each, lab.N)
@@ -105,9 +128,77 @@ def test_a_walk_with_full_batches_is_gradient_descent():
 def test_larger_batches_end_closer_but_small_ones_are_the_better_bargain():
     one, ten, full = lab.distance_after(60, (1, 10, lab.N), runs=10)
     assert one > 2 * ten > 4 * full
-    work = lab.work_to_reach(runs=10)
-    assert work[1] < work[10] < work[lab.N]
-    assert work[lab.N] > 100 * work[1]
+
+
+def test_a_goal_is_reached_for_good_only_where_the_floor_lies_below_it():
+    assert lab.floor(0.3, 1, 4000) > 0.05 > lab.predicted_floor(0.03, 1)
+    often = lab.reach(1, 0.3, runs=10)
+    assert (often.first < 30, often.for_good) == (True, np.inf)
+    slow, ten, full = (
+        lab.reach(1, 0.03, runs=10),
+        lab.reach(10, 0.3),
+        lab.reach(400, 1.3, epochs=60),
+    )
+    # In examples: a batch of ten pays about as much as single ones, the full gradient ten times.
+    assert slow.for_good < 250
+    assert 10 * ten.for_good < 250
+    assert 7 < 400 * full.for_good / (10 * ten.for_good) < 15
+    # At the same rate, by gradient descent's own numbers.
+    plain = gradient_descent(lambda t: linear_gradient(t, lab.X, lab.Y), lab.FAR, 0.3, 60)
+    below = np.flatnonzero(lab.excess(plain) <= 0.05)[0]
+    assert lab.reach(400, 0.3, epochs=60).for_good == below
+
+
+def test_the_mean_of_the_walk_lies_far_below_it():
+    last, mean = lab.averaged_iterates(runs=8)
+    assert np.mean(last[-400:]) == pytest.approx(lab.predicted_floor(0.1, 1), rel=0.4)
+    assert mean[-1] < np.mean(last[-400:]) / 100
+
+
+def test_the_rate_may_grow_with_the_batch_up_to_the_cliff():
+    ms = (1, 20, 100, 200)
+    linear, fixed = (lab.with_the_batch(ms, power=power, runs=4) for power in (1.0, 0.0))
+    assert linear[1] < 1.5 * linear[0] < fixed[1] / 50
+    assert 2 * linear[0] < linear[2] < np.inf
+    assert linear[3] == np.inf
+    # 2 / L by bisection on the full gradient itself.
+    low, high = 0.5, 3.0
+    for _ in range(30):
+        middle = (low + high) / 2
+        walk = gradient_descent(lambda t: linear_gradient(t, lab.X, lab.Y), lab.FAR, middle, 300)
+        low, high = (middle, high) if lab.excess(walk[-1]) < 1 else (low, middle)
+    assert lab.full_batch_cliff() == pytest.approx(low, rel=0.02)
+    assert 0.01 * 100 < lab.full_batch_cliff() < 0.01 * 200
+
+
+def test_the_search_finds_a_rate_below_the_cliff():
+    found = lab.find_learning_rate()
+    assert 0.1 < found.lowest < found.blows_up < 1.2 * lab.full_batch_cliff()
+    assert found.smooth[0] == found.losses[0]
+    assert found.smooth[:40].mean() > 2 * found.smooth.min()
+
+
+def test_warm_up_survives_a_steep_start():
+    walks = lab.warm_up_walks()
+    assert walks["lr = 0.3"][3] > 1e3
+    assert walks["lr = 0.03"][-1] > 0.05
+    assert walks["warm-up to 0.3"][-1] < 1e-6
+    # The curvatures that the page names: 1 + 3 theta ** 2.
+    assert (1 + 3 * 3**2, 1 + 3 * 0**2) == (28, 1)
+
+
+def test_small_batches_end_at_weights_that_do_better_on_new_inputs():
+    single, whole = lab.small_batch_as_regulariser(problems=12)
+    assert max(single.train, whole.train) < 1e-3
+    assert np.mean(whole.errors > single.errors) > 0.9
+    assert single.mean < 0.9 * whole.mean
+
+
+def test_what_grows_with_the_batch_is_the_layers_outputs():
+    sizes = (784, 16, 16, 10)
+    outputs, parameters = lab.numbers_kept(sizes, 4096)
+    assert (outputs, parameters) == (4096 * (784 + 16 + 16 + 10), 13_002)
+    assert lab.numbers_kept(sizes, 1) == (826, 13_002)
 
 
 def test_the_predicted_floor_is_a_quarter_of_the_variances():
@@ -196,6 +287,17 @@ def test_higher_variability_leaves_a_minimum_and_lower_stays():
     assert lab.escapes([7], home, lr=2 * lab.GABOR_MEAN_LR, walks=60)[0].left == 0
     # Leaving is not arriving.
     assert slow[0].found < 0.4 * slow[0].left
+
+
+def test_leaving_does_not_follow_the_law_of_the_floor():
+    """The same lr / m three times; the bounds are some three binomial errors of 80 walks away."""
+    rows = lab.same_ratio(lab.local_minimum(), walks=80)
+    assert {lr / m for lr, m, _, _ in rows} == {0.7}
+    same = [row.left for _, _, row, _ in rows]
+    assert same[0] < 0.02 < same[1] < 0.22 < 0.27 < same[2] < 0.6
+    longer = [row.left for _, _, _, row in rows]
+    assert longer == sorted(longer)
+    assert longer[0] < longer[2] / 4
 
 
 def test_a_short_last_batch_kicks():
@@ -298,10 +400,13 @@ def test_the_live_figure_has_the_pages_points():
         np.testing.assert_allclose(lab.excess(np.array(ring)), level, rtol=0.01)
 
 
-def test_the_live_figures_markup_carries_the_data_and_asks_no_other_host():
-    markup = lab.live_html()
+@pytest.mark.parametrize(
+    ("html", "data"), [(lab.live_cloud, lab.live_data), (lab.live_walk, lab.walk_data)]
+)
+def test_the_live_figures_markup_carries_the_data_and_asks_no_other_host(html, data):
+    markup = html()
     embedded = re.search(r'<script type="application/json">(.*?)</script>', markup)
-    assert embedded and json.loads(embedded[1]) == json.loads(json.dumps(lab.live_data()))
+    assert embedded and json.loads(embedded[1]) == json.loads(json.dumps(data()))
     without_picture = re.sub(r'src="data:image[^"]*"', "", markup)
     assert "//" not in without_picture
     assert re.search(r'<img [^>]*alt="[^"]{60,}"', markup)

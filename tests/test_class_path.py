@@ -10,6 +10,7 @@ import re
 import subprocess
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,12 +31,13 @@ pytestmark = pytest.mark.timeout(900)
 FULL = {
     "numerical_gradient": 2.0,
     "linear_gradient": 2.0,
-    "gradient_descent": 3.0,
-    "bracketing_line_search": 3.0,
+    "gradient_descent": 2.0,
+    "bracketing_line_search": 2.0,
     "is_convex_hessian": 2.0,
+    "largest_learning_rate": 4.0,
     "gabor": 1.0,
-    "gabor_gradient": 3.0,
-    "newton_step": 2.0,
+    "gabor_gradient": 2.0,
+    "newton_step": 1.0,
     "bfgs_update": 2.0,
 }
 ROSTER = """\
@@ -305,7 +307,13 @@ def test_a_new_terminal_finds_the_commands():
 # The exchange.
 
 
+def of_this_year(course):
+    """The course in a folder whose name nbgrader takes for a pattern."""
+    return replace(course, folder=course.folder.rename(course.folder.with_name("course [2026]*")))
+
+
 def test_through_the_exchange_and_back(course, tmp_path):
+    course = of_this_year(course)
     exchange = {"EXCHANGE": str(tmp_path / "exchange")}
     amara = course.learner("amara")
     course.follow("Once: the exchange", **exchange)
@@ -420,6 +428,7 @@ def _numbers(thing) -> Iterator[str]:
 
 
 def test_an_archive_from_a_learning_platform(course, tmp_path):
+    course = of_this_year(course)
     (course.folder / "roster.csv").write_text(ROSTER, "utf-8")
     course.follow("Roster")
     notebook = {

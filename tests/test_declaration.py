@@ -147,6 +147,17 @@ def test_dear_errors_are_told_by_lint(tmp_path: Path, old: str, new: str, told: 
             visible_data(make_set(tmp_path, GOOD.replace(old, new)))
 
 
+def test_a_mistake_whose_mark_the_draw_decides_is_told(tmp_path: Path) -> None:
+    """Of two learners who halve what is below 0, one would get half of the points."""
+    code = GOOD.replace("rng.normal(size=3)", "rng.permutation([-1.0, *rng.uniform(1, 2, 2)])")
+    code = code.replace("return x / 2", "return np.where(x < 0, x / 2, 2 * x)")
+    code += "\n@f.cases\ndef one_alone(rng):\n    return dict(x=rng.normal(size=1))\n"
+    found = lint(make_set(tmp_path, code), [f"luck-{n}" for n in range(20)])
+    (told,) = map(str, found)
+    assert told.startswith("f: the mistake halved gets 0 with seed luck-"), told
+    assert " and 0.25 with seed luck-" in told and "Let every draw of a kind show it" in told
+
+
 def test_a_reference_that_breaks_its_own_property_is_told(tmp_path: Path) -> None:
     code = GOOD + "\n@f.property('Not small.')\ndef small(answer, case):\n    return False\n"
     assert "the reference itself fails" in complaints(tmp_path, code)

@@ -10,7 +10,9 @@ import pytest
 import scipy.linalg
 import scipy.optimize
 import scipy.stats
+import sklearn.linear_model
 import sklearn.metrics
+import sklearn.model_selection
 import sklearn.preprocessing
 import torch
 from hypothesis import given, settings
@@ -20,6 +22,7 @@ from autograder.exercise import Part
 from autograder.judging.judge import judge, local_caller
 from autograder.judging.verdict import Verdict
 from solutions.empirical_risk import (
+    cross_validation,
     empirical_risk,
     fit_least_squares,
     gaussian_nll,
@@ -29,6 +32,7 @@ from solutions.empirical_risk import (
     mse,
     polynomial_features,
     project_nonnegative,
+    risk_difference,
     squared_loss,
     train_test_split,
 )
@@ -192,6 +196,43 @@ def glued(X: Array, y: Array, test_fraction: float, rng: np.random.Generator) ->
     return table[k:, :-1], table[:k, :-1], table[k:, -1], table[:k, -1]
 
 
+@given(seeds, st.integers(0, 3))
+@settings(max_examples=20, deadline=None)
+def test_cross_validation_is_scikit_learns(seed: int, degree: int) -> None:
+    rng = rng_of(seed)
+    n = int(rng.integers(15, 30))
+    x, y, fold = rng.normal(size=n), rng.normal(size=n), rng.permutation(np.arange(n) % 4) * 3 - 5
+    theirs = sklearn.model_selection.cross_val_predict(
+        sklearn.linear_model.LinearRegression(fit_intercept=False),
+        polynomial_features(x, degree),
+        y,
+        groups=fold,
+        cv=sklearn.model_selection.LeaveOneGroupOut(),
+    )
+    right = sklearn.metrics.mean_squared_error(y, theirs)
+    assert cross_validation(x, y, degree, fold) == pytest.approx(right, rel=1e-8)
+
+
+@given(seeds)
+@settings(max_examples=20, deadline=None)
+def test_the_risk_difference_is_that_of_scipys_paired_test(seed: int) -> None:
+    a, b = rng_of(seed).normal(size=(2, 12)) + rng_of(seed + 1).normal(size=12)
+    difference, error = risk_difference(a, b)
+    assert difference / error == pytest.approx(scipy.stats.ttest_rel(a, b).statistic, rel=1e-9)
+    assert difference == pytest.approx(a.mean() - b.mean(), rel=1e-9)
+
+
+def all_by_normal_equations(x: Array, y: Array, degree: int, fold: Array) -> float:
+    """One loop over rows: each is predicted by a fit of its own."""
+    squares = []
+    for i in range(len(x)):
+        kept = fold != fold[i]
+        X = np.vander(x[kept], degree + 1)
+        theta = np.linalg.solve(X.T @ X, X.T @ y[kept])
+        squares.append((y[i] - np.polyval(theta, x[i])) ** 2)
+    return sum(squares) / len(squares)
+
+
 RIGHT: list[tuple[Part, Callable[..., Any]]] = [
     (mse, lambda y, y_hat: sum((a - b) ** 2 for a, b in zip(y, y_hat, strict=True)) / len(y)),
     (mse, lambda y, y_hat: np.linalg.norm(y - y_hat) ** 2 / y.size),
@@ -208,6 +249,14 @@ RIGHT: list[tuple[Part, Callable[..., Any]]] = [
     (fit_least_squares, lambda X, y: np.linalg.pinv(X) @ y),
     (fit_least_squares, lambda X, y: np.linalg.lstsq(X.T @ X, X.T @ y, rcond=None)[0]),
     (gaussian_nll, lambda y, y_hat, sigma: -scipy.stats.norm.logpdf(y, y_hat, sigma).mean()),
+    (cross_validation, all_by_normal_equations),
+    (
+        risk_difference,
+        lambda losses_a, losses_b: (
+            np.mean(losses_a) - np.mean(losses_b),
+            scipy.stats.sem(losses_a - losses_b),
+        ),
+    ),
     (project_nonnegative, lambda theta: theta * (theta > 0)),
     (project_nonnegative, lambda theta: (theta + np.abs(theta)) / 2),
 ]

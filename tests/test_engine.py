@@ -563,6 +563,9 @@ def test_a_call_that_hangs_or_dies_takes_no_other_along() -> None:
         "        except BaseException: pass\n"
         "    if x == 'die': os._exit(1)\n"
         "    return len(done)\n"
+        "def slow(x):\n"
+        "    time.sleep(60 if x == 'hang' else 0.6)\n"
+        "    return 'there'\n"
     )
 
     def call(x: str) -> Call:
@@ -581,6 +584,11 @@ def test_a_call_that_hangs_or_dies_takes_no_other_along() -> None:
             if snapshot._timeouts["f", ""] < snapshot._limits.timeouts:
                 assert snapshot.call(call("fine")).value == wanted
         assert isinstance(snapshot.call(call("fine")).value, TimedOut)
+        # Who is known to be slow has more than the least.
+        for x, seconds, came in (("fine", 2, "there"), ("hang", 0.1, None), ("fine", 2, "there")):
+            snapshot._limits = replace(snapshot._limits, call_seconds=seconds)
+            value = snapshot.call(Call("slow", {"x": x}, ["x"])).value
+            assert value == (came or TimedOut(seconds)), x
 
 
 def test_a_function_argument_takes_others_and_none_of_the_learners_own() -> None:

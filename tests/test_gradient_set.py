@@ -1,5 +1,7 @@
 """The gradient set against independent truth: torch, SciPy, closed forms."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -8,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autograder.judging.judge import judge, local_caller
 from autograder.problems import spd_matrix
 from solutions.gradient import (
     bfgs_update,
@@ -16,6 +19,7 @@ from solutions.gradient import (
     gabor_gradient,
     gradient_descent,
     is_convex_hessian,
+    largest_learning_rate,
     linear_gradient,
     newton_step,
     numerical_gradient,
@@ -197,3 +201,56 @@ def test_bfgs_update_is_scipys(seed: int) -> None:
     np.testing.assert_allclose(ours, theirs.get_matrix(), rtol=1e-8, atol=1e-10)
     np.testing.assert_allclose(ours @ y, s, rtol=1e-8, atol=1e-10)
     np.testing.assert_allclose(ours, ours.T, rtol=1e-12, atol=1e-12)
+
+
+@given(seeds)
+@settings(max_examples=20, deadline=None)
+def test_descent_turns_at_the_largest_learning_rate(seed: int) -> None:
+    rng = rng_of(seed)
+    d = int(rng.integers(2, 6))
+    A, b = spd_matrix(rng, d), 10 * rng.normal(size=d)
+    cliff = largest_learning_rate(lambda t: A @ t - b, d)
+    assert cliff == pytest.approx(2 / scipy.linalg.eigvals(A).real.max(), rel=1e-9)
+    start = rng.normal(size=d)
+    for share, shrinks in ((0.97, True), (1.03, False)):
+        walk = gradient_descent(lambda t: A @ t - b, start, share * cliff, 400)
+        away = np.linalg.norm(A @ walk.T - b[:, np.newaxis], axis=0)
+        assert bool(away[-1] < away[0]) is shrinks
+
+
+def by_power_iteration(grad: Callable, d: int) -> float:
+    v = np.random.default_rng(0).normal(size=d)
+    for _ in range(300):
+        u = grad(v) - grad(np.zeros(d))
+        length = np.linalg.norm(u) / np.linalg.norm(v)
+        v = u / np.linalg.norm(u)
+    return float(2 / length)
+
+
+def by_trial(grad: Callable, d: int) -> float:
+    """Walks are tried, and the learning rate is bisected."""
+    low, high = 0.0, 10.0
+    for _ in range(12):
+        lr = (low + high) / 2
+        theta = np.random.default_rng(0).normal(size=d)
+        lengths = []
+        for _ in range(60):
+            step = grad(theta)
+            lengths.append(np.linalg.norm(step))
+            theta = theta - lr * step
+        low, high = (lr, high) if lengths[-1] <= lengths[-2] else (low, lr)
+    return low
+
+
+def by_small_steps(grad: Callable, d: int) -> float:
+    """Columns of the Hessian by central differences, as for any other function."""
+    steps = 1e-4 * np.eye(d)
+    H = np.array([(grad(s) - grad(-s)) / 2e-4 for s in steps])
+    return float(2 / np.max(np.linalg.eigvals(H).real))
+
+
+@pytest.mark.parametrize("answer", [by_power_iteration, by_trial, by_small_steps])
+def test_every_way_to_the_cliff_is_right(answer: Callable[..., float]) -> None:
+    for seed in ("a", "b", "c"):
+        verdict = judge(largest_learning_rate, seed, local_caller(answer))
+        assert verdict.status == "passed", verdict.message

@@ -116,6 +116,15 @@ def walk(grad, theta0, X, y, lr, batch_size, epochs, rng, batches) -> Array:
     return np.array(path)
 
 
+def sgd_by_pythons_shuffle(grad, theta0, X, y, lr, batch_size, epochs, rng):
+    def batches(n, size, rng):
+        order = list(range(n))
+        random.shuffle(order)
+        return slices(np.array(order, dtype=int), size)
+
+    return walk(grad, theta0, X, y, lr, batch_size, epochs, rng, batches)
+
+
 def sgd_with_aliased_rows(grad, theta0, X, y, lr, batch_size, epochs, rng):
     theta = theta0.copy()
     path, update = [theta0], 0
@@ -224,6 +233,7 @@ WRONG: list[tuple[str, Callable[..., Any]]] = [
     ("minibatches", rolled_batches),
     ("minibatches", RolledOn()),
     ("sgd", rolled_sgd),
+    ("sgd", sgd_by_pythons_shuffle),
     ("bracketing_line_search", grid_twice),
     ("bracketing_line_search", golden(lambda a, b, c, d, tol: abs(d - c) <= tol)),
     ("bracketing_line_search", golden(lambda a, b, c, d, tol: b - a <= tol * abs(b))),
@@ -263,6 +273,7 @@ NAMES: list[tuple[str, Callable[..., Any], str | None, str]] = [
     ("minibatches", batches_evened_out_below, "evened_out", "spread over the batches"),
     ("minibatches", RolledOn(), None, "the order of the first one, begun at another row"),
     ("sgd", rolled_sgd, "rows_begun_anywhere", "not shuffled"),
+    ("sgd", sgd_by_pythons_shuffle, "not_from_the_rng", "does not come from the rng"),
     ("sgd", sgd_with_aliased_rows, "every_row_the_last", "the same array was changed in place"),
     ("sgd", own_sgd, "own_formula", "grad is not asked"),
     ("gradient_descent", descent_with_aliased_rows, "every_later_row_the_last", "in place"),

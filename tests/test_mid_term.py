@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import fcntl
+import functools
 import os
 import shutil
 import sqlite3
@@ -234,9 +235,10 @@ def test_an_assignment_of_ones_own_may_change_too(released: Course, tmp_path: Pa
     """By nbgrader's own command: a task, an answer, and a test cell that gets another name."""
     course = released.copy(tmp_path / "all")
 
-    def generate(*cells: NotebookNode, options: str = "") -> str:
-        source = course.grading / "source" / "ps1"
-        write(source / "ps1.ipynb", new_notebook(cells=[*cells], metadata=METADATA))
+    source = course.grading / "source" / "ps1"
+
+    def generate(*cells: NotebookNode, options: str = "", name: str = "ps1") -> str:
+        write(source / f"{name}.ipynb", new_notebook(cells=[*cells], metadata=METADATA))
         return course.run(f"nbgrader generate_assignment ps1 --force {options}")
 
     def cell(name: str, points: float = 0, **flags: bool) -> NotebookNode:
@@ -272,7 +274,24 @@ def test_an_assignment_of_ones_own_may_change_too(released: Course, tmp_path: Pa
         }
         order = [cell.name for cell in book.find_notebook("ps1", "ps1").source_cells]
         assert order == ["warm_up", "essay", "drawing", "second"]
-    assert "amara: 4 of 7 -> 2 of 4" in generate(essay, cell("warm_up", 1, grade=True, locked=True))
+    warm_up = cell("warm_up", 1, grade=True, locked=True)
+    assert "amara: 4 of 7 -> 2 of 4" in generate(essay, warm_up)
+
+    # A whole notebook comes in, with a cell of a name that is there, is marked, and goes.
+    said = generate(cell("essay", 5, grade=True, solution=True), name="more")
+    assert "the notebook more is new, 5 points" in said and "amara: 2 of 4 -> 2 of 9" in said
+    with course.gradebook() as book:
+        book.find_grade("essay", "more", "ps1", "amara").manual_score = 4.0
+        book.db.commit()
+        assert book.find_submission("ps1", "amara").score == 6
+    (source / "more.ipynb").unlink()
+    said = generate(essay, warm_up)
+    assert "the notebook more is taken out, 5 points" in said and "amara: 6 of 9 -> 2 of 4" in said
+    assert "  amara essay: 4 points" in said and "The gradebook as it was: " in said
+    with course.gradebook() as book:
+        [notebook] = book.find_submission("ps1", "amara").notebooks
+        assert {g.name: g.manual_score for g in notebook.grades} == {"essay": 2.0, "warm_up": None}
+        assert [n.name for n in book.find_assignment("ps1").notebooks] == ["ps1"]
 
 
 # ── Dates ────────────────────────────────────────────────────────────────────────────────────────
@@ -401,9 +420,17 @@ def test_nbgraders_own_loop_removes_nothing_that_it_cannot_replace(course: Cours
 
 
 GROUP = 5000
-TYPED = (
-    "import os, sys; os.chdir(sys.argv.pop(1)); from autograder.cli import main; sys.exit(main())"
-)
+READERS = 5001
+TYPED = """\
+import os, sys
+os.chdir(sys.argv.pop(1))
+if sys.argv[1] == "nbgrader":
+    sys.argv.pop(1)
+    from nbgrader.apps.nbgraderapp import main
+else:
+    from autograder.cli import main
+sys.exit(main())
+"""
 
 
 @pytest.fixture
@@ -420,30 +447,48 @@ def open_folder() -> Iterator[Path]:
 def test_two_accounts_grade_one_course(graded: Course, open_folder: Path) -> None:
     course = graded.copy(open_folder / "all")
     course.hand_in("chen", course.solved())
-    course.follow("Two instructors", GROUP=str(GROUP))
 
-    def typed(account: int, command: str) -> str:
+    def typed(account: int, command: str, group: int = GROUP, code: int = 0) -> str:
         home = open_folder / str(account)
         home.mkdir(exist_ok=True)
-        os.chown(home, account, GROUP)
+        os.chown(home, account, group)
         place = dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME"), str(home))
-        program = ["-c", TYPED, str(course.folder), *command.split()]
+        words = command.replace("~", str(home)).split()
+        program = ["-c", TYPED, str(course.folder), *words]
         done = subprocess.run(
-            [sys.executable, ROOT / "tests" / "as_user.py", f"{account}:{GROUP}", *program],
+            [sys.executable, ROOT / "tests" / "as_user.py", f"{account}:{group}", *program],
             env={**os.environ, **place},
             capture_output=True,
             text=True,
             timeout=300,
             check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
 
+    # Somebody who may read, and nobody else may.
+    course.follow("Who may read the marks", ASSISTANTS=str(READERS))
+    before = everything(course.folder)
+    read = functools.partial(typed, 12347, group=READERS)
+    assert f"you may not write {course.grading}" in read(f"report {SET}", code=2)
+    read(f"report {SET} -o ~/class.html")
+    read("export moodle --to ~/moodle.csv")
+    read("nbgrader export --to ~/grades.csv")
+    assert "ben" in (open_folder / "12347" / "moodle.csv").read_text()
+    assert "ben" in (open_folder / "12347" / "grades.csv").read_text()
+    for command in (f"autograde {SET}", f"regrade {SET}", f"feedback {SET}"):
+        assert "Traceback" not in read(command, code=2)
+    refused = typed(12348, f"report {SET} -o ~/class.html", code=2)
+    assert "Permission denied" in refused and "Traceback" not in refused
+    assert everything(course.folder) == before
+
+    course.follow("Two instructors", GROUP=str(GROUP))
     assert "1 graded, 2 skipped" in typed(12345, f"autograde {SET}")
     edit(course, "py", ("down=slip", "lower=slip"))
     assert "ben shifted: 0 down -> 0 lower" in typed(12346, f"regrade {SET}")
     edit(course, "py", ("lower=slip", "below=slip"))
     assert "3 graded" in typed(12345, f"autograde {SET} --force")
+    assert course.grading.stat().st_mode & 0o7777 == 0o2770
     for path in course.grading.rglob("*"):
         status = path.lstat()
         wanted = 0o2070 if path.is_dir() else 0o060

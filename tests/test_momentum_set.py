@@ -18,8 +18,10 @@ from solutions.momentum import (
     bias_correct,
     ema_weights,
     heavy_ball_optimum,
+    momentum_rate,
     momentum_step,
     nesterov_step,
+    read_walk,
 )
 
 Array = np.ndarray
@@ -230,6 +232,38 @@ def test_a_round_bowl_needs_no_momentum() -> None:
     assert heavy_ball_optimum(4.0, 4.0) == (0.25, 0.0)
 
 
+# momentum_rate and read_walk
+
+
+@given(seeds, st.floats(0.05, 0.95), st.floats(0.01, 30))
+@settings(max_examples=80, deadline=None)
+def test_the_rate_is_the_spectral_radius_of_the_step(seed: int, beta: float, lr: float) -> None:
+    curvatures = rng_of(seed).uniform(0.05, 3, 4)
+    # Near a double root eigenvalues are good to the root of a rounding error.
+    assert momentum_rate(lr, beta, curvatures) == pytest.approx(
+        slowest_factor(lr * (1 - beta), beta, curvatures), abs=3e-7, rel=1e-7
+    )
+
+
+@given(seeds, st.floats(0.3, 0.9), st.floats(0.1, 1.1))
+@settings(max_examples=30, deadline=None)
+def test_a_walk_of_torchs_is_read_back(seed: int, beta: float, share: float) -> None:
+    """From its third point on; `share` of the way from creeping to flipping, and beyond."""
+    curvature = float(rng_of(seed).uniform(0.2, 4))
+    low, high = (1 - beta**0.5) ** 2, (1 + beta**0.5) ** 2
+    summed = (low + share * (high - low)) / curvature
+    torchs = TorchSGD(np.array([1.5]), lr=1.0, momentum=beta)
+    points = []
+    for _ in range(10):
+        points.append(torchs.theta[0])
+        torchs.step(curvature * torchs.theta, summed)
+    lr, read = read_walk(np.array(points[2:]), curvature)
+    assert (lr * (1 - read), read) == (
+        pytest.approx(summed, rel=1e-5),
+        pytest.approx(beta, rel=1e-5),
+    )
+
+
 # What the docstrings promise, and what else is right
 
 
@@ -293,9 +327,25 @@ def without_division(mu, L):
     return [lr, (1 - (lr * mu) ** 0.5) ** 2]
 
 
+def by_eigenvalues(lr, beta, curvatures):
+    a = lr * (1 - beta)
+    return max(
+        np.abs(np.linalg.eigvals([[1 + beta - a * c, -beta], [1, 0]])).max() for c in curvatures
+    )
+
+
+def from_two_triples(thetas, curvature):
+    (a, b, c), (d, e, f) = thetas[:3], thetas[2:5]
+    matrix = [[b - a, -curvature * b], [e - d, -curvature * e]]
+    beta, pull = np.linalg.solve(matrix, [c - b, f - e])
+    return pull / (1 - beta), beta
+
+
 @pytest.mark.parametrize(
     ("name", "other"),
     [
+        ("momentum_rate", by_eigenvalues),
+        ("read_walk", from_two_triples),
         ("momentum_step", as_pull),
         ("momentum_step", with_summed_velocity),
         ("ema_weights", by_recursion),

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import re
+from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
+import pytest
 from nbformat import NotebookNode, v3
 from nbformat.v4 import new_code_cell, new_notebook
 
 from autograder.classes.run import grade_class, quietly
+from autograder.cli import main
 from autograder.submissions.heal import healed
+from tests.conftest import write
 
 if TYPE_CHECKING:
     from tests.conftest import Course
@@ -78,7 +85,9 @@ def test_what_editors_leave_out_is_mended_and_nothing_else_is_changed() -> None:
     assert healed(nbformat.writes(whole)) == whole
 
 
-def test_a_class_with_slips_files_and_deleted_tests_gets_what_it_is_due(course: Course) -> None:
+def test_a_class_with_slips_files_and_deleted_tests_gets_what_it_is_due(
+    course: Course, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     """In our own run, and in nbgrader's loop, which Formgrader's button uses."""
     there = course.on("ps1")
     source = course.grading / "source" / "ps1"
@@ -106,8 +115,50 @@ def test_a_class_with_slips_files_and_deleted_tests_gets_what_it_is_due(course: 
     summary = grade_class(course.project, "ps1", progress=quietly, say=lambda text: None)
     assert summary.exit_code == 0, summary.failed
     assert {student: there.score(student) for student in wanted} == wanted
+    reads_as_a_set_does(course, monkeypatch, capfd)
     course.run("rm -r grading/autograded && nbgrader autograde ps1")
     assert {student: there.score(student) for student in wanted} == wanted
     with course.gradebook() as book:
         waiting = [g for s in wanted for g in book.find_submission("ps1", s).notebooks[0].grades]
         assert not any(grade.needs_manual_grade for grade in waiting), "nothing nobody can mark"
+
+
+def reads_as_a_set_does(
+    course: Course, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Report, table of mistakes, feedback and a single notebook of an assignment of one's own."""
+    monkeypatch.chdir(course.folder)
+
+    def typed(command: str, code: int = 0) -> str:
+        capfd.readouterr()
+        assert main(command.split()) == code
+        told = capfd.readouterr()
+        return told.out if code == 0 else told.err
+
+    page = Path(typed("report ps1").strip()).read_text("utf-8")
+    seen = " ".join(re.sub(r"<[^>]+>", " ", page[page.index("<body>") :]).split())
+    assert "from the marks of 4 graded submissions" in seen and "Unprotected marks" in seen
+    assert "75&nbsp;% (3)" in seen and "1 × test-both AssertionError deleted" in seen
+    assert "seed" not in seen
+
+    typed("export mistakes ps1 --anonymous")
+    with (course.folder / "mistakes.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 12 and Counter(row["status"] for row in rows) == {"passed": 10, "wrong": 2}
+
+    assert typed("feedback ps1 --student old").startswith("1 feedback pages")
+    assert (course.grading / "feedback" / "old" / "ps1" / "p1.html").is_file()
+
+    # A notebook of another name, with its own files beside it; nothing is written in the course.
+    before = sorted(course.folder.rglob("*"))
+    mine = course.folder.parent / "work" / "mine.ipynb"
+    write(mine, ps1(double="from helper import three\ndef double(x):\n    return three() - 1"))
+    write(mine.with_name("helper.py"), "def three():\n    return 3\n")
+    told = json.loads(typed(f"grade-notebook {mine} --assignment ps1 --json"))
+    assert (told["points"], told["max_points"]) == (2, 6)
+    assert told["functions"]["test-double"]["status"] == "wrong"
+    assert told["functions"]["test-both"]["message"] == "AssertionError"
+    assert "2 of 6 points" in typed(f"grade-notebook {mine} --assignment ps1")
+    assert sorted(course.folder.rglob("*")) == before
+    assert "no --seed" in typed(f"grade-notebook {mine} --assignment ps1 --seed 3", 2)
+    assert "`autograder autograde ps1 --force`" in typed("regrade ps1", 2)

@@ -16,10 +16,11 @@ def silent(text: str) -> None:
 
 @pytest.fixture(scope="module")
 def graded(module_course):
-    """Three learners: all right, one whose h is its own, one mistake in the model."""
+    """Four learners: all right, one whose h is its own, one mistake in the model, untouched."""
     module_course.hand_in("amara", module_course.solved())
     module_course.hand_in("ben", module_course.mistaken(numerical_gradient="h_of_its_own"))
     module_course.hand_in("chen", module_course.mistaken(gabor="no_scale"))
+    module_course.hand_in("dora", module_course.stub())
     summary = grade_class(module_course.project, "gradient", progress=quietly, say=silent)
     assert summary.exit_code == 0
     return module_course
@@ -40,7 +41,14 @@ def mend(course, old: str, new: str) -> None:
 
 def test_nothing_changed_nothing_listed(course):
     before = {s: course.rows(s) for s in ("amara", "ben", "chen")}
-    assert regrade(course.project, "gradient", progress=quietly) == []
+    said: list[str] = []
+    assert regrade(course.project, "gradient", progress=quietly, say=said.append) == []
+    # Whoever had to be looked at still has.
+    look = ["Please look at:", "  dora: The notebook is as it was handed out."]
+    assert said == [*look, ""]
+    said.clear()
+    grade_class(course.project, "gradient", force=True, progress=quietly, say=said.append)
+    assert said[2:5] == ["4 unchanged: nothing of theirs was to be done again.", *look]
     assert {s: course.rows(s) for s in before} == before
 
 

@@ -25,6 +25,7 @@ from autograder.release.configuration import course_config
 from autograder.release.freeze import says_the_same
 from autograder.release.given import given_text
 from autograder.release.lint import released_leaks
+from autograder.release.recipe import ways
 from tests.conftest import Course, Person
 
 ROOT = Path(__file__).parent.parent
@@ -146,6 +147,32 @@ def test_the_wheel_offers_torch_and_only_its_set_asks_for_it(bundles: list[Path]
         small = "pip install torch --index-url https://download.pytorch.org/whl/cpu"
         assert (small in text) is (f"{Path(name).name}[torch]" in text)
         assert (small in text) is (archive.stem == "torch_gpu")
+
+
+def test_every_page_and_archive_tell_one_recipe(bundles: list[Path]) -> None:
+    """One for each system, with the wheel by its name, and no bound on the newest Python."""
+    whole = bundles[0].with_name("learning_by_descent.zip")
+    with zipfile.ZipFile(whole) as outer:
+        names = outer.namelist()
+        [wheel] = [name for name in names if name.endswith(".whl")]
+        text = outer.read("learning_by_descent/README.txt").decode()
+        with zipfile.ZipFile(io.BytesIO(outer.read(wheel))) as inner:
+            [file] = [n for n in inner.namelist() if n.endswith(".dist-info/METADATA")]
+            assert email.message_from_bytes(inner.read(file))["Requires-Python"] == ">=3.11"
+    told = [line.strip() for way in ways(Path(wheel).name) for line in way.lines]
+    assert len(told) == 3 and all(line in text for line in told)
+    assert not any(refused in text for refused in ("activate", "Get-Item"))
+    for archive in bundles:
+        with zipfile.ZipFile(archive) as outer:
+            own = {f"learning_by_descent/{name}" for name in outer.namelist()}
+            readme = outer.read(f"{archive.stem}/README.txt").decode()
+        extra = {name for name in own if name.endswith((".whl", "README.txt"))}
+        assert own - extra <= set(names)
+        torch = archive.stem == "torch_gpu"
+        for way in ways(Path(wheel).name, f"{archive.stem}.ipynb", torch=torch):
+            assert all(line in readme for line in way.lines)
+    for page in ("index", "learners"):
+        assert "```{set-up}" in (ROOT / "book" / f"{page}.md").read_text("utf-8")
 
 
 def test_what_is_handed_out_is_in_its_own_zip_and_in_no_other(bundles: list[Path]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from autograder.judging.sets import find_set, load_set
 from autograder.project import Project
 from autograder.release.notebook import instructor_notebook
 from autograder.sample.answers import BODIES, DEADLY, Fillings, Mark
-from autograder.sample.damage import SHAPES
+from autograder.sample.damage import PLAIN, SHAPES
 from autograder.sample.people import make_class
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -114,6 +115,33 @@ def test_a_class_of_thirty_holds_every_kind_of_broken_cell(folder):
             assert json.dumps(line)[1:-1] in text, line
     assert "return (" in text and "def my_" in text
     assert text.count("while True:") == 1, "an endless loop costs half a minute: one is enough"
+
+
+def test_a_large_class_looks_like_a_class(tmp_path):
+    """Skill shows in all functions, late ones are harder, some mistakes are popular."""
+    make_class(PROJECT, ["gradient"], 150, 1, into=tmp_path)
+    ordinary = [m for m in expected(tmp_path).values() if m["handed_in"] == PLAIN.name]
+    right = np.array(
+        [[f["status"] == "passed" for f in m["functions"].values()] for m in ordinary], float
+    )
+    assert len(right) > 100 and 0.5 < right.mean() < 0.8 and 0.15 < right.mean(1).std() < 0.35
+    assert right[:, :3].mean() > 0.15 + right[:, -3:].mean()
+    assert np.corrcoef(right[:, ::2].mean(1), right[:, 1::2].mean(1))[0, 1] > 0.4
+    told = Counter(
+        (name, f["mistake"]) for m in ordinary for name, f in m["functions"].items() if f["mistake"]
+    )
+    counts = sorted(told.values(), reverse=True)
+    assert counts[0] > 15 and sum(counts[:12]) > 0.4 * sum(counts), "a fifth of them, nearly half"
+    assert len(counts) > 50 and counts[len(counts) // 2] < 6
+    # In the class that everybody sees first there is room for both: each one once, some often.
+    make_class(PROJECT, ["gradient"], CLASS, 1, into=tmp_path)
+    few = Counter(
+        (name, f["mistake"])
+        for m in expected(tmp_path).values()
+        for name, f in m["functions"].items()
+        if f["mistake"]
+    )
+    assert sum(count >= 3 for count in few.values()) >= 4
 
 
 @pytest.mark.parametrize("students", [0, 1, 7])

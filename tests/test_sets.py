@@ -1,4 +1,4 @@
-"""What holds for every set: what `lint` proves, marks that are promised, whole texts."""
+"""What holds for every set: what `lint` proves, marks that no draw decides, whole texts."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from autograder.code.source import bare
-from autograder.judging.judge import judge_all_known
+from autograder.exercise import ClassExercise, Part
+from autograder.judging.judge import judge_all_known, known_cases, local_caller, run_trials
 from autograder.judging.sets import find_set
+from autograder.judging.verdict import decide
 from autograder.project import find_project
 from autograder.release.lint import lint
-from autograder.sample.answers import SEEDS
 
 PROJECT = find_project(Path(__file__).parent)
 PARTS = {
@@ -28,20 +29,51 @@ def test_lint_has_nothing_to_mend(name: str) -> None:
 @pytest.mark.full
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("part", PARTS)
-def test_mistakes_are_named_on_a_hundred_seeds_and_promised_marks_hold(part: str) -> None:
-    verdicts = {
-        s: judge_all_known(PARTS[part], s) for s in [*SEEDS, *(f"truth-{n}" for n in range(100))]
-    }
+def test_a_mistake_has_one_name_and_one_mark_on_a_hundred_seeds(part: str) -> None:
+    verdicts = [judge_all_known(PARTS[part], f"truth-{n}") for n in range(100)]
     own = PARTS[part].name
-    assert {of[own].points for of in verdicts.values()} == {PARTS[part].points}
+    assert {of[own].points for of in verdicts} == {PARTS[part].points}
     for known in (mistake.name for mistake in PARTS[part].mistakes):
-        assert {of[known].mistake for of in verdicts.values()} == {known}
-        marks = {seed: of[known].points for seed, of in verdicts.items()}
-        assert max(marks.values()) < PARTS[part].points, known
-        promised = {marks[seed] for seed in SEEDS}
-        if len(promised) == 1:
-            # The sample class hands it in, and promises its marks.
-            assert set(marks.values()) == promised, known
+        marks = {(of[known].points, of[known].status, of[known].mistake) for of in verdicts}
+        assert len(marks) == 1, (known, marks)
+        points, _status, name = marks.pop()
+        assert points < PARTS[part].points and name == known
+
+
+CLASSES = {
+    f"{name}:{made.name}": made
+    for name in PROJECT.sets
+    for made in find_set(name, PROJECT).exercises
+    if isinstance(made, ClassExercise)
+}
+
+
+def marks_in(part: Part, made: ClassExercise, seed: str) -> dict[str, tuple]:
+    """What the mistakes that belong to other steps of a class get in this one."""
+    cases, own = known_cases(part, seed), {mistake.name for mistake in part.mistakes}
+    wrong = {m.name: m.wrong for step in made.parts for m in step.mistakes}
+    trials = {
+        name: run_trials(part, seed, local_caller(target), mistaken=False, cases=cases)
+        for name, target in wrong.items()
+    }
+    marks = {}
+    for name in wrong.keys() - own:
+        for i, trial in enumerate(trials[name]):
+            trial.mistaken = {known: trials[known][i].got for known in own}
+        verdict = decide(part, trials[name], reveal=False)
+        marks[name] = verdict.points, verdict.status, verdict.mistake
+    return marks
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("seeds", [2, pytest.param(100, marks=pytest.mark.full)])
+@pytest.mark.parametrize("made", CLASSES)
+def test_a_mistake_in_one_step_of_a_class_has_one_mark_in_the_others(made: str, seeds: int) -> None:
+    for part in CLASSES[made].parts:
+        first, *others = (marks_in(part, CLASSES[made], f"truth-{n}") for n in range(seeds))
+        for marks in others:
+            off = {name: (first[name], marks[name]) for name in marks if first[name] != marks[name]}
+            assert not off, part.name
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pytest
+import scipy.linalg
 import scipy.special
 import scipy.stats
 import torch
@@ -20,9 +22,11 @@ from solutions.sgd import (
     cosine_decay,
     exponential_decay,
     gradient_standard_error,
+    lr_for_floor,
     minibatch_gradient,
     minibatches,
     sgd,
+    smallest_batch,
     step_decay,
 )
 
@@ -181,6 +185,74 @@ def test_the_spread_of_many_batches_is_the_one_predicted(m: int) -> None:
     np.testing.assert_allclose(
         gradient_standard_error(gradients, m), np.std(means, axis=0), rtol=0.03
     )
+
+
+# smallest_batch and lr_for_floor
+
+
+def by_counting(per_example_gradients: Array, share: float) -> int:
+    """The error of every batch of every size, counted."""
+    each = np.asarray(per_example_gradients, dtype=float)
+    full = each.mean(axis=0)
+    for m in range(1, len(each) + 1):
+        batches = np.array([each[list(b)].mean(axis=0) for b in combinations(range(len(each)), m)])
+        error = np.sqrt(np.mean(np.sum((batches - full) ** 2, axis=1)))
+        if error <= share * np.linalg.norm(full) * (1 + 1e-12) + 1e-15:
+            return m
+    raise AssertionError("all of them have no error")
+
+
+@given(seeds, st.integers(2, 7), st.floats(0.05, 2))
+@settings(max_examples=40, deadline=None)
+def test_the_smallest_batch_is_the_one_that_counting_finds(seed: int, n: int, share: float) -> None:
+    gradients = rng_of(seed).normal(size=(n, 2)) + 0.5
+    assert smallest_batch(gradients, share) == by_counting(gradients, share)
+
+
+@given(seeds, st.integers(1, 8), st.floats(1e-4, 1))
+@settings(max_examples=30, deadline=None)
+def test_at_the_chosen_rate_the_floor_is_the_one_asked_for(seed: int, m: int, floor: float) -> None:
+    """The spread of the walk by SciPy's Lyapunov solver; torch's curvature at the cap."""
+    _, X, y = some_data(seed, 12)
+    y = y + 1
+    lr = lr_for_floor(X, y, m, floor)
+    H = torch.autograd.functional.hessian(
+        lambda theta: ((torch.tensor(X) @ theta - torch.tensor(y)) ** 2).mean() / 2,
+        torch.zeros(2, dtype=torch.float64),
+    ).numpy()
+    cap = 1 / np.max(np.linalg.eigvalsh(H))
+    theta = np.linalg.solve(X.T @ X, X.T @ y)
+    each = (X @ theta - y)[:, None] * X
+    spread = scipy.linalg.solve_continuous_lyapunov(H, lr / m * np.cov(each.T, ddof=0))
+    hovers = 0.5 * np.trace(H @ spread)
+    assert lr <= cap * (1 + 1e-9)
+    if lr < cap * (1 - 1e-9):
+        assert hovers == pytest.approx(floor, rel=1e-8)
+    else:
+        assert hovers <= floor * (1 + 1e-9)
+
+
+def tried_from_one(per_example_gradients: Array, share: float) -> int:
+    n = len(per_example_gradients)
+    full = np.mean(per_example_gradients, axis=0)
+    spread = np.sum((per_example_gradients - full) ** 2) / (n - 1)
+    errors = [np.sqrt(spread / m * (1 - m / n)) for m in range(1, n + 1)]
+    return 1 + int(np.argmax(np.array(errors) <= share * np.linalg.norm(full)))
+
+
+def by_pseudo_inverse(X: Array, y: Array, m: int, floor: float) -> Any:
+    each = X * (X @ (np.linalg.pinv(X) @ y) - y).reshape(-1, 1)
+    noise = np.mean(np.sum(each**2, axis=1))  # at the minimum their mean is zero
+    return np.minimum(4 * floor * m / noise, len(y) / np.linalg.norm(X, 2) ** 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "other"), [("smallest_batch", tried_from_one), ("lr_for_floor", by_pseudo_inverse)]
+)
+def test_a_choice_found_in_another_way_is_right(name: str, other: Callable[..., Any]) -> None:
+    for seed in range(8):
+        verdict = verdict_on(name, other, f"other-{seed}")
+        assert verdict.status == "passed", verdict.message
 
 
 # Schedules beside torch's

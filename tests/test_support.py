@@ -88,16 +88,28 @@ def test_a_session_gets_what_a_kernel_has(tmp_path: Path) -> None:
     mine = ("helper.py", "test.py", "numbers.csv", "a/more.py", "a/b/json.txt", "numpy.txt")
     others = ("twin.ipynb", ".secret", ".venv/x.py", "timestamp.txt", "checks.json/a", "pictures")
     libraries = ("numpy.py", "random.py", "json.abi3.so", "scipy.pyc", "autograder.py")
-    for name in (*mine, *others, *libraries, f"{deep.relative_to(folder)}/deep.txt", "a\nb.txt"):
+    (tmp_path / "adam").mkdir()
+    sets = ("adam.py", "a/adam.md")
+    for name in (
+        *mine,
+        *others,
+        *libraries,
+        *sets,
+        f"{deep.relative_to(folder)}/deep.txt",
+        "a\nb.txt",
+    ):
         (folder / name).write_text("{}")
     (folder / "link.py").symlink_to("/etc/passwd")
     (folder / "all").symlink_to("/etc")
-    notebook = a_notebook("import helper, link, twin", "from numpy import *", "import random")
+    notebook = a_notebook("import helper, link, twin, adam", "from numpy import *", "import random")
     with support_files(released, folder, notebook) as files:
         found = {str(p.relative_to(files)) for p in files.rglob("*") if p.is_file()}
         assert found == {"checks.json", "pictures/a.png", *mine}
     assert not files.exists()
-    assert sorted(text.split()[0] for text in own_files(released, folder, notebook)[1]) == [
+    told = sorted(own_files(released, folder, notebook)[1])
+    assert "adam.py has the name of one of the course's sets, and was not there" in told[0]
+    assert [text.split()[0] for text in told] == [
+        "adam.py",
         "numpy.py",
         "random.py",
     ]

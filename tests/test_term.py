@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import shutil
+from pathlib import Path
 
 import pytest
 
 from autograder.classes.run import grade_class, quietly
-from tests.conftest import Course, read_recipe, write
+from autograder.cli import main
+from tests.conftest import ROOT, Course, Person, read_recipe, write
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -37,7 +39,11 @@ def term(module_course: Course) -> Course:
         "id,first_name,last_name\namara,Amara,Okafor\nben,Ben,Berg\nchen,Chen,Li\ndora,Dora,Do\n"
     )
     (course.folder / "roster.csv").write_text(roster)
-    course.run("nbgrader db student import roster.csv")
+    # As nbgrader leaves it; its own commands close it, too.
+    course.grading.chmod(0o755)
+    assert f"{course.grading}: other accounts" in course.run(
+        "nbgrader db student import roster.csv"
+    )
     course.run('nbgrader db assignment add gradient --duedate="2030-01-31 12:00:00 UTC"')
     for student, notebook in {
         "amara": course.solved(),
@@ -54,6 +60,50 @@ def scores(course: Course) -> dict[str, str]:
     course.run("autograder export moodle")
     text = (course.folder / "moodle.csv").read_text("utf-8")
     return {row["Username"]: row["gradient"] for row in csv.DictReader(io.StringIO(text))}
+
+
+def points(course: Course) -> dict[str, float]:
+    """What the gradebook has, by who handed in, less what was late."""
+    with course.gradebook() as book:
+        handed_in = book.assignment_submissions("gradient")
+        return {s.student.id: s.score - (s.late_submission_penalty or 0) for s in handed_in}
+
+
+def kept(course: Course) -> list[Path]:
+    """The files that a backup must bring back."""
+    files = [p for p in sorted(course.grading.rglob("*")) if "cache" not in p.parts]
+    return [course.folder / "local_config.py", *(path for path in files if path.is_file())]
+
+
+def test_marks_are_for_whoever_grades_and_nobody_else(term, monkeypatch, capfd):
+    """A course that stood open is closed, and that is told once; what a group was given stays."""
+    monkeypatch.chdir(term.folder)
+    table, book = term.folder / "moodle.csv", term.grading / "gradebook.db"
+    inner = term.grading / "submitted"
+
+    def export(closed: int, *told: Path) -> None:
+        assert main(["export", "moodle"]) == 0
+        said = capfd.readouterr().err
+        assert said.count("other accounts") == bool(told)
+        assert all(str(path) in said for path in told)
+        assert [p.stat().st_mode & 0o7777 for p in (term.grading, inner)] == [closed] * 2
+        assert book.stat().st_mode & 0o777 == closed & 0o660
+        assert table.stat().st_mode & 0o777 == 0o600
+
+    term.grading.chmod(0o755)
+    table.touch(0o644)
+    for path, mode in {term.grading: 0o755, inner: 0o755, book: 0o644}.items():
+        path.chmod(mode)
+    export(0o700, term.grading)
+    # Below a door that is closed nobody could read anything.
+    inner.chmod(0o755)
+    export(0o700)
+    for path, mode in {term.grading: 0o2750, inner: 0o2755, book: 0o640}.items():
+        path.chmod(mode)
+    export(0o2750)
+    term.grading.chmod(0o2755)
+    export(0o2700, term.grading)
+    term.grading.chmod(0o700)
 
 
 def test_more_time_is_granted_before_and_after(term):
@@ -117,25 +167,81 @@ def test_who_leaves_is_nowhere_any_more(term, tmp_path):
         assert "no learner 'dora'" in course.run("autograder remove-learner dora", wrong=True)
 
 
-def test_back_up_and_restore_and_a_new_term(term, tmp_path):
-    """The old term lies in its archive, the new one begins with nobody's marks."""
-    course = term.copy(tmp_path / "all")
-    before = scores(course)
-    backup = {"BACKUP": str(tmp_path / "backup.tgz"), "ARCHIVE": str(tmp_path / "spring")}
-    course.follow("Back up, and restore", "to back up", **backup)
-    course.run("autograder remove-learner amara --erase")
-    course.follow("Back up, and restore", "to restore", **backup)
-    assert scores(course) == before
-    course.run("autograder autograde gradient --force --student amara")
-    assert scores(course) == before
+def take_part(course: Course, name: str, exchange: dict[str, str], id: str) -> Person:
+    """Somebody fetches the set with nbgrader's settings as the page gives them, course_id apart."""
+    learner = course.learner(name)
+    learner.follow("Once: the exchange", "each learner", **exchange)
+    settings = learner.home / ".jupyter" / "nbgrader_config.py"
+    assert 'course_id = "descent"' in settings.read_text()
+    # The account's name, which nbgrader would ask the system for.
+    text = settings.read_text() + f'c.CourseDirectory.student_id = "{name}"\n'
+    settings.write_text(text.replace('course_id = "descent"', f'course_id = "{id}"'))
+    learner.follow("What the learner does", "fetches")
+    (learner.folder / "gradient" / "gradient.ipynb").chmod(0o644)
+    return learner
 
+
+def release_upstream(course: Course, upstream: Path, old: str, new: str) -> None:
+    """The course is a clone, and where it came from there is a newer version: other points, and a
+    line more in nbgrader_config.py."""
+    git = "git -c user.name=author -c user.email=author@example.org"
+    for name in (".gitignore", "Makefile", "constraints.txt"):
+        shutil.copy(ROOT / name, course.folder)
+    tracked = (
+        ".gitignore Makefile constraints.txt pyproject.toml nbgrader_config.py solutions exercises"
+    )
+    course.run(
+        "git init --quiet --initial-branch=main && "
+        f"git add {tracked} && {git} commit --quiet -m spring && git clone --quiet . {upstream}; "
+        f"git remote add origin {upstream}; git fetch --quiet; git branch --quiet -u origin/main"
+    )
+    solutions = upstream / "solutions" / "gradient.py"
+    text = solutions.read_text("utf-8")
+    assert text.count(old) == 1
+    solutions.write_text(text.replace(old, new), "utf-8")
+    with (upstream / "nbgrader_config.py").open("a") as file:
+        file.write("# Newer.\n")
+    course.run(f"cd {upstream} && {git} commit --quiet -am newer")
+    # The environment is that of the tests.
+    course.run("make .venv/.dependencies && touch .venv/.installed")
+
+
+def test_two_terms_with_the_pages_alone(term, tmp_path):
+    """From release to archive, and on to the next term's marks; a backup and an upgrade between."""
+    course = term.copy(tmp_path / "all")
+    # Every set is built by some of the recipes: one is enough to see what they do.
+    for path in [*course.project.solutions.iterdir(), *course.project.exercises.iterdir()]:
+        if path.stem not in ("gradient", "__init__"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     exchange = {"EXCHANGE": str(tmp_path / "exchange")}
-    course.follow("Once: the exchange", "You, once", **exchange)
-    with (course.folder / "local_config.py").open("a") as file:
-        file.write(f"c.Exchange.root = {exchange['EXCHANGE']!r}\n")
-    course.run("nbgrader release_assignment gradient")
+    backup = {"BACKUP": str(tmp_path / "backup.tgz"), "ARCHIVE": str(tmp_path / "spring")}
+    course.follow("Once: the exchange", "once", **exchange)
+
+    # A round of the first term.
+    course.follow("Release")
+    chen = take_part(course, "chen", exchange, "descent")
+    write(chen.folder / "gradient" / "gradient.ipynb", course.solved())
+    chen.follow("What the learner does", "submits")
+    course.follow("Collect")
+    course.follow("Grade", "folder, to grade")
+    said = course.follow("Feedback", "course's folder")
+    assert "Not released, since their work came in another way: amara, dora." in said
+    chen.follow("Feedback", "learner")
+    [page] = (chen.folder / "gradient" / "feedback").rglob("gradient.html")
+    assert "gabor" in page.read_text("utf-8")
+    assert scores(course) == {"amara": "18", "ben": "", "chen": "20", "dora": "17"}
+
+    # Back up, and restore.
+    course.follow("Back up, and restore", "to back up", **backup)
+    before = {path: path.read_bytes() for path in kept(course)}
+    shutil.rmtree(course.grading / "autograded")
+    (course.grading / "gradebook.db").write_bytes(b"lost")
+    (course.folder / "local_config.py").unlink()
+    course.follow("Back up, and restore", "to restore", **backup)
+    assert {path: path.read_bytes() for path in kept(course)} == before
+
+    # Another attempt.
     old = tmp_path / "exchange" / "descent"
-    assert (old / "outbound" / "gradient" / "gradient.ipynb").is_file()
     attempt = old / "inbound" / "amara+gradient+2030-02-01 10:00:00 UTC+x"
     shutil.copytree(course.grading / "submitted" / "amara" / "gradient", attempt)
     write(attempt / "gradient.ipynb", course.mistaken(gabor="no_scale"))
@@ -144,23 +250,34 @@ def test_back_up_and_restore_and_a_new_term(term, tmp_path):
     # What is there was handed in later, by its own account.
     shutil.rmtree(course.grading / "submitted" / "amara")
     course.follow("Another attempt")
-    assert scores(course) == {**before, "amara": "18"}, "a day late, and a point less"
+    assert points(course) == {"amara": 18, "chen": 20, "dora": 17}, "a day late, a point less"
     assert course.graded("dora") == dora
     course.follow("Take a release back")
     assert not (old / "outbound" / "gradient").exists()
+
+    # An upgrade: what was right is right, out of other points.
+    gabor = "@exercise(\n    points=1,"
+    release_upstream(course, tmp_path / "upstream", gabor, gabor.replace("1", "3"))
+    mine = (course.folder / "local_config.py").read_text()
+    said = course.follow("An upgrade in mid-term")
+    assert "gabor is worth 3 points in place of 1" in said and "chen: 20 of 20 -> 22 of 22" in said
+    assert (course.folder / "local_config.py").read_text() == mine
+    assert points(course) == {"amara": 18, "chen": 22, "dora": 17}
+
+    # The next term: nothing of the last one comes along, and nothing of it changes.
     course.follow("A new term", **backup)
-    assert (tmp_path / "spring" / "gradebook.db").is_file()
-    assert set(scores_of_nobody(course).values()) == {""}
-    course.run("nbgrader release_assignment gradient")
-    assert "0 submissions" in course.run("nbgrader collect gradient").replace("No", "0")
+    archived = (tmp_path / "spring" / "gradebook.db").read_bytes()
+    course.follow("Release")
+    said = course.follow("Collect")
+    assert "No submissions of 'gradient' for course 'descent-2030-autumn' to collect" in said
     assert not (course.grading / "submitted").exists()
-
-
-def scores_of_nobody(course: Course) -> dict[str, str]:
-    """By learner; there is no column of a set."""
-    course.run("autograder export questions gradient")
-    text = (course.folder / "questions.csv").read_text("utf-8")
-    return {row["student_id"]: row["gradient: score"] for row in csv.DictReader(io.StringIO(text))}
+    ben = take_part(course, "ben", exchange, "descent-2030-autumn")
+    write(ben.folder / "gradient" / "gradient.ipynb", course.mistaken(gabor="no_scale"))
+    ben.follow("What the learner does", "submits")
+    course.follow("Collect")
+    course.follow("Grade", "folder, to grade")
+    assert scores(course) == {"amara": "", "ben": "19", "chen": "", "dora": ""}
+    assert (tmp_path / "spring" / "gradebook.db").read_bytes() == archived
 
 
 def test_settings_of_ones_own_decide(course):
@@ -177,4 +294,7 @@ def test_settings_of_ones_own_decide(course):
     assert "local_config.toml" in course.run("autograder build --check gradient", wrong=True)
     (course.folder / "local_config.toml").unlink()
     (course.folder / "local_config.py").write_text("c.CourseDirectory.course_id = oops")
-    assert "NameError" in course.run("autograder build gradient", wrong=True)
+    for command in ("autograder build gradient", "nbgrader db student add eve"):
+        said = course.run(command, wrong=True)
+        assert "local_config.py: NameError: name 'oops'" in said and "Traceback" not in said
+    assert not (course.folder / "gradebook.db").exists(), "another course's"

@@ -71,15 +71,15 @@ def test_an_assignment_that_is_misspelt_in_the_settings_is_named(
     assert "assignment_limits names gradeint" in said and "did you mean gradient?" in said
 
 
-def test_a_folder_that_is_a_pattern_to_nbgrader_is_told(tmp_path: Path) -> None:
-    root = tmp_path / "My Course (a) [1]+"
+def test_a_folder_that_no_address_can_name_is_told(tmp_path: Path) -> None:
+    root = tmp_path / "My Course (a)?"
     root.mkdir()
     (root / "pyproject.toml").write_text("[tool.autograder]\n")
     (root / "nbgrader_config.py").write_text("c = get_config()\n")
     for work in (lambda: course_config(root), lambda: build(find_project(root), [])):
-        with pytest.raises(AuthorError, match=r"takes the \[ in .*My Course .* for a pattern"):
+        with pytest.raises(AuthorError, match=r"the \? in .*My Course .* would end"):
             work()
-    course_config(root.rename(tmp_path / "My Course (a)+"))
+    course_config(root.rename(tmp_path / "My Course (a) [1]+*"))
 
 
 def test_the_makefile_may_lie_below_a_folder_with_blanks(tmp_path: Path) -> None:

@@ -114,6 +114,55 @@ def test_a_mistake_is_named_and_points_go_by_kinds_of_cases() -> None:
 
 def test_a_half_known_mistake_is_not_named() -> None:
     assert verdict_on(lambda x: x**2 + 1).mistake is None
+    # What passed speaks against it: who squares is wrong there, too.
+    assert verdict_on(lambda x: np.where(x < 0, x**2, 2 * x)).mistake is None
+
+
+@exercise(points=4, by_value=False)
+def sort(x):
+    """x in rising order."""
+    return np.sort(x)
+
+
+@sort.cases
+def two_numbers(rng):
+    """Two."""
+    return dict(x=rng.permutation([1.0, 2.0]))
+
+
+@sort.cases
+def three_numbers(rng):
+    """Three."""
+    return dict(x=rng.permutation([1.0, 2.0, 3.0]))
+
+
+@sort.mistake("The largest is not the last of the three.", hint="Where is it?")
+def three_turned(x):
+    return np.sort(x)[::-1] if len(x) == 3 else np.sort(x)
+
+
+@sort.property(mistake="three_turned")
+def the_largest_of_three_is_last(answer, case):
+    return len(answer) < 3 or answer[-1] == 3
+
+
+@sort.property("It does not rise.")
+def it_rises(answer, case):
+    return bool(np.all(np.diff(answer) > 0))
+
+
+def test_of_several_properties_that_is_told_which_explains_most_kinds() -> None:
+    """Whether or not it has a mistake's name; of those that explain as many, the first."""
+
+    def told(function: Any) -> tuple[str, str | None]:
+        trials = run_trials(sort, "seed", local_caller(function))
+        verdict = decide(sort, trials, reveal=False)
+        return verdict.message, verdict.mistake
+
+    assert told(lambda x: np.sort(x)[::-1]) == ("It does not rise.", None)
+    assert told(three_turned) == ("The largest is not the last of the three.", "three_turned")
+    turned = lambda x: np.sort(x)[[0, 2, 1]] if len(x) == 3 else np.sort(x)
+    assert told(turned)[1] == "three_turned"
 
 
 def test_each_answer_is_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:

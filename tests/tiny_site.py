@@ -17,24 +17,22 @@ import os, sys
 sys.path.insert(0, {str(ROOT / "book" / "_ext")!r})
 os.environ["PYTHONPATH"] = {str(ROOT)!r}
 project = "Tiny"
-extensions = ["myst_nb", "predict"]
+extensions = ["myst_nb", "mathematics", "predict"]
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 numfig = True
+html_math_renderer = "mathml"
 gettext_compact = False
 locale_dirs = ["locale"]
 """
 # The look is made by the theme and the course together: only a browser's tests need it.
 LOOK = f"""
 html_theme = "sphinx_book_theme"
-html_static_path = [{str(ROOT / "book" / "_static")!r}, {str(ROOT / "book" / "vendor")!r}]
-html_css_files = ["course.css"]
+html_static_path = [{str(ROOT / "book" / "_static")!r}]
+html_css_files = ["course.css", "mathematics.css"]
 html_js_files = [("course.js", {{"defer": "defer"}})]
 html_context = {{"default_mode": "auto"}}
-mathjax_path = "mathjax/tex-mml-chtml.js"
-mathjax_options = {{"defer": "defer"}}
-mathjax3_config = {{"options": {{"enableMenu": False}}}}
 """
 NOTEBOOK = "---\nfile_format: mystnb\nkernelspec: {name: python3}\n---\n"
 

@@ -38,7 +38,7 @@ from autograder.gradebook.preprocessors import (
 )
 from autograder.i18n import _
 from autograder.project import NoProject, Project, find_project
-from autograder.release.configuration import find_alembic, no_pattern, see_to_sharing
+from autograder.release.configuration import find_alembic, no_question, see_to_rights
 
 EXAMPLES = _(
     """\
@@ -153,6 +153,8 @@ class ClassAutogradeApp(AutogradeApp):
         """
         try:
             super().load_config_file(**options)
+        except SystemExit as error:
+            raise AuthorError(str(error)) from error
         except Exception as error:  # it is a program, and may do anything
             raise AuthorError(f"nbgrader_config.py: {type(error).__name__}: {error}") from error
 
@@ -166,10 +168,10 @@ class ClassAutogradeApp(AutogradeApp):
         NbGrader.start(self)
         assignment = self._assignment()
         self.put_in_our_parts()
-        see_to_sharing(self.config)
+        see_to_rights(self.config)
         see_to_walls(self.config, None)
         root = Path(self.coursedir.root)
-        no_pattern(root)
+        no_question(root)
         project = project_of(assignment, root)
         theirs = ClassAutograde(coursedir=self.coursedir, parent=self)
         if project is not None and not Execute(parent=self).enabled:

@@ -26,6 +26,7 @@ from autograder.classes.staging import CannotWrite, Staging, stop_where_full
 from autograder.engine.warm.handle import SandboxedRunner
 from autograder.gradebook.ledger import Entry, Ledger
 from autograder.gradebook.preprocessors import adopt_notebook
+from autograder.gradebook.record import read_record
 from autograder.submissions.handed_in import HandedIn, content_of
 from autograder.submissions.times import timestamp_of
 
@@ -40,8 +41,9 @@ class Watch(Protocol):
         """Graded, and everything is written. notes: see `Job`."""
         ...
 
-    def unchanged(self, student: str) -> None:
-        """Grading again would change nothing: nothing was written."""
+    def unchanged(self, student: str, told: Sequence[str], points: float) -> None:
+        """Grading again would change nothing: nothing was written. told: of what was handed in;
+        points: what it got."""
         ...
 
     def skipped(self, student: str) -> None:
@@ -177,7 +179,10 @@ class Pipeline:
         prepared = self._kind.prepared(job, self._ledger)
         if prepared is None:
             self._handed_in.write(student, content)
-            self._watch.unchanged(student)
+            record = read_record(graded, self._plan.name)
+            before_now = record.problems if record else []
+            points = record.points if record else 0.0
+            self._watch.unchanged(student, [*notes, *before_now], points)
         return prepared
 
     @contextlib.contextmanager

@@ -6,7 +6,7 @@ a person gave stay.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from autograder.classes.run import (
     must_be_known,
     run,
     see_to_walls,
+    see_who_waits,
 )
 from autograder.exercise import AuthorError
 from autograder.gradebook.record import Record, part_of, read_records
@@ -87,19 +88,26 @@ def regrade(
     *,
     walled_in: bool | None = None,
     progress: Progress = bar,
+    say: Callable[[str], None] | None = None,
 ) -> list[Change]:
     """Grade what was graded again, each with its recorded seed; every mark that changed.
 
-    walled_in: as for `grade_class`.
+    walled_in: as for `grade_class`. say: is told whose work somebody has to look at, or to mark.
 
     Raises
     ------
-    FileNotFoundError where nobody, or one of the named students, was graded yet.
+    AuthorError where it is no set of ours; FileNotFoundError where nobody, or one of the named
+    students, was graded yet.
     NotRegraded, at the end, where a submission could not be graded.
     """
     config = course_config(project.root)
     see_to_walls(config, walled_in)
     must_be_known(config, assignment)
+    if assignment not in project.sets:
+        raise AuthorError(
+            f"{assignment} is no set of this course, and has no hidden cases: "
+            f"`autograder autograde {assignment} --force` grades it again."
+        )
     before = _records(project, assignment)
     absent = sorted(set(students or ()) - set(before))
     if absent or not before:
@@ -114,6 +122,11 @@ def regrade(
     again = {s: Round(assignment, before[s].round, before[s].seed, opened="") for s in chosen}
     penalties = _penalties(config, assignment)
     run(project, converter, chosen, summary, again, progress=progress, say=_nobody)
+    if say is not None:
+        see_who_waits(config, summary)
+        lines = [*summary.to_look_at(), *summary.to_mark()]
+        for line in [*lines, ""] if lines else []:
+            say(line)
     now = _penalties(config, assignment)
     failed = summary.failed
     after = _records(project, assignment)

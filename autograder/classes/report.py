@@ -14,17 +14,19 @@ from typing import Any
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import MissingEntry
 from nbgrader.coursedir import CourseDirectory
 
 from autograder import __version__
 from autograder.classes.clusters import Cluster, find_clusters
 from autograder.engine.interface import NoSandbox
 from autograder.exercise import AuthorError, Part
-from autograder.gradebook.record import Record, part_of, read_records
+from autograder.gradebook.foreign import REMARK
+from autograder.gradebook.reader import read_gradebook
+from autograder.gradebook.record import Record, part_of, records_of
 from autograder.gradebook.waiting import Waiting, points_by_hand, waiting
 from autograder.judging.sets import find_set
-from autograder.project import Project
+from autograder.project import Project, open_private
 from autograder.release.configuration import course_config
 from autograder.submissions.reasons import to_look_at
 
@@ -109,17 +111,20 @@ class Entry:
     waiting: dict[str, Waiting] = field(default_factory=dict)
 
 
-def write_report(project: Project, assignment: str, *, expected: Path | None = None) -> Path:
-    """Write grading/reports/<assignment>.html and return its path.
+def write_report(
+    project: Project, assignment: str, *, expected: Path | None = None, to: Path | None = None
+) -> Path:
+    """Write the page to a file, grading/reports/<assignment>.html where none is named, and return
+    its path.
 
     expected: the marks that a sample class must get, as `autograder sample-class` writes them;
     the page then says which are different.
 
     Raises
     ------
-    AuthorError where nothing was graded yet.
+    AuthorError where nothing was graded yet, or its place is not yours to write.
     """
-    records = list(read_records(project, assignment))
+    records = records_of(project, assignment)
     if not records:
         raise AuthorError(
             f"nothing of {assignment} was graded yet: run `autograder autograde {assignment}`."
@@ -135,21 +140,33 @@ def write_report(project: Project, assignment: str, *, expected: Path | None = N
         **_context(project, assignment, records),
         predicted=None if expected is None else _predicted(records, expected),
     )
-    path = project.grading / "reports" / f"{assignment}.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, "utf-8")
-    return path
+    if to is None:
+        to = project.grading / "reports" / f"{assignment}.html"
+        try:
+            to.parent.mkdir(parents=True, exist_ok=True)
+            to.write_text(page, "utf-8")
+        except PermissionError as error:
+            raise AuthorError(
+                f"you may not write {to}: name a file of your own with `-o FILE`."
+            ) from error
+    else:
+        with open_private(to) as file:
+            file.write(page)
+    return to
 
 
 def _context(project: Project, assignment: str, records: list[Record]) -> dict[str, Any]:
-    parts = find_set(assignment, project).parts
-    clusters, alone = _clusters(project, assignment)
+    ours = assignment in project.sets
+    parts = find_set(assignment, project).parts if ours else _tests(records)
+    clusters, alone = _clusters(project, assignment) if ours else ([], "")
     entries, by_hand = _entries(project, assignment)
     waiting = [w for entry in entries.values() for w in entry.waiting.values()]
     scores = {r.student: _score(r, entries.get(r.student)) for r in records}
     most = max(record.max_points for record in records) + sum(by_hand.values())
     return {
         "assignment": assignment,
+        "ours": ours,
+        "unprotected": "" if ours else REMARK,
         "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "kinds": KINDS,
         "kind": {kind.status: kind for kind in KINDS},
@@ -209,7 +226,7 @@ def _entries(project: Project, assignment: str) -> tuple[dict[str, Entry], dict[
     """The roster, with what the gradebook knows of each one's submission; and the cells that a
     person marks, with their points."""
     course = CourseDirectory(config=course_config(project.root))
-    with Gradebook(course.db_url, course.course_id) as gradebook:
+    with read_gradebook(course) as gradebook:
         entries = {student.id: Entry() for student in gradebook.students}
         try:
             submissions = list(gradebook.assignment_submissions(assignment))
@@ -231,7 +248,21 @@ def _entries(project: Project, assignment: str) -> tuple[dict[str, Entry], dict[
     return entries, answers
 
 
-def _function_row(part: Part, records: list[Record]) -> FunctionRow:
+@dataclass(frozen=True)
+class Test:
+    """A test cell of an assignment of anybody's, in a part's place."""
+
+    name: str
+    points: float
+    mistakes: Sequence[Any] = ()
+
+
+def _tests(records: list[Record]) -> list[Test]:
+    found = {name: v.max_points for record in records for name, v in record.verdicts.items()}
+    return [Test(name, points) for name, points in found.items()]
+
+
+def _function_row(part: Part | Test, records: list[Record]) -> FunctionRow:
     verdicts = [r.verdicts[part.name] for r in records if part.name in r.verdicts]
     found = Counter[str](v.status for v in verdicts)
     mean = statistics.fmean(v.points for v in verdicts) if verdicts else 0.0
@@ -239,7 +270,7 @@ def _function_row(part: Part, records: list[Record]) -> FunctionRow:
     return FunctionRow(part.name, part.points, mean, found["passed"], len(verdicts), counts)
 
 
-def _mistakes(parts: Iterable[Part], records: list[Record]) -> list[MistakeRow]:
+def _mistakes(parts: Iterable[Part | Test], records: list[Record]) -> list[MistakeRow]:
     """Known mistakes, the commonest first."""
     texts = {(p.name, m.name): m.text for p in parts for m in p.mistakes}
     rows: dict[tuple[str, str], MistakeRow] = {}
@@ -279,7 +310,9 @@ def _commonest_first(rows: Iterable[MistakeRow]) -> list[MistakeRow]:
 
 def _rounds(records: list[Record]) -> list[tuple[int, str, int]]:
     """Grading rounds: number, the seed's fingerprint (never the seed), how many marks."""
-    found = Counter((r.round, hashlib.sha256(r.seed.encode()).hexdigest()[:8]) for r in records)
+    found = Counter(
+        (r.round, hashlib.sha256(r.seed.encode()).hexdigest()[:8]) for r in records if r.seed
+    )
     return [(number, print_, count) for (number, print_), count in sorted(found.items())]
 
 

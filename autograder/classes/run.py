@@ -7,13 +7,14 @@ had, and takes no other one down.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import fnmatch
 import logging
 import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +34,7 @@ from autograder.engine.warm.handle import default_runner, require_sandbox
 from autograder.exercise import AuthorError
 from autograder.gradebook.loop import put_back
 from autograder.gradebook.preprocessors import GradeSubmission, is_ours
-from autograder.gradebook.record import read_records
+from autograder.gradebook.record import records_of
 from autograder.gradebook.waiting import Waiting, points_by_hand, unmarked, waiting
 from autograder.gradebook.waiting import told as told_of
 from autograder.grading.rounds import Round
@@ -43,7 +44,10 @@ from autograder.project import Project
 from autograder.release.configuration import course_config, place_of
 from autograder.submissions.reasons import to_look_at
 
-NOT_OURS = _("%s is no set of this course: it is graded here, and takes no --scheduler.")
+NOT_OURS = _(
+    "%s is no set of this course: it is graded on this machine. Leave --scheduler out, or say "
+    "--scheduler= where the configuration names one."
+)
 # How often a log is told how far a run is.
 LINE_SECONDS = 30.0
 
@@ -149,19 +153,28 @@ class Summary:
         if self.empty:
             out.append(f"No notebook to grade: {', '.join(self.empty)}.")
         out += self.remarks
-        for title, told in (
-            ("Taken in", self.adopted),
-            ("Please look at", {k: "; ".join(v) for k, v in self.flagged.items()}),
-            ("Failed", self.failed),
-        ):
-            if told:
-                out.append(f"{title}:")
-                out += [f"  {student}: {text}" for student, text in sorted(told.items())]
-        if self.waiting:
-            out.append(_("To be marked by hand, in Formgrader under Manual Grading:"))
-            out += [f"  {line}" for line in told_of(self.waiting)]
+        out += _listed("Taken in", self.adopted)
+        out += self.to_look_at()
+        out += _listed("Failed", self.failed)
+        out += self.to_mark()
         out.append(f"What nbgrader said: {self.logs}")
         return out
+
+    def to_look_at(self) -> list[str]:
+        """Whose work somebody has to look at, and why."""
+        return _listed("Please look at", {k: "; ".join(v) for k, v in self.flagged.items()})
+
+    def to_mark(self) -> list[str]:
+        """Who waits for a mark by hand."""
+        if not self.waiting:
+            return []
+        title = _("To be marked by hand, in Formgrader under Manual Grading:")
+        return [title, *(f"  {line}" for line in told_of(self.waiting))]
+
+
+def _listed(title: str, told: Mapping[str, str]) -> list[str]:
+    lines = [f"  {student}: {text}" for student, text in sorted(told.items())]
+    return [f"{title}:", *lines] if lines else []
 
 
 def grade_class(
@@ -210,13 +223,13 @@ def grade_class(
         ended = True
     finally:
         # After Ctrl-C and on a full disk, too: what is done is done.
-        _see_who_waits(config, summary)
+        see_who_waits(config, summary)
         for line in summary.lines() if ended or summary.told_of else ():
             say(line)
     return summary
 
 
-def _see_who_waits(config: Config, summary: Summary) -> None:
+def see_who_waits(config: Config, summary: Summary) -> None:
     course = CourseDirectory(config=config)
     # Where the gradebook cannot be used any more, the error that is under way says so.
     with (
@@ -292,9 +305,12 @@ class Reporter:
             self.summary.adopted[student] = " ".join(others)
         self._advance(student)
 
-    def unchanged(self, student: str) -> None:
-        """See `Watch`."""
+    def unchanged(self, student: str, told: Sequence[str], points: float) -> None:
+        """See `Watch`. Whoever had to be looked at still has."""
         self.summary.unchanged.append(student)
+        look = to_look_at(dict.fromkeys(told), points)
+        if look:
+            self.summary.flagged[student] = look
         self._advance(student)
 
     def skipped(self, student: str) -> None:
@@ -339,9 +355,10 @@ def no_advice() -> Iterator[None]:
 def _submitted(
     course: CourseDirectory, assignment: str, students: Sequence[str] | None
 ) -> list[str]:
-    before, _any, after = course.format_path(course.submitted_directory, "*", assignment).partition(
-        "*"
-    )
+    # What no path has.
+    anybody = "\0"
+    place = course.format_path(course.submitted_directory, anybody, assignment)
+    before, _anybody, after = place.partition(anybody)
     submitted, first = os.path.split(before)
     last, _slash, rest = after.partition(os.sep)
     names = os.listdir(submitted) if os.path.isdir(submitted) else []
@@ -402,10 +419,13 @@ def must_be_known(config: Config, assignment: str) -> None:
         try:
             gradebook.find_assignment(assignment)
         except MissingEntry:
+            known = [known.name for known in gradebook.assignments]
+            near = difflib.get_close_matches(assignment, known, 1)
+            meant = f" Did you mean {near[0]}?" if near else ""
             raise AuthorError(
                 f"the gradebook knows no assignment {assignment}: "
                 f"run `autograder build {assignment}` first, or `nbgrader generate_assignment "
-                f"{assignment}` for one of your own."
+                f"{assignment}` for one of your own.{meant}"
             ) from None
 
 
@@ -425,7 +445,7 @@ def feedback_class(
     """
     config = course_config(project.root)
     must_be_known(config, assignment)
-    graded = [record.student for record in read_records(project, assignment)]
+    graded = [record.student for record in records_of(project, assignment)]
     absent = sorted(set(students or ()) - set(graded))
     if absent or not graded:
         raise FileNotFoundError(

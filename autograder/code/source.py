@@ -142,15 +142,33 @@ def names_in(node: ast.AST | None) -> set[str]:
 
 def globals_read(source: str) -> dict[str, set[str]]:
     """The functions and classes that a source defines, the last of each name, and which of its
-    module's names each reads where it runs: no names of its own, no attributes.
+    module's names each reads where it runs: no names of its own, no attributes. A lambda has the
+    name that it is bound to.
 
     Empty where the source does not parse.
     """
     try:
         tables = symtable.symtable(source, "<cell>", "exec").get_children()
+        bound = _bound_lambdas(source) if "lambda" in source else {}
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return {}
-    return {table.get_name(): _globals_in(table) for table in tables}
+    return {
+        bound.get(table.get_lineno(), table.get_name())
+        if table.get_name().strip("<>") == "lambda"
+        else table.get_name(): _globals_in(table)
+        for table in tables
+    }
+
+
+def _bound_lambdas(source: str) -> dict[int, str]:
+    """The names that are bound to nothing but a lambda, by its line."""
+    return {
+        node.value.lineno: target.id
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
 
 
 def _globals_in(table: symtable.SymbolTable) -> set[str]:

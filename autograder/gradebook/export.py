@@ -16,6 +16,7 @@ from nbgrader.plugins import CsvExportPlugin
 
 from autograder.gradebook.sums import renew_penalties
 from autograder.gradebook.waiting import Waiting, told, unmarked, waiting
+from autograder.project import open_private
 from autograder.release.trouble import told_and_ended
 
 COLUMNS = (
@@ -40,7 +41,7 @@ class CsvExport(CsvExportPlugin):
         students = {str(name) for name in self.student}
         to = Path(self.to or "grades.csv")
         self.log.info("Exporting grades to %s", to)
-        with to.open("w", encoding="utf-8", newline="") as file:
+        with open_private(to) as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(COLUMNS)
             for assignment in gradebook.assignments:

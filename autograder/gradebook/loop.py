@@ -23,7 +23,7 @@ from autograder.gradebook.cells import must_be_in_step
 from autograder.gradebook.source_facts import read_facts
 from autograder.judging.sets import find_set
 from autograder.project import Project, is_shared
-from autograder.release.configuration import see_to_sharing
+from autograder.release.configuration import see_to_rights
 
 ASIDE = ".before"
 
@@ -49,7 +49,7 @@ def see_to(converter: Any, project: Project | None, *, walled_in: bool) -> None:
     except (AuthorError, NoSandbox) as error:
         converter.log.error("%s", error)
         raise NbGraderException(str(error)) from error
-    see_to_sharing(converter.config)
+    see_to_rights(converter.config)
     convert = converter.convert_notebooks
 
     def convert_notebooks() -> None:

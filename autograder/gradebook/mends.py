@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import glob
+import html
 import os
 import shutil
 import sys
@@ -20,12 +21,19 @@ from pathlib import Path
 from typing import Any
 
 import nbgrader.utils
+from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
 
+from autograder.gradebook.reader import readable, unusable
 from autograder.gradebook.roster import read_roster, read_table
 from autograder.i18n import _
+from autograder.release.configuration import see_to_rights
 from autograder.submissions.names import unfit
 from autograder.submissions.times import read_time, timestamp_of
+
+FORMGRADER = "nbgrader.server_extensions.formgrader.formgrader"
+GENERATE = "nbgrader.converters.generate_assignment"
+PAGES = "nbgrader.server_extensions.formgrader.base"
 
 
 def mend() -> None:
@@ -34,12 +42,21 @@ def mend() -> None:
     # Due dates go through it, on the command line and in Formgrader.
     nbgrader.utils.parse_utc = _parse_utc
     CourseDirectory.get_existing_timestamp = _existing_timestamp
+    for called, loaded in [*sys.modules.items()]:
+        if called.startswith("nbgrader.") and getattr(loaded, "glob", None) is glob:
+            loaded.glob = Literal  # type: ignore[attr-defined]
     for module, owner, name, ours in (
+        ("nbgrader.apps.baseapp", "NbGrader", "start", _close_first),
+        (FORMGRADER, "FormgradeExtension", "init_tornado_settings", _close_first),
+        (PAGES, "BaseHandler", "prepare", _usable_first),
         ("nbgrader.apps.api", "NbGraderAPI", "get_submitted_timestamp", _submitted_timestamp),
         ("nbgrader.apps.dbapp", "DbAssignmentAddApp", "start", _with_due_date),
         ("nbgrader.apps.dbapp", "DbStudentAddApp", "start", _with_fit_id),
         ("nbgrader.apps.dbapp", "DbGenericImportApp", "start", _import_clean),
         ("nbgrader.converters.autograde", "Autograde", "init_notebooks", _adopt_first),
+        (GENERATE, "GenerateAssignment", "_clean_old_notebooks", _only_where_nobody_handed_in),
+        (GENERATE, "GenerateAssignment", "set_permissions", _then_clean),
+        ("nbgrader.apps.exportapp", "ExportApp", "start", _from_a_copy),
         ("nbgrader.apps.zipcollectapp", "ZipCollectApp", "_transfer_files", _keep_times),
         ("nbgrader.apps.zipcollectapp", "ZipCollectApp", "start", _bring_something),
     ):
@@ -59,6 +76,28 @@ def _around(owner: type, name: str, ours: Callable[..., Any]) -> None:
 
     method.mended = True  # type: ignore[attr-defined]
     setattr(owner, name, method)
+
+
+def _close_first(app: Any, theirs: Callable[..., Any], *given: Any) -> None:
+    """nbgrader leaves marks to be read by whoever has an account on the machine."""
+    see_to_rights(app.config)
+    theirs(*given)
+
+
+# ── Folders ────────────────────────────────────────────────────────────────────────────────────
+
+
+class Literal:
+    """The module `glob`, as nbgrader uses it: of a pattern, what is there by that very name is no
+    pattern. A course may lie below a folder `[2026]`."""
+
+    @staticmethod
+    def glob(pattern: str) -> list[str]:
+        """The paths that a pattern means."""
+        there = pattern
+        while there and not os.path.lexists(there):
+            there = os.path.dirname(there)
+        return glob.glob(glob.escape(there) + pattern[len(there) :])
 
 
 # ── Times ──────────────────────────────────────────────────────────────────────────────────────
@@ -99,6 +138,35 @@ def _with_due_date(app: Any, theirs: Callable[..., Any]) -> None:
         except ValueError as error:
             app.fail(_("No due date was set: %s"), error)
     theirs()
+
+
+# ── Marks ──────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _usable_first(page: Any, theirs: Callable[..., Any]) -> None:
+    """Formgrader asks for its tables after the page is there: where they do not come, because the
+    gradebook is an older one, say, it loads for ever."""
+    ready = theirs()
+    if ready is not None:
+        await ready
+    asked_by_page = "/formgrader/api/" in page.request.path
+    if page._finished or asked_by_page or not page.current_user:
+        return
+    why = unusable(page.coursedir)
+    if why:
+        page.log.error("%s", why)
+        page.set_status(503)
+        title = _("Formgrader cannot show the marks")
+        again = _("Then load this page again.")
+        told = f"<h1>{title}</h1><p>{html.escape(why)}</p><p>{again}</p>"
+        page.finish(f"<!DOCTYPE html><title>{title}</title><main>{told}</main>")
+
+
+def _from_a_copy(app: Any, theirs: Callable[..., Any]) -> None:
+    """Where this account may only read."""
+    with readable(app.coursedir.db_url) as url:
+        app.coursedir.db_url = url
+        theirs()
 
 
 # ── The roster ─────────────────────────────────────────────────────────────────────────────────
@@ -143,6 +211,36 @@ def _written(rows: list[dict[str, str]], key: str) -> Iterator[str]:
         yield str(path)
 
 
+# ── Notebooks of an assignment ─────────────────────────────────────────────────────────────────
+
+
+def _only_where_nobody_handed_in(
+    converter: Any, theirs: Callable[..., Any], assignment: str, student: str
+) -> None:
+    """nbgrader gives up where somebody has handed in; here that waits until all is made."""
+    with Gradebook(converter.coursedir.db_url, converter.coursedir.course_id) as gradebook:
+        if gradebook.find_assignment(assignment).submissions:
+            return
+    theirs(assignment, student)
+
+
+def _then_clean(converter: Any, theirs: Callable[..., Any], assignment: str, student: str) -> None:
+    """Notebooks that are no part of an assignment any more leave the gradebook, when the release is
+    made."""
+    from autograder.gradebook.revision import take_out
+    from autograder.release.build import TOLD
+
+    theirs(assignment, student)
+    course = converter.coursedir
+    if converter.no_database or course.notebook_id != "*":
+        return
+    there = {Path(path).stem for path in converter.notebooks}
+    with Gradebook(course.db_url, course.course_id) as gradebook:
+        known = {notebook.name for notebook in gradebook.find_assignment(assignment).notebooks}
+        for line in take_out(gradebook, converter.config, assignment, known - there):
+            converter.log.warning("%s", line, extra={TOLD: True})
+
+
 # ── Submissions ────────────────────────────────────────────────────────────────────────────────
 
 
@@ -151,7 +249,7 @@ def _adopt_first(converter: Any, theirs: Callable[..., Any]) -> None:
     from autograder.gradebook.preprocessors import adopt_folder
 
     course = converter.coursedir
-    for folder in glob.glob(converter._format_source(course.assignment_id, course.student_id)):
+    for folder in Literal.glob(converter._format_source(course.assignment_id, course.student_id)):
         if not glob.glob(os.path.join(glob.escape(folder), "*.ipynb")):
             adopt_folder(course.assignment_id, Path(folder), Path(course.root))
     theirs()
@@ -176,7 +274,7 @@ def _bring_something(app: Any, theirs: Callable[..., Any]) -> None:
             _(
                 "Nothing was collected from %s. Put the archive there as the platform gave it. "
                 "Where a line above asks whose a file is, teach it the names with "
-                "c.PlatformCollector.patterns in nbgrader_config.py."
+                "c.PlatformCollector.patterns in local_config.py."
             ),
             app._format_collect_path(app.archive_directory),
         )

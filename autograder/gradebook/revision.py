@@ -10,7 +10,7 @@ import contextlib
 import csv
 import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -21,8 +21,10 @@ from nbgrader.api import (
     BaseCell,
     Comment,
     Grade,
+    Gradebook,
     GradeCell,
     MissingEntry,
+    Notebook,
     SourceCell,
     SubmittedAssignment,
     SubmittedNotebook,
@@ -34,6 +36,7 @@ from nbgrader.preprocessors import SaveCells
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 from traitlets import Dict, Unicode
+from traitlets.config import Config
 
 from autograder.exercise import AuthorError
 from autograder.gradebook.cells import SCORED, Cells, differences
@@ -46,6 +49,10 @@ from autograder.submissions.former import Former, read_former, remember
 
 KINDS: dict[str, Any] = {"GradeCell": GradeCell, "SolutionCell": AnswerCell, "TaskCell": TaskCell}
 COMMENTED = ("SolutionCell", "TaskCell")
+
+
+# Cells that are taken out: kind and name, by id.
+Gone = Mapping[str, tuple[str, str]]
 
 
 @dataclass
@@ -162,6 +169,8 @@ class ReviseCells(SaveCells):
             notebook = None
         if notebook is None or not notebook.submissions:
             super()._create_notebook(nb)
+            if notebook is None:
+                self._tell_lines(let_in(self.gradebook, self.assignment_id, self.notebook_id))
             return
         db = self.gradebook.db()
         try:
@@ -206,9 +215,9 @@ class ReviseCells(SaveCells):
     def _revise(self, db: Session, notebook: str, wanted: Cells, former: Former) -> None:
         revision = plan(db, notebook, wanted, former)
         if revision:
-            kept = self._keep(db, revision)
-            lost = _by_hand(db, revision.gone)
-            before = _scores(db, notebook)
+            kept = keep_copy(self.gradebook, self.config, self.assignment_id, revision.gone)
+            lost = by_hand_on(db, revision.gone)
+            before = scores_in(db, [notebook])
             most = _most(revision.have)
         types = {name: cell["cell_type"] for name, cell in self.new_source_cells.items()}
         carry_out(db, notebook, revision, types)
@@ -221,8 +230,8 @@ class ReviseCells(SaveCells):
                 insert(SourceCell).values(id=new_uuid(), name=name, notebook_id=notebook, **values)
             )
         if revision:
-            after = _scores(db, notebook)
-            told = list(_grouped(before, after, (most, _most(wanted))))
+            after = scores_in(db, [notebook])
+            told = list(grouped(before, after, (most, _most(wanted))))
             self._tell(revision, told, lost, _over(db, revision.worth), kept)
 
     def _tell(
@@ -264,38 +273,42 @@ class ReviseCells(SaveCells):
                     "with --renamed {old}={new}: then the marks stay."
                 ).format(old=gone[0], new=new[0])
             )
-        for line in told:
+        self._tell_lines(told)
+
+    def _tell_lines(self, lines: Iterable[str]) -> None:
+        for line in lines:
             self.log.warning("%s", line, extra={TOLD: True})
 
-    def _keep(self, db: Session, revision: Revision) -> str:
-        """Copy the gradebook as it is; of one on a server, what goes. Says where that is."""
-        now = datetime.now().strftime("%Y-%m-%d-%H%M%S.%f")
-        url = self.gradebook.engine.url
-        if url.get_backend_name() == "sqlite" and url.database:
-            # As `nbgrader db upgrade` calls its copies.
-            copy = Path(f"{url.database}.{now}")
-            with (
-                contextlib.closing(sqlite3.connect(url.database)) as source,
-                contextlib.closing(sqlite3.connect(copy)) as target,
-            ):
-                shutil.copymode(url.database, copy)
-                source.backup(target)
-            return _("The gradebook as it was: {place}").format(place=copy)
-        folder = place_of("autograded", self.config).parent / "removed"
-        folder.mkdir(parents=True, exist_ok=True)
-        file = folder / f"{self.assignment_id}.{now}.csv"
-        with file.open("w", encoding="utf-8", newline="") as out:
-            writer = csv.writer(out)
-            writer.writerow(COLUMNS)
-            writer.writerows(_rows(db, revision.gone))
-        return _("The marks of what was taken out: {place}").format(place=file)
+
+def keep_copy(gradebook: Gradebook, config: Config, assignment: str, gone: Gone) -> str:
+    """Copy a gradebook as it is; of one on a server, the marks that go. Says where that is."""
+    now = datetime.now().strftime("%Y-%m-%d-%H%M%S.%f")
+    url = gradebook.engine.url
+    if url.get_backend_name() == "sqlite" and url.database:
+        # As `nbgrader db upgrade` calls its copies.
+        copy = Path(f"{url.database}.{now}")
+        with (
+            contextlib.closing(sqlite3.connect(url.database)) as source,
+            contextlib.closing(sqlite3.connect(copy)) as target,
+        ):
+            shutil.copymode(url.database, copy)
+            source.backup(target)
+        return _("The gradebook as it was: {place}").format(place=copy)
+    folder = place_of("autograded", config).parent / "removed"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{assignment}.{now}.csv"
+    with file.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(COLUMNS)
+        writer.writerows(_rows(gradebook.db(), gone))
+    return _("The marks of what was taken out: {place}").format(place=file)
 
 
 COLUMNS = ("student_id", "cell", "auto_score", "manual_score", "extra_credit", "comment")
 Row = tuple[str, str, float | None, float | None, float | None, str | None]
 
 
-def _rows(db: Session, cells: Mapping[str, tuple[str, str]]) -> Iterator[Row]:
+def _rows(db: Session, cells: Gone) -> Iterator[Row]:
     """Marks and comments on cells: see `COLUMNS`."""
     for row, (_kind, name) in cells.items():
         for marks, columns in (
@@ -316,7 +329,7 @@ def _rows(db: Session, cells: Mapping[str, tuple[str, str]]) -> Iterator[Row]:
                     yield student, name, None, None, None, values[0]
 
 
-def _by_hand(db: Session, cells: Mapping[str, tuple[str, str]]) -> list[str]:
+def by_hand_on(db: Session, cells: Gone) -> list[str]:
     """What people gave for cells, a line for each learner and part."""
     found: dict[tuple[str, str], list[str]] = {}
     for student, cell, _auto, manual, extra, comment in _rows(db, cells):
@@ -349,15 +362,15 @@ def _over(db: Session, worth: Mapping[str, tuple[float, float]]) -> list[str]:
     return out
 
 
-def _scores(db: Session, notebook: str) -> dict[str, float]:
-    """What everybody has for a notebook, by student; more time may be granted before there is any
-    work, and nothing of that is a score."""
+def scores_in(db: Session, notebooks: Sequence[str]) -> dict[str, float]:
+    """What everybody has for some notebooks, by student; more time may be granted before there is
+    any work, and nothing of that is a score."""
     marked = func.count(Grade.auto_score) + func.count(Grade.manual_score)
     rows = db.execute(
         select(SubmittedAssignment.student_id, func.coalesce(func.sum(Grade.score), 0.0))
         .join(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
         .outerjoin(Grade, Grade.notebook_id == SubmittedNotebook.id)
-        .where(SubmittedNotebook.notebook_id == notebook)
+        .where(SubmittedNotebook.notebook_id.in_(notebooks))
         .group_by(SubmittedAssignment.student_id)
         .having(marked > 0)
         .order_by(SubmittedAssignment.student_id)
@@ -369,7 +382,7 @@ def _most(cells: Cells) -> float:
     return sum(points for points in cells.values() if points is not None)
 
 
-def _grouped(
+def grouped(
     before: Mapping[str, float], after: Mapping[str, float], most: tuple[float, float]
 ) -> Iterator[str]:
     """Those for whom the same changes, in a line each."""
@@ -380,3 +393,89 @@ def _grouped(
         groups.setdefault(told, []).append(student)
     for told, students in groups.items():
         yield f"{', '.join(students)}: {told}"
+
+
+# ── Whole notebooks ────────────────────────────────────────────────────────────────────────────
+
+
+def let_in(gradebook: Gradebook, assignment: str, name: str) -> list[str]:
+    """Give everybody who handed an assignment in the rows of a notebook that is new to it. Says
+    what that changes."""
+    found = gradebook.find_assignment(assignment)
+    if not found.submissions:
+        return []
+    db = gradebook.db()
+    notebook = gradebook.find_notebook(name, assignment)
+    most = found.max_score
+    before = scores_in(db, [other.id for other in found.notebooks])
+    for submission in found.submissions:
+        theirs = SubmittedNotebook(notebook=notebook, assignment=submission)
+        for cell in (*notebook.grade_cells, *notebook.task_cells):
+            Grade(cell_id=cell.id, notebook=theirs)
+        for cell in (*notebook.solution_cells, *notebook.task_cells):
+            Comment(cell_id=cell.id, notebook=theirs)
+        db.add(theirs)
+    db.commit()
+    what = _("the notebook {name} is new, {points:g} points")
+    return [
+        *_changed(assignment, what.format(name=name, points=notebook.max_score)),
+        *(f"  {line}" for line in grouped(before, before, (most - notebook.max_score, most))),
+        _graded_again(assignment),
+    ]
+
+
+def take_out(
+    gradebook: Gradebook, config: Config, assignment: str, names: Iterable[str]
+) -> list[str]:
+    """Take notebooks out of an assignment, with all marks on them. Says what that changes."""
+    found = gradebook.find_assignment(assignment)
+    leaving = [notebook for notebook in found.notebooks if notebook.name in set(names)]
+    if not leaving:
+        return []
+    db = gradebook.db()
+    ids = [notebook.id for notebook in leaving]
+    rows = db.execute(
+        select(BaseCell.id, BaseCell.type, BaseCell.name).where(BaseCell.notebook_id.in_(ids))
+    )
+    gone = {row: (kind, name) for row, kind, name in rows}
+    kept = keep_copy(gradebook, config, assignment, gone)
+    lost = by_hand_on(db, gone)
+    every = [notebook.id for notebook in found.notebooks]
+    before, most = scores_in(db, every), found.max_score
+    told = list(
+        _changed(
+            assignment,
+            *(
+                _("the notebook {name} is taken out, {points:g} points").format(
+                    name=notebook.name, points=notebook.max_score
+                )
+                for notebook in leaving
+            ),
+        )
+    )
+    try:
+        carry_out(db, "", Revision({}, {}, gone=gone), {})
+        for table in (SubmittedNotebook, SourceCell):
+            db.execute(delete(table).where(table.notebook_id.in_(ids)))
+        db.execute(delete(Notebook).where(Notebook.id.in_(ids)))
+        db.commit()
+    except BaseException:
+        db.rollback()
+        raise
+    db.expire_all()
+    after = scores_in(db, every)
+    told += [f"  {line}" for line in grouped(before, after, (most, found.max_score))]
+    if lost:
+        told += [_("By hand, and gone with what was taken out:"), *(f"  {line}" for line in lost)]
+    return [*told, _graded_again(assignment), kept]
+
+
+def _changed(assignment: str, *what: str) -> Iterator[str]:
+    yield _("{name}: the gradebook is brought along.").format(name=assignment)
+    yield from (f"  {line}" for line in what)
+
+
+def _graded_again(assignment: str) -> str:
+    return _(
+        "Then `autograder autograde {name} --force`: until then graded folders are as they were."
+    ).format(name=assignment)

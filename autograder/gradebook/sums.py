@@ -12,6 +12,7 @@ from typing import Any
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook, SubmittedAssignment
 from nbgrader.preprocessors import AssignLatePenalties, GetGrades
+from traitlets.config import Config
 
 from autograder.gradebook.waiting import waiting
 from autograder.i18n import _
@@ -24,7 +25,9 @@ def renew_penalties(
 
     parent: whose configuration names the plug-in.
     """
-    step = AssignLatePenalties(parent=parent)
+    # What pages are made with is none of its settings, and it would say so for every learner.
+    own = {name: section for name, section in parent.config.items() if name != "NbConvertBase"}
+    step = AssignLatePenalties(config=Config(own))
     step.init_plugin()
     for submission in submissions:
         for notebook in submission.notebooks:

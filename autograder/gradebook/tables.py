@@ -19,11 +19,12 @@ from traitlets.config import Configurable
 
 from autograder.exercise import AuthorError
 from autograder.gradebook.export import as_text
-from autograder.gradebook.record import part_of, read_records
+from autograder.gradebook.reader import read_gradebook
+from autograder.gradebook.record import part_of, records_of
 from autograder.gradebook.sums import is_marked, renew_penalties
 from autograder.gradebook.waiting import waiting
 from autograder.i18n import _
-from autograder.project import Project
+from autograder.project import Project, open_private
 from autograder.release.configuration import course_config
 
 Row = dict[str, Any]
@@ -76,13 +77,13 @@ def write_table(
         raise AuthorError(f"{kind} finds learners by their names: it cannot be --anonymous.")
     config = course_config(project.root)
     course = CourseDirectory(config=config)
-    with Gradebook(course.db_url, course.course_id) as gradebook:
+    with read_gradebook(course) as gradebook:
         marks, remarks = _marks(gradebook, names, Configurable(config=config))
     rows = list(table.rows(project, marks))
     if anonymous:
         rows = _without_names(rows, marks.students)
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    with to.open("w", encoding="utf-8", newline="") as file:
+    with open_private(to) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows([as_text(row.get(name)) for name in columns] for row in rows)
@@ -173,7 +174,7 @@ def _questions(project: Project, marks: Marks) -> Iterator[Row]:
 
 def _mistakes(project: Project, marks: Marks) -> Iterator[Row]:
     for name in marks.assignments:
-        for record in read_records(project, name):
+        for record in records_of(project, name):
             for part, verdict in record.verdicts.items():
                 yield {
                     "student_id": record.student,

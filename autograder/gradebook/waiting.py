@@ -62,8 +62,10 @@ def unmarked(gradebook: Gradebook, assignment: str) -> list[str]:
     """Who has no mark for an exercise that came in after they were graded: a line for each."""
     by_hand = points_by_hand(gradebook, assignment)
     # Who was granted more time beforehand has rows, and no work.
-    marked = select(Grade.notebook_id).where(
-        or_(Grade.auto_score.is_not(None), Grade.manual_score.is_not(None))
+    marked = (
+        select(SubmittedNotebook.assignment_id)
+        .join(Grade, Grade.notebook_id == SubmittedNotebook.id)
+        .where(or_(Grade.auto_score.is_not(None), Grade.manual_score.is_not(None)))
     )
     rows = (
         gradebook.db.query(SubmittedAssignment.student_id, BaseCell.name)
@@ -73,7 +75,7 @@ def unmarked(gradebook: Gradebook, assignment: str) -> list[str]:
         .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
         .filter(Assignment.name == assignment, Grade.needs_manual_grade)
         .filter(Grade.auto_score.is_(None), Grade.manual_score.is_(None))
-        .filter(Grade.notebook_id.in_(marked))
+        .filter(SubmittedAssignment.id.in_(marked))
         .order_by(BaseCell.name, SubmittedAssignment.student_id)
     )
     found: dict[str, list[str]] = {}

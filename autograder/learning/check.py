@@ -321,11 +321,14 @@ def _given(function: Any, step: str | None, caller: FrameType) -> _Given:
     name = _name_of(function, parts, scope, caller)
     if name is None:
         first = next(iter(parts.values())).exercise
+        got = type(function).__name__
+        if getattr(function, "__name__", None) == "<lambda>":
+            got = _("a lambda that has no name here")
         raise NoFunction(
             _(
                 "check wants the function itself, as in check({example}), or the name that your "
                 'notebook has for it, as in check("{example}"); it was given {got}.'
-            ).format(example=first, got=type(function).__name__)
+            ).format(example=first, got=got)
         )
     return _Given(_part(name, step, parts), function, scope)
 

@@ -21,7 +21,7 @@ from autograder.exercise import AuthorError
 from autograder.judging.sets import ExerciseSet, find_set
 from autograder.learning.visible import CHECKS
 from autograder.project import Project
-from autograder.release.configuration import course_config, no_pattern, see_to_sharing
+from autograder.release.configuration import course_config, make_private, no_question, see_to_rights
 from autograder.release.freeze import says_the_same, write_visible
 from autograder.release.given import write_given
 from autograder.release.notebook import instructor_notebook
@@ -47,7 +47,8 @@ def build(
     ------
     AuthorError for what an author must mend.
     """
-    no_pattern(project.root)
+    no_question(project.root)
+    make_private(project.grading)
     built = []
     for name in names or project.sets:
         exercise_set = find_set(name, project)
@@ -96,7 +97,7 @@ def _generate(project: Project, name: str, database: bool, renamed: Mapping[str,
         raise AuthorError(
             f"nbgrader could not generate the assignment {name}: {_last_error(app.log)}"
         ) from error
-    see_to_sharing(config)  # the gradebook may be new
+    see_to_rights(config)  # the gradebook may be new
     shutil.rmtree(project.exercises / name, ignore_errors=True)
     shutil.copytree(release / name, project.exercises / name)
     return _kept(app.log).told

@@ -16,6 +16,7 @@ import autograder
 from autograder.code.source import modules_imported
 from autograder.project import Project, find_project
 from autograder.release.notebook import WHEEL
+from autograder.release.recipe import readme
 
 # What `check` and `hint` import: neither the engine nor the grading leaves this machine.
 LEARNERS_ROOMS = ("learning", "judging", "values", "code")
@@ -24,27 +25,13 @@ LEARNERS_EXTRAS = ("torch",)
 NOT_THEIRS = ("cli.py", "__pycache__")
 LONG_AGO = (2020, 1, 1, 0, 0, 0)
 
-README = """\
-{name}: an exercise notebook
-
-1. Unpack this folder and open a terminal in it.
-2. {installing}
-3. jupyter lab {name}.ipynb
-
-Leave the other files beside the notebook: the checks read checks.json, and what the notebook
-imports is there.
-"""
-INSTALLING = "pip install jupyterlab ./{wheel}"
-# Without the index it would be the build for GPUs, on Linux: several GB.
-INSTALLING_TORCH = """\
-pip install torch --index-url https://download.pytorch.org/whl/cpu
-   pip install jupyterlab "./{wheel}[torch]"
-   On a machine with a GPU leave out the first of these two lines. Colab and Kaggle have torch:
-   there install the wheel alone."""
+# One archive with all sets: for whoever has one environment for the whole course.
+WHOLE = "learning_by_descent"
 
 
 def write_bundles(folder: Path, project: Project | None = None) -> list[Path]:
-    """Write `<set>.zip` for every released set, byte-identical for the same sources.
+    """Write `<set>.zip` for every released set, and one archive of all, byte-identical for the
+    same sources. The archives of the sets are given back.
 
     Raises
     ------
@@ -56,6 +43,7 @@ def write_bundles(folder: Path, project: Project | None = None) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         wheel = build_wheel(Path(scratch))
+        _whole(project, wheel, folder)
         return [_bundle(project, name, wheel, folder) for name in project.released_sets]
 
 
@@ -92,6 +80,8 @@ def _learners_settings(pyproject: str) -> str:
     """The project's settings without what grades: no command, and the extras of learners alone."""
     settings = tomllib.loads(pyproject)
     kept = {k: v for k, v in settings["project"].items() if k not in NOT_FOR_LEARNERS}
+    # What grades is pinned, and tested on some versions; a check runs on any that is new enough.
+    kept["requires-python"] = kept["requires-python"].partition(",")[0]
     tables = {
         "build-system": settings["build-system"],
         "project": kept,
@@ -125,20 +115,33 @@ def _pip_wheel(source: Path, folder: Path) -> Path:
 
 
 def _bundle(project: Project, name: str, wheel: Path, folder: Path) -> Path:
+    target = folder / f"{name}.zip"
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        needs_torch = _add_set(archive, project, name, name)
+        _add(archive, f"{name}/{wheel.name}", wheel.read_bytes())
+        text = readme(name, wheel.name, f"{name}.ipynb", torch=needs_torch)
+        _add(archive, f"{name}/README.txt", text.encode())
+    return target
+
+
+def _whole(project: Project, wheel: Path, folder: Path) -> None:
+    """All sets, with the package once, at the top: one environment for the whole course."""
+    with zipfile.ZipFile(folder / f"{WHOLE}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in project.released_sets:
+            _add_set(archive, project, name, f"{WHOLE}/{name}")
+        _add(archive, f"{WHOLE}/{wheel.name}", wheel.read_bytes())
+        _add(archive, f"{WHOLE}/README.txt", readme(WHOLE, wheel.name).encode())
+
+
+def _add_set(archive: zipfile.ZipFile, project: Project, name: str, below: str) -> bool:
+    """Put a built set below a folder of the archive; give whether its notebook needs torch."""
     exercise = project.exercises / name
     if not exercise.is_dir():
         raise FileNotFoundError(f"{exercise} is not there: run `autograder build {name}` first.")
-    target = folder / f"{name}.zip"
     files = [p for p in exercise.rglob("*") if p.is_file() and ".ipynb_checkpoints" not in p.parts]
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(files):
-            _add(archive, f"{name}/{path.relative_to(exercise)}", path.read_bytes())
-        _add(archive, f"{name}/{wheel.name}", wheel.read_bytes())
-        needs_torch = "torch" in modules_imported(_code_of(exercise / f"{name}.ipynb"))
-        installing = (INSTALLING_TORCH if needs_torch else INSTALLING).format(wheel=wheel.name)
-        text = README.format(name=name, installing=installing)
-        _add(archive, f"{name}/README.txt", text.encode())
-    return target
+    for path in sorted(files):
+        _add(archive, f"{below}/{path.relative_to(exercise)}", path.read_bytes())
+    return "torch" in modules_imported(_code_of(exercise / f"{name}.ipynb"))
 
 
 def _code_of(notebook: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import stat
 import sys
 from pathlib import Path
@@ -12,6 +13,10 @@ from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
 from autograder.exercise import AuthorError
+from autograder.project import is_given, is_shared
+
+# Whose folders hold what learners did, and what it should have been.
+STEPS = ("submitted", "autograded", "feedback", "source", "solution")
 
 
 def find_alembic() -> None:
@@ -30,54 +35,108 @@ def course_config(root: Path) -> Config:
     AuthorError where it cannot be read: without it a course is another one.
     """
     find_alembic()
-    no_pattern(root)
+    no_question(root)
     try:
         config: Config = PyFileConfigLoader("nbgrader_config.py", path=str(root)).load_config()
+    except SystemExit as error:
+        raise AuthorError(str(error)) from error
     except Exception as error:  # it is a program, and may do anything
         raise AuthorError(
             f"{root / 'nbgrader_config.py'}: {type(error).__name__}: {error}"
         ) from error
     config.CourseDirectory.root = str(root)
-    see_to_sharing(config)
+    see_to_rights(config)
     return config
 
 
-def no_pattern(root: Path) -> None:
-    """See to it that a course's folder is what nbgrader takes it for.
+def no_question(root: Path) -> None:
+    """See to it that a course's folder can stand in the address of its gradebook.
 
     Raises
     ------
-    AuthorError where nbgrader would take it for a pattern, and find nothing.
+    AuthorError where it cannot.
     """
-    found = sorted({*str(root)} & {*"[*?"})
-    if found:
+    if "?" in str(root):
         raise AuthorError(
-            f"nbgrader takes the {' '.join(found)} in {root} for a pattern, and finds no file "
-            "there: rename that folder, or move the course."
+            f"the ? in {root} would end the address of the gradebook: rename that folder, or move "
+            "the course."
         )
 
 
-def see_to_sharing(config: Config) -> None:
-    """Where nbgrader's `CourseDirectory.groupshared` says so, a group may work on what is made from
-    here on: grading/ is its folder, and the gradebook too."""
+def see_to_rights(config: Config) -> None:
+    """Whose a course's grading is: nobody's but the one account's that owns it. Where nbgrader's
+    `CourseDirectory.groupshared` says so, a group works on it, on what is made from here on too.
+
+    A grading/ that is closed to others and passes its group on (g+s) was given to that group, to
+    read: that stays. That one is open to everybody was nobody's decision: it is closed, and told.
+    """
     from nbgrader.coursedir import CourseDirectory
 
     course = CourseDirectory(config=config)
-    if not course.groupshared:
+    if course.groupshared:
+        os.umask(0o002)
+    grading = Path(course.root) / "grading"
+    tops = {grading, *(place_of(step, config) for step in STEPS)}
+    opened = []
+    for top in tops:
+        # Who may read neither has nothing to close.
+        with contextlib.suppress(PermissionError, FileNotFoundError, NotADirectoryError):
+            if top != grading and top.is_relative_to(grading):
+                continue
+            given = is_given(top)
+            opened += [top] if _close(top, course.groupshared, given) else []
+            for path in top.iterdir():
+                if path.is_dir():
+                    _close(path, course.groupshared, given)
+    book = file_of(course.db_url)
+    with contextlib.suppress(PermissionError, FileNotFoundError):
+        if book is not None and _close(book, course.groupshared, is_given(book.parent)):
+            # Behind a door that was closed nobody could read it.
+            opened += [] if book.is_relative_to(grading) else [book]
+    if opened:
+        told = ", ".join(str(path) for path in sorted(opened))
+        whose = "its group's" if course.groupshared else "yours alone"
+        print(
+            f"autograder: {told}: other accounts of this machine could read that. It is {whose} "
+            'now; the instructors\' page has more under "Who may read the marks".',
+            file=sys.stderr,
+        )
+
+
+def make_private(folder: Path) -> None:
+    """Make a course's grading/, if it is not there: a group's, where exercises/ beside it is."""
+    if folder.exists():
         return
-    os.umask(0o002)
-    grading = place_of("autograded", config).parent
-    grading.mkdir(parents=True, exist_ok=True)
-    for path, rights in ((grading, 0o2770), (_file_of(course.db_url), 0o660)):
-        if path is not None and path.exists():
-            mode = stat.S_IMODE(path.stat().st_mode)
-            if mode | rights != mode:
-                # Somebody else's: they have shared it, or must.
-                with contextlib.suppress(PermissionError):
-                    path.chmod(mode | rights)
+    folder.mkdir(parents=True, mode=0o700)
+    beside = folder.parent / "exercises"
+    if beside.is_dir() and is_shared(beside):
+        with contextlib.suppress(PermissionError):
+            shutil.chown(folder, group=beside.stat().st_gid)
+            folder.chmod(0o2770)
 
 
-def _file_of(db_url: str) -> Path | None:
+def _close(path: Path, shared: bool, given: bool) -> bool:
+    """Give a folder or a file the rights that it is to have. Returns whether more accounts had some
+    than should."""
+    folder = path.is_dir()
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if shared:
+        wanted = (mode | (0o2770 if folder else 0o660)) & ~0o007
+    elif given:
+        wanted = mode & ~0o007
+    else:
+        wanted = mode & ~0o077
+    if wanted == mode:
+        return False
+    # Somebody else's: they have shared it, or must.
+    with contextlib.suppress(PermissionError):
+        path.chmod(wanted)
+        return bool(mode & ~wanted)
+    return False
+
+
+def file_of(db_url: str) -> Path | None:
+    """The file that a gradebook is, where it is one."""
     kind, _colon, path = db_url.partition(":///")
     return Path(path) if kind == "sqlite" else None
 

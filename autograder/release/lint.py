@@ -163,8 +163,10 @@ def _about_answers(part: Part, seeds: list[str]) -> Iterator[Complaint]:
 
 
 def _verdicts_are_right(part: Part, seeds: list[str]) -> Iterator[Complaint]:
-    """The reference passes; every mistake loses points, and is told by its name."""
+    """The reference passes; every mistake loses points, as many with each seed, and is told by its
+    name."""
     kept: dict[str, list[str]] = {}
+    marks: dict[str, dict[float, str]] = {}
     mistold: dict[str, tuple[str, str | None]] = {}
     spoilers: set[str] = set()
     for seed in seeds:
@@ -179,6 +181,7 @@ def _verdicts_are_right(part: Part, seeds: list[str]) -> Iterator[Complaint]:
             )
             return
         for name, verdict in verdicts.items():
+            marks.setdefault(name, {}).setdefault(verdict.points, seed)
             if verdict.families.get(AS_THEY_WERE) is False:
                 spoilers.add(name)
             elif verdict.status == "passed":
@@ -198,12 +201,25 @@ def _verdicts_are_right(part: Part, seeds: list[str]) -> Iterator[Complaint]:
             f"({len(passing)} of {len(seeds)} seeds): add a case generator in which its answer "
             "differs.",
         )
+    for name, seen in marks.items():
+        if len(seen) > 1 and name not in kept:
+            yield Complaint(part.name, depends_on_the_draw(name, seen))
     for name, (seed, told) in mistold.items():
         yield Complaint(
             part.name,
             f"the mistake {name} is told as {told or 'none'} with seed {seed}: add a case in "
             "which the two differ, or make them one.",
         )
+
+
+def depends_on_the_draw(name: str, seen: dict[float, str]) -> str:
+    """What to say of a mistake whose marks (each with a seed that gives it) are not always the
+    same."""
+    each = " and ".join(f"{points:g} with seed {seed}" for points, seed in sorted(seen.items()))
+    return (
+        f"the mistake {name} gets {each}: two learners who make it should get the same. Let every "
+        "draw of a kind show it, or none."
+    )
 
 
 def _raised_by_properties(part: Part, seed: str) -> Iterator[str]:

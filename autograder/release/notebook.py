@@ -22,7 +22,9 @@ from autograder import __version__
 from autograder.code import source
 from autograder.engine.interface import OF_A_PROCESS, Limits
 from autograder.exercise import AuthorError, ClassExercise, Exercise, Part
+from autograder.i18n import _
 from autograder.judging.sets import ExerciseSet
+from autograder.project import NoProject, find_project
 
 # What can be another for one cell; the rest is of all cells together.
 LIMITS = ("cell_seconds", "call_seconds", "timeouts", "output_bytes", "outputs", *OF_A_PROCESS)
@@ -77,6 +79,7 @@ def instructor_notebook(exercise_set: ExerciseSet) -> NotebookNode:
     cell_limits(exercise_set)  # the notebook has none of them, and grading is too late to be told
     cells: list[NotebookNode] = []
     left = {_name(e): e for e in exercise_set.exercises}
+    page = _page(text)
     for cell in jupytext.reads(text.read_text("utf-8"), fmt="md:myst").cells:
         report = _report(text, cell)
         if report is not None:
@@ -91,6 +94,13 @@ def instructor_notebook(exercise_set: ExerciseSet) -> NotebookNode:
                 f"{text}: %exercise {named} is declared nowhere, or used twice; "
                 f"still to place: {', '.join(left) or 'none'}."
             )
+        if page and cells and cells[-1].cell_type == "markdown":
+            # Where the page ends a section in this exercise: `{your-turn}`, in CONTRIBUTING.md.
+            back = _("[The section of the course that explains it]({address})")
+            address = f"{page}#turn-{named}"
+            cells[-1] = _plain(
+                new_markdown_cell(f"{cells[-1].source}\n\n{back.format(address=address)}")
+            )
         cells += _exercise_cells(left.pop(named))
     if left:
         raise AuthorError(
@@ -101,6 +111,15 @@ def instructor_notebook(exercise_set: ExerciseSet) -> NotebookNode:
     notebook = new_notebook(cells=_distinct(cells), metadata=METADATA)
     notebook.nbformat_minor = 5
     return notebook
+
+
+def _page(text: Path) -> str:
+    """The address of the chapter's page, "" where nobody has said where the site is."""
+    try:
+        site = find_project(text.parent).site
+    except NoProject:
+        return ""
+    return f"{site}/book/{text.stem}.html" if site else ""
 
 
 @functools.lru_cache(maxsize=16)

@@ -6,6 +6,7 @@ Everything is drawn from one seed, so that the same class can be made again, byt
 from __future__ import annotations
 
 import json
+import math
 import random
 import shutil
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,14 @@ from autograder.sample.damage import PLAIN, SHAPES, HandedIn, Shape
 
 DEADLINE = datetime(2026, 3, 6, 18, 0, tzinfo=UTC)
 PERFECT, UNTOUCHED = Shape("everything right", None), Shape("never opened", None)
+
+# How a class does, in logits: its mean and spread, how hard the first exercise of a set is, by how
+# much the last is harder, and what share of those who fail the last leave it as it was.
+SKILL = (1.0, 1.2)
+EASIEST, RISE = -1.4, 3.2
+GIVE_UP = 0.25
+# Of the mistakes of a function the first is made as often as most others together (Zipf's law).
+POPULAR = 1.5
 
 # What stands in a cell that a person marks.
 REPORTS = (
@@ -61,6 +70,7 @@ class _Learner:
 
     name: str
     shape: Shape
+    skill: float
     cells: dict[str, Filling] = field(default_factory=dict)
 
 
@@ -148,7 +158,8 @@ def _hand_in(
         raise AuthorError(f"no file {released}: run `autograder build {exercise_set.name}` first.")
     text = released.read_text("utf-8")
     rng = random.Random(f"{exercise_set.name} {seed}")
-    learners = [_Learner(*pair) for pair in zip(people, _shapes(len(people), rng), strict=True)]
+    shapes = _shapes(len(people), rng)
+    learners = [_Learner(*pair, _skill(pair[0])) for pair in zip(people, shapes, strict=True)]
     _fill(learners, exercise_set, text, rng)
     for learner in sorted(learners, key=lambda someone: someone.name):
         handed_in = HandedIn(
@@ -163,6 +174,11 @@ def _hand_in(
         if learner.shape.change is not None:
             learner.shape.change(handed_in)
         yield learner, handed_in
+
+
+def _skill(name: str) -> float:
+    """What somebody brings to every set, on the scale of `_logistic`."""
+    return random.Random(f"skill {name}").gauss(*SKILL)
 
 
 def _reports(
@@ -191,21 +207,35 @@ def _fill(
     solutions = exercise_set.path.read_text("utf-8")
     made = _fillings(exercise_set.path, solutions, text)
     wanted = _wanted(made, text, rng)
-    skill = {learner.name: rng.triangular(0.3, 1.0, 0.8) for learner in learners}
-    for fillings in made:
+    for number, fillings in enumerate(made):
         reference, stub = fillings.reference(), fillings.untouched()
         queue = wanted[fillings.name]
-        usual = [f for f in queue if f.kind.startswith("mistake:")] + [stub]
-        for learner in rng.sample(learners, k=len(learners)):
+        usual = rng.sample(mistakes := fillings.mistakes, k=len(mistakes)) or [stub]
+        often = [rank**-POPULAR for rank in range(1, len(usual) + 1)]
+        late = number / len(made)
+        luck = {x.name: x.skill - (EASIEST + RISE * late) + _logistic(rng) for x in learners}
+        # Whoever does worst comes first: what must occur is done by those who would fail anyway.
+        for learner in sorted(learners, key=lambda someone: luck[someone.name]):
             if learner.shape is UNTOUCHED:
                 chosen = stub
             elif learner.shape is PERFECT:
                 chosen = reference
             elif queue and not learner.shape.loses:
                 chosen = queue.pop(0)
+            elif luck[learner.name] > 0:
+                chosen = reference
+            elif rng.random() < GIVE_UP * late:
+                chosen = stub
             else:
-                chosen = reference if rng.random() < skill[learner.name] else rng.choice(usual)
+                [chosen] = rng.choices(usual, often)
             learner.cells[fillings.name] = chosen
+
+
+def _logistic(rng: random.Random) -> float:
+    """Somebody's good or bad moment: with it, who is as skilled as a function is hard has it right
+    half of the time, and one more of skill makes the odds 2.7 times as good (Rasch's model)."""
+    share = rng.uniform(0.001, 0.999)
+    return math.log(share / (1 - share))
 
 
 @lru_cache(maxsize=4)

@@ -1,4 +1,5 @@
-"""`nbgrader collect`, which does not read through a link that a learner put into the exchange.
+"""`nbgrader collect`, which does not read through a link that a learner put into the exchange, and
+`release_feedback`, which does not end where a submission came in another way.
 
 Learners own their folders in there. nbgrader copies what a link points to, with the instructor's
 rights: a link to the gradebook would come back to its maker in the feedback. So would a second name
@@ -8,16 +9,19 @@ of somebody else's file, which some systems let anybody make.
 from __future__ import annotations
 
 import datetime
+import glob
 import os
+import re
 import stat
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from logging import Logger
 from pathlib import Path
 from typing import Any
 
-from nbgrader.exchange.default import ExchangeCollect
+from nbgrader.exchange.default import ExchangeCollect, ExchangeReleaseFeedback
 
 MAX_DEPTH = 50
 # Files and folders, as many as a learner's archive may hold: every later step looks at each.
@@ -25,6 +29,8 @@ MAX_ENTRIES = 2000
 # So many lines are written about what is left out, or not collected.
 MAX_LINES = 20
 NEVER = datetime.datetime.max
+# What `nbgrader submit` puts beside a notebook: without them nobody could find the page.
+SUBMITTED_WITH = ("timestamp.txt", "submission_secret.txt")
 
 
 class PlainCollect(ExchangeCollect):
@@ -78,6 +84,44 @@ class PlainCollect(ExchangeCollect):
                 more = len(left_out) - MAX_LINES
                 self.log.warning("And %d more files or folders in %r", more, src)
             super().do_copy(str(plain), dest, log)
+
+
+class ReleaseFeedbackBack(ExchangeReleaseFeedback):
+    """Releases the pages of those who submitted through the exchange, and names the others.
+
+    nbgrader's own ends in a traceback at the first of the others; who comes after gets nothing.
+    """
+
+    def copy_files(self) -> None:
+        """Release, all but what no `nbgrader fetch_feedback` would find."""
+        excluded = self.coursedir.student_id_exclude
+        others = sorted({*self._others()}.difference(excluded.split(",")))
+        if others:
+            page = self.coursedir.format_path(
+                self.coursedir.feedback_directory, "ID", self.coursedir.assignment_id
+            )
+            self.log.warning(
+                "Not released, since their work came in another way: %s. The pages are in %s.",
+                ", ".join(others),
+                page,
+            )
+        self.coursedir.student_id_exclude = ",".join(filter(None, [excluded, *others]))
+        try:
+            super().copy_files()
+        finally:
+            self.coursedir.student_id_exclude = excluded
+
+    def _others(self) -> Iterator[str]:
+        pattern = self.coursedir.format_path(
+            self.coursedir.feedback_directory,
+            "(?P<student>.*)",
+            self.coursedir.assignment_id,
+            escape=True,
+        )
+        for folder in glob.glob(self.src_path):
+            found = re.fullmatch(pattern, folder)
+            if found and not all(Path(folder, name).is_file() for name in SUBMITTED_WITH):
+                yield found["student"]
 
 
 def copy_plain(src: Path, dest: Path, most: int) -> list[str]:

@@ -26,7 +26,9 @@ def write_replies(project: Project, assignment: str, to: Path) -> tuple[int, lis
     """
     config = course_config(project.root)
     place = place_of("feedback", config)
-    pages = {p.parent.parent.name: p for p in place.glob(f"*/{assignment}/{assignment}.html")}
+    pages: dict[str, list[Path]] = {}
+    for page in sorted(place.glob(f"*/{assignment}/*.html")):
+        pages.setdefault(page.parent.parent.name, []).append(page)
     if not pages:
         raise AuthorError(f"no feedback yet: run `autograder feedback {assignment}`.")
     config.CourseDirectory.assignment_id = assignment
@@ -40,8 +42,10 @@ def write_replies(project: Project, assignment: str, to: Path) -> tuple[int, lis
             f"`nbgrader zip_collect {assignment}` unpacked tells how an archive is to be named."
         )
     half = to.with_name(f".{to.name}.half")
+    half.touch(mode=0o600)
     with zipfile.ZipFile(half, "w", zipfile.ZIP_DEFLATED) as archive:
         for student in came:
-            archive.write(pages[student], f"{above[student]}{assignment}.html")
+            for page in pages[student]:
+                archive.write(page, f"{above[student]}{page.name}")
     half.replace(to)
     return len(came), sorted(pages.keys() - above.keys())

@@ -144,6 +144,12 @@ def _why_not(released: Path, file: Path, name: Path) -> str | None:
             "{file} was changed. Your notebook was graded with the file that was handed "
             "out; what is your own belongs in a cell, or in a file of another name."
         )
+    # Formgrader's loop leaves them out: a solution that lies beside a notebook is not released.
+    if name.suffix in (".py", ".md") and (released.parent / name.stem).is_dir():
+        return _(
+            "{file} has the name of one of the course's sets, and was not there when your notebook "
+            "was graded: give it another."
+        )
     if course.exists() or any((released / above).is_file() for above in name.parents):
         return ""
     if file.name.endswith(MODULES) and _is_taken(name.parts[0].partition(".")[0]):

@@ -20,8 +20,13 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.config import Config
 
+    from autograder.release.recipe import Way
+
 DOWNLOADS = "downloads"
+WHOLE = "learning_by_descent"
 NOT_OUT_YET = "This set is not out yet."
+# In place of a set's name: the archive of all sets.
+ALL = "all"
 
 
 def read_released_sets(app: Sphinx, config: Config) -> None:
@@ -98,7 +103,9 @@ def resolve_released_sets(app: Sphinx, doctree: nodes.document, docname: str) ->
     """Turn each place into a link, or into a sentence while the set is not released."""
     for place in list(doctree.findall(released_set)):
         name = place["set"]
-        if name not in app.config["released_sets"]:
+        if name == ALL and app.config["released_sets"]:
+            name = WHOLE
+        elif name not in app.config["released_sets"]:
             place.replace_self(nodes.emphasis("", NOT_OUT_YET, classes=["not-out-yet"]))
             continue
         to_root = app.builder.get_relative_uri(docname, "index").removesuffix("index.html")
@@ -109,7 +116,8 @@ def resolve_released_sets(app: Sphinx, doctree: nodes.document, docname: str) ->
 
 
 class ReleasedSetRole(SphinxRole):
-    """``{released-set}`gradient``` or ``{released-set}`the text <gradient>```: a link in a line."""
+    """``{released-set}`gradient``` or ``{released-set}`the text <gradient>```: a link in a line.
+    `all` is the archive of all sets."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         text, _, target = self.text.partition("<")
@@ -130,6 +138,38 @@ class DownloadSet(SphinxDirective):
         place = released_set("", self.options.get("text", f"Download the exercise ({name}.zip)"))
         place["set"] = name
         return [nodes.paragraph("", "", place, classes=["download-set-box"])]
+
+
+class SetUp(SphinxDirective):
+    """``{set-up}``: how a learner sets up for the whole course, as the archive of it says;
+    with the option `short` the first way alone."""
+
+    option_spec: ClassVar = {"short": directives.flag}
+
+    def run(self) -> list[nodes.Node]:
+        # Imported here: the package is needed to publish, not to read or to translate the pages.
+        from autograder.release.notebook import WHEEL
+        from autograder.release.recipe import in_words, ways
+
+        first, *others = ways(WHEEL)
+        if "short" in self.options:
+            return [self._block(first.lines)]
+        has_uv, needs, again = in_words()
+        shown: list[nodes.Node] = [*self._way(first), self._said(f"{has_uv} {needs}")]
+        for way in others:
+            shown += self._way(way)
+        return [*shown, self._said(again)]
+
+    def _way(self, way: Way) -> list[nodes.Node]:
+        return [nodes.paragraph("", "", nodes.strong("", way.title)), self._block(way.lines)]
+
+    def _block(self, lines: tuple[str, ...]) -> nodes.Node:
+        text = "\n".join(lines)
+        return nodes.literal_block(text, text, language="text")
+
+    def _said(self, text: str) -> nodes.Node:
+        parsed, messages = self.state.inline_text(text, self.lineno)
+        return nodes.paragraph("", "", *parsed, *messages)
 
 
 class ChapterTable(SphinxDirective):
@@ -215,6 +255,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_node(released_set)
     app.add_role("released-set", ReleasedSetRole())
     app.add_directive("download-set", DownloadSet)
+    app.add_directive("set-up", SetUp)
     app.add_directive("chapter-map", ChapterMap)
     app.add_directive("chapter-downloads", ChapterDownloads)
     app.connect("config-inited", read_released_sets)

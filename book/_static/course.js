@@ -1,8 +1,8 @@
 // A box that scrolls sideways must be reachable without a mouse: it gets a place in the tab order
-// for as long as there is something to scroll to. (The theme does this for code, not for formulas.)
+// for as long as there is something to scroll to.
 const BOXES = [
-  "div.math > mjx-container",
-  "span.math",
+  "div.math > .formula",
+  "pre",
   ".cell_output",
   ".pst-scrollable-table-container",
 ]
@@ -28,49 +28,32 @@ function mark(box) {
   }
 }
 
+// Nothing is measured before it comes near the screen: the observer tells then, and whenever a size
+// changes. The box keeps its own while its content grows, so the content is watched as well.
 const observer = new ResizeObserver((entries) => {
-  for (const entry of entries) mark(entry.target.closest(BOXES));
+  for (const box of new Set(entries.map((entry) => entry.target.closest(BOXES)))) mark(box);
+});
+for (const box of document.querySelectorAll(BOXES)) {
+  for (const watched of [box, ...box.children]) observer.observe(watched);
+}
+
+// Paper cannot wait for what is loaded when it comes near: at a desk, where people print, the other
+// figures follow once all else is there.
+window.addEventListener("load", () => {
+  if (!matchMedia("(hover: hover) and (pointer: fine)").matches) return;
+  const soon = window.requestIdleCallback ?? setTimeout;
+  soon(() => {
+    const figures = document.querySelectorAll(".bd-article img[loading=lazy]:not(.by-night)");
+    for (const figure of figures) figure.loading = "eager";
+  });
 });
 
-function watch() {
-  for (const box of document.querySelectorAll(BOXES)) {
-    mark(box);
-    observer.observe(box);
-    // The box keeps its width while its content grows: watch the content as well.
-    for (const child of box.children) observer.observe(child);
-  }
-  // A letter from a font that comes late is drawn in another one until then, and may stick out of
-  // boxes that do not change their size.
-  document.fonts.addEventListener("loadingdone", () => {
-    for (const box of document.querySelectorAll(BOXES)) mark(box);
-  });
-}
-
-// A formula in a line is a box of its own, and a line may break before and behind any box. A comma at
-// the start of the next line looks wrong, and so does a bracket that opens at the end of this one:
-// keep them with their formula.
-function keepPunctuation() {
-  for (const formula of document.querySelectorAll(".bd-article span.math")) {
-    const [before, after] = [formula.previousSibling, formula.nextSibling];
-    const opens = before?.nodeType === Node.TEXT_NODE && /[([\u2018\u201c]+$/.exec(before.data);
-    const closes = after?.nodeType === Node.TEXT_NODE && /^[,.;:?!)\]\u2019\u201d]+/.exec(after.data);
-    if (!opens && !closes) continue;
-    const kept = [formula];
-    if (opens) kept.unshift(before.splitText(opens.index));
-    if (closes) {
-      after.splitText(closes[0].length);
-      kept.push(after);
-    }
-    const together = document.createElement("span");
-    together.className = "keep";
-    formula.replaceWith(together);
-    together.append(...kept);
-  }
-}
-
-window.addEventListener("load", async () => {
-  // MathJax replaces the formulas' text after the page has loaded.
-  await window.MathJax?.startup?.promise;
-  keepPunctuation();
-  watch();
+// Paper is white, whatever the screen is.
+let theme;
+window.addEventListener("beforeprint", () => {
+  theme = document.documentElement.dataset.theme;
+  document.documentElement.dataset.theme = "light";
+});
+window.addEventListener("afterprint", () => {
+  document.documentElement.dataset.theme = theme;
 });

@@ -131,11 +131,11 @@ course.figure("backprop-neuron", (root, data) => {
       const dash = { "stroke-dasharray": dashes[kind] };
       const xs = Array.from({ length: 251 }, (_, i) => -1.5 + i / 50);
       left.line(onLeft, xs.map((x) => [x, answers[kind](w * x + b)]), dash);
-      const weights = Array.from({ length: 601 }, (_, i) => low + ((high - low) * i) / 600);
+      const weights = Array.from({ length: 251 }, (_, i) => low + ((high - low) * i) / 250);
       right.line(onRight, weights.map((v) => [v, height(v)]), { ...dash, "stroke-opacity": 0.6 });
       // What is above the drawing stands at its edge.
       const seen = (v) => [v, Math.min(height(v), top)];
-      right.dots(onRight, ws.map(seen), { r: 1.6 });
+      right.trail(onRight, ws.map(seen));
       right.dots(onRight, [seen(start.value)], { class: "live-start", r: 6 });
       right.dots(onRight, [seen(w)], { r: 4.5 });
       right.line(onRight, [-0.9, 0.9].map((d) => [w + d, seen(w)[1] + d * slope]), { "stroke-width": 3 });

@@ -1,5 +1,6 @@
-// Chapter 1's interactive figure: sample size and the gap between risk and empirical risk. Samples
-// are drawn and fitted here; a test holds the arithmetic equal to the reference.
+// Chapter 1's interactive figures: a polynomial that is fitted to a sample, a constant that stands for
+// five readings, and the gap between risk and empirical risk. Samples are drawn and fitted here; a test
+// holds the arithmetic equal to the reference.
 course.risk = (() => {
   /** Uniform numbers in (0, 1) from a seed (Tommy Ettinger's mulberry32). */
   function uniforms(seed) {
@@ -99,11 +100,148 @@ course.risk = (() => {
     return theta;
   }
 
-  return { readings, polynomial, empirical, exact, fit };
+  const mean = (y) => y.reduce((sum, v) => sum + v, 0) / y.length;
+
+  /** The middle one of an odd number of numbers. */
+  const median = (y) => [...y].sort((a, b) => a - b)[(y.length - 1) / 2];
+
+  const losses = {
+    mse: (y, c) => mean(y.map((v) => (v - c) ** 2)),
+    mae: (y, c) => mean(y.map((v) => Math.abs(v - c))),
+  };
+
+  /** A day's truth as points of a line, for a panel. */
+  const across = Array.from({ length: 121 }, (_, i) => i / 60 - 1);
+  const truth = ({ amplitude }) => across.map((x) => [x, amplitude * Math.sin(Math.PI * x)]);
+  const curve = (theta) => across.map((x) => [x, polynomial(theta, x)]);
+
+  return { readings, polynomial, empirical, exact, fit, mean, median, losses, truth, curve };
 })();
 
+course.figure("fit-a-sample", (root, data) => {
+  const { readings, empirical, exact, fit, truth, curve } = course.risk;
+  const { population, labels: words, n, degrees } = data;
+  const PAST = 12; // fits of earlier samples that stay, faintly
+  let seed = data.seed;
+
+  const row = course.panels(root);
+  const map = course.panel(row, {
+    title: words.sample, height: 190, x: { range: [-1.05, 1.05], ticks: [-1, 0, 1] }, y: { range: [-8, 8], ticks: [-5, 0, 5] },
+  });
+  const errors = course.panel(row, {
+    title: words.errors, height: 190,
+    x: { range: [-0.4, degrees.at(-1) + 0.4], ticks: degrees.filter((k) => k % 3 === 0), label: words.axis },
+    y: { range: [0.1, 1000], log: true, ticks: [0.1, 1, 10, 100, 1000], format: String },
+  });
+  const [past, now, lines] = [map.layer(), map.layer(), errors.layer()];
+  course.legend(root, [
+    { label: words.training, colour: 1 }, { label: words.risk, colour: 2, dash: "7 4" },
+    { label: words.truth, colour: 5, dash: "2 4" },
+  ]);
+  const buttons = course.html(root, "div", { class: "live-row" });
+  const state = course.state(root);
+  course.button(buttons, words.again, () => {
+    player.stop();
+    another();
+  });
+  const player = course.player(buttons, {
+    play: words.play, pause: words.pause, every: 350, state,
+    tick: () => {
+      another();
+      return (seed - data.seed) % 40 !== 0;
+    },
+  });
+  const degree = course.slider(root, {
+    id: "live-fit-degree", label: words.degree, values: degrees, start: data.start,
+    change: () => {
+      player.stop();
+      show();
+    },
+  });
+  root.append(state);
+
+  const drawn = (number) => readings(population, n, 7919 * number);
+
+  function another() {
+    seed += 1;
+    show();
+  }
+
+  function show() {
+    const sample = drawn(seed);
+    const all = degrees.map((k) => {
+      const theta = fit(sample, k);
+      return { theta, training: empirical(theta, sample), risk: exact(population, theta) };
+    });
+    const { theta, training, risk } = all[degree.index];
+    for (const layer of [past, now, lines]) layer.replaceChildren();
+    for (let i = Math.max(data.seed, seed - PAST); i < seed; i++) {
+      map.line(past, curve(fit(drawn(i), degree.value)), { class: "live-line live-c1", "stroke-opacity": 0.25 });
+    }
+    map.line(now, truth(population), { class: "live-line live-c5", "stroke-dasharray": "2 4" });
+    map.dots(now, sample[0].map((x, i) => [x, sample[1][i]]), { class: "live-dot live-c5", r: 2.6 });
+    map.line(now, curve(theta), { class: "live-line live-c1" });
+    errors.line(lines, all.map((fitted, i) => [degrees[i], fitted.training]), { class: "live-line live-c1" });
+    errors.line(lines, all.map((fitted, i) => [degrees[i], fitted.risk]), { class: "live-line live-c2", "stroke-dasharray": "7 4" });
+    errors.dots(lines, [[degree.value, training]], { class: "live-dot live-c1", r: 5 });
+    errors.dots(lines, [[degree.value, risk]], { class: "live-dot live-c2", r: 5 });
+    const best = all.reduce((least, fitted, i) => (fitted.risk < all[least].risk ? i : least), 0);
+    const figures = (v) => (v < 100 ? v.toFixed(2) : v.toFixed(0));
+    state.textContent = course.fill(words.state, {
+      n, degree: degree.value, training: figures(training), risk: figures(risk), best: degrees[best],
+    });
+  }
+  show();
+});
+
+course.figure("best-constant", (root, data) => {
+  const { mean, median, losses } = course.risk;
+  const { labels: words, low, high } = data;
+  const places = Array.from({ length: 141 }, (_, i) => low + ((high - low) * i) / 140);
+  const temperature = { range: [low, high], ticks: data.ticks };
+  const row = course.panels(root);
+  const panels = ["mse", "mae"].map((name) =>
+    course.panel(row, {
+      title: words[name], height: 150, x: temperature,
+      y: { range: [-data.top[name] / 10, data.top[name]], ticks: [0, data.top[name] / 2, data.top[name]] },
+    }),
+  );
+  const layers = panels.map((panel) => panel.layer());
+  const slider = course.slider(root, {
+    id: "live-outlier", label: words.outlier, values: data.values, start: data.start,
+    format: (v) => v.toFixed(1), change: show,
+  });
+  const state = course.state(root);
+  const handles = panels.map((panel) =>
+    course.draggable(panel, ([c]) => {
+      const step = data.values[1] - data.values[0];
+      slider.set(course.clamp(Math.round((c - data.values[0]) / step), 0, data.values.length - 1));
+      show();
+    }),
+  );
+
+  function show() {
+    const y = [...data.readings, slider.value];
+    ["mse", "mae"].forEach((name, i) => {
+      const [panel, layer] = [panels[i], layers[i]];
+      const best = name === "mse" ? mean(y) : median(y);
+      layer.replaceChildren();
+      layer.setAttribute("class", `live-c${i + 1}`);
+      panel.line(layer, places.map((c) => [c, losses[name](y, c)]));
+      panel.line(layer, [[best, -1000], [best, 1000]], { "stroke-dasharray": "5 4" });
+      panel.dots(layer, y.slice(0, -1).map((v) => [v, 0]), { class: "live-dot live-c5", r: 4 });
+      panel.dots(layer, [[slider.value, 0]], { class: "live-start live-c5", r: 8 });
+      handles[i].put([slider.value, 0]);
+    });
+    state.textContent = course.fill(words.state, {
+      last: slider.value.toFixed(1), mean: mean(y).toFixed(1), median: median(y).toFixed(1),
+    });
+  }
+  show();
+});
+
 course.figure("sample-size", (root, data) => {
-  const { readings, polynomial, empirical, exact, fit } = course.risk;
+  const { readings, empirical, exact, fit, truth, curve } = course.risk;
   const { n: sizes, population, labels } = data;
   const SAMPLES = 300;
   const samples = Array.from({ length: SAMPLES }, (_, i) =>
@@ -112,6 +250,22 @@ course.figure("sample-size", (root, data) => {
   const colour = { rule: 1, fit: 2 };
   let current = 0;
 
+  const row = course.panels(root);
+  const map = course.panel(row, {
+    title: labels.sample,
+    height: 180,
+    x: { range: [-1.05, 1.05], ticks: [-1, 0, 1] },
+    y: { range: [-8, 8], ticks: [-5, 0, 5] },
+  });
+  const fall = course.panel(row, {
+    title: labels.gaps,
+    height: 180,
+    x: { range: [17, 970], log: true, ticks: [32, 128, 512], label: labels.readings },
+    y: { range: [1e-3, 10], log: true, ticks: [1e-3, 1e-2, 0.1, 1, 10], format: (v) => `10^${Math.log10(v)}` },
+  });
+  const sample = map.layer();
+  const cloud = fall.layer();
+  const path = fall.layer();
   const who = course.choice(root, {
     name: "live-judged",
     legend: labels.who,
@@ -120,29 +274,29 @@ course.figure("sample-size", (root, data) => {
     change: redraw,
   });
   const size = course.slider(root, {
-    id: "live-sample-size", label: labels.n, values: sizes, start: data.start, change: show,
+    id: "live-sample-size", label: labels.n, values: sizes, start: data.start,
+    change: () => {
+      player.stop();
+      show();
+    },
   });
-  const again = course.button(root, labels.again, () => {
+  const buttons = course.html(root, "div", { class: "live-row" });
+  const state = course.state(root);
+  const another = () => {
     current = (current + 1) % SAMPLES;
     show();
+  };
+  course.button(buttons, labels.again, () => {
+    player.stop();
+    another();
   });
-
-  const row = course.panels(root);
-  const map = course.panel(row, {
-    title: labels.sample,
-    x: { range: [-1.05, 1.05], ticks: [-1, 0, 1] },
-    y: { range: [-8, 8], ticks: [-5, 0, 5] },
+  const player = course.player(buttons, {
+    play: labels.play, pause: labels.pause, every: 350, state,
+    tick: () => {
+      another();
+      return current % 40 !== 0;
+    },
   });
-  const fall = course.panel(row, {
-    title: labels.gaps,
-    x: { range: [17, 970], log: true, ticks: [32, 128, 512], label: labels.readings },
-    y: { range: [1e-3, 10], log: true, ticks: [1e-3, 1e-2, 0.1, 1, 10], format: (v) => `10^${Math.log10(v)}` },
-  });
-  const sample = map.layer();
-  const cloud = fall.layer();
-  const path = fall.layer();
-  const state = course.state(root);
-  const across = Array.from({ length: 81 }, (_, i) => i / 40 - 1);
 
   /** Risk, empirical risk and gap of whoever is judged, on the first n readings of a sample. */
   function judge(kind, drawn, n) {
@@ -172,11 +326,10 @@ course.figure("sample-size", (root, data) => {
 
     sample.replaceChildren();
     sample.setAttribute("class", `live-c${colour[kind]}`);
-    const truth = across.map((x) => [x, population.amplitude * Math.sin(Math.PI * x)]);
-    map.line(sample, truth, { class: "live-ring", style: "stroke-opacity: 0.8; stroke-dasharray: 2 4" });
+    map.line(sample, truth(population), { class: "live-ring", style: "stroke-opacity: 0.8; stroke-dasharray: 2 4" });
     const dots = drawn[0].slice(0, n).map((x, j) => [x, drawn[1][j]]);
     map.dots(sample, dots, { r: n > 200 ? 1.3 : 2.2, "fill-opacity": 0.6 });
-    map.line(sample, across.map((x) => [x, polynomial(now.theta, x)]));
+    map.line(sample, curve(now.theta));
 
     path.replaceChildren();
     path.setAttribute("class", `live-c5`);
@@ -185,12 +338,11 @@ course.figure("sample-size", (root, data) => {
     fall.dots(path, [[n, Math.abs(now.gap)]], { r: 5 });
 
     const figures = (v) => course.minus(v.toFixed(Math.abs(v) < 0.1 ? 3 : 2));
-    const judged = kind === "rule" ? "The rule 3x" : "The cubic fitted to this sample";
-    const usual = kind === "rule" ? "root mean square of the gaps" : "mean gap";
-    state.textContent =
-      `n = ${n}. ${judged}: risk ${figures(now.risk)}, empirical risk ${figures(now.found)}, ` +
-      `gap ${figures(now.gap)}. Over ${SAMPLES} samples of this size the ${usual} is ` +
-      `${figures(typical(kind, i))}, expected ${figures(data.expected[kind][i])}.`;
+    state.textContent = course.fill(labels.state, {
+      n, judged: labels.judged[kind], risk: figures(now.risk), empirical: figures(now.found),
+      gap: figures(now.gap), samples: SAMPLES, usual: labels.usual[kind],
+      typical: figures(typical(kind, i)), expected: figures(data.expected[kind][i]),
+    });
   }
 
   function redraw() {

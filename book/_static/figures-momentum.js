@@ -1,5 +1,6 @@
-// Chapter 4's interactive figure: beta and lr on a ravine. The arithmetic is live; a browser test
-// holds it equal to the references. Everywhere `lr` is that of the averaged form.
+// Chapter 4's interactive figures: beta and lr on a ravine, and the two roots of momentum's recursion.
+// The arithmetic is live; a browser test holds it equal to the references. Everywhere `lr` is that of
+// the averaged form.
 course.momentum = (() => {
   /** Momentum on an array: v <- beta v + (1 - beta) g, then a step against the new v. */
   function step(theta, velocity, grad, lr, beta) {
@@ -82,104 +83,159 @@ course.momentum = (() => {
     return method === "momentum" ? [root, rate * rate] : [1 / (1 - rate), rate];
   }
 
-  return { step, nesterov, bowl, walk, loss, theory, measure, best };
+  /** Momentum's two roots at lr (1 - beta) curvature = pull: [[real, imaginary], ...], the larger first. */
+  function roots(pull, beta) {
+    const half = (1 + beta - pull) / 2;
+    const square = half * half - beta;
+    if (square < 0) return [[half, Math.sqrt(-square)], [half, -Math.sqrt(-square)]];
+    const pair = [[half + Math.sqrt(square), 0], [half - Math.sqrt(square), 0]];
+    return half < 0 ? pair.reverse() : pair;
+  }
+
+  return { step, nesterov, bowl, walk, loss, theory, measure, best, roots };
 })();
 
 course.figure("ravine-momentum", (root, data) => {
   const words = data.labels;
-  const methods = ["plain", "momentum", "nesterov"];
+  const { walk, loss, theory, measure, best } = course.momentum;
+  const methods = ["momentum", "nesterov"];
   const colours = { plain: 1, momentum: 2, nesterov: 3 };
-  const dashes = { plain: "none", momentum: "7 3", nesterov: "2 3" };
-  const seen = 60;
-  const steps = 120;
   const short = (value) => String(Number(value.toPrecision(3)));
+  const brief = (value) =>
+    !Number.isFinite(value) || value > 1e6 ? "∞" : value < 1e-6 ? course.minus(value.toExponential(0)) : short(value);
+  let start = data.start;
+  let t = data.steps;
 
   /** Steps for one more decimal digit at a rate; without end from 1 on. */
   const digit = (rate) => (rate < 1 ? -Math.LN10 / Math.log(Math.max(rate, 1e-9)) : Infinity);
 
-  /** The places of a slider, a list of its own: a button may put an exact value in one of them. */
-  const places = Object.fromEntries(["k", "lr", "beta"].map((name) => [name, [...data[name].values]]));
-  const control = (name) =>
-    course.slider(root, {
-      id: `live-momentum-${name}`,
-      label: words[name],
-      values: places[name],
-      start: data[name].start,
-      format: short,
-      change: show,
-    });
-  const k = control("k");
-  const lr = control("lr");
-  const beta = control("beta");
-  const form = course.choice(root, {
-    name: "live-momentum-form",
-    legend: words.form,
-    options: ["averaged", "torch"].map((value) => ({ value, label: words[value] })),
-    chosen: ["averaged"],
-    change: show,
-  });
-  const shown = course.choice(root, {
-    name: "live-momentum-methods",
-    legend: words.methods,
-    options: methods.map((value) => ({
-      value, label: words[value], colour: colours[value], dash: dashes[value],
-    })),
-    chosen: methods,
-    many: true,
-    change: show,
-  });
-  const buttons = course.html(root, "div", { class: "live-control live-buttons" });
-  for (const method of methods) {
-    course.button(buttons, course.fill(words.best, { method: words[method] }), () => {
-      const [rate, memory] = course.momentum.best(method, k.value);
-      set("beta", beta, memory);
-      set("lr", lr, form.value === "averaged" ? rate : rate * (1 - memory));
-    });
-    buttons.append(" ");
-  }
-
-  /** Move a slider to a value. The nearest place takes it: the best settings stand at an edge. */
-  function set(name, slider, wanted) {
-    const away = data[name].values.map((value) => Math.abs(value - wanted));
-    const nearest = away.indexOf(Math.min(...away));
-    places[name].splice(0, Infinity, ...data[name].values);
-    places[name][nearest] = wanted;
-    slider.input.value = nearest;
-    slider.input.dispatchEvent(new Event("input"));
-  }
-
   const row = course.panels(root);
-  const map = course.panel(row, {
-    title: words.map,
-    height: 200,
-    x: { range: [-5, 5] },
-    y: { range: [-3, 3] },
+  const map = course.panel(row, { title: words.map, height: 180, x: { range: [-5, 5] }, y: { range: [-2.4, 2.4] } });
+  const lrs = data.lr.values;
+  const plane = course.panel(row, {
+    title: words.plane, height: 190,
+    x: { range: [lrs[0], lrs.at(-1)], log: true, ticks: [0.1, 1, 10, 100], label: words.lr_axis },
+    // By what a step forgets, so that the long memories stand apart.
+    y: { range: [1, 0.01], log: true, ticks: [1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01], format: (v) => short(1 - v) },
   });
-  const fall = course.panel(row, {
-    title: words.loss,
-    height: 200,
-    x: { range: [0, steps], ticks: [0, 40, 80], label: words.step },
-    y: { range: [1e-8, 1e4], log: true, ticks: [1e-8, 1e-4, 1, 1e4], format: (v) => `10^${Math.log10(v)}` },
-  });
-  const rates = course.panel(row, {
-    title: words.rate,
-    height: 200,
-    x: { range: [0.05, 101], log: true, ticks: [0.1, 1, 10], label: words.lr_axis },
-    // By steps a digit, so that rates close to 1 stand apart; what diverges is beyond the top.
-    y: {
-      range: [digit(0.05), digit(0.9995)],
-      log: true,
-      ticks: [0.1, 0.5, 0.9, 0.99, 0.999].map(digit),
-      format: (steps) => short(10 ** (-1 / steps)),
+  const [rings, mapLayer, shade, planeLayer] = [map.layer(), map.layer(), plane.layer(), plane.layer()];
+  const told = ([a, b]) => course.minus(course.fill(words.at, { a: a.toFixed(1), b: b.toFixed(1) }));
+  const startGrip = course.grip(map, {
+    label: words.start, at: start, words: told(start), keys: [0.2, 0.2],
+    move: ([a, b]) => {
+      player.stop();
+      start = [course.clamp(a, -4.8, 4.8), course.clamp(b, -2.2, 2.2)];
+      startGrip.set(start, told(start));
+      show();
     },
   });
-  const rings = map.layer();
-  const layers = [map, fall, rates].map((panel) => panel.layer());
-  const state = course.state(root);
+  const settingGrip = course.grip(plane, {
+    label: words.setting, at: [10, 0.1], words: "",
+    keys: (here, [across, up]) => {
+      const step = (control, by) => control.index + by;
+      if (across) nudge(lr, step(lr, across));
+      if (up) nudge(beta, step(beta, up));
+      return [lr.value, 1 - beta.value];
+    },
+    move: ([a, forgets]) => {
+      player.stop();
+      set("lr", lr, a);
+      set("beta", beta, 1 - forgets);
+      show();
+    },
+  });
+  course.legend(root, [{ label: words.plain, colour: colours.plain }]);
 
-  /** The averaged form's learning rate, whichever form the slider stands for; plain has but one. */
-  const averaged = (method, value) =>
-    method === "plain" || form.value === "averaged" ? value : value / (1 - beta.value);
+  /** The places of a slider, a list of its own: a button may put an exact value in one of them. */
+  const places = Object.fromEntries(["k", "lr", "beta"].map((name) => [name, [...data[name].values]]));
+  const change = () => {
+    player.stop();
+    show();
+  };
+  const control = (name, then) =>
+    course.slider(root, {
+      id: `live-momentum-${name}`, label: words[name], values: places[name], start: data[name].start, format: short,
+      change: then,
+    });
+  const lr = control("lr", change);
+  const beta = control("beta", change);
+  const k = control("k", change);
+  const method = course.choice(root, {
+    name: "live-momentum-method", legend: words.method, chosen: ["momentum"], change,
+    options: methods.map((value) => ({ value, label: words[value], colour: colours[value] })),
+  });
+  const buttons = course.html(root, "div", { class: "live-control live-buttons" });
+  const state = course.state(root);
+  const player = course.player(buttons, {
+    play: words.play, pause: words.pause, every: 90, state,
+    tick: () => {
+      t = t >= data.steps ? 0 : t + 1;
+      show();
+      return t < data.steps;
+    },
+  });
+  const press = (label, what) =>
+    course.button(buttons, label, () => {
+      player.stop();
+      what();
+      show();
+    });
+  press(words.step, () => (t = t >= data.steps ? 0 : t + 1));
+  press(words.restart, () => (t = 0));
+  press(words.best, () => {
+    const [rate, memory] = best(method.value, k.value);
+    set("beta", beta, memory, true);
+    set("lr", lr, rate, true);
+  });
+
+  function nudge(slider, index) {
+    slider.set(course.clamp(index, 0, Number(slider.input.max)));
+  }
+
+  /** Move a slider to the nearest place; `exactly` puts the value itself there: best settings are at an edge. */
+  function set(name, slider, wanted, exactly = false) {
+    const scale = name === "lr" ? Math.log : (v) => v;
+    const away = data[name].values.map((value) => Math.abs(scale(value) - scale(wanted)));
+    const nearest = away.indexOf(Math.min(...away));
+    places[name].splice(0, Infinity, ...data[name].values);
+    if (exactly) places[name][nearest] = wanted;
+    slider.set(nearest);
+  }
+
+  const bands = [5, 10, 20, 40, 80, 200, Infinity];
+  let shaded = "";
+
+  /** Shade the plane by the steps a digit. A row is cut where the band changes. */
+  function shadePlane(curvatures) {
+    const key = `${method.value} ${k.value}`;
+    if (key === shaded) return;
+    shaded = key;
+    shade.replaceChildren();
+    const [left, right] = [plane.inside.left, plane.inside.right];
+    const rows = 70;
+    const columns = 90;
+    const high = (plane.inside.bottom - plane.inside.top) / rows;
+    const wide = (right - left) / columns;
+    const band = (i, j) => {
+      const [rate, forgets] = [plane.x.back(left + (i + 0.5) * wide), plane.y.back(plane.inside.top + (j + 0.5) * high)];
+      const shrink = theory(method.value, curvatures, rate, 1 - forgets);
+      return shrink >= 1 ? -1 : bands.findIndex((most) => digit(shrink) <= most);
+    };
+    for (let j = 0; j < rows; j++) {
+      for (let i = 0, from = 0; i < columns; i++) {
+        const now = band(i, j);
+        if (i + 1 < columns && band(i + 1, j) === now) continue;
+        if (now >= 0) {
+          course.svg(shade, "rect", {
+            class: `live-dot live-c${colours[method.value]}`, "fill-opacity": 0.78 - 0.11 * now,
+            x: left + from * wide, y: plane.inside.top + j * high, width: (i + 1 - from) * wide, height: high, "shape-rendering": "crispEdges",
+          });
+        }
+        from = i + 1;
+      }
+    }
+    course.label(shade, words.beyond, { x: right - 8, y: plane.inside.bottom - 12, "text-anchor": "end" });
+  }
 
   function tale(rate) {
     if (Math.abs(rate - 1) < 1e-9) return words.stays;
@@ -187,47 +243,129 @@ course.figure("ravine-momentum", (root, data) => {
     return course.fill(words.digit, { steps: Math.max(1, Math.ceil(digit(rate))) });
   }
 
+  /** A walk on the map, up to step t. What leaves the map for good is drawn up to there. */
+  function draw(name, points) {
+    const gone = points.findIndex((theta) => Math.abs(theta[1]) > 12);
+    const drawn = points.slice(0, gone < 0 ? t + 1 : Math.min(gone + 1, t + 1));
+    const layer = course.svg(mapLayer, "g", { class: `live-c${colours[name]}` });
+    map.line(layer, drawn, name === "plain" ? { "stroke-width": 1.2, "stroke-opacity": 0.8 } : {});
+    map.dots(layer, drawn.slice(1), { r: name === "plain" ? 1.6 : 2.2 });
+    if (drawn.length === t + 1) map.dots(layer, [drawn[t]], { r: 4.5 });
+  }
+
   function show() {
     const curvatures = [1 / k.value, 1];
     rings.replaceChildren();
     course.rings(map, rings, curvatures, [0.003, 0.02, 0.08, 0.3, 0.9, 2, 4]);
-    for (const layer of layers) layer.replaceChildren();
-    const sentences = [
-      course.fill(words.settings, { k: k.value, lr: short(lr.value), beta: short(beta.value) }),
-    ];
-    for (const method of shown.values) {
-      const rate = averaged(method, lr.value);
-      const { walk, loss, theory, measure } = course.momentum;
-      const points = walk(method, curvatures, data.start, rate, beta.value, steps);
-      const promised = theory(method, curvatures, rate, beta.value);
-      const measured = measure(method, curvatures, rate, beta.value, data.settle, data.settle);
-      const [onMap, onFall, onRates] = layers.map((layer) =>
-        course.svg(layer, "g", { class: `live-c${colours[method]}` }),
-      );
-      const dash = { "stroke-dasharray": dashes[method] };
-      // What leaves the map for good is drawn up to there: its swings would hide everything else.
-      const gone = points.findIndex((theta) => Math.abs(theta[1]) > 12);
-      const drawn = points.slice(0, gone < 0 ? seen + 1 : Math.min(gone + 1, seen + 1));
-      map.line(onMap, drawn, dash);
-      map.dots(onMap, drawn.slice(1), { r: 2 });
-      map.dots(onMap, points.slice(0, 1), { class: "live-start", r: 5 });
-      fall.line(onFall, points.map((theta, t) => [t, loss(curvatures, theta)]), dash);
-      const curve = data.lr.values.map((value) => [
-        value,
-        digit(theory(method, curvatures, averaged(method, value), beta.value)),
-      ]);
-      rates.line(onRates, curve, dash);
-      rates.dots(onRates, [[lr.value, digit(measured)]], { class: "live-start", r: 5 });
-      sentences.push(
-        course.fill(words.state, {
-          name: words[method][0].toUpperCase() + words[method].slice(1),
-          measured: measured.toFixed(3),
-          theory: promised.toFixed(3),
-          tale: tale(promised),
-        }),
-      );
+    mapLayer.replaceChildren();
+    planeLayer.replaceChildren();
+    shadePlane(curvatures);
+
+    const plain = walk("plain", curvatures, start, ...best("plain", k.value), data.steps);
+    const points = walk(method.value, curvatures, start, lr.value, beta.value, data.steps);
+    draw("plain", plain);
+    draw(method.value, points);
+    map.dots(mapLayer, [start], { class: "live-start live-c5", r: 6 });
+    map.dots(mapLayer, [[0, 0]], { class: "live-dot live-c5", r: 3.5 });
+
+    const here = [lr.value, 1 - beta.value];
+    plane.dots(planeLayer, [here], { class: "live-start live-c5", r: 7, "stroke-width": 2.5 });
+    plane.dots(planeLayer, [here], { class: "live-dot live-c5", r: 2.5 });
+    settingGrip.set(here, course.fill(words.pair, { lr: short(lr.value), beta: short(beta.value) }));
+
+    const promised = theory(method.value, curvatures, lr.value, beta.value);
+    const name = words[method.value];
+    state.textContent = course.fill(words.state, {
+      name: name[0].toUpperCase() + name.slice(1),
+      k: k.value, lr: short(lr.value), beta: short(beta.value),
+      measured: measure(method.value, curvatures, lr.value, beta.value, data.settle, data.settle).toFixed(3),
+      theory: promised.toFixed(3),
+      tale: tale(promised),
+      t,
+      loss: brief(loss(curvatures, points[t])),
+      plain: brief(loss(curvatures, plain[t])),
+    });
+  }
+  show();
+});
+
+course.figure("two-roots", (root, data) => {
+  const words = data.labels;
+  const { roots, walk } = course.momentum;
+  const row = course.panels(root);
+  // Both axes with the same number of pixels a unit: the circles are circles.
+  const plane = course.panel(row, { title: words.plane, height: 200, x: { range: [-1.99, 1.99] }, y: { range: [-1.2, 1.2] } });
+  const time = course.panel(row, {
+    title: words.walk, height: 200,
+    x: { range: [0, data.steps], ticks: [0, 20, 40, 60], label: words.step }, y: { range: [-1.6, 1.6], ticks: [-1, 0, 1] },
+  });
+  const [planeLayer, timeLayer] = [plane.layer(), time.layer()];
+  const control = (name) =>
+    course.slider(root, {
+      id: `live-roots-${name}`, label: words[name], values: data[name].values, start: data[name].start,
+      change: () => {
+        player.stop();
+        show();
+      },
+    });
+  const pull = control("pull");
+  const beta = control("beta");
+  const buttons = course.html(root, "div", { class: "live-control live-buttons" });
+  const state = course.state(root);
+  const last = data.pull.values.length - 1;
+  const player = course.player(buttons, {
+    play: words.play, pause: words.pause, every: 60, state,
+    tick: () => {
+      pull.set(pull.index >= last ? 0 : Math.min(last, pull.index + 4));
+      show();
+      return pull.index < last;
+    },
+  });
+
+  const circle = (radius) =>
+    Array.from({ length: 97 }, (_, i) => [radius * Math.cos((i * Math.PI) / 48), radius * Math.sin((i * Math.PI) / 48)]);
+
+  function show() {
+    planeLayer.replaceChildren();
+    timeLayer.replaceChildren();
+    plane.line(planeLayer, [[-2, 0], [2, 0]], { class: "live-ring" });
+    plane.line(planeLayer, [[0, -2], [0, 2]], { class: "live-ring" });
+    plane.line(planeLayer, circle(1), { class: "live-line live-c5" });
+    plane.line(planeLayer, circle(Math.sqrt(beta.value)), { class: "live-line live-c7", "stroke-dasharray": "4 3" });
+    for (const which of [0, 1]) {
+      const path = data.pull.values.map((value) => roots(value, beta.value)[which]);
+      // The larger and the smaller root change places on the way: dots, not a line.
+      plane.dots(planeLayer, path.filter((_, i) => i % 5 === 0), { class: "live-dot live-c7", r: 1.1, "fill-opacity": 0.7 });
     }
-    state.textContent = sentences.join(" ");
+    const pair = roots(pull.value, beta.value);
+    plane.dots(planeLayer, pair, { class: "live-dot live-c2", r: 5.5 });
+
+    // One direction of curvature 1: lr is then pull / (1 - beta).
+    const points = walk("momentum", [1], [1], pull.value / (1 - beta.value), beta.value, data.steps);
+    const gone = points.findIndex(([value]) => Math.abs(value) > 30);
+    const drawn = points.map(([value], i) => [i, value]).slice(0, gone < 0 ? undefined : gone + 1);
+    time.line(timeLayer, [[0, 0], [data.steps, 0]], { class: "live-ring" });
+    time.line(timeLayer, drawn, { class: "live-line live-c2", "stroke-width": 1.4 });
+    time.dots(timeLayer, drawn, { class: "live-dot live-c2", r: 2.2 });
+
+    const size = Math.hypot(...pair[0]);
+    const [real, imaginary] = pair[0];
+    const complex = imaginary !== 0;
+    const other = pair[1][0];
+    let tale = words.mixed;
+    if (size > 1 + 1e-12) tale = words.gone;
+    else if (complex) {
+      tale = course.fill(words.swing, { period: ((2 * Math.PI) / Math.atan2(Math.abs(imaginary), real)).toFixed(1) });
+    } else if (real > 0 && other >= 0) tale = words.creep;
+    else if (real < 0 && other <= 0) tale = words.flip;
+    const two = (value) => course.minus(value.toFixed(2));
+    state.textContent = course.fill(words.state, {
+      roots: complex
+        ? course.fill(words.pair, { real: two(real), imaginary: Math.abs(imaginary).toFixed(2) })
+        : course.fill(words.two, { one: two(real), other: two(other) }),
+      size: size.toFixed(3),
+      tale,
+    });
   }
   show();
 });

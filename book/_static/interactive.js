@@ -158,7 +158,7 @@ globalThis.course ??= (() => {
    * A drawing with axes. x and y are { range: [low, high], ticks, label, log, format }; where
    * `ticks` is left out there are none. Places far outside are drawn at the edge of a wide margin:
    * a huge coordinate upsets the renderer.
-   * Returns { svg, x(v), y(v), layer(), line(values, attributes), dots(values, attributes) }.
+   * Returns { svg, x(v), y(v), under(event), layer(), line(values, attributes), dots(values, attributes) }.
    */
   function panel(parent, { title, width = 320, height = 220, x, y, equal = false }) {
     const box = html(parent, "div", { class: "live-panel" });
@@ -175,10 +175,17 @@ globalThis.course ??= (() => {
 
     function scale({ range: [low, high], log }, from, to) {
       const at = log ? (v) => Math.log10(Math.max(v, 1e-300)) : (v) => v;
-      return (v) => {
+      const place = (v) => {
         const share = (at(v) - at(low)) / (at(high) - at(low));
         return from + clamp(Number.isFinite(share) ? share : 20, -20, 20) * (to - from);
       };
+      /** The number at a place inside the drawing. */
+      place.back = (pixel) => {
+        const share = clamp((pixel - from) / (to - from), 0, 1);
+        const value = at(low) + share * (at(high) - at(low));
+        return log ? 10 ** value : value;
+      };
+      return place;
     }
     const px = scale(x, inside.left, inside.right);
     const py = scale(y, inside.bottom, inside.top);
@@ -204,6 +211,14 @@ globalThis.course ??= (() => {
       svg(grid, "line", { class: "live-axis", x1: inside.left, x2: inside.right, y1: inside.bottom, y2: inside.bottom });
     }
 
+    /** Where a pointer is, in the units of the axes. */
+    function under(event) {
+      const box = drawing.getBoundingClientRect();
+      const across = ((event.clientX - box.left) * width) / box.width;
+      const down = ((event.clientY - box.top) * width) / box.width;
+      return [px.back(across), py.back(down)];
+    }
+
     const layer = () => svg(drawing, "g", { "clip-path": `url(#${clip})` });
     const place = ([a, b]) => `${px(a).toFixed(1)},${py(b).toFixed(1)}`;
     return {
@@ -211,6 +226,7 @@ globalThis.course ??= (() => {
       inside,
       x: px,
       y: py,
+      under,
       layer,
       /** A line through points [[x, y], ...]. */
       line: (parent, points, attributes = {}) =>
@@ -220,6 +236,35 @@ globalThis.course ??= (() => {
         points.map(([a, b]) =>
           svg(parent, "circle", { class: "live-dot", cx: px(a).toFixed(1), cy: py(b).toFixed(1), r: 2.6, ...attributes }),
         ),
+      /** Many small dots as one element: a browser takes its time for each. */
+      trail: (parent, points, attributes = {}) =>
+        svg(parent, "path", { class: "live-trail", d: points.map((point) => `M${place(point)}h0`).join(""), ...attributes }),
+    };
+  }
+
+  /**
+   * A place in a panel that finger and mouse can drag. `move` gets the place in the units of the
+   * axes; sliders beside the drawing are for whoever has a keyboard, or see `grip`.
+   * Returns { handle, put([x, y]) }.
+   */
+  function draggable(panel, move) {
+    // One element for good: what a finger holds must not be replaced under it.
+    const handle = svg(panel.svg, "circle", { class: "live-handle", r: 24 });
+    let held = false;
+    handle.addEventListener("pointerdown", (event) => {
+      held = true;
+      handle.setPointerCapture(event.pointerId);
+      event.preventDefault();
+      handle.focus({ preventScroll: true });
+    });
+    handle.addEventListener("pointermove", (event) => held && move(panel.under(event)));
+    for (const end of ["pointerup", "pointercancel"]) handle.addEventListener(end, () => (held = false));
+    return {
+      handle,
+      put([a, b]) {
+        handle.setAttribute("cx", panel.x(a).toFixed(1));
+        handle.setAttribute("cy", panel.y(b).toFixed(1));
+      },
     };
   }
 
@@ -326,6 +371,41 @@ globalThis.course ??= (() => {
     return { begin };
   }
 
+  /**
+   * A place on a panel that is dragged, tapped to, or moved by the arrow keys. `move([a, b])` gets
+   * the place wished for, in the panel's numbers; the figure decides, draws, and says where it is by
+   * `set([a, b], words)`. keys: by how much an arrow moves it, [across, up], or a function of the place.
+   */
+  function grip(panel, { label, at, words, keys, move }) {
+    const { handle, put } = draggable(panel, move);
+    const facts = {
+      tabindex: 0, role: "slider", "aria-label": label,
+      "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": 50,
+    };
+    for (const [name, value] of Object.entries(facts)) handle.setAttribute(name, value);
+    for (const part of panel.svg.children) if (part !== handle) part.setAttribute("aria-hidden", "true");
+    panel.svg.removeAttribute("aria-hidden");
+    panel.svg.setAttribute("role", "group");
+    panel.svg.setAttribute("aria-label", label);
+    let here = at;
+    function set(place, text) {
+      here = place;
+      put(place);
+      handle.setAttribute("aria-valuetext", text);
+    }
+    set(at, words);
+    handle.addEventListener("keydown", (event) => {
+      const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+      if (!way) return;
+      event.preventDefault();
+      const [across, up] = typeof keys === "function" ? keys(here, way) : [here[0] + way[0] * keys[0], here[1] + way[1] * keys[1]];
+      move([across, up]);
+    });
+    // A tap elsewhere on the drawing brings it there; a swipe scrolls.
+    panel.svg.addEventListener("click", (event) => event.target !== handle && move(panel.under(event)));
+    return { set };
+  }
+
   /** The height lines of 1/2 (a u^2 + b v^2), as ellipses of a panel. */
   function rings(panel, parent, [a, b], levels) {
     for (const level of levels) {
@@ -341,5 +421,5 @@ globalThis.course ??= (() => {
   /** The sentence that says what is to be seen; a screen reader reads it out when it changes. */
   const state = (root) => html(root, "p", { class: "live-state", "aria-live": "polite" });
 
-  return { svg, html, clamp, minus, fill, figure, slider, choice, select, button, player, panels, panel, label, legend, quiz, rings, state };
+  return { svg, html, clamp, minus, fill, figure, slider, choice, select, button, player, panels, panel, draggable, label, legend, quiz, grip, rings, state };
 })();

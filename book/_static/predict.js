@@ -333,11 +333,9 @@
     for (const fold of closed) fold.open = false;
   });
 
-  window.addEventListener("load", async () => {
+  window.addEventListener("load", () => {
     follow(location.hash);
     openForSearch();
-    // Formulas in a choice are typeset while all of them can be measured.
-    await window.MathJax?.startup?.promise;
     document.querySelectorAll(".predict-box").forEach(wake);
   });
 })();

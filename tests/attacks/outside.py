@@ -475,6 +475,12 @@ PROCESSES = [
         refused=("PermissionError",),
     ),
     Attack(
+        "limits_by_number",
+        "asks for limits of a process by its number, which root's keeper alone would refuse",
+        tries("import os, resource as r; r.prlimit(os.getpid(), r.RLIMIT_CPU)"),
+        refused=("PermissionError",),
+    ),
+    Attack(
         "real_time",
         "runs before everybody else",
         tries("import os; os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))"),

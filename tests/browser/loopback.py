@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import gzip
 import http.server
+import io
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Page, Route
+
+COMPRESSED = {".css", ".html", ".js", ".json", ".svg", ".txt"}
 
 
 @dataclass(frozen=True)
@@ -26,10 +30,33 @@ class _QuietHandler(http.server.SimpleHTTPRequestHandler):
         """Say nothing: a test's output is for failures."""
 
 
+class _CompressingHandler(_QuietHandler):
+    """As a real host serves the site: text comes compressed, and the connection stays open."""
+
+    protocol_version = "HTTP/1.1"
+
+    def end_headers(self) -> None:
+        self.send_header("Cache-Control", "max-age=31536000")
+        super().end_headers()
+
+    def send_head(self) -> io.BytesIO | None:
+        path = Path(self.translate_path(self.path))
+        if path.suffix not in COMPRESSED or not path.is_file():
+            return super().send_head()  # type: ignore[return-value]
+        body = gzip.compress(path.read_bytes(), 6)
+        self.send_response(200)
+        self.send_header("Content-Type", self.guess_type(str(path)))
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        return io.BytesIO(body)
+
+
 @contextmanager
-def serve(folder: Path) -> Iterator[Site]:
+def serve(folder: Path, *, compress: bool = False) -> Iterator[Site]:
     """Serve `folder` on a free port of 127.0.0.1 for as long as the block runs."""
-    handler = functools.partial(_QuietHandler, directory=str(folder))
+    kind = _CompressingHandler if compress else _QuietHandler
+    handler = functools.partial(kind, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield Site(folder, f"http://127.0.0.1:{server.server_port}")

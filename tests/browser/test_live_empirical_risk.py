@@ -22,8 +22,8 @@ NUMBER = r"(\u2212?\d+\.\d+)"
 POPULATION = {
     "amplitude": lab.AMPLITUDE,
     "noise": lab.NOISE,
-    "G": lab.moments(7)[0].tolist(),
-    "c": lab.moments(7)[1].tolist(),
+    "G": lab.moments(13)[0].tolist(),
+    "c": lab.moments(13)[1].tolist(),
 }
 
 
@@ -54,7 +54,7 @@ def test_its_arithmetic_is_the_references(page: Page, site: Site) -> None:
     open_figure(page, site)
     rng = np.random.default_rng(0)
     for _ in range(60):
-        n, degree = int(rng.integers(12, 200)), int(rng.integers(1, 6))
+        n, degree = int(rng.integers(12, 200)), int(rng.integers(0, 6))
         x, y = rng.uniform(-1, 1, n), rng.normal(0, 3, n)
         first = int(rng.integers(10, n + 1))
         theta = rng.normal(size=degree + 1)
@@ -73,6 +73,71 @@ def test_its_arithmetic_is_the_references(page: Page, site: Site) -> None:
         assert got[1] == pytest.approx(mse(y[:first], X[:first] @ theta), rel=1e-9)
         assert got[2] == pytest.approx(lab.risk(theta), rel=1e-9)
         np.testing.assert_allclose(got[3], X @ theta, rtol=1e-9, atol=1e-9)
+
+
+def test_the_best_constants_are_numpys(page: Page, site: Site) -> None:
+    open_figure(page, site)
+    rng = np.random.default_rng(1)
+    for _ in range(10):
+        y, c = rng.normal(20, 5, 5), float(rng.normal(20, 5))
+        got = page.evaluate(
+            """([y, c]) => [course.risk.mean(y), course.risk.median(y),
+                            course.risk.losses.mse(y, c), course.risk.losses.mae(y, c)]""",
+            [y.tolist(), c],
+        )
+        wanted = np.mean(y), np.median(y), mse(y, np.full(5, c)), np.mean(np.abs(y - c))
+        np.testing.assert_allclose(got, wanted, rtol=1e-12)
+
+
+def test_the_figure_at_the_top_by_keyboard(page: Page, site: Site) -> None:
+    """Its numbers are those of a fit of the drawn sample; Home is a constant; it plays."""
+    open_figure(page, site)
+    box = page.get_by_role("group", name="Interactive figure: a polynomial fitted to a sample")
+    state = box.locator("[aria-live]")
+    x, y = page.evaluate(
+        "([population, seed]) => course.risk.readings(population, 24, 7919 * seed)",
+        [POPULATION, lab.FIT_SEED],
+    )
+    x, y = np.array(x), np.array(y)
+    slider = box.get_by_role("slider", name="Degree of the polynomial")
+    slider.focus()
+    for key, degree in (("", 9), ("Home", 0), ("ArrowRight", 1), ("ArrowRight", 2)):
+        if key:
+            page.keyboard.press(key)
+        theta = lab.fit_polynomial(x, y, degree)
+        training, risk = lab.measured_risk(theta, x, y), lab.risk(theta)
+        expect(state).to_contain_text(f"Degree {degree}, 24 readings")
+        expect(state).to_contain_text(
+            f"{training:.2f} on these readings, {risk:.2f} on all days to come"
+        )
+    before = state.inner_text()
+    box.get_by_role("button", name="Play").click()
+    expect(state).not_to_have_text(before)
+    box.get_by_role("button", name="Pause").click()
+    expect(state).to_have_attribute("aria-live", "polite")
+
+
+def test_the_hot_thermometer_is_dragged_and_slid(phone: Page, site: Site) -> None:
+    """By a finger's pointer and by keyboard; the mean follows, the median does not."""
+    phone.goto(f"{site.url}/{PAGE}", wait_until="load")
+    phone.locator("details").evaluate_all("all => all.forEach((d) => (d.open = true))")
+    box = phone.get_by_role("group", name="Interactive figure: one constant for five readings")
+    state, slider = box.locator("[aria-live]"), box.get_by_role("slider")
+    expect(state).to_have_text(
+        "The fifth thermometer reads 33.0: the MSE is lowest at 22.2, the MAE at 19.6."
+    )
+    slider.focus()
+    phone.keyboard.press("End")
+    expect(state).to_contain_text("reads 40.0: the MSE is lowest at 23.6, the MAE at 19.6.")
+    ring = box.locator(".live-handle").first
+    ring.scroll_into_view_if_needed()
+    place, drawing = ring.bounding_box(), box.locator("svg").first.bounding_box()
+    assert place is not None and drawing is not None and place["height"] >= 44
+    phone.mouse.move(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    phone.mouse.down()
+    phone.mouse.move(drawing["x"] + 10, place["y"] + place["height"] / 2)
+    phone.mouse.up()
+    expect(state).to_contain_text("reads 16.0: the MSE is lowest at 18.8, the MAE at 19.4.")
 
 
 def test_its_samples_are_drawn_from_the_population(page: Page, site: Site) -> None:
@@ -142,7 +207,8 @@ def test_the_controls_are_large_enough_for_a_thumb(browser: Browser, site: Site)
     )
     page = context.new_page()
     box = open_figure(page, site)
-    for control in [*box.locator("label:has(input[type=radio])").all(), box.locator("button")]:
+    buttons = box.get_by_role("button").all()
+    for control in [*box.locator("label:has(input[type=radio])").all(), *buttons]:
         place = control.bounding_box()
         assert place is not None and place["height"] >= 44
     box.get_by_text("a fitted cubic").tap()
@@ -159,10 +225,13 @@ def test_without_javascript_a_still_picture_remains(browser: Browser, site: Site
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{site.url}/{PAGE}", wait_until="load")
-    still = page.locator(".live-figure img")
-    expect(still).to_be_visible()
-    assert len(still.get_attribute("alt") or "") > 50
-    size = still.bounding_box()
-    assert size is not None and min(size["width"], size["height"]) > 200
+    page.locator("details").evaluate_all("all => all.forEach((d) => (d.open = true))")
+    stills = page.locator(".live-figure img")
+    assert stills.count() == 2, "the third is the drawing above it"
+    for still in stills.all():
+        expect(still).to_be_visible()
+        assert len(still.get_attribute("alt") or "") > 50
+        size = still.bounding_box()
+        assert size is not None and min(size["width"], size["height"]) > 200
     assert page.locator(".live-figure input").count() == 0
     context.close()

@@ -1,4 +1,4 @@
-"""Chapter 2's figure: its steps are the reference's, and it can be used without a mouse."""
+"""Chapter 2's figures: their steps are the reference's, and they can be used without a mouse."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from autograder.datasets import gabor_data
 from book import gradient_experiments as lab
 from solutions.gradient import gradient_descent
 
@@ -99,6 +100,25 @@ def test_its_steps_to_a_millionth_are_the_references(loaded: Page) -> None:
         assert None in counted and min(filter(None, counted)) < 200
 
 
+def test_the_gabor_walk_is_the_references(loaded: Page) -> None:
+    """Losses, slopes and whole walks from random starts, to 1e-9."""
+    x, y = gabor_data()
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        theta, lr = rng.uniform([-8, 4], [8, 22]), float(rng.uniform(0.001, 0.05))
+        (loss, slope), walk = loaded.evaluate(
+            """([theta, xs, ys, lr]) => {
+              const { gabor, descend } = course.gradient;
+              return [gabor(theta, xs, ys), descend(theta, xs, ys, lr, 25)];
+            }""",
+            [theta.tolist(), x.tolist(), y.tolist(), lr],
+        )
+        assert loss == pytest.approx(lab.gabor_loss(theta), rel=1e-9)
+        np.testing.assert_allclose(slope, lab.gabor_slope(theta), rtol=1e-9, atol=1e-9)
+        right = gradient_descent(lab.gabor_slope, theta, lr, 25)
+        np.testing.assert_allclose(walk, right, rtol=1e-8, atol=1e-8)
+
+
 def test_its_words_name_what_the_walk_does(loaded: Page) -> None:
     rates = (0.05, 0.1, 0.15, 0.2, 0.21)
     kinds = loaded.evaluate(
@@ -109,17 +129,17 @@ def test_its_words_name_what_the_walk_does(loaded: Page) -> None:
 
 def test_the_slider_moves_by_keyboard(page: Page, site: Site) -> None:
     slider = open_slider(page, site)
-    assert slider.lr == 0.05
+    assert slider.lr == 0.18
     expect(slider.state).to_have_attribute("aria-live", "polite")
-    expect(slider.state).to_contain_text("0.050: it creeps")
+    expect(slider.state).to_contain_text("0.180: it zigzags")
     before = slider.walks
     assert len(before) == 2
     assert all(before)
 
     slider.handle.focus()
     page.keyboard.press("ArrowRight")
-    assert slider.lr == 0.055
-    expect(slider.state).to_contain_text("0.055: it creeps")
+    assert slider.lr == 0.185
+    expect(slider.state).to_contain_text("0.185: it zigzags")
     assert all(new != old for new, old in zip(slider.walks, before, strict=True))
 
     page.keyboard.press("End")
@@ -132,7 +152,7 @@ def test_the_slider_says_where_the_walk_begins_to_diverge(page: Page, site: Site
     """Two places below the cliff, on it, and two above, by keyboard."""
     slider = open_slider(page, site)
     slider.handle.focus()
-    for _ in range(28):  # from 0.050 to 0.190
+    for _ in range(2):  # from 0.180 to 0.190
         page.keyboard.press("ArrowRight")
     for lr, diverges in ((0.19, False), (0.195, False), (0.2, False), (0.205, True), (0.21, True)):
         assert slider.lr == lr
@@ -147,11 +167,11 @@ def test_twice_as_steep_brings_the_cliff_to_half(page: Page, site: Site) -> None
     expect(slider.state).to_contain_text("The cliff 2/L is at 0.2.")
     before = slider.walks
     slider.box.get_by_role("radio", name="20", exact=True).check()
-    expect(slider.state).to_contain_text("0.050: at 1/L")
+    expect(slider.state).to_contain_text("0.180: it diverges")
     expect(slider.state).to_contain_text("The cliff 2/L is at 0.1.")
     assert all(new != old for new, old in zip(slider.walks, before, strict=True))
     slider.box.get_by_role("radio", name="40", exact=True).check()
-    expect(slider.state).to_contain_text("equally far")
+    expect(slider.state).to_contain_text("The cliff 2/L is at 0.05.")
     page.keyboard.press("ArrowLeft")  # a radio button's neighbour, by keyboard
     expect(slider.state).to_contain_text("The cliff 2/L is at 0.1.")
 
@@ -173,18 +193,76 @@ def test_the_slider_moves_by_touch(phone: Page, site: Site) -> None:
     expect(slider.state).to_contain_text("The cliff 2/L is at 0.4.")
 
 
+def hillside(page: Page, site: Site) -> tuple[Locator, Locator, Locator]:
+    """The figure at the top: its box, its map, and its sentence."""
+    page.goto(f"{site.url}/{PAGE}", wait_until="load")
+    box = page.get_by_role("group", name="Interactive figure: a walk downhill")
+    box.scroll_into_view_if_needed()
+    return box, box.locator(".live-panel svg").first, box.locator("[aria-live]")
+
+
+def test_the_ring_is_dragged_and_its_sliders_follow_and_lead(page: Page, site: Site) -> None:
+    box, drawing, state = hillside(page, site)
+    expect(state).to_contain_text("step 120 of 120")
+    expect(state).to_contain_text("but not the lowest")
+    across = box.get_by_role("slider", name="θ\u2080")
+    assert across.get_attribute("aria-valuetext") == "4"
+    ring = box.locator(".live-handle").bounding_box()
+    place = drawing.bounding_box()
+    assert ring is not None and place is not None
+    page.mouse.move(ring["x"] + ring["width"] / 2, ring["y"] + ring["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(place["x"] + 0.52 * place["width"], place["y"] + 0.45 * place["height"])
+    page.mouse.up()
+    expect(state).to_contain_text("in the lowest pit of all")
+    dragged = float((across.get_attribute("aria-valuetext") or "").replace("\u2212", "-"))
+    assert dragged < 2
+    # By keyboard, to the left edge, which is in another pit.
+    across.focus()
+    page.keyboard.press("Home")
+    expect(state).not_to_contain_text("in the lowest pit of all")
+    assert across.get_attribute("aria-valuetext") == "\u22128"
+
+
+def test_steps_by_keyboard_and_a_walk_that_plays_itself(page: Page, site: Site) -> None:
+    box, _, state = hillside(page, site)
+    box.get_by_role("button", name="To the start").focus()
+    page.keyboard.press("Enter")
+    expect(state).to_contain_text("step 0 of 120")
+    box.get_by_role("button", name="One step").click()
+    expect(state).to_contain_text("step 1 of 120")
+    box.get_by_role("button", name="Play").click()
+    expect(state).to_have_attribute("aria-live", "off")
+    expect(state).to_contain_text("step 6 of 120")
+    box.get_by_role("button", name="Pause").click()
+    expect(state).to_have_attribute("aria-live", "polite")
+
+
+def test_on_a_phone_the_map_is_seen_while_the_sliders_move(phone: Page, site: Site) -> None:
+    """Both figures: at the place of the lowest control, half of the first drawing is in view."""
+    for label in ("a walk downhill", "the learning rate"):
+        phone.goto(f"{site.url}/{PAGE}", wait_until="load")
+        box = phone.get_by_role("group", name=f"Interactive figure: {label}")
+        box.get_by_role("slider").last.evaluate("e => e.scrollIntoView({block: 'end'})")
+        drawing = box.locator(".live-panel svg").first.bounding_box()
+        assert drawing is not None and drawing["y"] + drawing["height"] / 2 > 0
+        size = phone.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert size[0] == size[1]
+
+
 def test_without_javascript_the_still_pictures_remain(browser: Browser, site: Site) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{site.url}/{PAGE}", wait_until="load")
-    slider = page.locator(".live-figure")
-    assert slider.locator("input, svg").count() == 0
-    still = slider.get_by_role("img")
-    expect(still).to_be_visible()
-    assert len(still.get_attribute("alt") or "") > 60
-    size = still.bounding_box()
-    assert size is not None
-    assert min(size["width"], size["height"]) > 200
+    figures = page.locator(".live-figure")
+    assert figures.locator("input, svg").count() == 0 and figures.count() == 2
+    for still in figures.get_by_role("img").all():
+        expect(still).to_be_visible()
+        assert len(still.get_attribute("alt") or "") > 60
+        size = still.bounding_box()
+        assert size is not None
+        assert min(size["width"], size["height"]) > 200
+    page.locator("details").evaluate_all("all => all.forEach((d) => (d.open = true))")
     for name in ("fig-ravine", "fig-steps"):
         picture = page.locator(f"#{name} img")
         expect(picture).to_be_visible()

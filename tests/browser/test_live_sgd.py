@@ -1,4 +1,4 @@
-"""Chapter 3's figure that moves: its arithmetic is the reference's, and it answers to everybody."""
+"""Chapter 3's figures that move: their arithmetic is the reference's, and they can be worked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from autograder.datasets import with_ones
 from book import sgd_experiments as lab
 from solutions.gradient import linear_gradient
-from solutions.sgd import gradient_standard_error, minibatch_gradient, minibatches
+from solutions.sgd import (
+    cosine_decay,
+    gradient_standard_error,
+    minibatch_gradient,
+    minibatches,
+)
 
 from .loopback import Site
 
@@ -25,7 +30,7 @@ PAGE = "book/sgd.html"
 
 @dataclass(frozen=True)
 class Figure:
-    """Chapter 3's figure: the batch size and the cloud of gradient estimates."""
+    """A figure of chapter 3: the cloud of gradient estimates, or the walk."""
 
     page: Page
     box: Locator
@@ -51,16 +56,23 @@ class Figure:
         """One of the drawings."""
         return self.box.locator(".live-panel", has_text=title)
 
-    @property
-    def walk(self) -> str:
-        """Where the walk's line goes."""
-        lines = self.panel("A walk").locator("polyline:not(.live-ring)")
+    def line(self, title: str) -> str:
+        """Where the first line of a drawing goes, height lines apart."""
+        lines = self.panel(title).locator("polyline:not(.live-ring)")
         return lines.first.get_attribute("points") or ""
 
 
-def open_figure(page: Page, site: Site) -> Figure:
+CLOUD, WALK = "the batch size and the cloud", "a walk, its price and its floor"
+
+
+def open_figure(page: Page, site: Site, name: str = CLOUD) -> Figure:
     page.goto(f"{site.url}/{PAGE}", wait_until="load")
-    box = page.get_by_role("group", name="Interactive figure: the batch size")
+    return found(page, name)
+
+
+def found(page: Page, name: str) -> Figure:
+    """A figure of the page that is open, awake."""
+    box = page.get_by_role("group", name=f"Interactive figure: {name}")
     box.scroll_into_view_if_needed()
     expect(box.locator(".live-still")).to_be_hidden()
     return Figure(page, box, box.get_by_role("slider", name="Batch size"))
@@ -106,6 +118,15 @@ def test_its_arithmetic_is_the_references(loaded: Page) -> None:
             here = np.array(walk[step])
             next_one = here - lr * minibatch_gradient(linear_gradient, here, rows, y, batch)
             np.testing.assert_allclose(walk[step + 1], next_one, atol=1e-9)
+        scheduled = loaded.evaluate(
+            """([theta, x, y, lr, batches]) => course.sgd.scheduledWalk(
+              theta, x, y, course.sgd.cosine(lr, batches.length), batches)""",
+            [*given, lr, [b.tolist() for b in batches]],
+        )
+        for step, batch in enumerate(batches):
+            here, rate = np.array(scheduled[step]), cosine_decay(lr, step, len(batches))
+            next_one = here - rate * minibatch_gradient(linear_gradient, here, rows, y, batch)
+            np.testing.assert_allclose(scheduled[step + 1], next_one, atol=1e-9)
         cloud = rng.normal(size=(20, 2))
         spread = in_browser(loaded, "spread", cloud.tolist(), theta.tolist())
         assert spread == pytest.approx(np.sqrt(np.mean(np.sum((cloud - theta) ** 2, axis=1))))
@@ -141,7 +162,6 @@ def test_it_moves_by_keyboard_and_says_the_references_numbers(page: Page, site: 
     assert figure.size == 10
     figure.handle.focus()
     page.keyboard.press("Home")
-    before = figure.walk
     sizes = []
     while figure.size not in sizes:
         m = figure.size
@@ -157,11 +177,8 @@ def test_it_moves_by_keyboard_and_says_the_references_numbers(page: Page, site: 
         assert figure.said("length") == pytest.approx(length, abs=6e-4)
         page.keyboard.press("ArrowRight")
     assert sizes == list(lab.LIVE_SIZES)
-    assert figure.walk != before
     # At the right end it is gradient descent.
     assert figure.said("measured") == 0
-    end = lab.walk(lab.N, updates=lab.live_data()["updates"])[-1]
-    assert figure.said("ends") == pytest.approx(np.linalg.norm(end - lab.BEST), abs=6e-4)
     # Each size that was visited has left its dot.
     assert figure.panel("Standard error").locator(".live-dot").count() == len(sizes)
 
@@ -187,15 +204,114 @@ def test_with_replacement_there_is_no_correction(page: Page, site: Site) -> None
 
 def test_new_batches_are_new(page: Page, site: Site) -> None:
     figure = open_figure(page, site)
-    before, words = figure.walk, figure.state.inner_text()
+    words = figure.state.inner_text()
     figure.box.get_by_role("button", name="Draw new batches").press("Enter")
     expect(figure.state).not_to_have_text(words)
-    assert figure.walk != before
     assert figure.said("predicted") == pytest.approx(lab.predicted_error(lab.FAR, 10), abs=6e-4)
 
 
-def test_it_moves_by_touch(phone: Page, site: Site) -> None:
-    figure = open_figure(phone, site)
+def test_the_walk_opens_on_its_floor_and_says_the_references_numbers(
+    page: Page, site: Site
+) -> None:
+    figure = open_figure(page, site, WALK)
+    words = figure.state.inner_text()
+    assert words.startswith("800 updates, 800 examples")
+    assert figure.said("floor predicted for this m and lr is") == pytest.approx(
+        lab.predicted_floor(0.3, 1), rel=0.05
+    )
+    # Its line of full batches is gradient descent's.
+    heights = page.evaluate(
+        """([x, y, lr, start, best, hessian]) => {
+          const all = x.map((_, i) => i);
+          return course.sgd.excess(
+            course.sgd.walk(start, x, y, lr, Array(10).fill(all)), best, hessian);
+        }""",
+        [
+            lab.X[:, 1].tolist(),
+            lab.Y.tolist(),
+            0.3,
+            lab.FAR.tolist(),
+            lab.BEST.tolist(),
+            lab.H.tolist(),
+        ],
+    )
+    np.testing.assert_allclose(heights, lab.excess(lab.walk(lab.N, epochs=10)), rtol=1e-9)
+    # A batch of ten: a tenth of the floor, and of the updates.
+    figure.handle.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    assert figure.state.inner_text().startswith("80 updates, 800 examples")
+    assert figure.said("floor predicted for this m and lr is") == pytest.approx(
+        lab.predicted_floor(0.3, 10), rel=0.05
+    )
+    page.keyboard.press("End")
+    expect(figure.state).to_contain_text("The full gradient has no floor")
+    figure.box.get_by_role("slider", name="lr").focus()
+    page.keyboard.press("End")
+    figure.box.get_by_role("radio", name="cosine").check()
+    expect(figure.state).to_contain_text("2 updates, 800 examples")
+
+
+def test_the_walk_steps_plays_stops_and_begins_elsewhere(page: Page, site: Site) -> None:
+    figure = open_figure(page, site, WALK)
+    press = lambda name: figure.box.get_by_role("button", name=name).press("Enter")  # noqa: E731
+    press("Step")
+    expect(figure.state).to_contain_text("801 updates")
+    press("Restart")
+    expect(figure.state).to_contain_text("0 updates, 0 examples")
+    press("Play")
+    expect(figure.state).to_contain_text(re.compile(r"[1-9][\d,]* updates"))
+    press("Pause")
+    expect(figure.box.get_by_role("button", name="Play")).to_be_visible()
+    before = figure.line("The walk")
+    press("New batches")
+    assert figure.line("The walk") != before
+    # The start, by the arrow keys and by the mouse.
+    start = figure.box.get_by_role("slider", name="The start")
+    said = start.get_attribute("aria-valuetext")
+    start.focus()
+    page.keyboard.press("ArrowRight")
+    assert start.get_attribute("aria-valuetext") != said
+    place = start.bounding_box()
+    assert place is not None
+    page.mouse.move(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(place["x"] + place["width"] / 2 + 60, place["y"] + 40, steps=4)
+    page.mouse.up()
+    moved = start.get_attribute("aria-valuetext")
+    assert moved != said
+    page.mouse.move(place["x"] + 200, place["y"] + 100)
+    assert start.get_attribute("aria-valuetext") == moved, "let go, it stays"
+
+
+def test_both_repaint_within_fifty_milliseconds(loaded: Page) -> None:
+    """From the event to the drawing, at the median."""
+    spent = loaded.locator(".live-figure").evaluate_all(
+        """(figures) => figures.map((figure) => {
+          const slider = figure.querySelector("input[type=range]");
+          const times = Array.from({ length: 9 }, (_, i) => {
+            slider.value = i;
+            const before = performance.now();
+            slider.dispatchEvent(new Event("input"));
+            return performance.now() - before;
+          });
+          return times.sort((a, b) => a - b)[4];
+        })"""
+    )
+    assert len(spent) == 2
+    assert max(spent) < 50
+
+
+def test_on_a_phone_both_fit_one_screen_and_move_by_touch(phone: Page, site: Site) -> None:
+    for name in (WALK, CLOUD):
+        figure = open_figure(phone, site, name) if name == WALK else found(phone, name)
+        boxes = [
+            *(panel.bounding_box() for panel in figure.box.locator(".live-panel svg").all()),
+            figure.handle.bounding_box(),
+        ]
+        edges = [(box["y"], box["y"] + box["height"]) for box in boxes if box]
+        assert len(edges) == 3
+        assert max(bottom for _, bottom in edges) - min(top for top, _ in edges) <= 844 - 60
     # The figure is taller than the screen: bring the slider into its middle.
     figure.handle.evaluate("(slider) => slider.scrollIntoView({block: 'center'})")
     place = figure.handle.bounding_box()
@@ -218,14 +334,16 @@ def test_without_javascript_a_still_picture_remains(browser: Browser, site: Site
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{site.url}/{PAGE}", wait_until="load")
-    figure = page.locator(".live-figure")
-    assert figure.locator("input, button").count() == 0
-    picture = figure.get_by_role("img")
-    expect(picture).to_be_visible()
-    size = picture.bounding_box()
-    assert size is not None
-    assert min(size["width"], size["height"]) > 200
-    assert len(picture.get_attribute("alt") or "") > 60
+    figures = page.locator(".live-figure")
+    assert figures.count() == 2
+    for figure in figures.all():
+        assert figure.locator("input, button").count() == 0
+        picture = figure.get_by_role("img")
+        expect(picture).to_be_visible()
+        size = picture.bounding_box()
+        assert size is not None
+        assert min(size["width"], size["height"]) > 200
+        assert len(picture.get_attribute("alt") or "") > 60
     context.close()
 
 

@@ -121,9 +121,11 @@ class Patience:
 # So many times as many timeouts as of one step are waited for, of all steps of a class.
 OF_ALL_STEPS = 2
 # Of a function of which a call had all its time and did not end, each further call has this share
-# of it, and no less than so many seconds: a right answer takes milliseconds.
+# of it, and no less than so many seconds: a right answer takes milliseconds. Of one that is slow,
+# so many times what the slowest call took that did come back.
 AFTER_A_TIMEOUT = 0.1
 LITTLE_SECONDS = 0.5
+OF_THE_SLOWEST = 3.0
 
 
 class AskedSnapshot:
@@ -157,6 +159,7 @@ class AskedSnapshot:
         self._worker_pid = 0
         self._defined: dict[str, bool] = {}
         self._timeouts: Counter[tuple[str, str]] = Counter()
+        self._slowest: dict[str, float] = {}
 
     def defines(self, name: str) -> bool:
         """Whether the learner's code has a global of this name; True where nobody can tell."""
@@ -181,11 +184,15 @@ class AskedSnapshot:
         oracles = oracles_of(question)
         start, waited = self._patience.clock(), _waited(oracles)
         seconds = self._limits.call_seconds
+        slowest = self._slowest.get(question.target, 0.0)
         if of_all:
-            seconds = min(seconds, max(AFTER_A_TIMEOUT * seconds, LITTLE_SECONDS))
+            least = max(LITTLE_SECONDS, OF_THE_SLOWEST * slowest)
+            seconds = min(seconds, max(AFTER_A_TIMEOUT * seconds, least))
         seconds = min(seconds, self._budget.left)
         try:
-            return self._converse(question, oracles, seconds)
+            answer = self._converse(question, oracles, seconds)
+            self._slowest[question.target] = max(slowest, self._patience.clock() - start)
+            return answer
         except TooSlow:
             self._timeouts[asked] += 1
             self._drop_worker()

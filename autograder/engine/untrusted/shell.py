@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import base64
 import builtins
@@ -28,6 +29,7 @@ from IPython.core.error import StdinNotImplementedError
 from IPython.core.interactiveshell import InteractiveShell, InteractiveShellABC
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 from IPython.core.magic_arguments import magic_arguments
+from IPython.core.magics.extension import ExtensionMagics
 from IPython.core.magics.packaging import PackagingMagics
 from IPython.core.magics.script import ScriptMagics, script_args
 from IPython.utils.process import arg_split
@@ -35,6 +37,7 @@ from IPython.utils.text import LSString, SList
 from traitlets import Type
 from traitlets.config import Config
 
+from autograder.engine.untrusted.absent import missing_platform, with_stand_ins
 from autograder.engine.untrusted.descriptors import Descriptor
 from autograder.engine.wire import MAX_HEADER, Channel, Closed
 from autograder.i18n import _
@@ -379,6 +382,22 @@ class Packages(PackagingMagics):
             self.shell.refuse_program(f"mamba {line}")
 
 
+@magics_class
+class Extensions(ExtensionMagics):
+    """Those of a platform are not there."""
+
+    shell: NotebookShell
+
+    @line_magic
+    def load_ext(self, module_str: str) -> Any:  # type: ignore[override]
+        """Load an extension, or say that it is not there."""
+        absent = missing_platform(module_str.strip())
+        if absent is None:
+            return super().load_ext(module_str)  # type: ignore[misc, call-arg]
+        self.shell.tell_absent([absent])
+        return None
+
+
 class NotebookShell(InteractiveShell):
     """The shell without a terminal, a history or a kernel.
 
@@ -391,6 +410,7 @@ class NotebookShell(InteractiveShell):
     sink: Sink
     starts_programs = True
     _failed_to_show = False
+    _source = ""
 
     def __init__(self, **options: Any) -> None:
         config = Config()
@@ -430,6 +450,7 @@ class NotebookShell(InteractiveShell):
         except Exception:  # run_cell_async shows it
             transformed, problem = source, sys.exc_info()
         self._failed_to_show = False
+        self._source = transformed
         known = {"transformed_cell": transformed, "preprocessing_exc_tuple": problem}
         cell = self.run_cell_async(source, store_history=True, **known)
         result = None
@@ -448,7 +469,7 @@ class NotebookShell(InteractiveShell):
     def init_magics(self) -> None:
         """With those that ask for a screen or for other programs."""
         super().init_magics()
-        self.register_magics(ScreenMagics, Programs, Packages)
+        self.register_magics(ScreenMagics, Programs, Packages, Extensions)
 
     def system(self, cmd: str) -> None:
         """`!command`. In a kernel it never fails, so a line that asks for a program loses nothing
@@ -464,6 +485,19 @@ class NotebookShell(InteractiveShell):
             return super().getoutput(cmd, split, depth + 1)
         self.refuse_program(cmd)
         return SList() if split else LSString("")
+
+    def transform_ast(self, node: ast.AST) -> ast.AST:
+        """The tree of a cell, in which what only another platform has does nothing."""
+        node = super().transform_ast(node)
+        if isinstance(node, ast.Module):
+            self.tell_absent(with_stand_ins(node, self._source))
+        return node
+
+    def tell_absent(self, names: list[str]) -> None:
+        """Say what is not there."""
+        for name in names:
+            told = _("{name} is not there when a notebook is graded: it does nothing here.")
+            print(told.format(name=name))
 
     def refuse_program(self, command: str) -> None:
         """Say that a command was not run, where a shell would say what came of it."""

@@ -1,0 +1,63 @@
+"""A gradebook for somebody who may read it and not write it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from nbgrader.api import Base, Gradebook
+from nbgrader.coursedir import CourseDirectory
+from sqlalchemy.exc import SQLAlchemyError
+
+from autograder.release.configuration import file_of
+from autograder.release.trouble import trouble
+
+
+@contextlib.contextmanager
+def read_gradebook(course: CourseDirectory) -> Iterator[Gradebook]:
+    """A course's gradebook, to read from."""
+    with (
+        readable(course.db_url) as url,
+        Gradebook(url, course.course_id) as gradebook,
+    ):
+        yield gradebook
+
+
+@contextlib.contextmanager
+def readable(db_url: str) -> Iterator[str]:
+    """The address of a gradebook that may be opened. To read it, too, late penalties are worked
+    out again, and SQLite puts a file beside it: who may do neither gets a copy of their own, which
+    is gone afterwards."""
+    file = file_of(db_url)
+    if file is None or may_write(file):
+        yield db_url
+        return
+    with tempfile.TemporaryDirectory(prefix="autograder-marks-") as folder:
+        copy = Path(folder, "gradebook.db")
+        source = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
+        with contextlib.closing(source), contextlib.closing(sqlite3.connect(copy)) as into:
+            source.backup(into)
+        yield f"sqlite:///{copy}"
+
+
+def unusable(course: CourseDirectory) -> str:
+    """Why a course's gradebook cannot be used, in a sentence; nothing where it can."""
+    try:
+        with read_gradebook(course) as gradebook:
+            for table in Base.registry.mappers:
+                gradebook.db.query(table).first()
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        return trouble(error) or str(error)
+    return ""
+
+
+def may_write(file: Path) -> bool:
+    """Whether this account may change a gradebook that is there; of one that is not, nobody says
+    no here."""
+    if not file.exists():
+        return True
+    return os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)
