@@ -61,12 +61,18 @@ course.figure("home-descent", (root, data) => {
   }
   show();
 
-  // Once, and under five seconds, for whoever wants things to move.
+  // Once, and under five seconds, for whoever wants things to move. The browser draws it: a script
+  // that did so step by step would keep a slow phone busy while the page is still coming.
   if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
   new IntersectionObserver((entries, observer) => {
     if (!entries.some((entry) => entry.isIntersecting)) return;
     observer.disconnect();
-    update.set(0);
-    root.querySelector(".live-button").click();
-  }, { threshold: 0.6 }).observe(root);
+    update.set(last);
+    show();
+    for (const line of map.svg.querySelectorAll("polyline")) {
+      line.setAttribute("pathLength", 1);
+      line.classList.add("home-draw");
+      line.addEventListener("animationend", show, { once: true });
+    }
+  }, { threshold: 0.3 }).observe(root);
 });

@@ -334,8 +334,8 @@ def test_formulas_in_folds_and_answers_are_typeset_at_full_size(page: Page, tiny
     asked.get_by_role("button", name="sigmoid").click()
     sizes = {
         formula.evaluate("(e) => getComputedStyle(e).fontSize")
-        for formula in [*asked.locator("mjx-container").all(), *fold.locator("mjx-container").all()]
+        for formula in [*asked.locator("math").all(), *fold.locator("math").all()]
     }
-    assert asked.locator("mjx-container").count() == 2
-    assert fold.locator("mjx-container").count() == 1
+    assert asked.locator("math").count() == 2
+    assert fold.locator("math").count() == 1
     assert len(sizes) == 1

@@ -354,7 +354,8 @@ def test_paper_gets_a_light_page_with_answers_and_without_folded_code(
         page.evaluate("() => window.dispatchEvent(new Event('afterprint'))")
         page.emulate_media(media="screen", color_scheme="dark")
         assert not wrong_colours(page, "dark")
-        assert page.locator("article figure img.by-night").first.is_visible()
+        dark = page.locator("article figure img.by-night").first
+        assert dark.evaluate("(e) => getComputedStyle(e).display") != "none"
 
 
 @pytest.mark.parametrize("query", ["learning rate", "bias correction", "overflow"])
