@@ -71,19 +71,12 @@ c.JupyterHub.services = [
     for port, (name, course) in enumerate(COURSES.items(), FIRST_PORT)
 ]
 c.JupyterHub.load_roles = [
-    *(
-        {
-            "name": f"formgrade-{name}",
-            "groups": [f"formgrade-{name}"],
-            "scopes": [f"access:services!service={name}"],
-        }
-        for name in COURSES
-    ),
-    # What a server does by itself, and nbgrader's question: which courses is my owner in?
     {
-        "name": "server",
-        "scopes": ["users:activity!user", "access:servers!server", "read:users:groups!user"],
-    },
+        "name": f"formgrade-{name}",
+        "groups": [f"formgrade-{name}"],
+        "scopes": [f"access:services!service={name}"],
+    }
+    for name in COURSES
 ]
 
 # One click in Formgrader may grade for minutes: the proxy in Python gives up after 20 seconds.
