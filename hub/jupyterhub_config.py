@@ -86,6 +86,9 @@ c.JupyterHub.load_roles = [
     },
 ]
 
+# One click in Formgrader may grade for minutes: the proxy in Python gives up after 20 seconds.
+c.ConfigurableHTTPProxy.command = ["configurable-http-proxy", "--proxy-timeout", "3600000"]
+
 # Learners' servers have an environment of their own, where the course's solutions are not.
 LEARNERS = Path(SETTINGS["learners"])
 c.Spawner.cmd = [str(LEARNERS / "bin" / "jupyterhub-singleuser")]

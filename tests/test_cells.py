@@ -260,16 +260,7 @@ def mounted():
     return drive.mount("/content")
 
 
-def where():
-    try:
-        import google.colab
-    except ImportError:
-        return "here"
-    return "Colab"
-
-
 mounted()
-assert where() == "here"
 """
 
 
@@ -280,7 +271,7 @@ assert where() == "here"
     "micropip is not there when a notebook is graded",
 )
 def of_another_platform(notebook: NotebookNode) -> Made:
-    """What a cell defines besides is there; who asks whether it is Colab is told that it is not."""
+    """What a cell defines besides is there."""
     setup = first_code(notebook)
     setup.source = f"{PLATFORM}\n{setup.source}"
     gabor = cell(notebook, "solution-gabor")
@@ -432,6 +423,26 @@ def test_a_program_that_cannot_be_started_is_told_and_ends_nothing(
     )
     assert found.status == "ok", found.outputs
     assert "not run, since no program can be started here." in str(found.outputs)
+
+
+@pytest.mark.parametrize(
+    ("source", "printed"),
+    [
+        ("try: import google.colab\nexcept ImportError: print('here')", "here"),
+        ("with suppress(ImportError):\n    import micropip\n    print('there')", None),
+        ("import json, micropip as m\nprint(json.dumps(1), await m.install('x'))", "1 None"),
+        ("from tqdm.auto import tqdm, trange\nprint(*tqdm([3, 4]), *trange(2))", "3 4 0 1"),
+        ("from kaggle_secrets import *\nprint(5)", "5"),
+        ("%load_ext google.colab.data_table\nprint(6)", "6"),
+    ],
+)
+def test_who_asks_whether_it_is_another_platform_is_told_that_it_is_not(
+    session: NotebookSession, source: str, printed: str | None
+) -> None:
+    found = session.execute(f"from contextlib import suppress\n{source}")
+    assert found.status == "ok", found.outputs
+    said = "".join(output["text"] for output in found.outputs)
+    assert said.splitlines()[-1:] == ([printed] if printed else []), said
 
 
 def test_who_lies_beside_others_gets_nothing_of_theirs(graded: Course, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import subprocess
@@ -543,6 +544,32 @@ def pyplot():
 
     yield plt
     plt.close("all")
+
+
+def test_a_figure_is_drawn_once_and_looks_as_if_it_were_drawn_twice(pyplot, monkeypatch):
+    from matplotlib.axes import Axes
+
+    drawn, draw, pictures = [], Axes.draw, []
+    monkeypatch.setattr(Axes, "draw", lambda *args: (drawn.append(args), draw(*args)))
+    for kind, times in ((figures._drawn_once(), 1), (pyplot.Figure, 2)):
+        monkeypatch.setattr(figures, "_drawn_once", lambda kind=kind: kind)
+        ax = figures.contours(lab.ravine, (-5, 5), (-2, 2), points=11)
+        figures.curves({"a": [1, 1e-7], "b": [1, 0.1]}, ax=ax, ylabel="loss")
+        drawn.clear()
+        picture = io.BytesIO()
+        ax.figure.savefig(picture, format="png", bbox_inches="tight")
+        assert len(drawn) == times
+        pictures.append(picture.getvalue())
+    assert pictures[0] == pictures[1]
+
+
+def test_a_map_of_a_quadratic_needs_few_places(pyplot):
+    few, many = (
+        figures.contours(lab.ravine, (-5, 5), (-2, 2), points=points, levels=5).collections[0]
+        for points in (11, 41)
+    )
+    for ours, theirs in zip(few.get_paths(), many.get_paths(), strict=True):
+        np.testing.assert_allclose(ours.vertices, theirs.vertices, atol=1e-9)
 
 
 def test_contours_and_paths_draw_on_the_same_axes(pyplot):

@@ -158,6 +158,8 @@ def test_the_mean_of_the_walk_lies_far_below_it():
 def test_the_rate_may_grow_with_the_batch_up_to_the_cliff():
     ms = (1, 20, 100, 200)
     linear, fixed = (lab.with_the_batch(ms, power=power, runs=4) for power in (1.0, 0.0))
+    # Shuffled epochs lie below the floor of independent draws.
+    assert 0.4 < linear[0] / lab.predicted_floor(0.01, 1) < 1.1
     assert linear[1] < 1.5 * linear[0] < fixed[1] / 50
     assert 2 * linear[0] < linear[2] < np.inf
     assert linear[3] == np.inf

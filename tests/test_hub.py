@@ -35,7 +35,7 @@ pytestmark = pytest.mark.timeout(600)
 
 HUB = ROOT / "hub"
 SPRING, AUTUMN = "descent-spring", "descent-autumn"
-PATIENCE = 120.0
+PATIENCE = 300.0
 ROSTERS = {SPRING: "id\namara\n", AUTUMN: "id;last_name\nBen;Berg\n"}
 
 # In the place of a machine's accounts: names without passwords, one account for all.
@@ -283,6 +283,7 @@ def test_who_belongs_where_is_what_the_files_say_today(
     os.unlink(rosters[0])
     os.mkfifo(rosters[0])
     assert groups("noor") == [f"formgrade-{AUTUMN}"], "nobody can make the hub wait"
+    assert config.ConfigurableHTTPProxy.command[1:] == ["--proxy-timeout", "3600000"]
     opened = {role["name"]: role["scopes"] for role in config.JupyterHub.load_roles}
     assert opened.pop("server") == [
         "users:activity!user",

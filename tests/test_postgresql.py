@@ -240,7 +240,7 @@ def test_an_edited_set_changes_both_alike(both: Both) -> None:
             book.find_grade("check-bfgs_update", "gradient", "gradient", student).manual_score = 0.5
             book.db.commit()
         without(course, "bfgs_update")
-        edit(course, "py", ("points=3", "points=2"))
+        edit(course, "py", ("points=4", "points=3"))
         build(course.project, ["gradient"], say=told[name].append)
     assert "  bfgs_update is taken out, 2 points" in told["sqlite"]
     assert f"  {student} bfgs_update: 0.5 points" in told["sqlite"]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from nbformat.v4 import new_code_cell
 
 from autograder.engine.interface import Limits, Snapshot
 from autograder.engine.trusted.session import NotebookSession
@@ -139,6 +140,7 @@ def test_no_check_no_definition() -> None:
         ("import os\nprint(os.getcwd())", True),
         ("logged(np.ones(3))", True),
         ("logged = [logged(x) for x in range(3)]", True),
+        ("x = log\nlog = [f(x) for x in log]", True),
         ("for scale in range(3): f(scale)", True),
         ("with open('a') as helper: f(helper)", True),
         ("from numpy import *", True),
@@ -163,7 +165,7 @@ def test_what_must_not_run_before_the_snapshot(cell: str, must: bool) -> None:
     sharing = Sharing()
     for source in (SETUP, PLAIN, LENGTH, LOGGED):
         assert not sharing.runs(source), "nobody waits"
-    assert sharing.may_wait("f")
+    assert sharing.may_wait("f") and sharing.may_wait("length")
     assert sharing.runs(cell) is must
     sharing.taken()
     assert not sharing.runs("%time 2")
@@ -187,6 +189,25 @@ def test_a_solved_notebook_takes_few_snapshots(monkeypatch: pytest.MonkeyPatch) 
     assert len(taken) == 1
 
 
+def test_who_waits_is_judged_where_cells_take_python_down_again_and_again() -> None:
+    """After three deaths no cell runs any more, and there is no later state."""
+    notebook = instructor_notebook(find_set("gradient"))
+    crash = (
+        "def crash(x):\n    far = np.lib.stride_tricks.as_strided(x, (9,), (10**12,))\n"
+        "    return far.sum()\n"
+    )
+    where = 1 + next(i for i, c in enumerate(notebook.cells) if c.id == "check-linear_gradient")
+    sources = [crash, *["crash(np.ones(1))"] * 3]
+    notebook.cells[where:where] = [new_code_cell(source) for source in sources]
+    steps = [cell.source for cell in notebook.cells[:where] if cell.cell_type == "code"]
+    sharing = Sharing()
+    assert not any(map(sharing.runs, steps)) and sharing.may_wait("linear_gradient")
+    assert not any(map(sharing.runs, sources)), "they are no reason to take a snapshot before"
+    done = grade(Submission(notebook), find_set("gradient"), "7", SandboxedRunner())
+    assert done.verdicts["linear_gradient"].status == "passed"
+    assert done.verdicts["gradient_descent"].status != "passed"
+
+
 def all_alone(steps: Sequence[Step], asked: Sequence[str]) -> Survey:
     """A survey after which no function shares a snapshot."""
     return replace(survey(steps, asked), plan=plan(steps, alone=True))
@@ -194,7 +215,7 @@ def all_alone(steps: Sequence[Step], asked: Sequence[str]) -> Survey:
 
 def test_a_plan_says_when_snapshots_are_taken() -> None:
     f, g, alone = Check("f", False), Check("g", False), Check("f", True)
-    steps: list[Step] = [SETUP, PLAIN, f, "h = 1", "%time 1", g, g, "", g, "1", f, alone]
+    steps: list[Step] = [SETUP, PLAIN, f, "h = 1", "open(g)", g, g, "", g, "1", f, alone]
     made = ["run", "run", "wait", "run", "take", "now", "same", "run", "same", "run", "wait", "now"]
     assert plan(steps) == made
     assert survey(steps, ["f"]).plan == made

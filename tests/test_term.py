@@ -181,9 +181,9 @@ def take_part(course: Course, name: str, exchange: dict[str, str], id: str) -> P
     return learner
 
 
-def release_upstream(course: Course, upstream: Path, old: str, new: str) -> None:
-    """The course is a clone, and where it came from there is a newer version: other points, and a
-    line more in nbgrader_config.py."""
+def release_upstream(course: Course, upstream: Path) -> None:
+    """The course is a clone, and where it came from there is a newer version: gabor is worth 3
+    points in place of 1, and nbgrader_config.py has a line more."""
     git = "git -c user.name=author -c user.email=author@example.org"
     for name in (".gitignore", "Makefile", "constraints.txt"):
         shutil.copy(ROOT / name, course.folder)
@@ -197,8 +197,10 @@ def release_upstream(course: Course, upstream: Path, old: str, new: str) -> None
     )
     solutions = upstream / "solutions" / "gradient.py"
     text = solutions.read_text("utf-8")
-    assert text.count(old) == 1
-    solutions.write_text(text.replace(old, new), "utf-8")
+    before, _def, after = text.partition("def gabor(")
+    *others, its_own = before.rpartition("points=1,")
+    assert "@exercise" not in its_own
+    solutions.write_text("".join([*others[:-1], "points=3,", its_own, _def, after]), "utf-8")
     with (upstream / "nbgrader_config.py").open("a") as file:
         file.write("# Newer.\n")
     course.run(f"cd {upstream} && {git} commit --quiet -am newer")
@@ -256,8 +258,7 @@ def test_two_terms_with_the_pages_alone(term, tmp_path):
     assert not (old / "outbound" / "gradient").exists()
 
     # An upgrade: what was right is right, out of other points.
-    gabor = "@exercise(\n    points=1,"
-    release_upstream(course, tmp_path / "upstream", gabor, gabor.replace("1", "3"))
+    release_upstream(course, tmp_path / "upstream")
     mine = (course.folder / "local_config.py").read_text()
     said = course.follow("An upgrade in mid-term")
     assert "gabor is worth 3 points in place of 1" in said and "chen: 20 of 20 -> 22 of 22" in said

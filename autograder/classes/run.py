@@ -465,7 +465,10 @@ def feedback_class(
                 try:
                     app.start()
                 except (Exception, SystemExit) as error:
-                    failed[student] = _reason(log) or str(error)
+                    why = _reason(log) or str(error)
+                    if "MissingEntry" in why:
+                        why += f"; grade again: `autograder autograde {assignment} --force`"
+                    failed[student] = why
             advance(student)
     return len(chosen) - len(failed), failed
 

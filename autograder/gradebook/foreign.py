@@ -158,9 +158,12 @@ class SandboxedExecute(Execute):
             said["traceback"] = [*said["traceback"], *error.get("traceback", [])]
 
     def _keep(self, folder: Path, files: Files) -> None:
-        """Put new files beside the notebook, as if it had run there."""
+        """Put new files beside the notebook, as if it had run there; nothing that Python keeps for
+        itself."""
         for name, data in files:
             where = PurePosixPath(name)
+            if "__pycache__" in where.parts:
+                continue
             if where.is_absolute() or ".." in where.parts or where.suffix == ".ipynb":
                 self.log.warning(_("Not kept, as written by a submission: %r"), name)
                 continue

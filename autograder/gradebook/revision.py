@@ -408,14 +408,21 @@ def let_in(gradebook: Gradebook, assignment: str, name: str) -> list[str]:
     notebook = gradebook.find_notebook(name, assignment)
     most = found.max_score
     before = scores_in(db, [other.id for other in found.notebooks])
-    for submission in found.submissions:
-        theirs = SubmittedNotebook(notebook=notebook, assignment=submission)
-        for cell in (*notebook.grade_cells, *notebook.task_cells):
-            Grade(cell_id=cell.id, notebook=theirs)
-        for cell in (*notebook.solution_cells, *notebook.task_cells):
-            Comment(cell_id=cell.id, notebook=theirs)
-        db.add(theirs)
+    scored = [cell.id for cell in (*notebook.grade_cells, *notebook.task_cells)]
+    commented = [cell.id for cell in (*notebook.solution_cells, *notebook.task_cells)]
+    for submission in [row.id for row in found.submissions]:
+        theirs = new_uuid()
+        db.execute(
+            insert(SubmittedNotebook).values(
+                id=theirs, assignment_id=submission, notebook_id=notebook.id, flagged=False
+            )
+        )
+        for marks, cells in ((Grade, scored), (Comment, commented)):
+            rows = [{"id": new_uuid(), "notebook_id": theirs, "cell_id": cell} for cell in cells]
+            if rows:
+                db.execute(insert(marks), rows)
     db.commit()
+    db.expire_all()
     what = _("the notebook {name} is new, {points:g} points")
     return [
         *_changed(assignment, what.format(name=name, points=notebook.max_score)),

@@ -107,24 +107,31 @@ class Sharing:
             self._anything = True
             return bool(self._watched)
         self._reads |= globals_read(MAGIC.sub("pass", source))
+        earlier = set(self._bound)
         bound = [binding for statement in tree.body for binding in _bindings(statement)]
         for name, what in bound:
             self._bound[name].append(what)
         self._anything = self._anything or any(map(_hides, ast.walk(tree)))
         # A star binds names that nobody sees.
         seen = {name for name, _what in bound}.isdisjoint(self._watched | {"*"})
-        return bool(self._watched) and not (seen and self._is_tame(tree))
+        return bool(self._watched) and not (seen and self._is_tame(tree, earlier))
 
     def taken(self) -> None:
         """Those that waited have their snapshot."""
         self._watched.clear()
 
-    def _is_tame(self, cell: ast.Module) -> bool:
-        """Whether all that a cell does, beside binding names, a function could do that waits."""
+    def _is_tame(self, cell: ast.Module, earlier: set[str]) -> bool:
+        """Whether all that a cell does, beside binding names, a function could do that waits.
+        earlier: names that were bound before it."""
         does = [statement for statement in cell.body if not _is_inert(statement)]
-        own = names.local(ast.Module(does, []))
-        free = {n.id for s in does for n in ast.walk(s) if isinstance(n, ast.Name)} - own
-        return self._may(does, free) and self._reached(free, but=own) is not None
+        own: set[str] = set()
+        free: set[str] = set()
+        for statement in does:
+            bound = names.local(ast.Module([statement], []))
+            nodes = (node for node in ast.walk(statement) if isinstance(node, ast.Name))
+            free |= {n.id for n in nodes if isinstance(n.ctx, ast.Load)} - own - (bound - earlier)
+            own |= bound
+        return self._may(does, free) and self._reached(free, but=own - free) is not None
 
     def _reached(self, start: set[str], but: Container[str] = ()) -> set[str] | None:
         """These names and all that they read but some; None where one reads or changes what others

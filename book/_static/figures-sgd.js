@@ -35,6 +35,16 @@ course.sgd = (() => {
     return Array.from({ length: Math.ceil(n / m) }, (_, k) => order.slice(k * m, (k + 1) * m));
   }
 
+  /** m of n indices, none twice: the first batch of an epoch, without making the others. */
+  function withoutReplacement(n, m, random) {
+    const order = Array.from({ length: n }, (_, i) => i);
+    for (let i = 0; i < m; i++) {
+      const j = i + Math.floor(random() * (n - i));
+      [order[i], order[j]] = [order[j], order[i]];
+    }
+    return order.slice(0, m);
+  }
+
   /** m indices, each drawn from all n. */
   const withReplacement = (n, m, random) => Array.from({ length: m }, () => Math.floor(random() * n));
 
@@ -92,8 +102,8 @@ course.sgd = (() => {
   const cosine = (lr, most) => (t) => (lr * (1 + Math.cos((Math.PI * t) / most))) / 2;
 
   return {
-    generator, gradient, epoch, epochs, withReplacement, walk, scheduledWalk, standardError, spread, excess,
-    floor, cosine,
+    generator, gradient, epoch, epochs, withoutReplacement, withReplacement, walk, scheduledWalk,
+    standardError, spread, excess, floor, cosine,
   };
 })();
 
@@ -286,8 +296,7 @@ course.figure("batch-size", (root, data) => {
     const start = place.value === "far" ? data.far : best;
     const apart = drawing.value === "without";
     const random = course.sgd.generator(1000 * seed + m);
-    const draw = () =>
-      apart ? course.sgd.epoch(n, m, random)[0] : course.sgd.withReplacement(n, m, random);
+    const draw = () => course.sgd[apart ? "withoutReplacement" : "withReplacement"](n, m, random);
 
     const full = course.sgd.gradient(start, x, y, all);
     const length = Math.hypot(...full);
@@ -295,7 +304,8 @@ course.figure("batch-size", (root, data) => {
       course.sgd.gradient(start, x, y, draw()),
     );
     const measured = course.sgd.spread(estimates, full);
-    const plain = (size) => Math.hypot(...course.sgd.standardError(start, x, y, size));
+    const one = Math.hypot(...course.sgd.standardError(start, x, y, 1));
+    const plain = (size) => one / Math.sqrt(size);
     const shrink = (size) => (apart ? Math.sqrt(1 - size / n) : 1);
     seen.set(m, measured);
 
@@ -307,7 +317,6 @@ course.figure("batch-size", (root, data) => {
     map.dots(cloudLayer, [best], { class: "live-dot live-c5", r: 4 });
 
     lawLayer.replaceChildren();
-    const one = plain(1);
     law.line(lawLayer, [1, n].map((k) => [k, one / Math.sqrt(k)]), { class: "live-line live-c5", "stroke-dasharray": "6 4" });
     if (apart) {
       const places = Array.from({ length: 81 }, (_, i) => (n * 0.9999) ** (i / 80));
