@@ -55,7 +55,11 @@ def test_it_says_what_the_walks_are_and_plays(phone: Page, site: Site) -> None:
 
 def test_it_begins_by_itself_once_it_is_seen(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/book/index.html")
-    lines = page.locator(".live-figure polyline.home-draw")
-    expect(lines).to_have_count(len(METHODS))
-    names = {line.evaluate("(e) => getComputedStyle(e).animationName") for line in lines.all()}
-    assert names == {"home-draw"}
+    page.wait_for_function(
+        """(n) => {
+          const lines = [...document.querySelectorAll(".live-figure polyline.home-draw")];
+          return lines.length === n &&
+            lines.every((e) => getComputedStyle(e).animationName === "home-draw");
+        }""",
+        arg=len(METHODS),
+    )
