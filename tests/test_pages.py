@@ -49,7 +49,7 @@ def test_a_page_asks_folds_its_answers_sums_up_and_names_its_sources(text: str) 
     assert text.count(":class: predict") + text.count("::{predict}") >= 5
     assert text.count("```{dropdown}") >= 6
     for wanted in (
-        "After it you can",
+        "you can\n\n- ",
         "{released-set}",
         "## Summary",
         "### Three questions as in an exam",
