@@ -920,7 +920,7 @@ def crossing_in_words(slow: dict[int, Finish], fast: dict[int, Finish]) -> str:
     """Where `slow` becomes the slower one, as the end of a sentence."""
     crossing = first_dimension_where(slow, fast)
     if crossing is None:
-        return "nowhere to the right of the figure"
+        return "not even at the right end of the figure"
     return f"from {crossing:,} parameters on"
 
 
