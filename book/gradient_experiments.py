@@ -373,7 +373,7 @@ def plateau_example() -> tuple[float, float, float]:
 
 @dataclass(frozen=True)
 class EarlyStop:
-    """A stiff model is not needed where the walk is short: errors after each step of a walk."""
+    """Errors after some of the steps of one walk."""
 
     steps: Array
     training: Array
@@ -387,7 +387,7 @@ class EarlyStop:
 
 
 def early_stopping(degree: int = 12, last: int = 100_000, seed: int = 4) -> EarlyStop:
-    """Descent on the coefficients of a polynomial that could learn its 24 readings by heart.
+    """Descent on the coefficients of a polynomial that would learn the noise of its 24 readings.
 
     The readings are chapter 1's thermometer; 12 more are held back. Errors are mean squares.
     """
