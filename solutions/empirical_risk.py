@@ -1269,7 +1269,8 @@ cross_validation.remark(
     points=4,
     whole=("losses_a", "losses_b"),
     hints=(
-        "Two exam papers, the same thirty pupils. Is it the marks that vary, or the pupils?",
+        "Two exam papers, the same thirty pupils: what does a weak pupil do to both "
+        "means, and what to their difference?",
         "What is the loss of a minus the loss of b on one example? That is one number an example, "
         "and the question is about their mean.",
         "The differences are a sample of n numbers: their mean, and the standard error of a mean, "
