@@ -665,14 +665,15 @@ def same_ratio(
     walks: int = 300,
 ) -> list[tuple[float, int, Escape, Escape]]:
     """Walks with one and the same lr / m: after 560 updates, and after as many as make lr times
-    their number equal, so that each has had the same way to go.
+    their number equal, so that each has had the same way to go. The last pair's two are one and
+    the same, so they share their batches.
     """
     return [
         (
             lr,
             m,
             escapes([m], home, lr, walks=walks)[0],
-            escapes([m], home, lr, updates=round(1568 / lr), walks=walks, seed=1)[0],
+            escapes([m], home, lr, updates=round(1568 / lr), walks=walks)[0],
         )
         for lr, m in settings
     ]
@@ -952,6 +953,8 @@ WALK_WORDS = {
     "sinks": "The floor predicted for the lr it has now is {floor}.",
     "none": "The full gradient has no floor.",
     "cliff": "This lr is beyond the cliff, 2/L = {cliff}: the walk runs away.",
+    "thrown": "Below the cliff, 2/L = {cliff}; but with so small a batch the noise throws the walk "
+    "out.",
     "walk": "walk",
     "full": "all {n} a step",
     "line": "its floor",

@@ -171,6 +171,9 @@ def test_the_rate_may_grow_with_the_batch_up_to_the_cliff():
         low, high = (middle, high) if lab.excess(walk[-1]) < 1 else (low, middle)
     assert lab.full_batch_cliff() == pytest.approx(low, rel=0.02)
     assert 0.01 * 100 < lab.full_batch_cliff() < 0.01 * 200
+    # Below the cliff single points may run away as well.
+    assert 1.3 in lab.WALK_LRS and lab.full_batch_cliff() > 1.3
+    assert lab.excess(lab.walk(1, 1.3, epochs=2))[-1] > 1e6
 
 
 def test_the_search_finds_a_rate_below_the_cliff():

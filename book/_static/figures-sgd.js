@@ -237,7 +237,9 @@ course.figure("noisy-walk", (root, data) => {
     const level = floor(best, x, y, rate(done), m.value);
     let tale = course.fill(schedule.value === "cosine" ? words.sinks : words.floor, { floor: short(level) });
     if (m.value === n) tale = words.none;
-    if (!(heights[done] < 100)) tale = course.fill(words.cliff, { cliff: data.cliff.toFixed(2) });
+    if (!(heights[done] < 100)) {
+      tale = course.fill(lr.value > data.cliff ? words.cliff : words.thrown, { cliff: data.cliff.toFixed(2) });
+    }
     state.textContent = course.fill(words.state, {
       updates: done.toLocaleString("en-GB"),
       examples: Math.min(examples, paid).toLocaleString("en-GB"),
