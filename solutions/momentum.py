@@ -673,7 +673,7 @@ def creeps(rng):
 
 @momentum_rate.cases
 def runs_away(rng):
-    """It is too steep, in one direction or in all: the walk changes sides at each step, and grows."""
+    """It is too steep, in one direction or in all: the walk changes sides each time, and grows."""
     made = _setting(rng, 0.2, 0.4)
     pull = 2 * (1 + made["beta"]) * rng.uniform(1.1, 1.5)
     steep = pull / (made["lr"] * (1 - made["beta"]))

@@ -1480,7 +1480,7 @@ lr_for_floor.slips(
     loss_not_halved=slip(
         {"4 * m * floor": "m * floor", "1 / L)": "0.5 / L)"},
         "This is for the mean squared error; the loss is half of it.",
-        hint="With the half, a gradient is residual * x and the curvature X.T @ X / n, without a 2.",
+        hint="With the half a gradient is residual * x, and the curvature X.T @ X / n: no 2.",
     ),
     curvature_doubled=slip(
         {"1 / L)": "0.5 / L)"},
@@ -1514,7 +1514,7 @@ lr_for_floor.slips(
                 "variances = np.mean((X @ theta - y) ** 2) * np.mean(np.sum(X**2, axis=1))"
             )
         },
-        "The mean squares of residuals and rows are multiplied; the mean of the products is wanted.",
+        "Mean squares of residuals and of rows are multiplied; the mean of the products is wanted.",
         hint="A long row may well have a large residual. Make the gradient of each row first.",
     ),
     no_quarter=slip(
