@@ -247,9 +247,12 @@ class Part:
     @property
     def returned(self) -> list[str]:
         """What its docstring calls the several things that it returns; none for one thing."""
-        doc = self.reference.__doc__ or ""
-        found = re.search(r"Returns\n *-+\n *\(?(\w+(?:, \w+)+)\)? ?:", doc)
-        return found[1].split(", ") if found and self.probe is None else []
+        doc = inspect.getdoc(self.reference) or ""
+        section = re.search(r"^Returns\n-+\n(.*?)(?:\n\n|\Z)", doc, re.DOTALL | re.MULTILINE)
+        entries = r"^\(?(\w+(?:, \w+)*)\)? ?:"
+        found = re.findall(entries, section[1], re.MULTILINE) if section else []
+        names = [name for entry in found for name in entry.split(", ")]
+        return names if len(names) > 1 and self.probe is None else []
 
     @property
     def parameters(self) -> list[str]:

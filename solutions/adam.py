@@ -1122,7 +1122,8 @@ def one_direction(rng):
 def along_the_axes(rng):
     """A ravine along the axes: the strongest curvature has the largest size as well."""
     curvature, size = np.array([1.0, 8.0, 60.0]), np.array([0.02, 2.0, 5.0])
-    order = rng.permutation(3)
+    # Not in the order of the eigenvalues.
+    order = np.roll(np.arange(3), rng.integers(1, 3))
     scale = rng.uniform(0.8, 1.25, (2, 3))
     return _sizes_case(rng, np.diag((curvature * scale[0])[order]), (size * scale[1])[order])
 
@@ -1231,6 +1232,39 @@ stable_learning_rate.slips(
         "eigvalsh is given a matrix that is not symmetric: it reads one half and believes that the "
         "other is the same.",
         hint="np.linalg.eigvals takes any matrix. Or make it symmetric first.",
+    ),
+    half_of_what_is_divided_by_columns=slip(
+        {_SCALED: "H / size"},
+        "eigvalsh is given a matrix that is not symmetric: it reads one half and believes that the "
+        "other is the same.",
+        hint="np.linalg.eigvals takes any matrix. Or make it symmetric first.",
+    ),
+    largest_stretch=slip(
+        {f"np.linalg.eigvalsh({_SCALED})[-1]": "np.linalg.norm(H / size[:, None], 2)"},
+        "This is the largest singular value of P^-1 H: how much one step may stretch, not what "
+        "many steps do.",
+        hint="The matrix is not symmetric. Its eigenvalues decide: np.linalg.eigvals.",
+    ),
+    eigenvalues_over_sizes=slip(
+        {f"np.linalg.eigvalsh({_SCALED})[-1]": "np.max(np.linalg.eigvalsh(H) / size)"},
+        "The eigenvalues of H are divided by the sizes one by one; their directions are not the "
+        "axes, to which the sizes belong.",
+        hint="First put the sizes into the matrix, then ask for eigenvalues.",
+    ),
+    sizes_corrected_by_beta1=slip(
+        {"1 - beta2**t": "1 - beta1**t"},
+        "v is corrected by beta1; that is for m.",
+        hint="v_hat = v / (1 - beta2 ** t)",
+    ),
+    root_of_v_corrected=slip(
+        {"np.sqrt(v / (1 - beta2**t))": "np.sqrt(v) / (1 - beta2**t)"},
+        "The root is taken before the correction; v is what is corrected.",
+        hint="np.sqrt(v / (1 - beta2 ** t))",
+    ),
+    step_number_left_out=slip(
+        {"1 - beta2**t": "1 - beta2"},
+        "The correction is always that of the first step: t does not come in.",
+        hint="v_hat = v / (1 - beta2 ** t)",
     ),
     other_convention=slip(
         {_LIMIT: "2 * (1 + beta1) / strongest"},

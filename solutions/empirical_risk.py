@@ -1208,10 +1208,15 @@ def mean_of_means(x, y, degree, fold):
     return float(np.mean(means))
 
 
-def last_fold_alone(x, y, degree, fold):
-    aside = fold == np.unique(fold)[-1]
-    theta = fit_least_squares(polynomial_features(x[~aside], degree), y[~aside])
-    return float(np.mean((y[aside] - polynomial_features(x[aside], degree) @ theta) ** 2))
+def one_fold_alone(which):
+    """Cross-validation that ends with the fold of this index."""
+
+    def wrong(x, y, degree, fold):
+        aside = fold == np.unique(fold)[which]
+        theta = fit_least_squares(polynomial_features(x[~aside], degree), y[~aside])
+        return float(np.mean((y[aside] - polynomial_features(x[aside], degree) @ theta) ** 2))
+
+    return wrong
 
 
 cross_validation.slips(
@@ -1231,9 +1236,41 @@ cross_validation.slips(
         hint="The mean is over all n predictions. Keep the errors, and take it once, at the end.",
     ),
     last_fold_only=slip(
-        last_fold_alone,
+        one_fold_alone(-1),
         "Only one fold was set aside: the last one.",
         hint="Each fold has its turn. Do you overwrite the errors of the fold before?",
+    ),
+    first_fold_only=slip(
+        one_fold_alone(0),
+        "Only one fold was set aside: the first one.",
+        hint="Each fold has its turn. Does the return stand inside of the loop?",
+    ),
+    folds_summed=slip(
+        lambda x, y, degree, fold: mean_of_means(x, y, degree, fold) * len(np.unique(fold)),
+        "The mean errors of the folds are summed; the mean of all n squared errors is wanted.",
+        hint="Keep the errors of all folds, and take the mean once, at the end.",
+    ),
+    powers_in_the_other_order=slip(
+        {"x[aside], degree) @ theta": "x[aside], degree) @ theta[::-1]"},
+        "The coefficients meet the powers in the other order.",
+        hint="np.polyfit has the highest power first, as np.polyval and np.vander want it; "
+        "x ** [0, 1, ...] and np.polynomial begin with the constant.",
+    ),
+    a_power_too_few=slip(
+        {
+            "features(x[~aside], degree)": "features(x[~aside], degree)[:, : max(degree, 1)]",
+            "features(x[aside], degree)": "features(x[aside], degree)[:, : max(degree, 1)]",
+        },
+        "The highest power is missing.",
+        hint="A polynomial of degree 2 has three coefficients; np.vander takes their number.",
+    ),
+    a_power_too_many=slip(
+        {
+            "features(x[~aside], degree)": "features(x[~aside], degree + 1)",
+            "features(x[aside], degree)": "features(x[aside], degree + 1)",
+        },
+        "There is one power too many.",
+        hint="A polynomial of degree 2 has three coefficients: 1, x and x ** 2.",
     ),
     folds_from_zero=slip(
         {"np.unique(fold)": "range(len(np.unique(fold)))"},
@@ -1380,6 +1417,20 @@ risk_difference.slips(
         "The variance is divided by n; from n numbers that are measured about their own mean it "
         "comes out too small.",
         hint="np.std has an argument for the divisor n - 1: ddof=1.",
+    ),
+    surer_twice=slip(
+        {"np.sqrt(len(apart))": "np.sqrt(len(apart) - 1)"},
+        "n - 1 comes in twice: in the variance, and under the root.",
+        hint="Only the variance has the divisor n - 1; the mean is one of n numbers.",
+    ),
+    error_before_difference=slip(
+        {
+            "float(np.mean(apart)), float(np.std(apart, ddof=1) / np.sqrt(len(apart)))": (
+                "float(np.std(apart, ddof=1) / np.sqrt(len(apart))), float(np.mean(apart))"
+            )
+        },
+        "The two answers are in the wrong order.",
+        hint="The difference comes first, then its standard error.",
     ),
     b_minus_a=slip(
         {"losses_a - losses_b": "losses_b - losses_a"},

@@ -676,11 +676,13 @@ def _felt(rng, d: int, far: float, twice: bool = False) -> dict:
         rest[0] = L
     while True:
         A = rotated(rng, np.append(rest, L))
+        grad = bowl_slope(A, far * rng.choice([-1, 1], d) * rng.uniform(1, 2, d))
         middle = np.ones(d) / np.sqrt(d)
-        if max(np.diag(A).max(), middle @ A @ middle) < 0.9 * L:
-            return dict(
-                grad=bowl_slope(A, far * rng.choice([-1, 1], d) * rng.uniform(1, 2, d)), d=d
-            )
+        seen = max(np.diag(A).max(), middle @ A @ middle)
+        # Nor do the gradients along the axes, taken for columns, happen to have it.
+        taken = np.linalg.eigvals(A + grad(np.zeros(d))).real.max()
+        if seen < 0.9 * L and abs(taken - L) > 0.1 * L:
+            return dict(grad=grad, d=d)
 
 
 @largest_learning_rate.cases
@@ -709,12 +711,23 @@ def equally_steep(rng):
 
 _CURVATURES = "np.linalg.eigvalsh((H + H.T) / 2)"
 
-largest_learning_rate.slips(
-    gradients_for_columns=slip(
-        {" - level": ""},
+
+def _no_level(strongest: str):
+    """The gradients for a Hessian: it is not symmetric, and each way to its largest curvature
+    gives another number."""
+    return slip(
+        {" - level": "", f"{_CURVATURES}[-1]": strongest},
         "The gradients themselves are taken for columns of the Hessian.",
         hint="The gradient at 0 is not 0 unless the minimum is there. How much does it *change*?",
-    ),
+    )
+
+
+largest_learning_rate.slips(
+    gradients_for_columns=_no_level(f"{_CURVATURES}[-1]"),
+    gradients_for_rows=_no_level("np.linalg.eigvalsh(H)[-1]"),
+    gradients_for_a_lower_half=_no_level("np.linalg.eigvalsh(H.T)[-1]"),
+    gradients_for_any_matrix=_no_level("np.max(np.linalg.eigvals(H).real)"),
+    gradients_for_a_norm=_no_level("np.linalg.norm(H, 2)"),
     one_over_L=slip(
         {"(2 /": "(1 /"},
         "This is half of it: 1 / L.",
@@ -746,6 +759,16 @@ largest_learning_rate.slips(
         {f"{_CURVATURES}[-1]": f"{_CURVATURES}.sum()"},
         "The curvatures of all directions are added up.",
         hint="Descent diverges where one direction does; the steepest one is enough.",
+    ),
+    all_numbers_of_the_matrix=slip(
+        {f"{_CURVATURES}[-1]": "np.linalg.norm(H)"},
+        "This is the root of the sum of all squares in the Hessian, larger than any one curvature.",
+        hint="np.linalg.norm(H) is Frobenius's. The strongest curvature is the largest eigenvalue.",
+    ),
+    fraction_upside_down=slip(
+        {"2 / np": "0.5 * np"},
+        "The fraction is upside down: this is L / 2.",
+        hint="The stronger the curvature, the smaller the step must be.",
     ),
     curvature_itself=slip(
         {"2 / np": "1.0 * np"},

@@ -673,11 +673,12 @@ def creeps(rng):
 
 @momentum_rate.cases
 def runs_away(rng):
-    """One direction is too steep: the walk changes sides at each step, and grows."""
+    """It is too steep, in one direction or in all: the walk changes sides each time, and grows."""
     made = _setting(rng, 0.2, 0.4)
     pull = 2 * (1 + made["beta"]) * rng.uniform(1.1, 1.5)
     steep = pull / (made["lr"] * (1 - made["beta"]))
-    return {**made, "curvatures": np.append(steep, made["curvatures"])}
+    yield {**made, "curvatures": np.append(steep, made["curvatures"])}
+    yield {**made, "curvatures": steep * rng.permutation([1.0, rng.uniform(1.2, 1.4)])}
 
 
 momentum_rate.slips(
@@ -691,6 +692,17 @@ momentum_rate.slips(
         "This is the rate of plain descent: there is no memory in it.",
         hint="The step keeps beta times the last step. Two points come into it, so two roots.",
     ),
+    plain_descent_with_a_share=slip(
+        lambda lr, beta, curvatures: float(np.max(np.abs(1 - lr * (1 - beta) * curvatures))),
+        "This is plain descent with lr * (1 - beta): the velocity of before is left out.",
+        hint="The step keeps beta times the last step. Two points come into it, so two roots.",
+    ),
+    root_of_a_negative_number=slip(
+        {" + 0j": ""},
+        "np.sqrt of a negative number is nan: where the walk swings the roots are complex.",
+        hint="np.sqrt(number + 0j) gives the complex root, np.abs its size; np.roots does both "
+        "steps at once.",
+    ),
     always_the_root_of_beta=slip(
         lambda lr, beta, curvatures: float(np.sqrt(beta)),
         "This is the root of beta: right only as long as the roots are complex.",
@@ -700,6 +712,11 @@ momentum_rate.slips(
         {"np.abs([half + root, half - root])": "np.abs(np.real([half + root, half - root]))"},
         "Of the complex roots only the real part counts here.",
         hint="The root of a negative number is imaginary, not 0, and is part of the size: np.abs.",
+    ),
+    one_of_the_two_signs=slip(
+        {"np.abs([half + root, half - root])": "np.abs([half + root])"},
+        "Only the root with the plus sign is looked at.",
+        hint="Where the walk changes sides the other one, with the minus sign, is the larger.",
     ),
     smaller_root=slip(
         {
@@ -882,6 +899,22 @@ read_walk.slips(
         "The gradient is taken one point too early.",
         hint="The step from theta_t has the gradient at theta_t, and beta times the step that led "
         "to theta_t.",
+    ),
+    beta_of_the_other_sign=slip(
+        {
+            "    return float(a / (1 - beta)), float(beta)": (
+                "    middle = 1 + beta - a * curvature\n"
+                "    return float((1 - beta - middle) / (1 + beta) / curvature), float(-beta)"
+            )
+        },
+        "beta has the wrong sign.",
+        hint="theta_(t+1) = (1 + beta - a * curvature) theta_t - beta theta_(t-1): the number "
+        "before theta_(t-1) is minus beta.",
+    ),
+    middle_not_taken_apart=slip(
+        {"a / (1 - beta)": "(a - beta / curvature) / (1 - beta)"},
+        "lr is read off as if the number before theta_t were 1 - lr * (1 - beta) * curvature.",
+        hint="theta_t comes in twice: as the place, and in the last step. So beta is in there too.",
     ),
     sign_of_the_pull=slip(
         {"-curvature * inside": "curvature * inside"},

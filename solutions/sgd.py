@@ -1245,6 +1245,7 @@ def few_examples(rng):
     yield _clear_cut(
         lambda: _wanted(rng, rng.integers(10, 16), 1.4, 3),
         *_NEARLY_RIGHT[1:],
+        "corrected_twice",
         right=["rounded_to_the_nearest"],
     )
 
@@ -1252,7 +1253,9 @@ def few_examples(rng):
 @smallest_batch.cases
 def at_the_minimum(rng):
     """The full gradient is zero."""
-    half = rng.integers(1, 9, (rng.integers(4, 8), 2)).astype(float)
+    # Whole numbers, and a power of two of them: n * spread / spread is then n, and no rounding
+    # makes n + 1 of it.
+    half = rng.integers(1, 9, (2 ** rng.integers(2, 4), 2)).astype(float)
     return dict(per_example_gradients=np.concatenate([half, -half]), share=rng.uniform(0.1, 0.5))
 
 
@@ -1294,10 +1297,15 @@ smallest_batch.slips(
         "The number is rounded down, and the batch is then a little too small.",
         hint="At most so much error: a fraction of an example too few is too few.",
     ),
+    rounded_down_to_none=slip(
+        {"np.ceil(spread / (allowed + spread / n))": "spread / (allowed + spread / n)"},
+        "The number is rounded down, and the batch is then too small, or has no example at all.",
+        hint="At most so much error: a fraction of an example too few is too few. int() cuts off.",
+    ),
     rounded_to_the_nearest=slip(
         {
             "np.ceil(spread / (allowed + spread / n))": (
-                "max(1, np.round(spread / (allowed + spread / n)))"
+                "np.round(spread / (allowed + spread / n))"
             ),
         },
         "The number is rounded to the nearest; where that is down, the batch is too small.",
@@ -1312,6 +1320,30 @@ smallest_batch.slips(
         {", ddof=1": ""},
         "The variance has n in its denominator; with the factor 1 - m / n it has n - 1.",
         hint="Count it out for n = 2 and m = 1: the distance of each from the mean of both.",
+    ),
+    corrected_twice=slip(
+        {"spread / (allowed + spread / n)": "spread * n / (allowed * (n - 1) + spread)"},
+        "n - 1 comes in twice: in the variance, and in the factor (n - m) / (n - 1).",
+        hint="With n in the variance the factor is (n - m) / (n - 1); with n - 1 it is 1 - m / n.",
+    ),
+    all_numbers_as_one_sample=slip(
+        {
+            "np.sum(np.var(per_example_gradients, axis=0, ddof=1))": (
+                "np.var(per_example_gradients, ddof=1)"
+            )
+        },
+        "The variance is that of all numbers together, about one mean.",
+        hint="axis=0 gives the variance of each component; they add up.",
+    ),
+    components_averaged=slip(
+        {"np.sum(np.var": "np.mean(np.var"},
+        "The variances of the components are averaged; each adds to the distance.",
+        hint="The square of a vector's length is the sum of the squares of its components.",
+    ),
+    number_with_a_point=slip(
+        {"return int(": "return float("},
+        "np.ceil gives a float; a number of examples is an int.",
+        hint="int(np.ceil(...))",
     ),
     root_forgotten=slip(
         {_ALLOWED: "share * np.linalg.norm(full)"},
@@ -1445,6 +1477,16 @@ lr_for_floor.slips(
         "The limit of the curvature is 2 / L here, where the walk is about to run away.",
         hint="The docstring stops at 1 / L.",
     ),
+    loss_not_halved=slip(
+        {"4 * m * floor": "m * floor", "1 / L)": "0.5 / L)"},
+        "This is for the mean squared error; the loss is half of it.",
+        hint="With the half a gradient is residual * x, and the curvature X.T @ X / n: no 2.",
+    ),
+    curvature_doubled=slip(
+        {"1 / L)": "0.5 / L)"},
+        "The curvature is that of the mean squared error; the loss is half of it.",
+        hint="X.T @ X / n, without a 2.",
+    ),
     curvature_not_a_mean=slip(
         {" / len(y)": ""},
         "The curvature is that of the sum of squares; the loss is a mean over the rows.",
@@ -1465,6 +1507,15 @@ lr_for_floor.slips(
         "This is the variance of the residuals; a gradient is the residual times its row.",
         hint="The gradient of half a squared residual by theta is residual * x, one number a "
         "column.",
+    ),
+    residuals_apart_from_rows=slip(
+        {
+            "variances = np.sum(np.var(each, axis=0))": (
+                "variances = np.mean((X @ theta - y) ** 2) * np.mean(np.sum(X**2, axis=1))"
+            )
+        },
+        "Mean squares of residuals and of rows are multiplied; the mean of the products is wanted.",
+        hint="A long row may well have a large residual. Make the gradient of each row first.",
     ),
     no_quarter=slip(
         {"4 * m * floor": "m * floor"},

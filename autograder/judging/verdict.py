@@ -363,7 +363,8 @@ def _explain(
             verdict.hint = "" if first.off.where else HINTS.get(type_name(first.got), "")
     if isinstance(first.got, Raised):
         verdict.line = first.got.line
-    if not first.passed and any(verdict.families.values()):
+    own = [passed for name, passed in verdict.families.items() if name not in EVERYBODYS]
+    if not first.passed and any(own):
         verdict.where = _(first.about)
     if reveal:
         verdict.detail = _detail(part, first)
