@@ -213,6 +213,10 @@ def test_cross_validation_is_scikit_learns(seed: int, degree: int) -> None:
     assert cross_validation(x, y, degree, fold) == pytest.approx(right, rel=1e-8)
 
 
+def test_both_returned_numbers_have_the_names_of_the_docstring() -> None:
+    assert risk_difference.returned == ["difference", "standard_error"]
+
+
 @given(seeds)
 @settings(max_examples=20, deadline=None)
 def test_the_risk_difference_is_that_of_scipys_paired_test(seed: int) -> None:

@@ -19,6 +19,7 @@ from autograder.judging.sets import find_set
 from autograder.judging.verdict import Verdict
 from solutions.gradient import gradient_descent, linear_gradient
 from solutions.sgd import (
+    at_the_minimum,
     cosine_decay,
     exponential_decay,
     gradient_standard_error,
@@ -253,6 +254,16 @@ def test_a_choice_found_in_another_way_is_right(name: str, other: Callable[..., 
     for seed in range(8):
         verdict = verdict_on(name, other, f"other-{seed}")
         assert verdict.status == "passed", verdict.message
+
+
+def test_no_rounding_makes_one_more_than_all_at_the_minimum() -> None:
+    for seed in range(200):
+        case = at_the_minimum(np.random.default_rng(seed))
+        n, each = len(case["per_example_gradients"]), case["per_example_gradients"]
+        for ddof in (0, 1):
+            spread = np.sum(np.var(each, axis=0, ddof=ddof))
+            allowed = (case["share"] * np.linalg.norm(each.mean(axis=0))) ** 2
+            assert np.ceil(n * spread / (n * allowed + spread)) == n
 
 
 # Schedules beside torch's

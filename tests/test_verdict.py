@@ -110,6 +110,8 @@ def test_a_mistake_is_named_and_points_go_by_kinds_of_cases() -> None:
     # Half of the points for all kinds, and half of the rest for one of two.
     assert (verdict.status, verdict.points, verdict.mistake) == ("partial", 1.0, "sign_lost")
     assert verdict.where == "x below zero."
+    # It is nowhere right: its arguments, left as they were, make no place of the others.
+    assert verdict_on(lambda x: x**2 + 1).where == ""
 
 
 def test_a_half_known_mistake_is_not_named() -> None:
