@@ -522,8 +522,9 @@ def test_each_section_ends_in_the_function_it_explains():
         "count_parameters mlp_forward mlp_backward unbroadcast standardise_backward suspects "
         "he_normal Tensor"
     )
-    turns = " ".join(re.findall(r"\*\*Your turn:\*\*[^\n]*", PAGE))
-    assert set(wanted.split()) <= set(re.findall(r"`(\w+)`", turns))
+    turns = " ".join(re.findall(r"^```\{your-turn\} (.+)$", PAGE, re.M))
+    named = re.findall(r"`(\w+)`", " ".join(re.findall(r"\*\*Your turn:\*\*[^\n]*", PAGE)))
+    assert set(wanted.split()) <= {*turns.split(), *named}
 
 
 def test_lectures_are_named_in_notes_and_sources_only():

@@ -74,7 +74,7 @@ def test_a_file_with_some_functions_gets_their_points(graded: list[dict[str, Any
     assert functions["gabor"]["status"] == "passed"
     assert functions["linear_gradient"]["status"] == "wrong"
     assert functions["linear_gradient"]["mistake"] == "wrong_sign"
-    assert "Lecture C" in functions["linear_gradient"]["hint"]
+    assert "brings a minus with it" in functions["linear_gradient"]["hint"]
     others = [told for name, told in functions.items() if name not in ("gabor", "linear_gradient")]
     assert {told["status"] for told in others} == {"missing"}
     assert graded[0]["points"] == functions["gabor"]["max_points"]
