@@ -370,9 +370,10 @@ def test_a_mended_case_changes_the_fingerprint_of_what_it_touches(tmp_path: Path
     source = (find_project().solutions / "gradient.py").read_text("utf-8")
     path = tmp_path / "gradient.py"
 
+    path.write_text(source)
+    before = fingerprints(load_set(path))
+
     def changed(old: str, new: str) -> set[str]:
-        path.write_text(source)
-        before = fingerprints(load_set(path))
         assert source.count(old) >= 1
         path.write_text(source.replace(old, new, 1))
         after = fingerprints(load_set(path))
@@ -383,9 +384,7 @@ def test_a_mended_case_changes_the_fingerprint_of_what_it_touches(tmp_path: Path
     }
     assert changed("no_scale=slip(", "scale_forgotten=slip(") == {"gabor"}
     assert "gabor" in changed("def gabor(", "def gabor( ")
-    assert len(changed("import numpy as np\n", "import numpy as np  # the array library\n")) == len(
-        before
-    )
+    assert changed("import numpy as np\n", "import numpy as np  # arrays\n") == {*before}
 
 
 # ---------------------------------------------------- the writer, the judges, the staging area

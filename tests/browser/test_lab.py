@@ -28,6 +28,7 @@ NAMES = [
     "is_convex_hessian",
     "gabor",
     "gabor_gradient",
+    "largest_learning_rate",
     "newton_step",
     "bfgs_update",
 ]

@@ -264,7 +264,7 @@ def test_without_javascript_the_still_pictures_remain(browser: Browser, site: Si
         assert min(size["width"], size["height"]) > 200
     page.locator("details").evaluate_all("all => all.forEach((d) => (d.open = true))")
     for name in ("fig-ravine", "fig-steps"):
-        picture = page.locator(f"#{name} img")
+        picture = page.locator(f"#{name} img.by-day")
         expect(picture).to_be_visible()
         size = picture.bounding_box()
         assert size is not None
