@@ -1340,7 +1340,11 @@ def _rivals(rng: np.random.Generator, n: int, side: int, spread: float) -> dict[
     """Losses of two models: high on the same examples (side 1), or where the other's is low."""
     hard = rng.uniform(1, 8, n)
     a, b = (spread * rng.uniform(0, 1, n) for _ in range(2))
-    return dict(losses_a=a + 0.4 + hard, losses_b=b + (hard if side > 0 else 9 - hard))
+    losses_a, losses_b = a + 0.4 + hard, b + (hard if side > 0 else 9 - hard)
+    # Somewhere b is the worse one: a difference has a sign to lose.
+    if np.all(losses_a > losses_b):
+        return _rivals(rng, n, side, spread)
+    return dict(losses_a=losses_a, losses_b=losses_b)
 
 
 @risk_difference.cases
