@@ -384,7 +384,7 @@ def test_a_live_figure_leaves_something_on_paper(wide: Page) -> None:
     for number in range(boxes.count()):
         box = boxes.nth(number)
         box.scroll_into_view_if_needed()
-        still, controls = box.locator(".live-still"), box.locator("input, .live-panels")
+        still, controls = box.locator(".live-still"), box.locator("input, select, button")
         assert not still.is_visible()
         # What another setting of the figure needs is hidden.
         shown = [control for control in controls.all() if control.is_visible()]
