@@ -17,6 +17,7 @@ import tomllib
 import venv
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -103,7 +104,9 @@ class Learner(Browser):
     def run(self, folder: str, cells: list[str]) -> str:
         """Run cells in a kernel; returns all that it shows."""
         kernel = self.ask("POST", "api/kernels", {"name": "python3", "path": folder})
-        return asyncio.run(self._run(kernel["id"], cells))
+        # In a thread of its own: after a browser's tests Playwright's loop runs in this one.
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(asyncio.run, self._run(kernel["id"], cells)).result()
 
     async def _run(self, kernel: str, cells: list[str]) -> str:
         url = f"{self.url.replace('http', 'ws', 1)}/user/{self.name}/api/kernels/{kernel}/channels"

@@ -29,11 +29,11 @@ class OneADay(BasePlugin):
 def term(module_course: Course) -> Course:
     """Two learners, both two days late, at a point a day; a roster of four."""
     course = module_course
-    (course.folder / "late.py").write_text(LATE)
+    (course.folder / "by_days.py").write_text(LATE)
     (course.folder / "local_config.py").write_text(
         "import sys\n"
         f"sys.path.insert(0, {str(course.folder)!r})\n"
-        "c.AssignLatePenalties.plugin_class = 'late.OneADay'\n"
+        "c.AssignLatePenalties.plugin_class = 'by_days.OneADay'\n"
     )
     roster = (
         "id,first_name,last_name\namara,Amara,Okafor\nben,Ben,Berg\nchen,Chen,Li\ndora,Dora,Do\n"

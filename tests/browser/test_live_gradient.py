@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -233,7 +234,7 @@ def test_steps_by_keyboard_and_a_walk_that_plays_itself(page: Page, site: Site) 
     expect(state).to_contain_text("step 1 of 120")
     box.get_by_role("button", name="Play").click()
     expect(state).to_have_attribute("aria-live", "off")
-    expect(state).to_contain_text("step 6 of 120")
+    expect(state).to_contain_text(re.compile(r"step ([2-9]|\d\d) of 120"))
     box.get_by_role("button", name="Pause").click()
     expect(state).to_have_attribute("aria-live", "polite")
 
