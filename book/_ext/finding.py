@@ -16,14 +16,13 @@ from xml.etree import ElementTree
 
 from docutils import nodes
 from mathematics import mathml
-from sphinx.builders.gettext import MessageCatalogBuilder, MsgOrigin
 from sphinx.locale import get_translation
+from wording import translate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sphinx.application import Sphinx
-    from sphinx.environment import BuildEnvironment
 
 CATALOGUE = "finding"
 SECTIONS = "_static/sections.json"
@@ -169,23 +168,9 @@ def prepare_page(
         context["finding_words"] = json.dumps(words())
 
 
-def find_translation(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
-    """Look for the page's words where the translations of the pages are, once compiled."""
-    for folder in app.config.locale_dirs:
-        app.add_message_catalog(CATALOGUE, str(Path(app.confdir) / folder))
-
-
-def offer_for_translation(app: Sphinx) -> None:
-    """Write the page's words beside those of the other pages: finding.pot."""
-    if isinstance(app.builder, MessageCatalogBuilder):
-        for text in words().values():
-            app.builder.catalogs[CATALOGUE].add(text, MsgOrigin(__file__, 1))
-
-
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension with Sphinx."""
-    app.connect("env-before-read-docs", find_translation)
-    app.connect("builder-inited", offer_for_translation)
+    translate(app, CATALOGUE, words, __file__)
     app.connect("doctree-resolved", note_sections, priority=900)
     app.connect("html-page-context", prepare_page)
     app.connect("build-finished", write_sections)

@@ -5,22 +5,20 @@ from __future__ import annotations
 import html
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from sphinx.builders.gettext import MessageCatalogBuilder, MsgOrigin
 from sphinx.locale import get_translation
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
+from wording import translate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sphinx.application import Sphinx
-    from sphinx.environment import BuildEnvironment
     from sphinx.writers.html5 import HTML5Translator
 
 CATALOGUE = "predict"
@@ -471,19 +469,6 @@ def load_script(
     app.add_js_file("predict.js", loading_method="defer")
 
 
-def find_translation(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
-    """Look for the words of the box where the translations of the pages are, once compiled."""
-    for folder in app.config.locale_dirs:
-        app.add_message_catalog(CATALOGUE, str(Path(app.confdir) / folder))
-
-
-def offer_for_translation(app: Sphinx) -> None:
-    """Write the words of the box beside those of the pages: predict.pot."""
-    if isinstance(app.builder, MessageCatalogBuilder):
-        for text in words().values():
-            app.builder.catalogs[CATALOGUE].add(text, MsgOrigin(__file__, 1))
-
-
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension with Sphinx."""
     app.add_directive("predict", Predict)
@@ -500,8 +485,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_node(reveal, html=(visit_reveal, end("details")))
     app.add_node(end_reveal)
     app.add_transform(FoldResults)
-    app.connect("env-before-read-docs", find_translation)
-    app.connect("builder-inited", offer_for_translation)
+    translate(app, CATALOGUE, words, __file__)
     app.connect("doctree-resolved", check_data)
     app.connect("html-page-context", load_script)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

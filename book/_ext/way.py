@@ -14,16 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from course_site import released_set
 from docutils import nodes
-from sphinx.builders.gettext import MessageCatalogBuilder, MsgOrigin
 from sphinx.locale import get_translation
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
+from wording import translate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sphinx.application import Sphinx
-    from sphinx.environment import BuildEnvironment
 
 CATALOGUE = "way"
 # Slower than a novel: a page is read with a pencil. A point is what some six minutes of work are
@@ -210,26 +209,12 @@ def say_time(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     title.parent.insert(1, nodes.paragraph("", sentence, classes=["time-needed"]))
 
 
-def find_translation(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
-    """Look for these words where the translations of the pages are, once compiled."""
-    for folder in app.config.locale_dirs:
-        app.add_message_catalog(CATALOGUE, str(Path(app.confdir) / folder))
-
-
-def offer_for_translation(app: Sphinx) -> None:
-    """Write these words beside those of the pages: way.pot."""
-    if isinstance(app.builder, MessageCatalogBuilder):
-        for text in words().values():
-            app.builder.catalogs[CATALOGUE].add(text, MsgOrigin(__file__, 1))
-
-
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension with Sphinx."""
     app.setup_extension("course_site")
     # Where `autograder build` puts the notebooks, below the course's folder.
     app.add_config_value("way_exercises", "exercises", "env")
     app.add_directive("your-turn", YourTurn)
-    app.connect("env-before-read-docs", find_translation)
-    app.connect("builder-inited", offer_for_translation)
+    translate(app, CATALOGUE, words, __file__)
     app.connect("doctree-resolved", say_time)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
