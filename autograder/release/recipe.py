@@ -45,7 +45,7 @@ def ways(wheel: str, opens: str = "", *, torch: bool = False) -> list[Way]:
     return [
         Way(_("With uv, on every system"), by_uv),
         Way(_("Linux and macOS"), (f"python3 -m venv .venv && {unix}",)),
-        Way(_("Windows"), (f"py -m venv .venv; {windows}",)),
+        Way(_("Windows, in PowerShell"), (f"py -m venv .venv; {windows}",)),
     ]
 
 
@@ -57,7 +57,7 @@ def in_words() -> list[str]:
             "Without it you need Python 3.11 or newer. Debian and Ubuntu keep a part of theirs in "
             "a package of its own: `sudo apt install python3-venv`"
         ),
-        _("Next time the last command is enough: the one that begins at jupyter, or uv run."),
+        _("Next time the last command is enough: the one that ends in `jupyter lab`."),
     ]
 
 
