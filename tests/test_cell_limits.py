@@ -11,6 +11,7 @@ import pytest
 from nbformat.v4 import new_code_cell
 
 from autograder.engine.interface import Limits
+from autograder.engine.trusted.asking import AFTER_A_TIMEOUT, LITTLE_SECONDS, OF_THE_SLOWEST
 from autograder.engine.warm.handle import default_runner
 from autograder.exercise import AuthorError
 from autograder.grading.grade import grade
@@ -162,3 +163,12 @@ def test_what_the_kernel_counts_is_another_for_one_cell(
     done = grade(Submission(notebook), exercises, "1", default_runner(), limits=limits)
     verdict = done.verdicts["secant_slope"]
     assert (verdict.status == "passed") is more, verdict
+
+
+def test_the_learners_page_has_the_times_that_hold() -> None:
+    page = Path(__file__).resolve().parents[1] / "book" / "learners.md"
+    text = " ".join(page.read_text("utf-8").split())
+    assert f"A call has {Limits().call_seconds:g} seconds where nothing else is said" in text
+    little = max(LITTLE_SECONDS, AFTER_A_TIMEOUT * Limits().call_seconds)
+    assert f"the next ones have {little:g} seconds, or three times what" in text
+    assert OF_THE_SLOWEST == 3
