@@ -124,8 +124,10 @@ def test_what_is_too_large_is_told_and_left_out(tmp_path: Path) -> None:
         (tmp_path / f"{number}.txt").write_text("")
     (tmp_path / "big.csv").write_bytes(b"0" * (MOST_BYTES + 1))
     (tmp_path / "small.csv").write_bytes(b"0" * MOST_BYTES)
-    (tmp_path / "unasked.csv").write_bytes(b"0" * MOST_BYTES)
-    notebook = a_notebook("open('big.csv')", "open('small.csv')")
+    for name in ("unasked.csv", "t.sh", "ta.csv"):
+        (tmp_path / name).write_bytes(b"0" * MOST_BYTES)
+    # No part of another name is a file's.
+    notebook = a_notebook("open('big.csv')", "open('./small.csv'); plt.show()", "open('data.csv')")
     own, told = own_files(tmp_path / "a", tmp_path, notebook)
     assert own[0].name == "small.csv" and len(own) == MOST_FILES
     assert len(told) == 1 and "big.csv is too large" in told[0]

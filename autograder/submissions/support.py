@@ -114,6 +114,11 @@ def _plain_files(folder: Path) -> Iterator[Path]:
                 yield path
 
 
+def _says(text: str, name: str) -> bool:
+    """Whether a file's whole name stands there: `plt.show` names no `t.sh`."""
+    return name in text and bool(re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", text))
+
+
 def _named(files: list[Path], code: str) -> list[Path]:
     """The files that a notebook names, as a module or by their whole name, and those that these
     modules name."""
@@ -126,7 +131,7 @@ def _named(files: list[Path], code: str) -> list[Path]:
         modules = set(re.findall(r"\w+", imports))
         for file in files:
             is_module = file.suffix == ".py" and modules & {file.stem, *file.parent.parts[-1:]}
-            if file not in found and (is_module or file.name in text):
+            if file not in found and (is_module or _says(text, file.name)):
                 found.append(file)
                 if file.suffix == ".py" and file.lstat().st_size <= MOST_BYTES:
                     texts.append(file.read_text("utf-8", errors="replace"))
