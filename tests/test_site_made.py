@@ -145,6 +145,11 @@ def test_the_icons_are_those_that_are_shown() -> None:
     made = light.icon_font(whole, {"f0c9", "f002"})
     assert set(TTFont(io.BytesIO(made)).getBestCmap()) == {0xF0C9, 0xF002}
     assert len(made) < len(whole) / 50
+    assert light.glyphs('a{content:"\\f0c9"}b{content:"\uf0eb"}') == {"f0c9", "f0eb"}
+    styles = (theme / "styles" / "pydata-sphinx-theme.css").read_text("utf8")
+    shown = set(TTFont(io.BytesIO(light.icon_font(whole, light.glyphs(styles)))).getBestCmap())
+    # Of a box that says tip, note, warning.
+    assert {0xF0EB, 0xF05A, 0xF071} <= shown
     assert light.MEASURES_ALL in (theme / light.THEME_SCRIPT).read_text("utf8")
 
 

@@ -36,7 +36,8 @@ RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
 COMMENT = re.compile(r"/\*.*?\*/", re.S)
 EMPTY = re.compile(r"@(media|supports)[^{}]*\{\s*\}")
 ICON_FACE = re.compile(r"@font-face\{[^{}]*Font Awesome[^{}]*\}")
-GLYPH = re.compile(r"\\(f[0-9a-f]{3})\b")
+# Style sheets have an icon as its number or as the character itself.
+GLYPH = re.compile(r"\\(f[0-9a-f]{3})\b|([\uf000-\uf8ff])")
 WORD = re.compile(r"[\w-]+")
 COMMA = re.compile(r",(?![^()]*\))")
 CLASS = re.compile(r"\.([\w-]+)(?!\\)")
@@ -114,7 +115,7 @@ def bundle(app: Sphinx, error: Exception | None) -> None:
         raise ExtensionError(f"{THEME_SCRIPT} is not the one that this course knows: see light.py")
     (static / THEME_SCRIPT).write_text(script.replace(MEASURES_ALL, "0"), "utf8")
     styles = only_used(COMMENT.sub("", styles), said)
-    font = icon_font(icons, set(GLYPH.findall(styles)))
+    font = icon_font(icons, glyphs(styles))
     (static / BUNDLE).write_text(face(font) + styles, "utf8")
 
 
@@ -138,6 +139,11 @@ def only_used(styles: str, said: set[str]) -> str:
     while (shorter := EMPTY.sub("", styles)) != styles:
         styles = shorter
     return styles
+
+
+def glyphs(styles: str) -> set[str]:
+    """The icons that style sheets show, as hexadecimal numbers."""
+    return {number or f"{ord(character):x}" for number, character in GLYPH.findall(styles)}
 
 
 def icon_font(whole: bytes, glyphs: set[str]) -> bytes:
