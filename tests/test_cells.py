@@ -412,14 +412,14 @@ def session() -> Iterator[NotebookSession]:
     [
         *("!ls", "! ls -l &", "lines = !ls", "%sx ls", "%system ls", "%sc out=ls", "ls", "!"),
         *("%%bash\nls", "%%sh --out out\nls", "%%script python3 -u\n1", "%%python3\n1", "%%!\nls"),
-        *("%uv pip install x", "%mamba install x", "get_ipython().system('ls')"),
+        *("%pip install x", "%uv pip install x", "%mamba install x", "get_ipython().system('ls')"),
     ],
 )
 def test_a_program_that_cannot_be_started_is_told_and_ends_nothing(
     session: NotebookSession, source: str
 ) -> None:
     found = session.execute(
-        f"_exit_code = 0\nget_ipython().run_cell({source!r})\nassert _exit_code"
+        f"_exit_code = 0\nget_ipython().run_cell({source!r})\nassert _exit_code == 126"
     )
     assert found.status == "ok", found.outputs
     assert "not run, since no program can be started here." in str(found.outputs)

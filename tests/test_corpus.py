@@ -15,7 +15,7 @@ import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
-from autograder.engine.interface import Call, Limits, Runner
+from autograder.engine.interface import Call, CellResult, Limits, Runner
 from autograder.engine.trusted.plain import PlainRunner
 from autograder.engine.trusted.session import NotebookSession
 from autograder.engine.warm.handle import SandboxedRunner
@@ -240,6 +240,14 @@ def test_the_notebook_goes_on_after_exit(runner: Runner) -> None:
         assert running.execute("exit()").outputs == []
         assert running.execute("quit()").outputs == []
         assert running.execute("print('on')").outputs[0]["text"] == "on\n"
+        # And its files have a number for a name, the same each time.
+        warned = running.execute("import warnings; warnings.warn('x')").outputs[0]["text"]
+        assert warned.startswith("cell-4.py:1: UserWarning: x")
+
+
+def frames(result: CellResult) -> list[str]:
+    """The frames of a cell's traceback."""
+    return [part for part in result.outputs[0]["traceback"] if "cell-" in part]
 
 
 def test_recursion_without_end_is_told_as_what_it_is(runner: Runner) -> None:
@@ -253,7 +261,9 @@ def test_recursion_without_end_is_told_as_what_it_is(runner: Runner) -> None:
     with runner.open(None, Limits()) as running:
         result = running.execute("def forever(n):\n    return forever(n + 1)\nforever(0)")
         assert [o["ename"] for o in result.outputs] == ["RecursionError"]
-        assert len(result.outputs[0]["traceback"]) < 40
+        assert len(frames(result)) == 30
+        deep = "def down(n):\n    return down(n - 1) if n else 1 / 0\ndown({})"
+        assert [len(frames(running.execute(deep.format(n)))) for n in (28, 29)] == [30, 30]
         assert running.execute(chained).outputs[-1]["ename"] == "ValueError"
 
 

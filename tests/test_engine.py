@@ -195,6 +195,7 @@ def test_memory_is_limited() -> None:
         running.execute("import numpy as np")
         result = running.execute("hog = [np.ones(10**7) for _ in range(10**4)]")
         assert result.status == "error" and "MemoryError" in result.outputs[-1]["ename"]
+        assert result.reason == "A submission may use 300 MB of memory."
         assert text(running.execute("print(np.ones(3).sum())")) == "3.0\n"
 
 
@@ -203,6 +204,7 @@ def test_files_are_limited() -> None:
     with session(file_bytes=2**20) as running:
         result = running.execute("open('big', 'wb').write(b'0' * 2**22)")
         assert [o["ename"] for o in result.outputs] == ["OSError"]
+        assert result.reason == "A submission's file may have 1 MB."
 
 
 def test_the_notebook_as_a_whole_is_limited() -> None:

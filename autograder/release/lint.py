@@ -5,22 +5,22 @@ Every complaint names the part, says what was found and how to mend it.
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from autograder.code import source
 from autograder.exercise import WHOLE_NUMBERS, AuthorError, Case, FreshRng, Part
-from autograder.judging.cases import Posed, anew, posed
+from autograder.judging.cases import KnownCase, Posed, anew, known_cases
 from autograder.judging.judge import Put, case_rng, judge_all_known, local_caller, run_trials
 from autograder.judging.sets import ExerciseSet
 from autograder.judging.verdict import AS_THEY_WERE, FOR_SOME_KINDS, Trial
 from autograder.learning.visible import load_public
-from autograder.release.cheap import expressions
+from autograder.release.cheap import at, expressions, may_be, places, put, whole_answers
 from autograder.release.freeze import argument, public_source, unfit, visible_data
 from autograder.release.notebook import instructor_notebook
-from autograder.values.calling import plain, with_place
+from autograder.values.calling import Answer, plain, with_place
 from autograder.values.codec import Raised
 from autograder.values.compare import same
 
@@ -30,7 +30,7 @@ CHEAP = 1 / 3
 Kinds = frozenset[str]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Complaint:
     """Something that an author must mend."""
 
@@ -237,26 +237,20 @@ def _raised_by_properties(part: Part, seed: str) -> Iterator[str]:
 
 def _cheap_answers_earn_little(part: Part, seed: str) -> Iterator[Complaint]:
     """Answers that ignore what a function is about: constants earn nothing, and short expressions
-    of the arguments, of which one or another may be right in a kind, a third of the points."""
-    if not part.by_value:
-        return
-    cases = posed(part, seed)
+    of the arguments, of which one or another may be right in a kind, a third of the points. Of a
+    class, or of what is asked by a probe, it is what the probe returns."""
+    cases = known_cases(part, seed)
     trials = run_trials(part, seed, local_caller(part.reference), cases=cases)
     for answer in _distinct([trial.wanted for trial in trials])[:4]:
-        passed = _right_in(trials, [answer] * len(trials))
+        passed = _right_in(part, cases, trials, [answer] * len(trials))
         if passed:
             yield Complaint(
                 part.name,
                 f"a function that always answers {answer!r} passes {', '.join(sorted(passed))}: "
                 "let the generator yield cases with different answers.",
             )
-    if any(isinstance(trial.wanted, tuple | list | dict) for trial in trials):
-        # No expression is right in several things at once.
-        return
     everything = frozenset(trial.family for trial in trials) - {WHOLE_NUMBERS}
-    found: dict[Kinds, str] = {frozenset(): "nothing"}
-    for text, answers in expressions([case.case().args for case in cases]):
-        found.setdefault(_right_in(trials, answers) - {WHOLE_NUMBERS}, text)
+    found = {frozenset(): "nothing", **_cheap_answers(part, cases, trials)}
     # Who writes all of it has understood.
     found.pop(everything, None)
     pairs = [(one | other, one, other) for one in found for other in found]
@@ -271,13 +265,45 @@ def _cheap_answers_earn_little(part: Part, seed: str) -> Iterator[Complaint]:
         )
 
 
-def _right_in(trials: list[Trial], answers: list[Any]) -> Kinds:
+def _cheap_answers(part: Part, cases: list[KnownCase], trials: list[Trial]) -> dict[Kinds, str]:
+    """Cheap answers by the kinds in which they are right. Of several things that are returned each
+    is looked at by itself: whoever has an expression for each has all."""
+    args = [case.case().args for case in cases]
+    wanted = [trial.wanted for trial in trials]
+    found: dict[Kinds, str] = {}
+    if not part.by_value:
+        for text, answers in whole_answers(args, wanted):
+            found.setdefault(_right_in(part, cases, trials, answers), text)
+        return {kinds - {WHOLE_NUMBERS}: text for kinds, text in found.items()}
+    found[frozenset(trial.family for trial in trials) - {WHOLE_NUMBERS}] = ""
+    for place in places(wanted):
+        here: dict[Kinds, str] = {}
+        for text, values in expressions(args, [at(answer, place) for answer in wanted]):
+            answers = [
+                # What is far off need not be compared with care.
+                put(answer, place, value) if may_be(value, at(answer, place)) else None
+                for answer, value in zip(wanted, values, strict=True)
+            ]
+            here.setdefault(_right_in(part, cases, trials, answers) - {WHOLE_NUMBERS}, text)
+        found = {
+            before & now: ", ".join(filter(None, [others, text]))
+            for before, others in found.items()
+            for now, text in here.items()
+        }
+    return found
+
+
+def _right_in(part: Part, cases: list[KnownCase], trials: list[Trial], answers: list[Any]) -> Kinds:
     """The kinds in which these answers are right, one for each trial."""
-    right: dict[str, bool] = {}
-    for trial, answer in zip(trials, answers, strict=True):
-        if right.get(trial.family, True):
-            right[trial.family] = dataclasses.replace(trial, got=answer).passed
-    return frozenset(name for name, passed in right.items() if passed)
+    if part.by_value:
+        put_to = [replace(trial, got=answer) for trial, answer in zip(trials, answers, strict=True)]
+    else:
+        said = iter(answers)
+        put_to = run_trials(
+            part, "", lambda part, args: Answer(next(said)), cases=cases, mistaken=False
+        )
+    wrong = {trial.family for trial in put_to if not trial.passed}
+    return frozenset(trial.family for trial in trials) - wrong
 
 
 def _distinct(answers: list[Any]) -> list[Any]:
