@@ -729,7 +729,7 @@ def test_memory_is_limited_for_all_processes_of_a_session_together(
         fill = "with open('a', 'wb') as file:\n    for _ in range(90): file.write(bytes(2**20))"
         with runner.open(None, Limits(memory_bytes=150 * mega)) as session:
             assert session.execute(fill).status == "ok"
-            died = session.execute("import numpy as np; x = np.ones(11 * 2**20)")
+            died = session.execute("import numpy as np; x = np.ones(17 * 2**20)")
             assert "together they had taken more than 150 MB of memory" in died.reason
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -59,10 +60,17 @@ def put(answer: Any, place: Path, value: Any) -> Any:
 
 def may_be(value: Any, wanted: Any) -> bool:
     """Whether an answer might be right, by its shape and its first number alone."""
-    if not (_is_numbers(value) and _is_numbers(wanted)) or np.shape(value) != np.shape(wanted):
+    if getattr(value, "shape", ()) != getattr(wanted, "shape", ()):
         return False
-    one, other = np.ravel(value)[:1], np.ravel(wanted)[:1]
-    return bool(np.allclose(one, other, rtol=1e-2, atol=1e-6, equal_nan=True))
+    one, other = (_first(number) for number in (value, wanted))
+    # What is not a number is looked at with care.
+    return not abs(one - other) > 1e-2 * abs(other) + 1e-6
+
+
+def _first(value: Any) -> float:
+    if isinstance(value, np.ndarray):
+        return float(value.flat[0]) if value.size and _is_numbers(value) else math.nan
+    return float(value) if isinstance(value, int | float | np.number) else math.nan
 
 
 def whole_answers(
@@ -85,7 +93,7 @@ def whole_answers(
             ],
         )
     if places(answers) == [()]:
-        yield from expressions(cases, answers, deep=False)
+        yield from expressions(cases, deep=False)
 
 
 def _mapped(answer: Any, guess: Callable[[np.ndarray], Any]) -> Any:
@@ -112,16 +120,20 @@ def _as_it_came(args: dict[str, Any], wanted: np.ndarray) -> Any:
     return np.zeros_like(wanted)
 
 
+def of_right_shape(answers: Sequence[Any]) -> Iterator[tuple[str, list[Any]]]:
+    """Numbers of the shape that the answers should have, which everybody is told."""
+    for number, text in enumerate(("zeros", "ones")):
+        yield text, [a * 0 + number if _is_numbers(a) else None for a in answers]
+
+
 def expressions(
-    cases: Sequence[dict[str, Any]], answers: Sequence[Any], *, deep: bool = True
+    cases: Sequence[dict[str, Any]], *, deep: bool = True
 ) -> Iterator[tuple[str, list[Any]]]:
     """The text of each expression of one, two or three arguments, and what it is in every case.
 
-    cases: the arguments of each, of which arrays of numbers and numbers count. answers: the right
-    ones, whose shape everybody is told. deep: with three arguments, too.
+    cases: the arguments of each, of which arrays of numbers and numbers count. deep: with three
+    arguments, too.
     """
-    for number, text in enumerate(("zeros", "ones")):
-        yield text, [a * 0 + number if _is_numbers(a) else None for a in answers]
     known = [{k: v for k, v in args.items() if _is_numbers(v)} for args in cases]
     shared = sorted(set.intersection(*(set(args) for args in known)))
     every = {name: [args[name] for args in known] for name in shared}
@@ -140,7 +152,7 @@ def expressions(
 def _is_numbers(value: Any) -> bool:
     if isinstance(value, np.ndarray):
         return value.dtype.kind in "fiu"
-    return isinstance(value, int | float)
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _tried(f: Callable[..., Any], xs: Sequence[Any], ys: Sequence[Any]) -> list[Any]:

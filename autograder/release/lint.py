@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from autograder.code import source
 from autograder.exercise import WHOLE_NUMBERS, AuthorError, Case, FreshRng, Part
 from autograder.judging.cases import KnownCase, Posed, anew, known_cases
@@ -17,7 +19,16 @@ from autograder.judging.judge import Put, case_rng, judge_all_known, local_calle
 from autograder.judging.sets import ExerciseSet
 from autograder.judging.verdict import AS_THEY_WERE, FOR_SOME_KINDS, Trial
 from autograder.learning.visible import load_public
-from autograder.release.cheap import at, expressions, may_be, places, put, whole_answers
+from autograder.release.cheap import (
+    Path,
+    at,
+    expressions,
+    may_be,
+    of_right_shape,
+    places,
+    put,
+    whole_answers,
+)
 from autograder.release.freeze import argument, public_source, unfit, visible_data
 from autograder.release.notebook import instructor_notebook
 from autograder.values.calling import Answer, plain, with_place
@@ -28,6 +39,7 @@ FEWEST_MISTAKES = 3
 # What an answer may keep of the points that ignores what its function is about.
 CHEAP = 1 / 3
 Kinds = frozenset[str]
+FAR_OFF = object()
 
 
 @dataclass(frozen=True)
@@ -241,7 +253,9 @@ def _cheap_answers_earn_little(part: Part, seed: str) -> Iterator[Complaint]:
     class, or of what is asked by a probe, it is what the probe returns."""
     cases = known_cases(part, seed)
     trials = run_trials(part, seed, local_caller(part.reference), cases=cases)
-    for answer in _distinct([trial.wanted for trial in trials])[:4]:
+    # A right answer that is one of many is cheap for nobody.
+    constants = _distinct([trial.wanted for trial in trials])[:4] if part.by_value else []
+    for answer in constants:
         passed = _right_in(part, cases, trials, [answer] * len(trials))
         if passed:
             yield Complaint(
@@ -273,18 +287,36 @@ def _cheap_answers(part: Part, cases: list[KnownCase], trials: list[Trial]) -> d
     found: dict[Kinds, str] = {}
     if not part.by_value:
         for text, answers in whole_answers(args, wanted):
-            found.setdefault(_right_in(part, cases, trials, answers), text)
-        return {kinds - {WHOLE_NUMBERS}: text for kinds, text in found.items()}
-    found[frozenset(trial.family for trial in trials) - {WHOLE_NUMBERS}] = ""
-    for place in places(wanted):
-        here: dict[Kinds, str] = {}
-        for text, values in expressions(args, [at(answer, place) for answer in wanted]):
-            answers = [
-                # What is far off need not be compared with care.
-                put(answer, place, value) if may_be(value, at(answer, place)) else None
-                for answer, value in zip(wanted, values, strict=True)
-            ]
-            here.setdefault(_right_in(part, cases, trials, answers) - {WHOLE_NUMBERS}, text)
+            found.setdefault(_right_in(part, cases, trials, answers) - {WHOLE_NUMBERS}, text)
+        return found
+    at_places = {place: [at(answer, place) for answer in wanted] for place in places(wanted)}
+    right: dict[Path, dict[Kinds, str]] = {place: {} for place in at_places}
+    families = frozenset(trial.family for trial in trials)
+
+    def look(place: Path, text: str, values: list[Any]) -> None:
+        # What is far off need not be compared with care.
+        off: set[str] = set()
+        for trial, value, there in zip(trials, values, at_places[place], strict=True):
+            if trial.family not in off and not may_be(value, there):
+                off.add(trial.family)
+        if len(off) == len(families):
+            right[place].setdefault(frozenset(), text)
+            return
+        answers = [
+            FAR_OFF if trial.family in off else put(trial.wanted, place, value)
+            for trial, value in zip(trials, values, strict=True)
+        ]
+        kinds = _right_in(part, cases, trials, answers) - {WHOLE_NUMBERS}
+        right[place].setdefault(kinds, text)
+
+    for place, there in at_places.items():
+        for text, values in of_right_shape(there):
+            look(place, text, values)
+    for text, values in expressions(args):
+        for place in at_places:
+            look(place, text, values)
+    found[families - {WHOLE_NUMBERS}] = ""
+    for here in right.values():
         found = {
             before & now: ", ".join(filter(None, [others, text]))
             for before, others in found.items()
@@ -295,15 +327,19 @@ def _cheap_answers(part: Part, cases: list[KnownCase], trials: list[Trial]) -> d
 
 def _right_in(part: Part, cases: list[KnownCase], trials: list[Trial], answers: list[Any]) -> Kinds:
     """The kinds in which these answers are right, one for each trial."""
+    put_to = zip(trials, answers, strict=True)
+    off = {trial.family for trial, answer in put_to if answer is FAR_OFF}
     if part.by_value:
-        put_to = [replace(trial, got=answer) for trial, answer in zip(trials, answers, strict=True)]
+        put_to = zip(trials, answers, strict=True)
+        tried = [replace(trial, got=got) for trial, got in put_to if trial.family not in off]
     else:
         said = iter(answers)
-        put_to = run_trials(
-            part, "", lambda part, args: Answer(next(said)), cases=cases, mistaken=False
-        )
-    wrong = {trial.family for trial in put_to if not trial.passed}
-    return frozenset(trial.family for trial in trials) - wrong
+        with np.errstate(all="ignore"):
+            tried = run_trials(
+                part, "", lambda part, args: Answer(next(said)), cases=cases, mistaken=False
+            )
+    off |= {trial.family for trial in tried if not trial.passed}
+    return frozenset(trial.family for trial in trials) - off
 
 
 def _distinct(answers: list[Any]) -> list[Any]:
