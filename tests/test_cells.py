@@ -443,6 +443,9 @@ def test_who_asks_whether_it_is_another_platform_is_told_that_it_is_not(
     assert found.status == "ok", found.outputs
     said = "".join(output["text"] for output in found.outputs)
     assert said.splitlines()[-1:] == ([printed] if printed else []), said
+    # Whom nothing would have told otherwise.
+    told = "is not there when a notebook is graded: it does nothing here." in said
+    assert told is ("ImportError" not in source), said
 
 
 def test_who_lies_beside_others_gets_nothing_of_theirs(graded: Course, tmp_path: Path) -> None:
