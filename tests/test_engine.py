@@ -425,6 +425,9 @@ def test_what_parts_of_a_submission_share_and_what_they_do_not() -> None:
         first.call(Call("leave", {"x": "a"}, ["x"]))
         assert first.call(find).value == [1, True, True, "a", ord("a")]
         assert second.call(find).value == [0, False, True, "a", ord("a")]
+        for more in (lambda: running.execute("1"), running.snapshot):
+            with pytest.raises(RuntimeError, match="the session is closed"):
+                more()
     # The next submission finds none of it: `test_attacks`.
 
 
@@ -591,6 +594,12 @@ def test_a_call_that_hangs_or_dies_takes_no_other_along() -> None:
             snapshot._limits = replace(snapshot._limits, call_seconds=seconds)
             value = snapshot.call(Call("slow", {"x": x}, ["x"])).value
             assert value == (came or TimedOut(seconds)), x
+        # Of all steps of a class together twice as many are waited for.
+        step = Call("G", {}, [], ("def third(cls): return 1\n", "third"))
+        for second, wanted in ((2, Raised), (3, TimedOut)):
+            snapshot._timeouts.update({("G", "first"): 3, ("G", "second"): second})
+            assert isinstance(snapshot.call(step).value, wanted)
+            snapshot._timeouts.clear()
 
 
 def test_a_function_argument_takes_others_and_none_of_the_learners_own() -> None:

@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import numpy
@@ -24,6 +25,7 @@ import pytest
 
 import autograder
 from autograder.engine.interface import Call, CellResult, Limits, NoSandbox
+from autograder.engine.trusted.asking import Patience
 from autograder.engine.trusted.plain import PlainRunner
 from autograder.engine.trusted.session import StartError, font_lists
 from autograder.engine.walls import memory
@@ -681,6 +683,17 @@ def test_who_stands_in_line_for_a_processor_is_waited_for(
         endless = snapshot.call(Call("work", {"seconds": 1e9}, ["seconds"])).value
         assert isinstance(endless, TimedOut) and endless.of == "call"
         assert snapshot.call(Call("work", {"seconds": 0.3}, ["seconds"])).value == 1.0
+
+
+def test_no_more_is_given_back_than_was_stood_in_line_and_than_there_is() -> None:
+    """Of cells and calls together as much as all cells may take."""
+    stood = iter([4.0, 4.0, 4.3, 30.0])
+    processes = SimpleNamespace(in_line=lambda pid: next(stood))
+    patience = Patience(processes, most=10.0)  # type: ignore[arg-type]
+    given = [patience.more(7, 5.0) for _again in range(4)]
+    # So little would have saved nobody; and then all that is left.
+    assert given == [4.0, 0.0, 0.0, 6.0]
+    assert (patience.given, patience.at_its_end) == (10.0, True)
 
 
 def taken() -> int:
