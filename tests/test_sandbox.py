@@ -689,7 +689,7 @@ def test_no_more_is_given_back_than_was_stood_in_line_and_than_there_is() -> Non
     """Of cells and calls together as much as all cells may take."""
     stood = iter([4.0, 4.0, 4.3, 30.0])
     processes = SimpleNamespace(in_line=lambda pid: next(stood))
-    patience = Patience(processes, most=10.0)  # type: ignore[arg-type]
+    patience = Patience(processes, most=10.0)
     given = [patience.more(7, 5.0) for _again in range(4)]
     # So little would have saved nobody; and then all that is left.
     assert given == [4.0, 0.0, 0.0, 6.0]
