@@ -46,7 +46,9 @@ class Desk:
     def go(self, *links: str) -> None:
         """Follow Formgrader's links, from its tabs on."""
         for link in links:
-            self.frame.get_by_role("link", name=link, exact=True).last.click()
+            # The page that is being left has links of the same names.
+            with self.page.expect_event("framenavigated"):
+                self.frame.get_by_role("link", name=link, exact=True).last.click()
 
     def submissions(self) -> None:
         """The table of who handed in, where everybody is graded and given feedback."""
