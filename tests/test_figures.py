@@ -41,11 +41,11 @@ def drawn(figure: Any) -> Any:
 
 # Each leaves only the lower left free, and reaches into the other corners in its own way.
 MARKS: dict[str, Callable[[Any], Any]] = {
-    # No point of the line lies in a corner: it only passes.
-    "a line": lambda ax: ax.plot([0, 0, 10, 10.2], [6, 10.2, 10, 0], label="a"),
+    # No point of the line lies in the drawing: it only passes.
+    "a line": lambda ax: ax.plot([-1, 3, 7, 11, 11, 7], [7, 11, 11, 7, 3, -1], label="a"),
     "markers": lambda ax: ax.plot([0.2, 9.8, 9.8], [9.8, 9.8, 0.2], "o", markersize=9, label="a"),
     "a scatter": lambda ax: ax.scatter([0.2, 9.8, 9.8], [9.8, 9.8, 0.2], label="a"),
-    "bars of errors": lambda ax: ax.errorbar([1, 5, 9], [9, 9, 5], [[1], [1], [4.8]], label="a"),
+    "bars of errors": lambda ax: ax.errorbar([1, 5, 9], [9, 9, 5], [1, 1, 4.8], label="a"),
     "bars": lambda ax: ax.bar([0, 5, 9], [5, 9.9, 9.9], bottom=[5, 0.1, 0.1], width=2, label="a"),
     "a band": lambda ax: ax.fill_between([0, 5, 5, 10], [6, 6, 0, 0], 10, label="a"),
     "words": lambda ax: [
