@@ -7,6 +7,7 @@ matplotlib.pyplot is imported when the first figure is drawn, not before.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
@@ -25,6 +26,8 @@ T = TypeVar("T")
 
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, BLACK = "#CC79A7", "#56B4E9", "#1B1F24"
+# Words on the cells of a table of colours, which is the same by night: so are these.
+ON_PALE, ON_DEEP = "#010101", "#FEFEFE"
 COLOURS = (BLUE, RED, GREEN, PURPLE, BLACK, ORANGE, SKY)
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)), (0, (1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -50,6 +53,7 @@ METHODS = {
     "RMSprop": Look(GREEN, (0, (5, 2)), "^"),
     "Adam": Look(BLACK, "-", "P"),
     "AdamW": Look(SKY, (0, (7, 1.5, 1, 1.5, 1, 1.5)), "X"),
+    "AMSGrad": Look(PURPLE, (0, (3, 1)), "v"),
     "Newton": Look(PURPLE, "--", "D"),
     "BFGS": Look(GREEN, ":", "v"),
     "L-BFGS": Look(GREEN, ":", "v"),
@@ -132,7 +136,7 @@ def _drawn_once() -> type[Figure]:
 
 def method(name: str) -> str | None:
     """Which of METHODS a line's name speaks of: "Adam", "gradient descent", "GD, clipped"."""
-    first = name.partition(",")[0]
+    first = re.split("[,:]", name, maxsplit=1)[0]
     first = _SAME.get(first, first)
     return first if first in METHODS else None
 
@@ -333,6 +337,7 @@ def curves(
     ylabel: str = "loss",
     log: str = "",
     markers: bool = False,
+    colours: Sequence[str] | None = None,
     legend: Mapping[str, Any] | None = None,
 ) -> Axes:
     """Draw named curves over a common axis. A method's curve looks as everywhere (METHODS).
@@ -345,6 +350,7 @@ def curves(
     xlabel, ylabel : names of the axes, with units where there are any
     log : "x", "y" or "xy" for logarithmic axes
     markers : whether each point gets a marker
+    colours : one for each curve; left out, a method has its own, and others what is left
     legend : options of the legend, as in `paths`
 
     Returns
@@ -355,14 +361,15 @@ def curves(
 
     if ax is None:
         ax = new_figure()[1]
-    for (name, values), drawn in zip(lines.items(), looks(lines), strict=True):
+    dressed = zip(lines.items(), looks(lines), colours or [None] * len(lines), strict=True)
+    for (name, values), drawn, colour in dressed:
         own = isinstance(values, tuple)
         heights_ = np.asarray(values[1] if own else values)
         places = values[0] if own else (np.arange(len(heights_)) if x is None else x)
         ax.plot(
             places,
             heights_,
-            color=drawn.colour,
+            color=colour or drawn.colour,
             linestyle=drawn.linestyle,
             marker=drawn.marker if markers else "",
             markersize=6,

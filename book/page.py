@@ -99,7 +99,7 @@ def wrong_colours(figure: Figure) -> list[str]:
     for ax in figure.axes:
         handles, names = ax.get_legend_handles_labels()
         told = [(name, colours(handle)) for handle, name in zip(handles, names, strict=True)]
-        if ax.lines:
+        if ax.lines and not told:
             told.append((ax.get_title(), set().union(*map(colours, ax.lines))))
         for name, used in told:
             known = method(name)

@@ -23,6 +23,8 @@ TOGETHER = (
     ("GD", "BFGS", "Newton"),
     ("GD", "L-BFGS", "Newton"),
     ("GD", "momentum", "Nesterov"),
+    ("SGD", "momentum", "Adam"),
+    ("Adam", "AMSGrad"),
     ("GD", "momentum", "normalised", "AdaGrad", "RMSprop", "Adam", "AdamW"),
 )
 
@@ -110,7 +112,7 @@ def test_methods_that_meet_have_colours_of_their_own_and_no_two_look_the_same() 
 
 
 def test_a_name_of_a_method_brings_its_look_and_others_take_what_is_left() -> None:
-    assert method("gradient descent") == method("GD, clipped") == "GD"
+    assert method("gradient descent") == method("GD, clipped") == method("GD: steps") == "GD"
     assert method("both hats") is None and method("momentum 0.9") is None
     ax = curves(
         {"gradient descent": [1, 2], "theory": [2, 3], "Adam": [1, 3], "Adam, clipped": [2, 4]}
