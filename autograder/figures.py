@@ -361,15 +361,15 @@ def curves(
 
     if ax is None:
         ax = new_figure()[1]
-    dressed = zip(lines.items(), looks(lines), colours or [None] * len(lines), strict=True)
-    for (name, values), drawn, colour in dressed:
+    colours = colours or [one.colour for one in looks(lines)]
+    for (name, values), drawn, colour in zip(lines.items(), looks(lines), colours, strict=True):
         own = isinstance(values, tuple)
         heights_ = np.asarray(values[1] if own else values)
         places = values[0] if own else (np.arange(len(heights_)) if x is None else x)
         ax.plot(
             places,
             heights_,
-            color=colour or drawn.colour,
+            color=colour,
             linestyle=drawn.linestyle,
             marker=drawn.marker if markers else "",
             markersize=6,

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.legend import Legend
@@ -111,7 +110,7 @@ def _settled(figure: Figure, ax: Axes, renderer: Any) -> bool:
         return False
     legend.set_bbox_to_anchor(None)
     for place in PLACES:
-        legend.set_loc(place)
+        legend.set_loc(place)  # type: ignore[arg-type]
         if not covered(legend, ax, renderer):
             return False
     _above(figure, ax, legend, renderer)
@@ -122,7 +121,7 @@ def _above(figure: Figure, ax: Axes, legend: Legend, renderer: Any) -> None:
     """Make a legend anew above its axes; of axes side by side, above all of them."""
     texts = [text.get_text() for text in legend.get_texts()]
     own = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
-    drawn: list[Artist] = [
+    drawn: list[Any] = [
         own.get(text, handle) for text, handle in zip(texts, legend.legend_handles, strict=True)
     ]
     title = legend.get_title()

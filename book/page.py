@@ -37,7 +37,8 @@ def begin(name: str) -> None:
 
     set_matplotlib_formats("svg", dpi=150, metadata={"Date": None})
     plt.rcParams.update(STYLE | {"svg.hashsalt": name})
-    drawings = get_ipython().display_formatter.formatters["image/svg+xml"]
+    shell: Any = get_ipython()
+    drawings = shell.display_formatter.formatters["image/svg+xml"]
     draw = drawings.for_type(Figure)
 
     def checked(figure: Figure) -> Any:

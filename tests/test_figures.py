@@ -38,7 +38,7 @@ def closed() -> Iterator[None]:
 def drawn(figure: Any) -> Any:
     """Draw a figure as a notebook does; gives the renderer."""
     figure.savefig(io.BytesIO(), format="png", bbox_inches="tight")
-    return figure._get_renderer()
+    return figure.canvas.get_renderer()
 
 
 # Each leaves only the lower left free, and reaches into the other corners in its own way.
@@ -62,7 +62,7 @@ def test_a_legend_leaves_a_place_where_it_covers_a_mark(kind: str) -> None:
     MARKS[kind](ax)
     ax.set(xlim=(0, 10), ylim=(0, 10))
     legend = ax.legend(loc="upper right")
-    assert legends.covered(legend, ax, figure._get_renderer())
+    assert legends.covered(legend, ax, figure.canvas.get_renderer())  # type: ignore[attr-defined]
     renderer = drawn(figure)
     assert not legends.covered(ax.get_legend(), ax, renderer)
     box, room = ax.get_legend().get_window_extent(renderer), ax.bbox
@@ -75,7 +75,7 @@ def test_a_legend_that_covers_nothing_stays_and_tints_do_not_count() -> None:
     ax.contourf(np.arange(9.0).reshape(3, 3))
     ax.axvspan(1.5, 2, color="0.8")
     paths({"Adam": np.array([[0.2, 0.2], [0.4, 0.4]])}, ax=ax, legend={"loc": "center right"})
-    before = ax.get_legend().get_window_extent(figure._get_renderer()).bounds
+    before = ax.get_legend().get_window_extent().bounds
     assert ax.get_legend().get_window_extent(drawn(figure)).bounds == pytest.approx(before)
 
 
@@ -91,10 +91,9 @@ def test_where_nothing_is_free_the_legend_stands_above(columns: int) -> None:
     first = np.atleast_1d(axes)[0]
     first.legend(loc="best", title="what")
     renderer = drawn(figure)
-    (legend,) = [
-        *figure.legends,
-        *(ax.get_legend() for ax in np.atleast_1d(axes) if ax.get_legend()),
-    ]
+    shown = [ax.get_legend() for ax in np.atleast_1d(axes) if ax.get_legend()]
+    assert len(figure.legends) + len(shown) == 1
+    legend = [*figure.legends, *shown].pop()
     box, title = legend.get_window_extent(renderer), first.title.get_window_extent(renderer)
     assert legend.get_title().get_text() == "what"
     assert legend.get_texts()[0].get_text() == "one long name"
