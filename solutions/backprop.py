@@ -3513,6 +3513,11 @@ def far_from_zero(rng):
         yield dict(
             f=f, theta=theta, grad=_spoiled(rng, theta, grad, [-1.0, 1.06, 0.94], largest=largest)
         )
+    # Who forgives by a share alone, with a step that happens to do, finds all of those above.
+    order = rng.permutation(13)
+    f, theta, grad = _idle(rng, order, 10, rng.uniform(3000, 9000))
+    grad[order[-1]] *= -1
+    yield dict(f=f, theta=theta, grad=grad)
 
 
 @suspects.cases

@@ -18,7 +18,7 @@ from autograder.grading.grade import grade
 from autograder.judging.sets import ExerciseSet, load_set
 from autograder.release.build import write_source
 from autograder.release.lint import lint
-from autograder.release.notebook import cell_limits, instructor_notebook
+from autograder.release.notebook import LIMITS, cell_limits, instructor_notebook
 from autograder.submissions.read import Submission
 
 SETS = Path(__file__).parent / "sets"
@@ -58,8 +58,12 @@ def test_a_cell_and_its_calls_have_limits_of_their_own(tmp_path: Path) -> None:
     assert "after 0.4 seconds" in shown[-1]["evalue"]
 
 
+OF_ALL_CELLS = {"notebook_seconds", "notebook_output_bytes", "scratch_bytes", "scratch_files"}
+
+
 @pytest.mark.parametrize("option", ['{"scratch_files": 1}', "7", '{"seconds": 1}'])
 def test_what_is_no_limit_of_a_cell_is_told(tmp_path: Path, option: str) -> None:
+    assert vars(Limits()).keys() - set(LIMITS) == OF_ALL_CELLS
     exercises = shapes(tmp_path, option)
     with pytest.raises(AuthorError, match="cell_seconds, call_seconds"):
         cell_limits(exercises)

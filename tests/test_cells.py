@@ -412,14 +412,14 @@ def session() -> Iterator[NotebookSession]:
     [
         *("!ls", "! ls -l &", "lines = !ls", "%sx ls", "%system ls", "%sc out=ls", "ls", "!"),
         *("%%bash\nls", "%%sh --out out\nls", "%%script python3 -u\n1", "%%python3\n1", "%%!\nls"),
-        *("%uv pip install x", "%mamba install x", "get_ipython().system('ls')"),
+        *("%pip install x", "%uv pip install x", "%mamba install x", "get_ipython().system('ls')"),
     ],
 )
 def test_a_program_that_cannot_be_started_is_told_and_ends_nothing(
     session: NotebookSession, source: str
 ) -> None:
     found = session.execute(
-        f"_exit_code = 0\nget_ipython().run_cell({source!r})\nassert _exit_code"
+        f"_exit_code = 0\nget_ipython().run_cell({source!r})\nassert _exit_code == 126"
     )
     assert found.status == "ok", found.outputs
     assert "not run, since no program can be started here." in str(found.outputs)
@@ -443,6 +443,9 @@ def test_who_asks_whether_it_is_another_platform_is_told_that_it_is_not(
     assert found.status == "ok", found.outputs
     said = "".join(output["text"] for output in found.outputs)
     assert said.splitlines()[-1:] == ([printed] if printed else []), said
+    # Whom nothing would have told otherwise.
+    told = "is not there when a notebook is graded: it does nothing here." in said
+    assert told is ("ImportError" not in source), said
 
 
 def test_who_lies_beside_others_gets_nothing_of_theirs(graded: Course, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from textwrap import dedent
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 from autograder import check, hint
@@ -234,6 +235,15 @@ def bfgs_update(H, s, y):
 """
 
 
+def call_in(said: str) -> str:
+    """The call that a check has printed. It goes on until what was got is told."""
+    pasted = re.search(
+        r"^  ((?:from autograder|\w+\()[\s\S]*?)\n  (?:got|Stuck)", said, re.MULTILINE
+    )
+    assert pasted is not None, said
+    return dedent("  " + pasted[1])
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -250,17 +260,38 @@ def test_the_call_that_a_check_prints_can_be_pasted_and_runs(
     monkeypatch.chdir(EXERCISE)
     module = written(tmp_path, WRONG)
     check(getattr(module, name))
-    said = capsys.readouterr().out
-    # It goes on until what was got is told.
-    pasted = re.search(
-        r"^  ((?:from autograder|\w+\()[\s\S]*?)\n  (?:got|Stuck)", said, re.MULTILINE
-    )
-    assert pasted is not None, said
-    code = dedent("  " + pasted[1])
+    code = call_in(capsys.readouterr().out)
     if name != "bfgs_update":
         assert code.startswith("from autograder.learning.makers import ")
     namespace: dict[str, object] = {**vars(module)}
     exec(code.replace(f"{name}(", f"answer = {name}(", 1), namespace)
+    assert namespace["answer"] is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "mistake"),
+    [
+        ("experiments", "Linear.output", "bias_forgotten"),
+        ("experiments", "train_epoch", "short_batch_as_full"),
+        ("logistic_regression", "fit_logistic", "rows_not_shuffled"),
+    ],
+)
+def test_so_can_one_that_only_a_probe_can_make(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    part: str,
+    mistake: str,
+) -> None:
+    """A step of a class, and a function that is given what no case holds."""
+    monkeypatch.chdir(EXERCISE.parent / name)
+    declared = find_set(name).part(part)
+    wrong = next(m.wrong for m in declared.mistakes if m.name == mistake)
+    if wrong.__name__ != declared.exercise:
+        monkeypatch.setattr(wrong, "__name__", declared.exercise)
+    check(wrong, part.partition(".")[2] or None)
+    namespace = {declared.exercise: wrong, "np": np}
+    exec(re.sub(r"(?m)^(\w+\()", r"answer = \1", call_in(capsys.readouterr().out)), namespace)
     assert namespace["answer"] is not None
 
 

@@ -16,9 +16,13 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbgrader.coursedir import CourseDirectory
 
 from autograder.classes.cache import Cache
-from autograder.classes.fingerprints import fingerprints
+from autograder.classes.converter import ClassAutograde
+from autograder.classes.fingerprints import environment, fingerprints
+from autograder.classes.kinds import OfOurs, kind_of
+from autograder.classes.plan import Plan, make_plan
 from autograder.classes.pool import Lost, Pool, Work, settle
 from autograder.classes.run import grade_class, quietly
 from autograder.classes.staging import AREAS, CannotWrite, Staging, stop_where_full
@@ -26,6 +30,7 @@ from autograder.engine.interface import Limits
 from autograder.engine.warm.handle import SandboxedRunner
 from autograder.gradebook.ledger import Entry, Ledger, LockedGradebook
 from autograder.gradebook.source_facts import read_facts
+from autograder.grading import Stopped
 from autograder.grading.rounds import current_round
 from autograder.judging.sets import find_set, load_set
 from autograder.judging.verdict import Chance, Verdict
@@ -296,6 +301,48 @@ def test_an_entry_of_another_hand_is_none(graded: Course, tmp_path: Path) -> Non
     assert list(summary.graded) == ["ben"] and course.score("ben") < 20
 
 
+def test_what_is_remembered_stands_under_all_that_it_came_of(
+    graded: Course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not under what decides only how a class is graded."""
+    course = graded.copy(tmp_path / "all")
+
+    def plan(section: str = "GradeSubmission", **settings: Any) -> Plan:
+        config = course_config(course.project.root)
+        config[section].update(settings)
+        converter = ClassAutograde(coursedir=CourseDirectory(config=config), config=config)
+        return make_plan(converter, "gradient", course.project)
+
+    kind = kind_of(plan())
+    assert isinstance(kind, OfOurs)
+
+    def common(chosen: Plan) -> str:
+        kind._plan = chosen
+        assert chosen.grading is not None
+        return kind._common(course.project, chosen.grading.limits_of("gradient"))
+
+    found = [common(plan())]
+    assert common(plan("ClassAutograde", workers=7)) == found[0]
+    found.append(common(plan(limits={"call_seconds": 7.0})))
+    found.append(common(plan("OverwriteCells", enabled=False)))
+    (course.grading / "source" / "gradient" / "extra.txt").write_text("changed")
+    found.append(common(plan()))
+    (course.project.exercises / "gradient" / "data.csv").write_text("1,2")
+    found.append(common(plan()))
+    with course.gradebook() as book:
+        book.find_notebook("gradient", "gradient").source_cells[0].source += "# changed"
+        book.db.commit()
+    found.append(common(plan()))
+    before = environment.__wrapped__()
+    monkeypatch.setattr("autograder.classes.fingerprints.PACKAGES", ())
+    assert environment.__wrapped__() != before
+    monkeypatch.setattr("autograder.classes.kinds.environment", lambda: "another")
+    found.append(common(plan()))
+    assert len(set(found)) == len(found) == 7
+    keys = {kind._cache.key([what], seed) for what in (b"a", b"b") for seed in "12"}
+    assert len(keys) == 4
+
+
 def test_an_endless_loop_costs_its_time_once(
     graded: Course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -402,6 +449,8 @@ def test_a_locked_gradebook_is_waited_for_and_then_told(
     with course.gradebook() as book:
         ledger = Ledger(book, read_facts(book, "gradient"))
         other.execute("begin exclusive")
+        # As whatever stops a run: exit code 2.
+        assert issubclass(LockedGradebook, Stopped)
         with pytest.raises(LockedGradebook, match="what is graded already stays"):
             ledger.write([Entry("fay", None)], waiting=told.append)
         other.execute("rollback")

@@ -240,6 +240,13 @@ def test_the_notebook_goes_on_after_exit(runner: Runner) -> None:
         assert running.execute("exit()").outputs == []
         assert running.execute("quit()").outputs == []
         assert running.execute("print('on')").outputs[0]["text"] == "on\n"
+        # And its files have a number for a name, the same each time.
+        warned = running.execute("import warnings; warnings.warn('x')").outputs[0]["text"]
+        assert warned.startswith("cell-4.py:1: UserWarning: x")
+
+
+# The head of a frame, without what comes after it.
+CALLED = r"(?s)\A.*?\bin \S*?f(\d+)\b.*"
 
 
 def test_recursion_without_end_is_told_as_what_it_is(runner: Runner) -> None:
@@ -254,6 +261,14 @@ def test_recursion_without_end_is_told_as_what_it_is(runner: Runner) -> None:
         result = running.execute("def forever(n):\n    return forever(n + 1)\nforever(0)")
         assert [o["ename"] for o in result.outputs] == ["RecursionError"]
         assert len(result.outputs[0]["traceback"]) < 40
+        steps = "".join(f"def f{n}(): f{n - 1}()\n" for n in range(1, 40))
+        running.execute("def f0(): 1 / 0\n" + steps)
+        # With the cell itself as many calls as are shown, then one more, then ten.
+        shown = [[*range(28, -1, -1)], [*range(29, 20, -1), *range(19, -1, -1)]]
+        shown.append([*range(39, 30, -1), *range(19, -1, -1)])
+        for wanted in shown:
+            failed = running.execute(f"f{wanted[0]}()").outputs[0]["traceback"]
+            assert [int(n) for line in failed for n in re.findall(CALLED, line)] == wanted
         assert running.execute(chained).outputs[-1]["ename"] == "ValueError"
 
 

@@ -74,6 +74,13 @@ def all_negative(rng):
 """
 
 
+RULE = """
+@f.property("It is not the positive part.", mistake="halved")
+def positive(answer, case):
+    return np.allclose(answer, np.maximum(case.args["x"], 0))
+"""
+
+
 def test_cheap_answers_are_told_by_lint(tmp_path: Path) -> None:
     """x where nothing is negative, zeros where all is: who has that has not understood."""
     code = GOOD.replace("return 2 * x", "return np.maximum(x, 0)")
@@ -84,6 +91,13 @@ def test_cheap_answers_are_told_by_lint(tmp_path: Path) -> None:
     (tmp_path / "easy").mkdir()
     found = complaints(tmp_path / "easy", code + EASY)
     assert "an if between them would keep 38% of the points" in found
+    # Of several things that are returned, and of an answer that is not unique.
+    two = code.replace("return np.maximum(x, 0)", "return x + x, {'b': np.maximum(x, 0)}")
+    many = code.replace("points=1", "points=1, by_value=False")
+    for name, of, told in (("two", two, "x + x, "), ("many", many, "what came")):
+        (tmp_path / name).mkdir()
+        found = complaints(tmp_path / name, of + EASY + (RULE if name == "many" else ""))
+        assert "keep 38% of the points" in found and told in found, found
 
 
 @pytest.mark.parametrize(

@@ -195,6 +195,7 @@ def test_memory_is_limited() -> None:
         running.execute("import numpy as np")
         result = running.execute("hog = [np.ones(10**7) for _ in range(10**4)]")
         assert result.status == "error" and "MemoryError" in result.outputs[-1]["ename"]
+        assert result.reason == "A submission may use 300 MB of memory."
         assert text(running.execute("print(np.ones(3).sum())")) == "3.0\n"
 
 
@@ -203,6 +204,7 @@ def test_files_are_limited() -> None:
     with session(file_bytes=2**20) as running:
         result = running.execute("open('big', 'wb').write(b'0' * 2**22)")
         assert [o["ename"] for o in result.outputs] == ["OSError"]
+        assert result.reason == "A submission's file may have 1 MB."
 
 
 def test_the_notebook_as_a_whole_is_limited() -> None:
@@ -423,6 +425,9 @@ def test_what_parts_of_a_submission_share_and_what_they_do_not() -> None:
         first.call(Call("leave", {"x": "a"}, ["x"]))
         assert first.call(find).value == [1, True, True, "a", ord("a")]
         assert second.call(find).value == [0, False, True, "a", ord("a")]
+        for more in (lambda: running.execute("1"), running.snapshot):
+            with pytest.raises(RuntimeError, match="the session is closed"):
+                more()
     # The next submission finds none of it: `test_attacks`.
 
 
@@ -589,6 +594,12 @@ def test_a_call_that_hangs_or_dies_takes_no_other_along() -> None:
             snapshot._limits = replace(snapshot._limits, call_seconds=seconds)
             value = snapshot.call(Call("slow", {"x": x}, ["x"])).value
             assert value == (came or TimedOut(seconds)), x
+        # Of all steps of a class together twice as many are waited for.
+        step = Call("G", {}, [], ("def third(cls): return 1\n", "third"))
+        for second, ended in ((2, False), (3, True)):
+            snapshot._timeouts.update({("G", "first"): 3, ("G", "second"): second})
+            assert isinstance(snapshot.call(step).value, TimedOut if ended else Raised)
+            snapshot._timeouts.clear()
 
 
 def test_a_function_argument_takes_others_and_none_of_the_learners_own() -> None:

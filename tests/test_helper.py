@@ -105,6 +105,10 @@ def test_its_memory_is_bounded(mine: Helper) -> None:
         mine.ask(bytearray, 2**29, seconds=1, memory=2**28)
     with pytest.raises(Lost, match="not JSON serializable"):
         mine.ask(bytearray, 2**20, seconds=1, memory=2**28)
+    # Where nothing else is said, to 1 GB: what is had is not written to.
+    for size, told in ((2**30 + 2**27, "MemoryError"), (2**30 - 2**27, "not JSON serializable")):
+        with pytest.raises(Lost, match=told):
+            ask(bytearray, size, seconds=1)
 
 
 def test_it_holds_nothing_of_whoever_asks(mine: Helper, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import errno
 import fcntl
 import json
 import os
+import pwd
 import secrets
 import shutil
 import signal
@@ -15,16 +16,20 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import numpy
 import psutil
 import pytest
 
+import autograder
 from autograder.engine.interface import Call, CellResult, Limits, NoSandbox
+from autograder.engine.trusted.asking import Patience
 from autograder.engine.trusted.plain import PlainRunner
 from autograder.engine.trusted.session import StartError, font_lists
 from autograder.engine.walls import memory
+from autograder.engine.walls.jail import SCRATCH
 from autograder.engine.walls.memory import make_room, remove_room
 from autograder.engine.warm.handle import START, SandboxedRunner, require_sandbox
 from autograder.judging.sets import find_set
@@ -206,17 +211,76 @@ def test_a_refused_process_is_named_and_what_was_defined_is_still_graded() -> No
         assert snapshot.call(Call("g", {}, [])).value.name == "PermissionError"
 
 
+OF_ALL_FILES = {
+    "/": {"usr", "bin", "sbin", "lib", "lib32", "lib64", "dev", "etc", "tmp", SCRATCH.name},
+    "/dev": {"null", "zero", "full", "random", "urandom", "pts", "ptmx"},
+    "/etc": {"passwd", "group", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives"}
+    | {"fonts", "localtime"},
+}
+ITS_RIGHTS = """
+import ctypes, os, socket, struct
+libc, rights = ctypes.CDLL(None), ctypes.create_string_buffer(24)
+assert libc.capget(struct.pack("=Ii", 0x20080522, 0), rights) == 0
+print(os.getuid(), any(rights.raw), libc.prctl(39, 0, 0, 0, 0), socket.gethostname())
+"""
+
+
 @walled
-def test_of_a_virtual_environment_its_programs_and_libraries_are_shown() -> None:
-    """It may have been made in the course's own folder."""
+def test_what_it_is_shown_of_this_machine_and_what_it_may_do_there() -> None:
+    """Of a virtual environment, which may have been made in the course's own folder, programs and
+    libraries; and a user that nobody is, without capabilities or a way to more."""
     canary = Path(sys.prefix) / f"canary-{secrets.token_hex(8)}"
     canary.write_text("secret")
+    ours = {Path(p) for p in (sys.prefix, sys.base_prefix, Path(autograder.__file__).parent)}
+    shown = {**OF_ALL_FILES, "/": OF_ALL_FILES["/"] | {path.parts[1] for path in ours}}
+    if not sys.base_prefix.startswith(str(find_project().root)):
+        root = find_project().root
+        shown[str(root)] = {p.relative_to(root).parts[0] for p in ours if p.is_relative_to(root)}
     try:
-        with SandboxedRunner().open(None, Limits()) as session:
+        with SandboxedRunner().open(None, Limits(scratch_bytes=2**20)) as session:
             result = session.execute(f"import os\nprint(os.path.exists({str(canary)!r}))")
             assert text(result) == "False\n"
+            for folder, names in shown.items():
+                found = text(session.execute(f"print(*os.listdir({folder!r}), sep='\\n')"))
+                assert found.split("\n")[:-1] and set(found.split("\n")[:-1]) <= names, folder
+            user, has_rights, no_more, host = text(session.execute(ITS_RIGHTS)).split()
+            assert (has_rights, no_more, host) == ("False", "1", "notebook")
+            assert int(user) not in {p.pw_uid for p in pwd.getpwall()} - {os.getuid() or -1}
+            full = session.execute("open('a', 'wb').write(bytes(2**21))")
+            assert full.reason == "A submission may write 1 MB in 10000 files."
     finally:
         canary.unlink()
+
+
+ALONE = """
+import os, sys
+from autograder.engine.walls import kernel
+from autograder.engine.warm import start
+assert not {"numpy", "matplotlib", "IPython"} & sys.modules.keys(), "walls first, libraries after"
+os.chdir(sys.argv[1])
+kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+kernel.landlock([os.open("/", os.O_PATH)], [os.open("mine", os.O_PATH)])
+open("mine/new", "w").write(open("secret").read())
+for attempt in (
+    lambda: open("secret", "a"), lambda: open("new", "w"), lambda: os.mkdir("d"),
+    lambda: os.remove("secret"), lambda: os.symlink("a", "b"), lambda: os.mkfifo("pipe"),
+    lambda: os.rename("mine/new", "new"), lambda: os.truncate("secret", 0),
+):
+    try: attempt()
+    except OSError: print("refused")
+"""
+
+
+@walled
+def test_landlock_alone_lets_all_be_read_and_nothing_be_written_elsewhere(tmp_path: Path) -> None:
+    """Whatever the mounts allow, and also to root."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "secret").write_text("secret")
+    command = [sys.executable, "-c", ALONE, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["refused"] * 8, done.stderr
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["mine", "new", "secret"]
+    assert (tmp_path / "mine" / "new").read_text() == "secret"
 
 
 @walled
@@ -576,6 +640,10 @@ def test_the_limit_on_threads_is_what_it_says() -> None:
         many = "for _ in range(100):\n    t = threading.Thread(target=int); t.start(); t.join()"
         end = "end.set()\nwhile threading.active_count() > 1: time.sleep(0.01)\n"
         assert session.execute(end + many).status == "ok"
+        without_end = (
+            "end.clear()\nwhile True: threading.Thread(target=end.wait, daemon=True).start()"
+        )
+        assert session.execute(without_end).reason == "A submission may have 20 threads."
 
 
 @pytest.fixture
@@ -615,6 +683,17 @@ def test_who_stands_in_line_for_a_processor_is_waited_for(
         endless = snapshot.call(Call("work", {"seconds": 1e9}, ["seconds"])).value
         assert isinstance(endless, TimedOut) and endless.of == "call"
         assert snapshot.call(Call("work", {"seconds": 0.3}, ["seconds"])).value == 1.0
+
+
+def test_no_more_is_given_back_than_was_stood_in_line_and_than_there_is() -> None:
+    """Of cells and calls together as much as all cells may take."""
+    stood = iter([4.0, 4.0, 4.3, 30.0])
+    processes = SimpleNamespace(in_line=lambda pid: next(stood))
+    patience = Patience(processes, most=10.0)
+    given = [patience.more(7, 5.0) for _again in range(4)]
+    # So little would have saved nobody; and then all that is left.
+    assert given == [4.0, 0.0, 0.0, 6.0]
+    assert (patience.given, patience.at_its_end) == (10.0, True)
 
 
 def taken() -> int:
@@ -658,6 +737,13 @@ def test_memory_is_limited_for_all_processes_of_a_session_together(
             session.execute("time.sleep(0.1)")
         assert taken() - before < 250 * mega
         session.execute(make)
+    if by == "the kernel":
+        # Together with what is written: each fits by itself.
+        fill = "with open('a', 'wb') as file:\n    for _ in range(90): file.write(bytes(2**20))"
+        with runner.open(None, Limits(memory_bytes=150 * mega)) as session:
+            assert session.execute(fill).status == "ok"
+            died = session.execute("import numpy as np; x = np.ones(17 * 2**20)")
+            assert "together they had taken more than 150 MB of memory" in died.reason
 
 
 def test_where_control_groups_may_be_made(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ from autograder.judging.show import framed, lines, panel
 from autograder.judging.verdict import Trial, Verdict, decide, missing
 from autograder.learning.visible import (
     CHECKS,
+    Named,
     VisibleCase,
     VisiblePart,
     call_of,
@@ -233,9 +234,11 @@ def _trial(part: VisiblePart, case: VisibleCase, function: Any, old: list[str]) 
 
 
 def _told(part: VisiblePart, case: VisibleCase) -> str:
-    """The call, so that it can be pasted and runs; of a step of a class, what it was given."""
-    makers = sorted(set().union(*map(makers_in, case.raw.values())))
-    call = call_of(part.name, [], case.raw)
+    """The call, so that it can be pasted and runs: by the probe, where only that can make it."""
+    makers = sorted(set().union({part.asked} - {""}, *map(makers_in, case.raw.values())))
+    call = call_of(part.exercise, [], case.raw)
+    if part.asked:
+        call = call_of(part.asked, [Named(part.exercise)], case.raw)
     start = f"from autograder.learning.makers import {', '.join(makers)}\n" if makers else ""
     return start + call
 

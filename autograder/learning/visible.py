@@ -50,7 +50,8 @@ class VisibleCase:
 
 @dataclass
 class VisiblePart:
-    """A part as the learner's machine knows it. numpy: the version that grades it."""
+    """A part as the learner's machine knows it. numpy: the version that grades it. asked: the probe
+    that alone can call it with what stands in its cases."""
 
     name: str
     exercise: str
@@ -67,6 +68,7 @@ class VisiblePart:
     precise: bool
     returned: list[str]
     numpy: str
+    asked: str = ""
     cases: list[VisibleCase] = field(default_factory=list)
 
 
@@ -103,6 +105,7 @@ def _read_part(name: str, data: dict[str, Any], public: ModuleType, numpy: str) 
         data["precise"],
         data["returned"],
         numpy,
+        data.get("asked", ""),
     )
     for case in data["cases"]:
         part.cases.append(
@@ -135,6 +138,13 @@ def _revive(tree: Any, public: ModuleType) -> Any:
     return decode(tree)
 
 
+@dataclass(frozen=True)
+class Named:
+    """What is shown by its name."""
+
+    name: str
+
+
 def call_of(name: str, args: Iterable[Any], kwargs: Mapping[str, Any]) -> str:
     """A call as somebody would type it."""
     return (
@@ -152,6 +162,8 @@ def makers_in(value: Any) -> set[str]:
 
 def show(value: Any) -> str:
     """A value as somebody would type it: a call with it runs."""
+    if isinstance(value, Named):
+        return value.name
     if callable(value):
         return getattr(value, "told", getattr(value, "__name__", "a function"))
     if isinstance(value, FreshRng):

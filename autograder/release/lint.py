@@ -5,22 +5,33 @@ Every complaint names the part, says what was found and how to mend it.
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from autograder.code import source
 from autograder.exercise import WHOLE_NUMBERS, AuthorError, Case, FreshRng, Part
-from autograder.judging.cases import Posed, anew, posed
+from autograder.judging.cases import KnownCase, Posed, anew, known_cases
 from autograder.judging.judge import Put, case_rng, judge_all_known, local_caller, run_trials
 from autograder.judging.sets import ExerciseSet
 from autograder.judging.verdict import AS_THEY_WERE, FOR_SOME_KINDS, Trial
 from autograder.learning.visible import load_public
-from autograder.release.cheap import expressions
+from autograder.release.cheap import (
+    Path,
+    at,
+    expressions,
+    may_be,
+    of_right_shape,
+    places,
+    put,
+    whole_answers,
+)
 from autograder.release.freeze import argument, public_source, unfit, visible_data
 from autograder.release.notebook import instructor_notebook
-from autograder.values.calling import plain, with_place
+from autograder.values.calling import Answer, plain, with_place
 from autograder.values.codec import Raised
 from autograder.values.compare import same
 
@@ -28,9 +39,10 @@ FEWEST_MISTAKES = 3
 # What an answer may keep of the points that ignores what its function is about.
 CHEAP = 1 / 3
 Kinds = frozenset[str]
+FAR_OFF = object()
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Complaint:
     """Something that an author must mend."""
 
@@ -237,26 +249,22 @@ def _raised_by_properties(part: Part, seed: str) -> Iterator[str]:
 
 def _cheap_answers_earn_little(part: Part, seed: str) -> Iterator[Complaint]:
     """Answers that ignore what a function is about: constants earn nothing, and short expressions
-    of the arguments, of which one or another may be right in a kind, a third of the points."""
-    if not part.by_value:
-        return
-    cases = posed(part, seed)
+    of the arguments, of which one or another may be right in a kind, a third of the points. Of a
+    class, or of what is asked by a probe, it is what the probe returns."""
+    cases = known_cases(part, seed)
     trials = run_trials(part, seed, local_caller(part.reference), cases=cases)
-    for answer in _distinct([trial.wanted for trial in trials])[:4]:
-        passed = _right_in(trials, [answer] * len(trials))
+    # A right answer that is one of many is cheap for nobody.
+    constants = _distinct([trial.wanted for trial in trials])[:4] if part.by_value else []
+    for answer in constants:
+        passed = _right_in(part, cases, trials, [answer] * len(trials))
         if passed:
             yield Complaint(
                 part.name,
                 f"a function that always answers {answer!r} passes {', '.join(sorted(passed))}: "
                 "let the generator yield cases with different answers.",
             )
-    if any(isinstance(trial.wanted, tuple | list | dict) for trial in trials):
-        # No expression is right in several things at once.
-        return
     everything = frozenset(trial.family for trial in trials) - {WHOLE_NUMBERS}
-    found: dict[Kinds, str] = {frozenset(): "nothing"}
-    for text, answers in expressions([case.case().args for case in cases]):
-        found.setdefault(_right_in(trials, answers) - {WHOLE_NUMBERS}, text)
+    found = {frozenset(): "nothing", **_cheap_answers(part, cases, trials)}
     # Who writes all of it has understood.
     found.pop(everything, None)
     pairs = [(one | other, one, other) for one in found for other in found]
@@ -271,13 +279,67 @@ def _cheap_answers_earn_little(part: Part, seed: str) -> Iterator[Complaint]:
         )
 
 
-def _right_in(trials: list[Trial], answers: list[Any]) -> Kinds:
+def _cheap_answers(part: Part, cases: list[KnownCase], trials: list[Trial]) -> dict[Kinds, str]:
+    """Cheap answers by the kinds in which they are right. Of several things that are returned each
+    is looked at by itself: whoever has an expression for each has all."""
+    args = [case.case().args for case in cases]
+    wanted = [trial.wanted for trial in trials]
+    found: dict[Kinds, str] = {}
+    if not part.by_value:
+        for text, answers in whole_answers(args, wanted):
+            found.setdefault(_right_in(part, cases, trials, answers) - {WHOLE_NUMBERS}, text)
+        return found
+    at_places = {place: [at(answer, place) for answer in wanted] for place in places(wanted)}
+    right: dict[Path, dict[Kinds, str]] = {place: {} for place in at_places}
+    families = frozenset(trial.family for trial in trials)
+
+    def look(place: Path, text: str, values: list[Any]) -> None:
+        # What is far off need not be compared with care.
+        off: set[str] = set()
+        for trial, value, there in zip(trials, values, at_places[place], strict=True):
+            if trial.family not in off and not may_be(value, there):
+                off.add(trial.family)
+        if len(off) == len(families):
+            right[place].setdefault(frozenset(), text)
+            return
+        answers = [
+            FAR_OFF if trial.family in off else put(trial.wanted, place, value)
+            for trial, value in zip(trials, values, strict=True)
+        ]
+        kinds = _right_in(part, cases, trials, answers) - {WHOLE_NUMBERS}
+        right[place].setdefault(kinds, text)
+
+    for place, there in at_places.items():
+        for text, values in of_right_shape(there):
+            look(place, text, values)
+    for text, values in expressions(args):
+        for place in at_places:
+            look(place, text, values)
+    found[families - {WHOLE_NUMBERS}] = ""
+    for here in right.values():
+        found = {
+            before & now: ", ".join(filter(None, [others, text]))
+            for before, others in found.items()
+            for now, text in here.items()
+        }
+    return found
+
+
+def _right_in(part: Part, cases: list[KnownCase], trials: list[Trial], answers: list[Any]) -> Kinds:
     """The kinds in which these answers are right, one for each trial."""
-    right: dict[str, bool] = {}
-    for trial, answer in zip(trials, answers, strict=True):
-        if right.get(trial.family, True):
-            right[trial.family] = dataclasses.replace(trial, got=answer).passed
-    return frozenset(name for name, passed in right.items() if passed)
+    put_to = zip(trials, answers, strict=True)
+    off = {trial.family for trial, answer in put_to if answer is FAR_OFF}
+    if part.by_value:
+        put_to = zip(trials, answers, strict=True)
+        tried = [replace(trial, got=got) for trial, got in put_to if trial.family not in off]
+    else:
+        said = iter(answers)
+        with np.errstate(all="ignore"):
+            tried = run_trials(
+                part, "", lambda part, args: Answer(next(said)), cases=cases, mistaken=False
+            )
+    off |= {trial.family for trial in tried if not trial.passed}
+    return frozenset(trial.family for trial in trials) - off
 
 
 def _distinct(answers: list[Any]) -> list[Any]:

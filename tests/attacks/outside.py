@@ -298,6 +298,15 @@ WRITING = [
         "open('checks.json', 'w').write('{\"parts\": {}}')",
     ),
     Attack(
+        "write_out_the_disks",
+        "has the disks written out, what others read dropped from memory, and what all have locked",
+        # Done, each would find that there is no such file.
+        tries(
+            f"{LIBC}done = [libc.syncfs(-1), libc.fdatasync(-1), libc.posix_fadvise(-1, 0, 0, 4), libc.flock(-1, 2)]\nif not any(done): raise PermissionError('said to be done')"
+        ),
+        refused=("PermissionError",),
+    ),
+    Attack(
         "write_hard_link",
         "makes a second name for a library in its own folder, to change it",
         tries("import os; os.link(np.__file__, 'mine.py')"),

@@ -47,7 +47,9 @@ FAMILIES = {
     "interpreter": INTERPRETER,
     "judge": JUDGE,
     "metadata": METADATA,
-    # A planted entry of the cache, which no submission reaches: test_names.
+    # What stands in no cell: names, links, archives, the exchange, a planted entry of the cache in
+    # test_names; what runs in a reader's browser in test_shown. What two sessions at once, or all
+    # snapshots of one together, might do is in test_sandbox.
 }
 ATTACKS = [attack for family in FAMILIES.values() for attack in family]
 # Whom an innocent is graded by after each attack: one function tells whether it still works.

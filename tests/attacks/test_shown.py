@@ -470,6 +470,11 @@ def test_a_large_table_stays() -> None:
     rows = "".join("<tr>" + f"<td>{np.pi}</td>" * 20 + "</tr>" for _ in range(100))
     table = f"<table><tbody>{rows}</tbody></table>"
     assert clean_html(table) == table
+    # But no cell of it as large as a thousand.
+    for span in ("colspan", "rowspan"):
+        wide = f'<table><tbody><tr><td {span}="{{}}">1</td></tr></tbody></table>'
+        assert clean_html(wide.format(2)) == wide.format(2)
+        assert span not in clean_html(wide.format(1000))
 
 
 SLOW = {

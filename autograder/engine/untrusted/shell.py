@@ -519,9 +519,10 @@ class NotebookShell(InteractiveShell):
         error: BaseException | None = value
         while isinstance(error, BaseException) and id(error) not in seen:
             seen.add(id(error))
-            error.__traceback__ = shortened(error.__traceback__)
+            # Of the error itself IPython hides the first frame, its own.
+            error.__traceback__ = shortened(error.__traceback__, hidden=int(error is value))
             error = error.__cause__ or error.__context__
-        return kind, value, shortened(trace)
+        return kind, value, shortened(trace, hidden=1)
 
     def ask_exit(self) -> None:
         """`exit` ends nothing: later cells are graded too."""
@@ -543,14 +544,15 @@ InteractiveShellABC.register(NotebookShell)
 NotebookShell.__name__ = "ZMQInteractiveShell"
 
 
-def shortened(trace: TracebackType | None) -> TracebackType | None:
-    """A traceback without its middle where it is long."""
+def shortened(trace: TracebackType | None, *, hidden: int = 0) -> TracebackType | None:
+    """A traceback without its middle where it is long. hidden: so many frames are not shown."""
+    first = hidden + FIRST_FRAMES
     frames = []
     while trace is not None:
         frames.append(trace)
         trace = trace.tb_next
-    if len(frames) > FIRST_FRAMES + LAST_FRAMES:
-        frames = frames[:FIRST_FRAMES] + frames[-LAST_FRAMES:]
+    if len(frames) > first + LAST_FRAMES:
+        frames = frames[:first] + frames[-LAST_FRAMES:]
         made = None
         for frame in reversed(frames):
             made = TracebackType(made, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)

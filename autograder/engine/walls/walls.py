@@ -1,6 +1,6 @@
 """The walls around a submission, layer by layer, and which of them this kernel refuses.
 
-The warm process raises the first ones around itself before it imports anything (`Walls.raise_`);
+The warm process raises the first ones around itself before it imports a library (`Walls.raise_`);
 each session gets its own namespaces and scratch folder (`around_session`); the notebook's process
 gives up what is left of its rights (`around_notebook`). From then on nothing brings them back.
 """

@@ -1,6 +1,6 @@
 """The warm process: everything is imported, and each session is a fork of it.
 
-It walls itself in before it imports anything. It runs no learner's code, stays single-threaded,
+It walls itself in before it imports a library. It runs no learner's code, stays single-threaded,
 and ends when the judge's side closes the socket.
 """
 
