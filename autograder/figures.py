@@ -1,16 +1,20 @@
 """Figures that the book and the exercise notebooks share: contour maps, paths on them, curves.
 
-Colours are Okabe and Ito's, which stay apart for colour-blind readers; lines differ in dash and
-marker as well. matplotlib.pyplot is imported when the first figure is drawn, not before.
+A method has one colour in all of them, and no legend covers a mark. Colours are Okabe and Ito's,
+which stay apart for colour-blind readers; lines differ in dash and marker as well.
+matplotlib.pyplot is imported when the first figure is drawn, not before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
+
+from autograder import legends
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,9 +26,46 @@ T = TypeVar("T")
 
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, BLACK = "#CC79A7", "#56B4E9", "#1B1F24"
+# Words on the cells of a table of colours, which is the same by night: so are these.
+ON_PALE, ON_DEEP = "#010101", "#FEFEFE"
 COLOURS = (BLUE, RED, GREEN, PURPLE, BLACK, ORANGE, SKY)
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)), (0, (1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+
+class Look(NamedTuple):
+    """How a line is drawn."""
+
+    colour: str
+    linestyle: Any = "-"
+    marker: str = "o"
+
+
+# Every method has one colour, in all chapters and live figures. Those that share one never meet in
+# one figure. What all others are compared with, and what most use, are solid.
+METHODS = {
+    "GD": Look(BLUE),
+    "SGD": Look(ORANGE, "--", "s"),
+    "momentum": Look(RED, "--", "s"),
+    "Nesterov": Look(GREEN, "-.", "^"),
+    "normalised": Look(PURPLE, ":", "D"),
+    "AdaGrad": Look(ORANGE, "-.", "v"),
+    "RMSprop": Look(GREEN, (0, (5, 2)), "^"),
+    "Adam": Look(BLACK, "-", "P"),
+    "AdamW": Look(SKY, (0, (7, 1.5, 1, 1.5, 1, 1.5)), "X"),
+    "AMSGrad": Look(PURPLE, (0, (3, 1)), "v"),
+    "Newton": Look(PURPLE, "--", "D"),
+    "BFGS": Look(GREEN, ":", "v"),
+    "L-BFGS": Look(GREEN, ":", "v"),
+}
+# Other names for one of them, as pages and notebooks have them.
+_SAME = {
+    "gradient descent": "GD",
+    "plain descent": "GD",
+    "plain": "GD",
+    "nesterov": "Nesterov",
+    "adam": "Adam",
+}
 
 STYLE: dict[Any, Any] = {
     # Large letters on a small sheet: a phone shows the page at half of its size.
@@ -81,11 +122,47 @@ def _drawn_once() -> type[Figure]:
     from matplotlib import figure
 
     class Figure(figure.Figure):
+        settled = False
+
         def draw(self, renderer: Any) -> None:
+            if not self.settled:
+                self.settled = True
+                legends.settle(self, renderer)
             if self.get_layout_engine() is not None or "draw_path" not in vars(renderer):
                 super().draw(renderer)
 
     return Figure
+
+
+def method(name: str) -> str | None:
+    """Which of METHODS a line's name speaks of: "Adam", "gradient descent", "GD, clipped"."""
+    first = re.split("[,:]", name, maxsplit=1)[0]
+    first = _SAME.get(first, first)
+    return first if first in METHODS else None
+
+
+def look(name: str) -> Look:
+    """How a method is drawn everywhere. KeyError where the name is none of METHODS."""
+    return METHODS[_SAME.get(name, name)]
+
+
+def looks(names: Iterable[str]) -> list[Look]:
+    """How lines of these names are drawn in one figure: a method as everywhere, a variant ("GD,
+    clipped") in the method's colour, and the rest in colours that are left."""
+    names = list(names)
+    known = [method(name) for name in names]
+    taken = {METHODS[one].colour for one in known if one is not None}
+    free = [c for c in COLOURS if c not in taken] or list(COLOURS)
+    made = []
+    for i, (name, one) in enumerate(zip(names, known, strict=True)):
+        if one is None:
+            colour = free[sum(other is None for other in known[:i]) % len(free)]
+            made.append(Look(colour, DASHES[i % len(DASHES)], MARKERS[i % len(MARKERS)]))
+        elif name == one or name in _SAME:
+            made.append(METHODS[one])
+        else:
+            made.append(Look(METHODS[one].colour, DASHES[i % len(DASHES)], METHODS[one].marker))
+    return made
 
 
 @in_style
@@ -196,7 +273,7 @@ def paths(
     trajectories: Array | Sequence[Array] | Mapping[str, Array],
     *,
     ax: Axes | None = None,
-    colours: Sequence[str] = COLOURS,
+    colours: Sequence[str] | None = None,
     markers: bool = True,
     legend: Mapping[str, Any] | None = None,
 ) -> Axes:
@@ -206,9 +283,9 @@ def paths(
     ----------
     trajectories : one array of shape (steps + 1, 2), several of them, or names and arrays
     ax : where to draw, as `contours` returns it; a new figure if left out
-    colours : taken in turn
+    colours : taken in turn; left out, a method has its own (METHODS)
     markers : whether each step gets a dot
-    legend : options of the legend; to look for a free place takes time, which `loc` saves
+    legend : options of the legend, which moves where it would cover a walk
 
     Returns
     -------
@@ -223,6 +300,7 @@ def paths(
         named = [("", trajectories)]
     else:
         named = [("", np.asarray(walk)) for walk in trajectories]
+    colours = colours or [one.colour for one in looks(name for name, _ in named)]
     for i, (name, walk) in enumerate(named):
         colour = colours[i % len(colours)]
         ax.plot(
@@ -259,9 +337,10 @@ def curves(
     ylabel: str = "loss",
     log: str = "",
     markers: bool = False,
+    colours: Sequence[str] | None = None,
     legend: Mapping[str, Any] | None = None,
 ) -> Axes:
-    """Draw named curves over a common axis.
+    """Draw named curves over a common axis. A method's curve looks as everywhere (METHODS).
 
     Parameters
     ----------
@@ -271,6 +350,7 @@ def curves(
     xlabel, ylabel : names of the axes, with units where there are any
     log : "x", "y" or "xy" for logarithmic axes
     markers : whether each point gets a marker
+    colours : one for each curve; left out, a method has its own, and others what is left
     legend : options of the legend, as in `paths`
 
     Returns
@@ -281,16 +361,17 @@ def curves(
 
     if ax is None:
         ax = new_figure()[1]
-    for i, (name, values) in enumerate(lines.items()):
+    colours = colours or [one.colour for one in looks(lines)]
+    for (name, values), drawn, colour in zip(lines.items(), looks(lines), colours, strict=True):
         own = isinstance(values, tuple)
         heights_ = np.asarray(values[1] if own else values)
         places = values[0] if own else (np.arange(len(heights_)) if x is None else x)
         ax.plot(
             places,
             heights_,
-            color=COLOURS[i % len(COLOURS)],
-            linestyle=DASHES[i % len(DASHES)],
-            marker=MARKERS[i % len(MARKERS)] if markers else "",
+            color=colour,
+            linestyle=drawn.linestyle,
+            marker=drawn.marker if markers else "",
             markersize=6,
             label=name,
         )

@@ -23,7 +23,7 @@ from book.adam_experiments import (
     surface,
     walk,
 )
-from book.page import live_figure, picture
+from book.page import live_figure, live_look, picture
 from solutions.momentum import bias_correct, momentum_step
 
 Array = np.ndarray
@@ -75,6 +75,7 @@ def desk_data() -> dict[str, Any]:
         "begin": START.tolist(),
         "curvature": np.diag(RAVINE).tolist(),
         "modes": list(DESK_MODES),
+        "looks": {mode: live_look("Adam" if mode == "itself" else "GD") for mode in DESK_MODES},
         "along": {"values": _grid(1e-3, 1.0, 20), "start": 0.018},
         "across": {"values": _grid(1e-3, 1.0, 20), "start": 0.018},
         "length": {"values": _grid(1e-2, 1.0), "start": 0.1},
@@ -155,8 +156,7 @@ def live_data() -> dict[str, Any]:
         "curvature": [1.0, 100.0],
         "names": list(LIVE_NAMES),
         "chosen": list(NAMES),
-        "colours": [5, 1, 4, 6, 3, 2, 7],
-        "dashes": ["", "7 3", "2 3", "9 3 2 3", "5 2", "", "14 3 2 3 2 3"],
+        "looks": [live_look(name) for name in LIVE_NAMES],
         "lr": {"values": _grid(1e-3, 1.0), "start": 0.016},
         "adaptiveLr": {"values": _grid(1e-2, 10.0), "start": 0.1},
         "beta1": {"values": [0, 0.5, 0.8, 0.9, 0.95, 0.99], "start": 0.9},

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.special import expit, log_softmax, softmax
 
 from autograder.datasets import digits
-from autograder.figures import BLACK, BLUE, COLOURS, RED, new_figure
+from autograder.figures import BLACK, BLUE, COLOURS, ON_DEEP, ON_PALE, RED, new_figure
 from solutions.backprop import (
     Tensor,
     elu,
@@ -963,7 +963,7 @@ def draw_table_of_wishes(rows: Sequence[int]) -> Any:
                 ha="center",
                 va="center",
                 fontsize=11,
-                color="white" if dark else "black",
+                color=ON_DEEP if dark else ON_PALE,
             )
         ax.set(xticks=[], yticks=[])
         if not column:

@@ -651,7 +651,7 @@ def live_fit_html() -> str:
     top.plot(time, truth(time), ":", color=BLACK, label="truth")
     fits = [fit_polynomial(x, y, int(k)) for k in DEGREES]
     top.plot(time, powers(time, fits[FIT_DEGREE]) @ fits[FIT_DEGREE], color=BLUE, label="degree 9")
-    top.set(ylim=(-8, 8), xlabel="time", ylabel="degrees")
+    top.set(ylim=(-8, 8), xlabel="time", ylabel="degrees", xticks=[-1, -0.5, 0, 0.5, 1])
     top.legend()
     lines = {
         "on these readings": [measured_risk(t, x, y) for t in fits],

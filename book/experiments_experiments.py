@@ -16,7 +16,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from autograder.datasets import digits
-from autograder.figures import COLOURS, DASHES, STYLE
+from autograder.figures import COLOURS, DASHES, STYLE, Look, look, method
 from book.kept import made_of, memory, with_progress
 from solutions.adam import adam_step
 from solutions.experiments import MLP, cross_entropy, run_experiment, train_epoch
@@ -213,12 +213,13 @@ def repeat(
 def band(ax: Any, x: Array, values: Array, place: int, label: str, **line: Any) -> None:
     """Draw the median of several runs, and the band from the lowest to the highest of them.
 
-    `values` is (runs, len(x)); `place` chooses colour, dash and marker.
+    `values` is (runs, len(x)); `place` chooses colour and dash, unless the label is a method.
     """
-    style = dict(color=COLOURS[place], linestyle=DASHES[place]) | line
+    style = Look(COLOURS[place], DASHES[place]) if method(label) is None else look(label)
+    line = dict(color=style.colour, linestyle=style.linestyle) | line
     low, high = values.min(axis=0), values.max(axis=0)
-    ax.fill_between(x, low, high, color=COLOURS[place], alpha=0.18, linewidth=0)
-    ax.plot(x, np.median(values, axis=0), label=label, **style)
+    ax.fill_between(x, low, high, color=style.colour, alpha=0.18, linewidth=0)
+    ax.plot(x, np.median(values, axis=0), label=label, **line)
     ax.grid(True, color=STYLE["grid.color"], linewidth=STYLE["grid.linewidth"])
 
 

@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 from autograder.datasets import gabor_data, line_data, with_ones
 from autograder.figures import contours, curves, heights, new_figure, paths
 from book import empirical_risk_experiments as sample
-from book.page import live_figure, picture, share_error
+from book.page import live_figure, live_look, picture, share_error
 from solutions.gradient import (
     bfgs_update,
     bracketing_line_search,
@@ -117,6 +117,7 @@ def live_data() -> dict[str, Any]:
         "chosen": int(RAVINE_L),
         "start": int(np.flatnonzero(SLIDER_LRS == 0.18)[0]),
         "theta": RAVINE_START.tolist(),
+        "look": live_look("GD"),
         "steps": SLIDER_STEPS,
         "labels": {
             "lr": "Learning rate",
@@ -128,6 +129,8 @@ def live_data() -> dict[str, Any]:
             "play": "Play",
             "pause": "Pause",
             "back": "To the start",
+            "handle": "The start: drag it, or use the arrow keys",
+            "at": "{a}, {b}",
             "state": "Learning rate {lr}: {tale}; {end} The cliff 2/L is at {cliff}.",
             "arrives": "{steps} steps to a millionth of the loss.",
             "never": "it never arrives.",
@@ -138,6 +141,8 @@ def live_data() -> dict[str, Any]:
             "floor": "at 1/L one step takes it to the floor of the ravine, then it walks along it",
             "zigzags": "it zigzags, each swing across {factor} times as wide as the last",
             "creeps": "it creeps, and keeps {factor} of its distance to the floor at each step",
+            "along": "it begins on the floor and stays there, and keeps {factor} of its distance "
+            "to the minimum at each step",
         },
     }
 
@@ -563,6 +568,7 @@ def live_descent_data() -> dict[str, Any]:
         "across": np.round(np.arange(low0, high0 + 0.01, 0.25), 2).tolist(),
         "up": np.round(np.arange(low1, high1 + 0.01, 0.25), 2).tolist(),
         "start": list(GABOR_LIVE_START),
+        "look": live_look("GD"),
         "steps": GABOR_LIVE_STEPS,
         "labels": {
             "lr": "lr",

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from autograder.figures import contours, new_figure, paths
-from book.page import live_figure, picture
+from book.page import live_figure, live_look, picture
 from solutions.adam import adam_step
 from solutions.momentum import momentum_step
 
@@ -90,6 +90,7 @@ def home_figure() -> str:
     data = {
         "labels": LABELS,
         "methods": METHODS,
+        "looks": {name: live_look(METHODS[name]) for name in METHODS},
         "curvatures": CURVATURES.tolist(),
         "extent": EXTENT,
         "walks": {name: points.round(3).tolist() for name, points in found.items()},

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import brentq
 
-from book.page import live_figure
+from book.page import live_figure, live_look
 from solutions.momentum import (
     bias_correct,
     ema_weights,
@@ -687,6 +687,7 @@ def ravine_data() -> dict[str, Any]:
         },
         "beta": {"values": list(LIVE_BETAS), "start": LIVE_BETAS.index(0.9)},
         "start": list(LIVE_START),
+        "looks": {method: live_look(method) for method in METHODS},
         "settle": LIVE_SETTLE,
         "steps": LIVE_STEPS,
         "labels": {

@@ -8,10 +8,13 @@ import io
 import json
 import os
 import platform
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy
+
+from autograder.figures import COLOURS, METHODS, look, method
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,12 +29,25 @@ def begin(name: str) -> None:
     Built twice they are the same: no date in them, and ids that depend on the page's name alone.
     """
     import matplotlib.pyplot as plt
+    from IPython.core.getipython import get_ipython
+    from matplotlib.figure import Figure
     from matplotlib_inline.backend_inline import set_matplotlib_formats
 
     from autograder.figures import STYLE
 
     set_matplotlib_formats("svg", dpi=150, metadata={"Date": None})
     plt.rcParams.update(STYLE | {"svg.hashsalt": name})
+    shell: Any = get_ipython()
+    drawings = shell.display_formatter.formatters["image/svg+xml"]
+    draw = drawings.for_type(Figure)
+
+    def checked(figure: Figure) -> Any:
+        # An error would be swallowed here; what is written to stderr ends the build.
+        for sentence in wrong_colours(figure):
+            print(sentence, file=sys.stderr)
+        return draw(figure)
+
+    drawings.for_type(Figure, checked)
 
 
 def say(**numbers: Any) -> None:
@@ -70,12 +86,53 @@ def this_machine() -> str:
     )
 
 
+def wrong_colours(figure: Figure) -> list[str]:
+    """A sentence for each method that a figure draws in another colour than METHODS says: by the
+    name of a line, or by the title of axes that show one method alone."""
+    from matplotlib.artist import get
+    from matplotlib.colors import to_hex
+
+    def colours(handle: Any) -> set[str]:
+        parts = handle if isinstance(handle, tuple) else (handle,)
+        return {to_hex(get(part, "color")).upper() for part in parts if hasattr(part, "get_color")}
+
+    found = []
+    for ax in figure.axes:
+        handles, names = ax.get_legend_handles_labels()
+        told = [(name, colours(handle)) for handle, name in zip(handles, names, strict=True)]
+        if ax.lines and not told:
+            told.append((ax.get_title(), set().union(*map(colours, ax.lines))))
+        for name, used in told:
+            known = method(name)
+            if known and used and METHODS[known].colour not in used:
+                found.append(
+                    f"{name} is drawn in {', '.join(sorted(used))}; in all chapters it is "
+                    f"{METHODS[known].colour}: see METHODS in autograder/figures.py."
+                )
+    return found
+
+
+def live_look(name: str) -> dict[str, Any]:
+    """How a live figure draws a method: the number of its colour, and the dash of its line."""
+    dashes = {"-": "none", "--": "7 3", "-.": "9 3 2 3", ":": "2 3"}
+    style = look(name).linestyle
+    dash = dashes[style] if isinstance(style, str) else " ".join(f"{2 * n:g}" for n in style[1])
+    return {"colour": COLOURS.index(look(name).colour) + 1, "dash": dash}
+
+
 def picture(figure: Figure, alt: str) -> str:
-    """A figure as an <img> that stands in the page itself; the figure is closed."""
+    """A figure as an <img> that stands in the page itself; the figure is closed.
+
+    Errors
+    ------
+    ValueError : a method is drawn in another colour than everywhere else.
+    """
     import matplotlib.pyplot as plt
 
+    for sentence in wrong_colours(figure):
+        raise ValueError(sentence)
     drawn = io.BytesIO()
-    figure.savefig(drawn, format="svg", metadata={"Date": None})
+    figure.savefig(drawn, format="svg", metadata={"Date": None}, bbox_inches="tight")
     plt.close(figure)
     data = base64.b64encode(drawn.getvalue()).decode("ascii")
     return f'<img src="data:image/svg+xml;base64,{data}" alt="{html.escape(alt)}">'

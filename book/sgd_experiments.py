@@ -20,9 +20,9 @@ from scipy.stats import linregress
 from threadpoolctl import threadpool_limits
 
 from autograder.datasets import gabor_data, line_data, with_ones
-from autograder.figures import BLACK, COLOURS, contours, new_figure
+from autograder.figures import BLACK, contours, look, new_figure
 from book.gradient_experiments import GABOR_LR, GABOR_RANGE, gabor_minimum, gabor_stationary_points
-from book.page import live_figure, picture
+from book.page import live_figure, live_look, picture
 from solutions.gradient import gabor_gradient, linear_gradient
 from solutions.sgd import (
     cosine_decay,
@@ -976,6 +976,7 @@ def live_points() -> dict[str, Any]:
         "sizes": list(LIVE_SIZES),
         "best": BEST.tolist(),
         "far": FAR.tolist(),
+        "looks": {name: live_look(name) for name in ("SGD", "GD")},
         "rings": [ring(level).round(3).tolist() for level in LIVE_LEVELS],
     }
 
@@ -1006,7 +1007,8 @@ def cloud_picture(ms: Sequence[int] = (1, 10, 100, 400), repeats: int = 100) -> 
     """The still picture: clouds of one-step estimates for four batch sizes."""
     fig, axes = new_figure(2, 2, size=(5.6, 5.2), sharex=True, sharey=True)
     rng = np.random.default_rng(0)
-    for ax, m, colour in zip(axes.flat, ms, COLOURS, strict=False):
+    colour = look("SGD").colour
+    for ax, m in zip(axes.flat, ms, strict=True):
         contours(half_mse, (-1.8, 0.9), (0.5, 2.9), ax=ax, levels=8, points=17)
         landed = FAR - LR * estimates(FAR, m, repeats, rng)
         ax.plot(*landed.T, ".", color=colour, markersize=4, alpha=0.6)
@@ -1028,7 +1030,8 @@ def walk_picture() -> str:
     for level in LIVE_LEVELS:
         top.plot(*ring(level, 24).T, color="0.75", linewidth=0.8)
     top.set(xlim=(-2.1, 1.75), ylim=(0.15, 3.05))
-    for m, colour in zip((1, N), COLOURS, strict=False):
+    for m, name in ((1, "SGD"), (N, "GD")):
+        colour = look(name).colour
         points = walk(m, epochs=2).round(2)
         every = 3 if m == 1 else 1
         paid = m * np.arange(1, len(points))

@@ -630,8 +630,7 @@ def test_the_live_figures_settings_are_among_its_values():
         assert control["values"] == sorted(control["values"])
     assert {1.0, 0.01} <= set(desk["along"]["values"]), "what the page asks for can be set"
     assert 2.0 in data["adaptiveLr"]["values"] and 30 in data["noise"]["values"]
-    assert len(data["names"]) == len(data["colours"]) == len(data["dashes"])
-    assert len(set(data["colours"])) == len(data["colours"])
+    assert len(data["names"]) == len(data["looks"])
 
 
 def test_what_the_page_says_of_the_live_figures_start():

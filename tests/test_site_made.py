@@ -10,7 +10,7 @@ import pytest
 from bs4 import BeautifulSoup
 from fontTools.ttLib import TTFont
 
-from autograder.figures import COLOURS
+from autograder.figures import COLOURS, ON_DEEP, ON_PALE
 from autograder.judging.sets import find_set
 from autograder.project import find_project
 
@@ -116,6 +116,8 @@ def test_every_colour_of_the_figures_can_be_told_by_night() -> None:
         assert contrast(pictures.by_night(colour), pictures.PAPER) > 4.5, colour
     assert len({pictures.by_night(colour) for colour in COLOURS}) == len(COLOURS)
     assert contrast(pictures.by_night("#d3dae1"), pictures.PAPER) < 3  # a grid stays in the ground
+    assert pictures.by_night(ON_PALE) == ON_PALE  # what it stands on stays pale as well
+    assert pictures.by_night(ON_DEEP) == ON_DEEP.lower()
     tints = [pictures.by_night(c) for c in ("#fbfdff", "#e0ebf3", "#c9dbe8", "#9fb7c9", "#6f8ea6")]
     heights = [luminance(tint) for tint in tints]
     assert heights == sorted(heights, reverse=True)

@@ -47,6 +47,9 @@ BY_NIGHT = {
     "#56b4e9": "#9bd0ee",
     "#ffffff": PAPER,
     "#000000": INK,
+    # `ON_PALE` and `ON_DEEP`: words on a picture in pixels, which has no pair for the night.
+    "#010101": "#010101",
+    "#fefefe": "#fefefe",
 }
 
 

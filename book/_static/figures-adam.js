@@ -132,7 +132,6 @@ course.figure("mixing-desk", (root, data) => {
   });
   course.rings(map, map.layer(), data.curvature, [0.5, 5, 20, 50, 125, 300]);
   const walked = map.layer();
-  walked.setAttribute("class", "live-c5");
   const rates = course.panel(row, {
     title: words.rates, height: 150,
     x: { range: [0, data.steps], ticks: [0, 20, 40, 60], label: words.step },
@@ -141,12 +140,12 @@ course.figure("mixing-desk", (root, data) => {
   const ideal = rates.layer();
   data.curvature.forEach((curvature, i) => {
     const at = 1 / curvature;
-    rates.line(ideal, [[0, at], [data.steps, at]], { class: `live-line live-c${i + 1}`, "stroke-dasharray": "3 4", "stroke-width": 1 });
+    rates.line(ideal, [[0, at], [data.steps, at]], { class: `live-line live-c${i + 3}`, "stroke-dasharray": "3 4", "stroke-width": 1 });
   });
   const set = rates.layer();
   course.legend(held, [
-    { label: words.along_line, colour: 1 },
-    { label: words.across_line, colour: 2, dash: "7 3" },
+    { label: words.along_line, colour: 3 },
+    { label: words.across_line, colour: 4, dash: "7 3" },
   ]);
   const state = course.state(held);
 
@@ -173,12 +172,13 @@ course.figure("mixing-desk", (root, data) => {
     const now = step.value;
     walked.replaceChildren();
     set.replaceChildren();
+    walked.setAttribute("class", `live-c${data.looks[chosen].colour}`);
     map.line(walked, points.slice(0, now + 1));
     map.dots(walked, [begin], { class: "live-start", r: 5 });
     square(map, walked, points[now]);
     for (const [i, dash] of ["none", "7 3"].entries()) {
       const line = all.map((rate, t) => [t + 1, rate[i]]);
-      rates.line(set, line, { class: `live-line live-c${i + 1}`, "stroke-dasharray": dash });
+      rates.line(set, line, { class: `live-line live-c${i + 3}`, "stroke-dasharray": dash });
     }
     const at = Math.max(now, 1);
     course.svg(set, "line", { class: "live-grid", x1: rates.x(at), x2: rates.x(at), y1: rates.inside.top, y2: rates.inside.bottom });
@@ -217,7 +217,7 @@ course.figure("optimiser-race", (root, data) => {
   const marker = fall.layer();
   const layers = [map, fall].map((panel) => data.names.map((_, i) => {
     const layer = panel.layer();
-    layer.setAttribute("class", `live-c${data.colours[i]}`);
+    layer.setAttribute("class", `live-c${data.looks[i].colour}`);
     return layer;
   }));
   const state = course.state(held);
@@ -227,7 +227,7 @@ course.figure("optimiser-race", (root, data) => {
     legend: words.racers,
     many: true,
     options: data.names.map((name, i) => ({
-      value: name, label: name, colour: data.colours[i], dash: data.dashes[i],
+      value: name, label: name, ...data.looks[i],
     })),
     chosen: data.chosen,
     change: again,
@@ -282,7 +282,7 @@ course.figure("optimiser-race", (root, data) => {
       layers[1][i].replaceChildren();
       if (!run) return;
       const { points, losses } = run;
-      const look = { "stroke-dasharray": data.dashes[i] };
+      const look = { "stroke-dasharray": data.looks[i].dash };
       map.line(layers[0][i], points.slice(0, now + 1), look);
       square(map, layers[0][i], points[now]);
       fall.line(layers[1][i], losses.map((value, t) => [t, value]), look);

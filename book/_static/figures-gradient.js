@@ -145,7 +145,7 @@ course.figure("descend", (root, data) => {
     const points = descend(start, x, y, lr.value, steps);
     const heights = points.map((theta) => gabor(theta, x, y));
     for (const layer of drawings) layer.replaceChildren();
-    const colour = "live-c2";
+    const colour = `live-c${data.look.colour}`;
     map.line(drawings[0], points.slice(0, t + 1), { class: `live-line ${colour}` });
     map.dots(drawings[0], points.slice(1, t + 1), { class: `live-dot ${colour}`, r: 1.8 });
     map.dots(drawings[0], [start], { class: `live-start ${colour}`, r: 8 });
@@ -164,6 +164,7 @@ course.figure("descend", (root, data) => {
 course.figure("learning-rate", (root, data) => {
   const { walk, loss, stepsUntil, behaviour, steps: stepper } = course.gradient;
   const { labels, steps } = data;
+  let start = data.theta;
   const row = course.panels(root);
   const map = course.panel(row, {
     title: labels.map,
@@ -182,6 +183,16 @@ course.figure("learning-rate", (root, data) => {
   const controls = course.html(root, "div", { class: "live-row" });
   const state = course.state(root);
   const play = stepper(controls, labels, state, steps, draw);
+  const told = ([a, b]) => course.minus(course.fill(labels.at, { a: a.toFixed(1), b: b.toFixed(1) }));
+  const grip = course.grip(map, {
+    label: labels.handle, at: start, words: told(start), keys: [0.2, 0.2],
+    move: ([a, b]) => {
+      // To tenths, so that the floor itself can be met.
+      start = [course.clamp(a, -4.5, 4.5), course.clamp(b, -2, 2)].map((value) => Math.round(10 * value) / 10);
+      grip.set(start, told(start));
+      show();
+    },
+  });
   const steep = course.choice(root, {
     name: "live-curvature",
     legend: labels.curvature,
@@ -214,18 +225,18 @@ course.figure("learning-rate", (root, data) => {
   function draw(t) {
     const curvature = Number(steep.value);
     const curvatures = [1, curvature];
-    const points = walk(curvatures, data.theta, lr.value, t);
-    const { factor, kind } = behaviour(curvature, lr.value);
+    const points = walk(curvatures, start, lr.value, t);
+    const { factor, kind } = start[1] === 0 ? { factor: 1 - lr.value, kind: "along" } : behaviour(curvature, lr.value);
     for (const { panel, layer } of drawings) {
       const places = panel === map ? points : points.map((theta, i) => [i, loss(curvatures, theta)]);
       layer.replaceChildren();
-      layer.setAttribute("class", `live-c${kind === "diverges" ? 2 : 1}`);
+      layer.setAttribute("class", `live-c${kind === "diverges" ? 2 : data.look.colour}`);
       panel.line(layer, places);
-      panel.dots(layer, places.slice(0, 1), { class: "live-start", r: 5 });
+      panel.dots(layer, places.slice(0, 1), { class: "live-start", r: panel === map ? 7 : 5 });
       panel.dots(layer, places.slice(1));
     }
     root.classList.toggle("diverges", kind === "diverges");
-    const needed = stepsUntil(curvatures, data.theta, lr.value);
+    const needed = stepsUntil(curvatures, start, lr.value);
     state.textContent = course.fill(labels.state, {
       lr: lr.value.toFixed(3),
       tale: course.fill(data.tales[kind], { factor: Math.abs(factor).toFixed(2) }),

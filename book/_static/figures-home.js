@@ -1,14 +1,14 @@
 // The home page's figure: walks that the course's own functions made, shown update by update.
 course.figure("home-descent", (root, data) => {
-  const { labels, methods, walks, losses } = data;
+  const { labels, methods, looks, walks, losses } = data;
   const names = Object.keys(methods);
   const last = walks[names[0]].length - 1;
   const row = course.panels(root);
   const map = course.panel(row, {
     title: labels.map,
     height: 160,
-    x: { range: data.extent[0] },
-    y: { range: data.extent[1] },
+    x: { range: data.extent[0], ticks: [-10, -5, 0] },
+    y: { range: data.extent[1], ticks: [-2, 0, 2] },
   });
   const fall = course.panel(row, {
     title: labels.loss,
@@ -17,7 +17,6 @@ course.figure("home-descent", (root, data) => {
     y: { range: [1e-5, 2], log: true, ticks: [1e-4, 1e-2, 1], format: (v) => `10^${Math.log10(v)}` },
   });
   course.rings(map, map.layer(), data.curvatures, [0.01, 0.06, 0.15, 0.3, 0.5, 1, 2]);
-  const dashes = ["none", "7 4", "2 3"];
   const drawings = [map, fall].map((panel) => names.map(() => panel.layer()));
   const update = course.slider(root, {
     id: "home-update",
@@ -29,7 +28,7 @@ course.figure("home-descent", (root, data) => {
       show();
     },
   });
-  course.legend(root, names.map((name, i) => ({ label: methods[name], colour: i + 1, dash: dashes[i] })));
+  course.legend(root, names.map((name) => ({ label: methods[name], ...looks[name] })));
   const state = course.state(root);
   const player = course.player(root, {
     play: labels.play,
@@ -51,8 +50,8 @@ course.figure("home-descent", (root, data) => {
         const layer = drawings[k][i];
         const walked = places[k].slice(0, t + 1);
         layer.replaceChildren();
-        layer.setAttribute("class", `live-c${i + 1}`);
-        panel.line(layer, walked, { "stroke-dasharray": dashes[i] });
+        layer.setAttribute("class", `live-c${looks[name].colour}`);
+        panel.line(layer, walked, { "stroke-dasharray": looks[name].dash });
         panel.dots(layer, walked.slice(-1), { r: 4.5 });
       }
     }

@@ -108,7 +108,8 @@ course.figure("train-a-classifier", (root, data) => {
   // The drawing stands between what trains the neuron and what moves a point: near to both on a phone.
   const upper = course.panels(root);
   const map = course.panel(upper, {
-    title: words.map, height: 240, x: { range: [-side, side] }, y: { range: [-side, side] },
+    title: words.map, height: 250,
+    x: { range: [-side, side], ticks: [-2, 0, 2] }, y: { range: [-side, side], ticks: [-2, 0, 2] },
   });
   const updates = { range: [0, most], ticks: [0, most / 2, most], label: words.update };
   const own = course.panel(upper, {

@@ -99,7 +99,7 @@ course.figure("ravine-momentum", (root, data) => {
   const words = data.labels;
   const { walk, loss, theory, measure, best } = course.momentum;
   const methods = ["momentum", "nesterov"];
-  const colours = { plain: 1, momentum: 2, nesterov: 3 };
+  const { looks } = data;
   const short = (value) => String(Number(value.toPrecision(3)));
   const brief = (value) =>
     !Number.isFinite(value) || value > 1e6 ? "∞" : value < 1e-6 ? course.minus(value.toExponential(0)) : short(value);
@@ -110,7 +110,10 @@ course.figure("ravine-momentum", (root, data) => {
   const digit = (rate) => (rate < 1 ? -Math.LN10 / Math.log(Math.max(rate, 1e-9)) : Infinity);
 
   const row = course.panels(root);
-  const map = course.panel(row, { title: words.map, height: 180, x: { range: [-5, 5] }, y: { range: [-2.4, 2.4] } });
+  const map = course.panel(row, {
+    title: words.map, height: 196,
+    x: { range: [-5, 5], ticks: [-4, -2, 0, 2, 4] }, y: { range: [-2.4, 2.4], ticks: [-2, 0, 2] },
+  });
   const lrs = data.lr.values;
   const plane = course.panel(row, {
     title: words.plane, height: 190,
@@ -144,7 +147,7 @@ course.figure("ravine-momentum", (root, data) => {
       show();
     },
   });
-  course.legend(root, [{ label: words.plain, colour: colours.plain }]);
+  course.legend(root, [{ label: words.plain, colour: looks.plain.colour }]);
 
   /** The places of a slider, a list of its own: a button may put an exact value in one of them. */
   const places = Object.fromEntries(["k", "lr", "beta"].map((name) => [name, [...data[name].values]]));
@@ -162,7 +165,7 @@ course.figure("ravine-momentum", (root, data) => {
   const k = control("k", change);
   const method = course.choice(root, {
     name: "live-momentum-method", legend: words.method, chosen: ["momentum"], change,
-    options: methods.map((value) => ({ value, label: words[value], colour: colours[value] })),
+    options: methods.map((value) => ({ value, label: words[value], colour: looks[value].colour })),
   });
   const buttons = course.html(root, "div", { class: "live-control live-buttons" });
   const state = course.state(root);
@@ -227,7 +230,7 @@ course.figure("ravine-momentum", (root, data) => {
         if (i + 1 < columns && band(i + 1, j) === now) continue;
         if (now >= 0) {
           course.svg(shade, "rect", {
-            class: `live-dot live-c${colours[method.value]}`, "fill-opacity": 0.78 - 0.11 * now,
+            class: `live-dot live-c${looks[method.value].colour}`, "fill-opacity": 0.78 - 0.11 * now,
             x: left + from * wide, y: plane.inside.top + j * high, width: (i + 1 - from) * wide, height: high, "shape-rendering": "crispEdges",
           });
         }
@@ -247,7 +250,7 @@ course.figure("ravine-momentum", (root, data) => {
   function draw(name, points) {
     const gone = points.findIndex((theta) => Math.abs(theta[1]) > 12);
     const drawn = points.slice(0, gone < 0 ? t + 1 : Math.min(gone + 1, t + 1));
-    const layer = course.svg(mapLayer, "g", { class: `live-c${colours[name]}` });
+    const layer = course.svg(mapLayer, "g", { class: `live-c${looks[name].colour}` });
     map.line(layer, drawn, name === "plain" ? { "stroke-width": 1.2, "stroke-opacity": 0.8 } : {});
     map.dots(layer, drawn.slice(1), { r: name === "plain" ? 1.6 : 2.2 });
     if (drawn.length === t + 1) map.dots(layer, [drawn[t]], { r: 4.5 });
@@ -294,7 +297,10 @@ course.figure("two-roots", (root, data) => {
   const { roots, walk } = course.momentum;
   const row = course.panels(root);
   // Both axes with the same number of pixels a unit: the circles are circles.
-  const plane = course.panel(row, { title: words.plane, height: 200, x: { range: [-1.99, 1.99] }, y: { range: [-1.2, 1.2] } });
+  const plane = course.panel(row, {
+    title: words.plane, height: 200,
+    x: { range: [-1.91, 1.91], ticks: [-1, 0, 1] }, y: { range: [-1.21, 1.21], ticks: [-1, 0, 1] },
+  });
   const time = course.panel(row, {
     title: words.walk, height: 200,
     x: { range: [0, data.steps], ticks: [0, 20, 40, 60], label: words.step }, y: { range: [-1.6, 1.6], ticks: [-1, 0, 1] },

@@ -119,7 +119,8 @@ course.figure("noisy-walk", (root, data) => {
 
   const row = course.panels(root);
   const map = course.panel(row, {
-    title: words.map, height: 190, x: { range: [-2.1, 1.75] }, y: { range: [0.15, 3.05] },
+    title: words.map, height: 206,
+    x: { range: [-2.1, 1.75], ticks: [-2, -1, 0, 1] }, y: { range: [0.15, 3.05], ticks: [1, 2, 3] },
   });
   const ticks = Array.from({ length: data.epochs / 2 + 1 }, (_, i) => 2 * i * n);
   const curve = course.panel(row, {
@@ -141,8 +142,8 @@ course.figure("noisy-walk", (root, data) => {
     },
   });
   course.legend(root, [
-    { label: words.walk, colour: 1 },
-    { label: course.fill(words.full, { n }), colour: 3 },
+    { label: words.walk, colour: data.looks.SGD.colour },
+    { label: course.fill(words.full, { n }), colour: data.looks.GD.colour },
     { label: words.line, colour: 5, dash: "6 4" },
   ]);
   const change = () => {
@@ -208,8 +209,10 @@ course.figure("noisy-walk", (root, data) => {
 
   function show() {
     const done = updates();
-    mapLayer.replaceChildren();
-    curveLayer.replaceChildren();
+    for (const layer of [mapLayer, curveLayer]) {
+      layer.replaceChildren();
+      layer.setAttribute("class", `live-c${data.looks.SGD.colour}`);
+    }
     const lately = points.slice(Math.max(0, done - 1500), done + 1);
     map.line(mapLayer, lately, { "stroke-width": m.value < 10 ? 0.9 : 1.5 });
     if (m.value >= 10) map.dots(mapLayer, lately.slice(1), { r: 2.2 });
@@ -223,7 +226,7 @@ course.figure("noisy-walk", (root, data) => {
       for (let t = 0; t <= to; t += every) some.push([t * size, values[t]]);
       curve.line(curveLayer, some, attributes);
     };
-    line(full, n, data.epochs, { class: "live-line live-c3" });
+    line(full, n, data.epochs, { class: `live-line live-c${data.looks.GD.colour}` });
     // An epoch's updates share its width, also where the last batch is short.
     const size = n / Math.ceil(n / m.value);
     line(heights, size, done, { "stroke-width": 1.3 });
@@ -260,7 +263,8 @@ course.figure("batch-size", (root, data) => {
 
   const row = course.panels(root);
   const map = course.panel(row, {
-    title: words.cloud, height: 216, x: { range: [-2.1, 1.75] }, y: { range: [0.15, 3.05] },
+    title: words.cloud, height: 232,
+    x: { range: [-2.1, 1.75], ticks: [-2, -1, 0, 1] }, y: { range: [0.15, 3.05], ticks: [1, 2, 3] },
   });
   const under = map.layer();
   for (const ring of data.rings) map.line(under, ring, { class: "live-ring" });
@@ -313,12 +317,14 @@ course.figure("batch-size", (root, data) => {
 
     const land = ([g0, g1]) => [start[0] - lr * g0, start[1] - lr * g1];
     cloudLayer.replaceChildren();
+    cloudLayer.setAttribute("class", `live-c${data.looks.SGD.colour}`);
     map.dots(cloudLayer, estimates.map(land), { r: 2.2, "fill-opacity": 0.55 });
-    map.line(cloudLayer, [start, land(full)], { class: "live-line live-c5" });
+    map.line(cloudLayer, [start, land(full)], { class: `live-line live-c${data.looks.GD.colour}` });
     map.dots(cloudLayer, [start], { class: "live-start live-c2", r: 5 });
     map.dots(cloudLayer, [best], { class: "live-dot live-c5", r: 4 });
 
     lawLayer.replaceChildren();
+    lawLayer.setAttribute("class", `live-c${data.looks.SGD.colour}`);
     law.line(lawLayer, [1, n].map((k) => [k, one / Math.sqrt(k)]), { class: "live-line live-c5", "stroke-dasharray": "6 4" });
     if (apart) {
       const places = Array.from({ length: 81 }, (_, i) => (n * 0.9999) ** (i / 80));

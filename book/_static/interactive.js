@@ -21,8 +21,8 @@ globalThis.course ??= (() => {
 
   const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
-  /** A number with a real minus sign. */
-  const minus = (text) => String(text).replace("-", "\u2212");
+  /** Numbers with real minus signs. */
+  const minus = (text) => String(text).replaceAll("-", "\u2212");
 
   /** A sentence with its places filled: fill("{a} of {b}", { a: 1, b: 2 }). */
   const fill = (template, values) => template.replace(/\{(\w+)\}/g, (_, name) => values[name]);

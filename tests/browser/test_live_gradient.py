@@ -194,6 +194,30 @@ def test_the_slider_moves_by_touch(phone: Page, site: Site) -> None:
     expect(slider.state).to_contain_text("The cliff 2/L is at 0.4.")
 
 
+def test_the_start_is_dragged_and_moved_by_keys_and_the_cliff_stays(page: Page, site: Site) -> None:
+    slider = open_slider(page, site)
+    start = slider.box.get_by_role("slider", name="The start")
+    assert start.get_attribute("aria-valuetext") == "4.0, 1.0"
+    before = slider.walks
+    start.focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowDown")
+    assert start.get_attribute("aria-valuetext") == "4.0, 0.0"
+    assert all(new != old for new, old in zip(slider.walks, before, strict=True))
+    slider.handle.focus()
+    page.keyboard.press("End")  # beyond the cliff, which is none for whoever begins on the floor
+    expect(slider.state).to_contain_text("begins on the floor and stays there")
+    ring, place = start.bounding_box(), slider.box.locator(".live-panel svg").first.bounding_box()
+    assert ring is not None and place is not None
+    page.mouse.move(ring["x"] + ring["width"] / 2, ring["y"] + ring["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(place["x"] + 0.4 * place["width"], place["y"] + 0.7 * place["height"], steps=3)
+    page.mouse.up()
+    assert (start.get_attribute("aria-valuetext") or "").count("\u2212") == 2
+    expect(slider.state).to_contain_text("it diverges")
+    expect(slider.state).to_contain_text("The cliff 2/L is at 0.2.")
+
+
 def hillside(page: Page, site: Site) -> tuple[Locator, Locator, Locator]:
     """The figure at the top: its box, its map, and its sentence."""
     page.goto(f"{site.url}/{PAGE}", wait_until="load")
