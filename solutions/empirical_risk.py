@@ -1173,7 +1173,7 @@ def equal_folds(rng):
 @cross_validation.cases
 def unequal_folds(rng):
     """One fold has many rows, another one few."""
-    return _readings(rng, rng.integers(1, 3), np.repeat([0, 1, 2], [10, 5, 3]))
+    return _readings(rng, rng.integers(1, 3), np.repeat([-1, 1, 2], [10, 5, 3]))
 
 
 @cross_validation.cases
@@ -1289,7 +1289,7 @@ cross_validation.slips(
         hint=_ONE_ASIDE,
     ),
     folds_count_alike=slip(
-        mean_of_means,
+        lambda x, y, degree, fold: mean_of_means(x, y, degree, fold),
         "Each fold's mean error counts the same; a fold with few rows then counts too much.",
         hint="The mean is over all n predictions. Keep the errors, and take it once, at the end.",
     ),
@@ -1307,6 +1307,20 @@ cross_validation.slips(
         lambda x, y, degree, fold: crossed(x, y, degree, fold, np.unique(fold)[:1]),
         "Only one fold was set aside: the first one.",
         hint="Each fold has its turn. Does the return stand inside of the loop?",
+    ),
+    first_fold_over_all_rows=slip(
+        lambda x, y, degree, fold: (
+            np.sum(errors_of_folds(x, y, degree, fold, np.unique(fold)[:1])) / len(y)
+        ),
+        "Only one fold was set aside, the first one; all other errors are still zero.",
+        hint="Each fold has its turn. Does the return stand inside of the loop?",
+    ),
+    last_fold_over_all_rows=slip(
+        lambda x, y, degree, fold: (
+            np.sum(errors_of_folds(x, y, degree, fold, np.unique(fold)[-1:])) / len(y)
+        ),
+        "Only the errors of the last fold are kept; all others are zero again.",
+        hint="Each fold has its turn. Do you make the array of errors anew inside of the loop?",
     ),
     folds_summed=slip(
         lambda x, y, degree, fold: mean_of_means(x, y, degree, fold) * len(np.unique(fold)),
@@ -1390,6 +1404,11 @@ cross_validation.slips(
         {"np.mean(errors**2)": "np.sum(errors**2)"},
         "The squared errors are summed; their mean is wanted.",
         hint="Divide by the number of predictions, n.",
+    ),
+    mean_before_the_square=slip(
+        {"np.mean(errors**2)": "np.mean(errors) ** 2"},
+        "The mean of the errors is squared; the mean of their squares is wanted.",
+        hint="Errors that are too high and too low cancel in a mean. Square them first.",
     ),
     errors_not_squared=slip(
         {"errors**2": "np.abs(errors)"},
@@ -1616,6 +1635,16 @@ risk_difference.slips(
         {"float(np.mean(apart))": "float(np.abs(np.mean(apart)))"},
         "The difference has lost its sign.",
         hint="Negative means that b is the worse of the two.",
+    ),
+    differences_summed=slip(
+        {"float(np.mean(apart))": "float(np.sum(apart))"},
+        "The differences are summed; their mean is wanted.",
+        hint="A risk is a mean over examples.",
+    ),
+    half_an_interval=slip(
+        {"np.std(apart": "1.96 * np.std(apart"},
+        "This is 1.96 standard errors, half of an interval of 95 per cent.",
+        hint="The interval is the reader's to make; the function gives the standard error.",
     ),
     two_errors=slip(
         {"np.std(apart": "2 * np.std(apart"},

@@ -1243,6 +1243,12 @@ def part_of_the_data(rng):
         *_NEARLY_RIGHT,
         right=["population_spread"],
     )
+    yield _clear_cut(
+        lambda: _wanted(rng, rng.integers(30, 60), 0.3, 0.8),
+        *_NEARLY_RIGHT[1:],
+        "corrected_twice",
+        right=["rounded_to_the_nearest"],
+    )
 
 
 @smallest_batch.cases
@@ -1520,7 +1526,7 @@ def _regression(rng, share: float) -> dict:
 
     At theta = 0 the gradients have 3 to 40 times the variance that they have at the minimum.
     """
-    n, d, m = rng.integers(9, 15), rng.integers(2, 4), rng.integers(2, 7)
+    n, d, m = rng.integers(9, 15), rng.integers(3, 5), rng.integers(2, 7)
     X = rng.normal(size=(n, d)) * rng.uniform(0.6, 1.8, d) + rng.uniform(0.3, 1, d)
     y = X @ rng.normal(size=d) + rng.uniform(0.5, 1.5) * rng.normal(size=n) + rng.uniform(1, 2)
     theta = np.linalg.lstsq(X, y, rcond=None)[0]

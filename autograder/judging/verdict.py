@@ -53,6 +53,7 @@ HINTS = {
     ),
 }
 ONE_NUMBER = _("A single number is asked for, and not several.")
+SEVERAL = _("Several things are asked for, one after the other, as in return a, b.")
 
 # A kind of case that every function has whose arguments could be changed, and the mistake's name.
 AS_THEY_WERE = "arguments_as_they_were"
@@ -383,6 +384,8 @@ def _about_type(got: Any, off: Difference) -> str:
         return ""
     if off.wanted in ("bool", "float", "int") and isinstance(got, list | tuple):
         return ONE_NUMBER
+    if off.wanted.startswith("tuple of "):
+        return SEVERAL
     return HINTS.get(off.got if off.kind == "dtype" else type_name(got), "")
 
 
