@@ -1636,6 +1636,16 @@ mlp_backward.slips(
         "This is the slope of the sigmoid; the hidden layers have ReLUs.",
         hint="a * (1 - a) belongs to a sigmoid unit. The ReLU's slope is 1 where a > 0.",
     ),
+    slope_of_tanh_units=slip(
+        {"relu_grad(a)": "(1 - a**2)"},
+        "This is the slope of tanh; the hidden layers have ReLUs.",
+        hint="1 - a ** 2 belongs to a tanh unit. The ReLU's slope is 1 where a > 0.",
+    ),
+    relu_of_the_gradient=slip(
+        {"(delta @ params[2 * layer].T) * relu_grad(a)": "relu(delta @ params[2 * layer].T)"},
+        "The ReLU is taken of the gradient: what counts is whether the unit's input was positive.",
+        hint="Multiply by 1 where the unit's activation is positive, and by 0 where it is 0.",
+    ),
     softmax_slope_once_more=slip(
         {
             "grads: list": (

@@ -1173,13 +1173,13 @@ def equal_folds(rng):
 @cross_validation.cases
 def unequal_folds(rng):
     """One fold has many rows, another one few."""
-    return _readings(rng, rng.integers(1, 3), np.repeat([0, 1, 2], [10, 5, 3]))
+    return _readings(rng, rng.integers(1, 3), np.repeat([-1, 1, 2], [10, 5, 3]))
 
 
 @cross_validation.cases
 def numbered_otherwise(rng):
     """The numbers of the folds have gaps, and some are negative."""
-    numbers = rng.choice([-7, -2, 3, 8, 21], 3, replace=False)
+    numbers = rng.permutation([rng.choice([-7, -2]), *rng.choice([3, 8, 21], 2, replace=False)])
     return _readings(rng, rng.integers(1, 3), np.repeat(numbers, [6, 8, 5]))
 
 
@@ -1190,34 +1190,53 @@ def one_row_each(rng):
         yield _readings(rng, degree, np.arange(rng.integers(9, 13)))
 
 
-def fitted_to_one_fold(x, y, degree, fold):
-    squares = []
-    for number in np.unique(fold):
-        inside = fold == number
-        theta = fit_least_squares(polynomial_features(x[inside], degree), y[inside])
-        squares.extend((y[~inside] - polynomial_features(x[~inside], degree) @ theta) ** 2)
-    return float(np.mean(squares))
+def _squares(x, y, degree, seen, asked):
+    """The squared errors at the rows `asked` of a fit to the rows `seen`."""
+    theta = fit_least_squares(polynomial_features(x[seen], degree), y[seen])
+    return (y[asked] - polynomial_features(x[asked], degree) @ theta) ** 2
 
 
-def mean_of_means(x, y, degree, fold):
-    means = []
-    for number in np.unique(fold):
-        aside = fold == number
-        theta = fit_least_squares(polynomial_features(x[~aside], degree), y[~aside])
-        means.append(np.mean((y[aside] - polynomial_features(x[aside], degree) @ theta) ** 2))
-    return float(np.mean(means))
+def _by_polyfit(x, y, degree, seen, asked):
+    """The same; where there are too few rows it takes another one of the curves through them."""
+    return (y[asked] - np.polyval(np.polyfit(x[seen], y[seen], degree), x[asked])) ** 2
 
 
-def one_fold_alone(which):
-    """Cross-validation that ends with the fold of this index."""
+def errors_of_folds(x, y, degree, fold, numbers, *, seen="others", asked="own", tool=_squares):
+    """The squared errors fold by fold, for the folds with these numbers; a fit sees, and predicts,
+    the rows of the fold, all others, or all."""
+    found = []
+    for number in numbers:
+        own = fold == number
+        rows = {"own": own, "others": ~own, "all": np.full(len(y), True)}
+        found.append(tool(x, y, degree, rows[seen], rows[asked]))
+    return found
 
-    def wrong(x, y, degree, fold):
-        aside = fold == np.unique(fold)[which]
-        theta = fit_least_squares(polynomial_features(x[~aside], degree), y[~aside])
-        return float(np.mean((y[aside] - polynomial_features(x[aside], degree) @ theta) ** 2))
 
-    return wrong
+def crossed(x, y, degree, fold, numbers=None, **how):
+    """Cross-validation over other folds, or other rows."""
+    numbers = np.unique(fold) if numbers is None else numbers
+    return float(np.mean(np.concatenate(errors_of_folds(x, y, degree, fold, numbers, **how))))
 
+
+def mean_of_means(x, y, degree, fold, numbers=None, **how):
+    """The same, with a mean for each fold first."""
+    numbers = np.unique(fold) if numbers is None else numbers
+    errors = errors_of_folds(x, y, degree, fold, numbers, **how)
+    return float(np.mean([np.mean(squares) for squares in errors]))
+
+
+def side_by_side(fold):
+    """As many folds, of rows that stand side by side."""
+    parts = np.array_split(np.arange(len(fold)), len(np.unique(fold)))
+    return np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+
+
+_SEEN = "The errors are those of the rows that the fit saw; the fold that is set aside is asked."
+_NOT_SEEN = "Fit on x[~aside], predict x[aside], and compare with y[aside]."
+_TURNED = "The wrong way round: the fit sees one fold, and predicts all the others."
+_ONE_ASIDE = "One fold is the test, all the others together are the training set."
+_COUNTED = "The folds are taken to be numbered 0, 1, 2, ...; their numbers may be any."
+_ANY_NUMBERS = "np.unique(fold) gives the numbers that there are."
 
 cross_validation.slips(
     fitted_to_all=slip(
@@ -1225,30 +1244,110 @@ cross_validation.slips(
         "The polynomial is fitted to all rows: those of the fold that is set aside as well.",
         hint="Then this is the training error. Fit on x[~aside] and y[~aside].",
     ),
+    training_rows_predicted=slip(
+        lambda x, y, degree, fold: crossed(x, y, degree, fold, asked="others"),
+        _SEEN,
+        hint=_NOT_SEEN,
+    ),
+    training_rows_predicted_fold_by_fold=slip(
+        lambda x, y, degree, fold: mean_of_means(x, y, degree, fold, asked="others"),
+        _SEEN,
+        hint=_NOT_SEEN,
+    ),
+    all_rows_predicted=slip(
+        lambda x, y, degree, fold: crossed(x, y, degree, fold, asked="all"),
+        "Each fit predicts all rows, most of which it has seen.",
+        hint=_NOT_SEEN,
+    ),
+    fold_by_itself=slip(
+        lambda x, y, degree, fold: crossed(x, y, degree, fold, seen="own"),
+        "Each fold is fitted and predicted by itself: every row is predicted by a fit that saw it.",
+        hint="The fit sees the rows of all other folds.",
+    ),
     one_fold_to_fit=slip(
-        fitted_to_one_fold,
-        "The wrong way round: the fit sees one fold, and predicts all the others.",
-        hint="One fold is the test, all the others together are the training set.",
+        lambda x, y, degree, fold: crossed(x, y, degree, fold, seen="own", asked="others"),
+        _TURNED,
+        hint=_ONE_ASIDE,
+    ),
+    one_fold_to_fit_by_polyfit=slip(
+        lambda x, y, degree, fold: crossed(
+            x, y, degree, fold, seen="own", asked="others", tool=_by_polyfit
+        ),
+        _TURNED,
+        hint=_ONE_ASIDE,
+    ),
+    one_fold_to_fit_and_means=slip(
+        lambda x, y, degree, fold: mean_of_means(x, y, degree, fold, seen="own", asked="others"),
+        _TURNED,
+        hint=_ONE_ASIDE,
+    ),
+    one_fold_to_polyfit_and_means=slip(
+        lambda x, y, degree, fold: mean_of_means(
+            x, y, degree, fold, seen="own", asked="others", tool=_by_polyfit
+        ),
+        _TURNED,
+        hint=_ONE_ASIDE,
     ),
     folds_count_alike=slip(
-        mean_of_means,
+        lambda x, y, degree, fold: mean_of_means(x, y, degree, fold),
         "Each fold's mean error counts the same; a fold with few rows then counts too much.",
         hint="The mean is over all n predictions. Keep the errors, and take it once, at the end.",
     ),
+    folds_as_often_as_rows=slip(
+        lambda x, y, degree, fold: crossed(x, y, degree, fold, fold),
+        "A fold with many rows has many turns: `for number in fold` goes through all rows.",
+        hint="np.unique(fold) has each number once.",
+    ),
     last_fold_only=slip(
-        one_fold_alone(-1),
+        lambda x, y, degree, fold: crossed(x, y, degree, fold, np.unique(fold)[-1:]),
         "Only one fold was set aside: the last one.",
         hint="Each fold has its turn. Do you overwrite the errors of the fold before?",
     ),
     first_fold_only=slip(
-        one_fold_alone(0),
+        lambda x, y, degree, fold: crossed(x, y, degree, fold, np.unique(fold)[:1]),
         "Only one fold was set aside: the first one.",
         hint="Each fold has its turn. Does the return stand inside of the loop?",
+    ),
+    first_fold_over_all_rows=slip(
+        lambda x, y, degree, fold: (
+            np.sum(errors_of_folds(x, y, degree, fold, np.unique(fold)[:1])) / len(y)
+        ),
+        "Only one fold was set aside, the first one; all other errors are still zero.",
+        hint="Each fold has its turn. Does the return stand inside of the loop?",
+    ),
+    last_fold_over_all_rows=slip(
+        lambda x, y, degree, fold: (
+            np.sum(errors_of_folds(x, y, degree, fold, np.unique(fold)[-1:])) / len(y)
+        ),
+        "Only the errors of the last fold are kept; all others are zero again.",
+        hint="Each fold has its turn. Do you make the array of errors anew inside of the loop?",
     ),
     folds_summed=slip(
         lambda x, y, degree, fold: mean_of_means(x, y, degree, fold) * len(np.unique(fold)),
         "The mean errors of the folds are summed; the mean of all n squared errors is wanted.",
         hint="Keep the errors of all folds, and take the mean once, at the end.",
+    ),
+    sum_over_folds=slip(
+        {"np.mean(errors**2)": "np.sum(errors**2) / len(np.unique(fold))"},
+        "The sum of all squared errors is divided by the number of folds.",
+        hint="It is a mean over the n predictions.",
+    ),
+    one_error_a_fold=slip(
+        lambda x, y, degree, fold: np.array(
+            [mean_of_means(x, y, degree, fold, [number]) for number in np.unique(fold)]
+        ),
+        "There is an error for each fold; one number is asked, the mean over all n predictions.",
+        hint="Keep the errors of all folds, and take the mean once, at the end.",
+    ),
+    rows_in_order=slip(
+        lambda x, y, degree, fold: crossed(x, y, degree, side_by_side(fold)),
+        "The rows are divided in their order: which fold a row is in stands in fold.",
+        hint="fold == number is a mask of the rows of one fold.",
+    ),
+    each_row_aside=slip(
+        lambda x, y, degree, fold: crossed(x, y, degree, np.arange(len(y))),
+        "Each row is set aside by itself; a whole fold is to be set aside.",
+        hint="Rows with the same number in fold belong together.",
     ),
     powers_in_the_other_order=slip(
         {"x[aside], degree) @ theta": "x[aside], degree) @ theta[::-1]"},
@@ -1272,15 +1371,44 @@ cross_validation.slips(
         "There is one power too many.",
         hint="A polynomial of degree 2 has three coefficients: 1, x and x ** 2.",
     ),
+    constant_left_out=slip(
+        {
+            "features(x[~aside], degree)": "features(x[~aside], degree)[:, 1:]",
+            "features(x[aside], degree)": "features(x[aside], degree)[:, 1:]",
+        },
+        "The constant is missing: the curve is forced through 0.",
+        hint="A polynomial of degree 2 has three coefficients: 1, x and x ** 2.",
+    ),
     folds_from_zero=slip(
-        {"np.unique(fold)": "range(len(np.unique(fold)))"},
-        "The folds are taken to be numbered 0, 1, 2, ...; their numbers may be any.",
-        hint="np.unique(fold) gives the numbers that there are.",
+        {"np.unique(fold)": "range(len(np.unique(fold)))"}, _COUNTED, hint=_ANY_NUMBERS
+    ),
+    no_fold_found=slip(
+        lambda x, y, degree, fold: crossed(x, y, degree, fold, range(len(np.unique(fold)))),
+        _COUNTED,
+        hint=_ANY_NUMBERS,
+    ),
+    means_of_no_rows=slip(
+        lambda x, y, degree, fold: mean_of_means(x, y, degree, fold, range(len(np.unique(fold)))),
+        _COUNTED,
+        hint=_ANY_NUMBERS,
+    ),
+    folds_to_the_largest=slip(
+        {"np.unique(fold)": "range(np.max(fold) + 1)"}, _COUNTED, hint=_ANY_NUMBERS
+    ),
+    negative_folds_never_tested=slip(
+        lambda x, y, degree, fold: crossed(x, y, degree, fold, range(np.max(fold) + 1)),
+        _COUNTED,
+        hint=_ANY_NUMBERS,
     ),
     errors_summed=slip(
         {"np.mean(errors**2)": "np.sum(errors**2)"},
         "The squared errors are summed; their mean is wanted.",
         hint="Divide by the number of predictions, n.",
+    ),
+    mean_before_the_square=slip(
+        {"np.mean(errors**2)": "np.mean(errors) ** 2"},
+        "The mean of the errors is squared; the mean of their squares is wanted.",
+        hint="Errors that are too high and too low cancel in a mean. Square them first.",
     ),
     errors_not_squared=slip(
         {"errors**2": "np.abs(errors)"},
@@ -1336,42 +1464,58 @@ def risk_difference(losses_a: Array, losses_b: Array) -> tuple[float, float]:
     return float(np.mean(apart)), float(np.std(apart, ddof=1) / np.sqrt(len(apart)))
 
 
-def _rivals(rng: np.random.Generator, n: int, side: int, spread: float) -> dict[str, Array]:
-    """Losses of two models: high on the same examples (side 1), or where the other's is low."""
-    hard = rng.uniform(1, 8, n)
-    a, b = (spread * rng.uniform(0, 1, n) for _ in range(2))
-    losses_a, losses_b = a + 0.4 + hard, b + (hard if side > 0 else 9 - hard)
-    # Somewhere b is the worse one: a difference has a sign to lose.
-    if np.all(losses_a > losses_b):
-        return _rivals(rng, n, side, spread)
-    return dict(losses_a=losses_a, losses_b=losses_b)
+def _rivals(
+    rng: np.random.Generator, few: int, many: int, side: int, spread: float
+) -> Iterator[dict[str, Array]]:
+    """Losses of two models: high on the same examples (side 1), or where the other's is low.
+
+    Once a is worse on the whole, and once b is; somewhere the other one is.
+    """
+    for worse in ("losses_a", "losses_b"):
+        while True:
+            n = rng.integers(few, many)
+            hard = rng.uniform(1, 8, n)
+            one, other = (spread * rng.uniform(0, 1, n) for _ in range(2))
+            one, other = one + 0.4 + hard, other + (hard if side > 0 else 9 - hard)
+            if np.mean(one) > np.mean(other) + 0.2 and np.any(one < other - 0.1):
+                break
+        better = "losses_b" if worse == "losses_a" else "losses_a"
+        yield {worse: one, better: other}
 
 
 @risk_difference.cases
 def hard_for_both(rng):
     """What is hard for the one is hard for the other: the difference is surer than each risk."""
-    return _rivals(rng, rng.integers(20, 40), 1, 1.0)
+    return _rivals(rng, 20, 40, 1, 1.0)
 
 
 @risk_difference.cases
 def hard_for_one(rng):
     """Each is good where the other is bad: the difference is less sure than it looks."""
-    return _rivals(rng, rng.integers(20, 40), -1, 1.0)
+    return _rivals(rng, 20, 40, -1, 1.0)
 
 
 @risk_difference.cases
 def few_examples(rng):
     """Three to five examples."""
-    return _rivals(rng, rng.integers(3, 6), 1, 3.0)
+    return _rivals(rng, 3, 6, 1, 3.0)
 
 
-def _errors(losses):
-    return np.std(losses, ddof=1) / np.sqrt(len(losses))
+def _errors(losses, ddof=1):
+    return np.std(losses, ddof=ddof) / np.sqrt(len(losses))
 
 
-def as_if_unrelated(losses_a, losses_b):
+def as_if_unrelated(losses_a, losses_b, ddof=1):
+    errors = [_errors(losses, ddof) for losses in (losses_a, losses_b)]
+    return float(np.mean(losses_a) - np.mean(losses_b)), float(np.hypot(*errors))
+
+
+def from_the_covariance(losses_a, losses_b, times):
+    """The variance of a difference, from a table of variances, takes off what both have in common
+    `times` times."""
+    (a, both), (_, b) = np.cov(losses_a, losses_b)
     difference = np.mean(losses_a) - np.mean(losses_b)
-    return float(difference), float(np.hypot(_errors(losses_a), _errors(losses_b)))
+    return float(difference), float(np.sqrt(abs(a + b - times * both) / len(losses_a)))
 
 
 def error_of_errors(losses_a, losses_b):
@@ -1384,12 +1528,33 @@ def errors_added(losses_a, losses_b):
     return float(difference), float(_errors(losses_a) + _errors(losses_b))
 
 
+_UNRELATED = "The two errors are combined as if the models had been judged on different examples."
+_SAME_EXAMPLES = (
+    "Both saw the same ones. Subtract example by example first: what both find hard cancels."
+)
+_ONE_DIFFERS = "This is how much one example differs, not how sure the mean of all is."
+_SQUARED = "This is the variance of the difference; its root is the standard error."
+
 risk_difference.slips(
     not_paired=slip(
-        as_if_unrelated,
-        "The two errors are combined as if the models had been judged on different examples.",
-        hint="Both saw the same ones. Subtract example by example first: what both find hard "
-        "cancels.",
+        lambda losses_a, losses_b: as_if_unrelated(losses_a, losses_b),
+        _UNRELATED,
+        hint=_SAME_EXAMPLES,
+    ),
+    not_paired_and_n=slip(
+        lambda losses_a, losses_b: as_if_unrelated(losses_a, losses_b, 0),
+        _UNRELATED,
+        hint=_SAME_EXAMPLES,
+    ),
+    covariance_added=slip(
+        lambda losses_a, losses_b: from_the_covariance(losses_a, losses_b, -2),
+        "What the two have in common is added; it makes their difference surer, and is taken off.",
+        hint="The variance of a - b is var(a) + var(b) - 2 cov(a, b).",
+    ),
+    covariance_once=slip(
+        lambda losses_a, losses_b: from_the_covariance(losses_a, losses_b, 1),
+        "The covariance is taken off once; it comes in twice.",
+        hint="The variance of a - b is var(a) + var(b) - 2 cov(a, b).",
     ),
     errors_subtracted=slip(
         error_of_errors,
@@ -1403,8 +1568,23 @@ risk_difference.slips(
     ),
     spread_of_one=slip(
         {" / np.sqrt(len(apart))": ""},
-        "This is how much one example differs, not how sure the mean of all is.",
+        _ONE_DIFFERS,
         hint="The mean of n is surer by the root of n.",
+    ),
+    spread_of_one_and_n=slip(
+        {", ddof=1) / np.sqrt(len(apart))": ")"},
+        _ONE_DIFFERS,
+        hint="The mean of n is surer by the root of n. And the divisor is n - 1.",
+    ),
+    variance_of_one=slip(
+        {"np.std(apart, ddof=1) / np.sqrt(len(apart))": "np.var(apart, ddof=1)"},
+        "This is the variance of one example's difference.",
+        hint="The root of it is its standard deviation; the mean of n is surer by the root of n.",
+    ),
+    spread_about_zero=slip(
+        {"np.std(apart, ddof=1)": "np.sqrt(np.mean(apart**2))"},
+        "The spread of the differences is measured from 0, not from their mean.",
+        hint="np.std takes the mean away first.",
     ),
     divided_by_n=slip(
         {"np.sqrt(len(apart))": "len(apart)"},
@@ -1413,8 +1593,13 @@ risk_difference.slips(
     ),
     variance_of_the_mean=slip(
         {"np.std(apart, ddof=1) / np.sqrt(len(apart))": "np.var(apart, ddof=1) / len(apart)"},
-        "This is the variance of the difference; its root is the standard error.",
+        _SQUARED,
         hint="A standard error has the units of the losses.",
+    ),
+    variance_of_the_mean_and_n=slip(
+        {"np.std(apart, ddof=1) / np.sqrt(len(apart))": "np.var(apart) / len(apart)"},
+        _SQUARED,
+        hint="A standard error has the units of the losses. And the divisor is n - 1.",
     ),
     divisor_n=slip(
         {", ddof=1": ""},
@@ -1445,6 +1630,21 @@ risk_difference.slips(
         {"losses_a - losses_b": "np.abs(losses_a - losses_b)"},
         "The differences have lost their signs.",
         hint="Where b is worse, the difference is negative, and has to count as such.",
+    ),
+    size_of_the_difference=slip(
+        {"float(np.mean(apart))": "float(np.abs(np.mean(apart)))"},
+        "The difference has lost its sign.",
+        hint="Negative means that b is the worse of the two.",
+    ),
+    differences_summed=slip(
+        {"float(np.mean(apart))": "float(np.sum(apart))"},
+        "The differences are summed; their mean is wanted.",
+        hint="A risk is a mean over examples.",
+    ),
+    half_an_interval=slip(
+        {"np.std(apart": "1.96 * np.std(apart"},
+        "This is 1.96 standard errors, half of an interval of 95 per cent.",
+        hint="The interval is the reader's to make; the function gives the standard error.",
     ),
     two_errors=slip(
         {"np.std(apart": "2 * np.std(apart"},

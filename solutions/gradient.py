@@ -673,12 +673,14 @@ def _felt(rng, d: int, far: float, twice: bool = False) -> dict:
     rest = rng.uniform(0.3, 1.5, d - 1)
     L = rng.uniform(3, 6)
     if twice:
-        rest[0] = L
+        # Of two that are equal to the last digit np.linalg.eigvals may make a complex pair.
+        rest[0] = 0.999 * L
     while True:
         A = rotated(rng, np.append(rest, L))
         grad = bowl_slope(A, far * rng.choice([-1, 1], d) * rng.uniform(1, 2, d))
         middle = np.ones(d) / np.sqrt(d)
-        seen = max(np.diag(A).max(), middle @ A @ middle)
+        once = A @ middle
+        seen = max(np.diag(A).max(), middle @ A @ middle, once @ A @ once / (once @ once))
         # Nor do the gradients along the axes, taken for columns, happen to have it.
         taken = np.linalg.eigvals(A + grad(np.zeros(d))).real.max()
         if seen < 0.9 * L and abs(taken - L) > 0.1 * L:
@@ -776,6 +778,16 @@ largest_learning_rate.slips(
         hint="The stronger the curvature, the smaller the step must be.",
     ),
 )
+
+
+@largest_learning_rate.property(
+    "The curvature comes out too small, as if the steepest direction had not been found.",
+    hint="An iteration goes on until its number stands still: how many steps are yours? Who tries "
+    "directions at random hardly ever hits the steepest.",
+)
+def as_steep_as_it_gets(answer, case):
+    """No direction is steeper than the steepest: a search that ends early ends below it."""
+    return answer <= 1.0101 * case.expected
 
 
 @exercise(

@@ -1363,6 +1363,16 @@ softmax.slips(
         hint="Two things: a sum without an axis adds up everything, and exp wants the row's "
         "largest entry taken away first.",
     ),
+    shifted_shares_of_the_whole=slip(
+        {"np.sum(e, axis=-1, keepdims=True)": "np.sum(e)"},
+        "The whole array adds up to 1; each row should.",
+        hint="A sum without an axis adds up everything: axis=-1, keepdims=True.",
+    ),
+    shifted_shares_down_the_columns=slip(
+        {"np.sum(e, axis=-1, keepdims=True)": "np.sum(e, axis=0, keepdims=True)"},
+        "The columns add up to 1; the rows should.",
+        hint="axis=-1, whatever the number of dimensions.",
+    ),
     shares_down_the_columns=slip(
         lambda z: np.moveaxis(softmax.reference(np.moveaxis(z, 0, -1)), -1, 0),
         "The columns add up to 1; the rows should.",
@@ -1637,6 +1647,30 @@ cross_entropy.slips(
         hint="Do not go through the probabilities: the loss is log_sum_exp of the row minus the "
         "logit.",
     ),
+    zero_times_log_zero=slip(
+        lambda logits, labels: (
+            -np.sum(_one_hot(logits, labels) * np.log(softmax.reference(logits))) / len(labels)
+        ),
+        "Where another class's share is rounded to zero, 0 * log(0) is nan: one-hot labels do not "
+        "leave it out.",
+        hint="Do not go through the probabilities: the loss is log_sum_exp of the row minus the "
+        "logit.",
+    ),
+    shift_not_put_back=slip(
+        {"log_sum_exp(logits)": "(log_sum_exp(logits) - np.max(logits, axis=1))"},
+        "The row's largest logit is taken away before exp and is not added again after log.",
+        hint="log(sum(exp(z))) = m + log(sum(exp(z - m))). Or take m from the label's logit, too.",
+    ),
+    relu_before_the_loss=slip(
+        lambda logits, labels: cross_entropy.reference(np.maximum(logits, 0), labels),
+        "There is a ReLU before the loss: all negative logits become equal.",
+        hint="The loss wants the logits as they are.",
+    ),
+    a_loss_for_each_row=slip(
+        {"float(np.mean(log_sum_exp(logits) - chosen))": "log_sum_exp(logits) - chosen"},
+        "There is a loss for each row; their mean is wanted.",
+        hint="np.mean of them: one number.",
+    ),
     shares_clipped=slip(
         lambda logits, labels: (
             -np.mean(np.log(np.clip(_right_share(logits, labels), 1e-7, 1 - 1e-7)))
@@ -1713,6 +1747,15 @@ cross_entropy.slips(
         hint="cross_entropy does the softmax itself. Give it the logits.",
     ),
 )
+
+
+@cross_entropy.property(
+    "It is too small where the loss is large, as if no example could cost more than so much.",
+    hint="A small number in the logarithm, or a clip, caps the loss. Leave the probabilities out: "
+    "log_sum_exp of the row minus the logit.",
+)
+def costs_what_it_costs(answer, case):
+    return not (case.expected > 30 and 0 < answer < 0.99 * case.expected)
 
 
 cross_entropy.remark(
@@ -1805,6 +1848,36 @@ cross_entropy_gradient.slips(
         {"return gradient": "return -gradient"},
         "The sign is reversed: this is labels minus probabilities.",
         hint="A larger logit of the right class lowers the loss: the derivative there is negative.",
+    ),
+    divided_by_the_classes=slip(
+        {" / len(labels)": " / logits.shape[1]"},
+        "Divided by the number of classes; the loss is a mean over the rows.",
+        hint="Divide by n, the number of rows.",
+    ),
+    columns_for_rows=slip(
+        {
+            "softmax(logits)": (
+                "np.exp(logits - np.max(logits, axis=0))\n    gradient /= np.sum(gradient, axis=0)"
+            ),
+        },
+        "The columns add up to 1 before the labels are taken away; the rows should.",
+        hint="Your own softmax, once it is right, works row by row: use it.",
+    ),
+    through_the_maximum=slip(
+        {
+            "return gradient": (
+                "gradient[np.arange(len(labels)), np.argmax(logits, axis=1)] -= 1\n"
+                "    return gradient"
+            )
+        },
+        "The shift by the largest logit is differentiated, too, on one side only.",
+        hint="The shift changes nothing in the loss, so nothing comes of it: p - 1 at the label is "
+        "all.",
+    ),
+    numbers_of_the_labels=slip(
+        {"gradient[np.arange(len(labels)), labels] -= 1": "gradient -= labels[:, np.newaxis]"},
+        "The numbers of the classes are taken away from whole rows; they are names, not amounts.",
+        hint="Take 1 away, in row i at the place labels[i].",
     ),
     labels_forgotten=slip(
         lambda logits, labels: softmax.reference(logits) / len(labels),

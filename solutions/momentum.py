@@ -664,7 +664,7 @@ def swings(rng):
 @momentum_rate.cases
 def creeps(rng):
     """Along the floor the walk creeps; across it swings, or creeps as well."""
-    made = _setting(rng, 0.3, 0.5, 1.2)
+    made = _setting(rng, 0.47, 0.5, 1.05)
     edge = (1 - np.sqrt(made["beta"])) ** 2 / (made["lr"] * (1 - made["beta"]))
     weak = edge * rng.uniform(0.2, 0.4)
     yield {**made, "curvatures": np.append(made["curvatures"], weak)}
@@ -702,6 +702,42 @@ momentum_rate.slips(
         "np.sqrt of a negative number is nan: where the walk swings the roots are complex.",
         hint="np.sqrt(number + 0j) gives the complex root, np.abs its size; np.roots does both "
         "steps at once.",
+    ),
+    sign_of_the_root_lost=slip(
+        {"half**2 - beta + 0j": "np.abs(half**2 - beta)"},
+        "The root is taken of the size of a negative number: it is then imaginary, not real.",
+        hint="The size of a + bi is the root of a ** 2 + b ** 2, not a + b. np.sqrt(number + 0j) "
+        "gives the complex root, np.abs its size.",
+    ),
+    not_halved=slip(
+        {"curvatures) / 2": "curvatures)", "half**2 - beta": "half**2 - 4 * beta"},
+        "The roots are twice as large as they should be.",
+        hint="The formula for the roots of a quadratic equation divides all of it by 2.",
+    ),
+    four_forgotten=slip(
+        {"half**2 - beta": "half**2 - beta / 4"},
+        "Below the root the 4 is missing: b ** 2 - 4 * beta.",
+        hint="The roots of r ** 2 - b * r + beta are (b +- sqrt(b ** 2 - 4 * beta)) / 2.",
+    ),
+    product_of_the_roots=slip(
+        lambda lr, beta, curvatures: float(beta),
+        "This is beta, the product of both roots.",
+        hint="Where they are complex each has the size of its root. And where both are real?",
+    ),
+    rate_of_the_best_settings=slip(
+        lambda lr, beta, curvatures: float(
+            1 - 2 / (1 + np.sqrt(np.max(curvatures) / np.min(curvatures)))
+        ),
+        "This is the rate at the best lr and beta; asked is that of the lr and beta given.",
+        hint="Neither lr nor beta comes into it.",
+    ),
+    moved_by_the_old_velocity=slip(
+        {
+            "half = (1 + beta - lr * (1 - beta) * curvatures) / 2": "half = (1 + beta) / 2",
+            "half**2 - beta": "half**2 - beta - lr * (1 - beta) * curvatures",
+        },
+        "theta is moved by the old velocity here; momentum_step moves it by the new one.",
+        hint="Put the new velocity into the second line before you write down the matrix.",
     ),
     always_the_root_of_beta=slip(
         lambda lr, beta, curvatures: float(np.sqrt(beta)),
@@ -783,6 +819,33 @@ momentum_rate.slips(
         "This is Nesterov's rate: the gradient is taken at the look-ahead point.",
         hint="momentum_step takes the gradient at theta.",
     ),
+    one_number_a_direction=slip(
+        {
+            "float(np.max(np.abs([half + root, half - root])))": (
+                "np.max(np.abs([half + root, half - root]), axis=0)"
+            )
+        },
+        "There is a number for each direction; in the long run the slowest one decides.",
+        hint="One number is asked: the largest of them.",
+    ),
+    one_number_a_sign=slip(
+        {
+            "float(np.max(np.abs([half + root, half - root])))": (
+                "np.max(np.abs([half + root, half - root]), axis=1)"
+            )
+        },
+        "There is a number for each sign of the root; in the long run the larger one decides.",
+        hint="One number is asked: the largest of all roots, in size.",
+    ),
+    all_numbers=slip(
+        {
+            "float(np.max(np.abs([half + root, half - root])))": (
+                "np.abs([half + root, half - root])"
+            )
+        },
+        "These are the sizes of all roots; in the long run the largest one decides.",
+        hint="One number is asked: np.max of them.",
+    ),
     squared=slip(
         {
             "float(np.max(np.abs([half + root, half - root])))": (
@@ -793,6 +856,15 @@ momentum_rate.slips(
         hint="A loss is the square of a distance.",
     ),
 )
+
+
+@momentum_rate.property(
+    "It is near, as a number is that was read off a walk.",
+    hint="The roots of the equation for theta_(t+1) give it exactly: no walk is needed.",
+)
+def not_only_near(answer, case):
+    off = abs(answer / case.expected - 1)
+    return not 1e-5 < off < 0.05
 
 
 @exercise(
@@ -862,6 +934,9 @@ def _from_rest(thetas, curvature):
     return float(a / (1 - beta)), float(beta)
 
 
+_SLOPE = "lr is off by a factor of 2, as if the gradient were not curvature * theta."
+_NO_HALF = "The gradient of curvature * theta ** 2 / 2 is curvature * theta: the 2 cancels."
+
 read_walk.slips(
     rate_of_the_other_form=slip(
         {"float(a / (1 - beta))": "float(a)"},
@@ -929,4 +1004,29 @@ read_walk.slips(
         "beta is read off as if each step were beta times the last one, without a gradient.",
         hint="A step has two parts: what it keeps of the last one, and the new gradient.",
     ),
+    sign_of_beta_alone=slip(
+        {"float(a / (1 - beta)), float(beta)": "float(a / (1 - beta)), float(-beta)"},
+        "beta has the wrong sign; lr is right.",
+        hint="theta_(t+1) = (1 + beta - a * curvature) theta_t - beta theta_(t-1): the number "
+        "before theta_(t-1) is minus beta.",
+    ),
+    gradient_halved=slip({"-curvature * inside": "-curvature / 2 * inside"}, _SLOPE, hint=_NO_HALF),
+    gradient_doubled=slip(
+        {"-curvature * inside": "-2 * curvature * inside"}, _SLOPE, hint=_NO_HALF
+    ),
+    as_lstsq_gives_them=slip(
+        {"return float(a / (1 - beta)), float(beta)": "return beta, a"},
+        "These are the two numbers of the equations, beta and lr * (1 - beta), in this order.",
+        hint="lr comes first, and is the second of them divided by 1 - beta.",
+    ),
 )
+
+
+@read_walk.property(
+    "They are near, as numbers are that a search on a grid found.",
+    hint="Each three points in a row give an equation in beta and lr * (1 - beta): two of them "
+    "give both exactly.",
+)
+def both_exactly(answer, case):
+    off = np.abs(np.array(answer) / np.array(case.expected) - 1)
+    return not 1e-6 < np.max(off) < 0.05

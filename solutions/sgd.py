@@ -1195,17 +1195,24 @@ def smallest_batch(per_example_gradients: Array, share: float) -> int:
     return int(min(n, np.ceil(spread / (allowed + spread / n))))
 
 
-def _clear_cut(make, *told_from, right=()):
+def _clear_cut(make, *told_from, right=(), apart=()):
     """The first of the cases that `make()` gives whose answer no rounding can change, in which the
-    mistakes `told_from` answer otherwise, and those of `right` do not."""
+    mistakes `told_from` answer otherwise, those of `right` do not, and those of `apart` answer
+    differently."""
     known = {mistake.name: mistake.wrong for mistake in smallest_batch.mistakes}
+
+    def fits(each, share):
+        best = smallest_batch.reference(each, share)
+        return (
+            all(known[name](each, share) != best for name in told_from)
+            and all(known[name](each, share) == best for name in right)
+            and len({known[name](each, share) for name in apart}) == len(apart)
+            and all(smallest_batch.reference(each, share * by) == best for by in (0.999, 1.001))
+        )
+
     while True:
         case = make()
-        each, share = case["per_example_gradients"], case["share"]
-        best = smallest_batch.reference(each, share)
-        nudged = {smallest_batch.reference(each, share * by) for by in (0.999, 1.001)}
-        wrong = all(known[name](each, share) != best for name in told_from)
-        if nudged == {best} and wrong and all(known[name](each, share) == best for name in right):
+        if fits(case["per_example_gradients"], case["share"]):
             return case
 
 
@@ -1220,19 +1227,32 @@ def _wanted(rng, n: int, low: float, high: float) -> dict:
     )
 
 
-_NEARLY_RIGHT = "rounded_to_the_nearest", "not_corrected", "components_added", "worst_component"
+_NEARLY_RIGHT = (
+    *("rounded_to_the_nearest", "not_corrected", "not_corrected_and_n"),
+    *("components_added", "worst_component"),
+)
 
 
 @smallest_batch.cases
 def part_of_the_data(rng):
     """Some of the examples are enough."""
     yield _clear_cut(
-        lambda: _wanted(rng, rng.integers(30, 60), 0.3, 0.8), *_NEARLY_RIGHT, "population_spread"
+        lambda: _wanted(rng, rng.integers(30, 60), 0.3, 0.8),
+        *_NEARLY_RIGHT,
+        "population_spread",
+        "not_centred",
+        apart=["not_corrected", "not_corrected_and_n"],
     )
     yield _clear_cut(
         lambda: _wanted(rng, rng.integers(30, 60), 0.3, 0.8),
         *_NEARLY_RIGHT,
         right=["population_spread"],
+    )
+    yield _clear_cut(
+        lambda: _wanted(rng, rng.integers(30, 60), 0.3, 0.8),
+        *_NEARLY_RIGHT[1:],
+        "corrected_twice",
+        right=["rounded_to_the_nearest"],
     )
 
 
@@ -1240,7 +1260,10 @@ def part_of_the_data(rng):
 def few_examples(rng):
     """There are few examples, and most of them are needed."""
     yield _clear_cut(
-        lambda: _wanted(rng, rng.integers(10, 16), 1.4, 3), *_NEARLY_RIGHT, "population_spread"
+        lambda: _wanted(rng, rng.integers(10, 16), 1.4, 3),
+        *_NEARLY_RIGHT,
+        "population_spread",
+        "not_centred",
     )
     yield _clear_cut(
         lambda: _wanted(rng, rng.integers(10, 16), 1.4, 3),
@@ -1268,6 +1291,12 @@ def one_is_enough(rng):
 
 
 _ALLOWED = "(share * np.linalg.norm(full)) ** 2"
+_REPLACED = "The batch is taken as drawn with replacement; none of these examples is drawn twice."
+_NOT_REPLACED = (
+    "Without replacement the variance (with n - 1) has the factor 1 - m / n, so fewer are enough."
+)
+_NO_END = "The batch is taken as drawn with replacement, and may have more examples than there are."
+_AT_THE_END = "With all n examples the error is zero. Which factor of the variance says that?"
 
 smallest_batch.slips(
     not_corrected=slip(
@@ -1276,8 +1305,8 @@ smallest_batch.slips(
                 "np.ceil(spread / allowed) if allowed > 0 else n"
             ),
         },
-        "The batch is taken as drawn with replacement; none of these examples is drawn twice.",
-        hint="Without replacement the variance has the factor 1 - m / n, so fewer are enough.",
+        _REPLACED,
+        hint=_NOT_REPLACED,
     ),
     without_an_end=slip(
         {
@@ -1285,8 +1314,28 @@ smallest_batch.slips(
                 "np.ceil(spread / allowed) if allowed > 0 else n"
             ),
         },
-        "The batch is taken as drawn with replacement, and may have more examples than there are.",
-        hint="With all n examples the error is zero. Which factor of the variance says that?",
+        _NO_END,
+        hint=_AT_THE_END,
+    ),
+    not_corrected_and_n=slip(
+        {
+            ", ddof=1": "",
+            "np.ceil(spread / (allowed + spread / n))": (
+                "np.ceil(spread / allowed) if allowed > 0 else n"
+            ),
+        },
+        _REPLACED,
+        hint=_NOT_REPLACED,
+    ),
+    without_an_end_and_n=slip(
+        {
+            ", ddof=1": "",
+            "min(n, np.ceil(spread / (allowed + spread / n)))": (
+                "np.ceil(spread / allowed) if allowed > 0 else n"
+            ),
+        },
+        _NO_END,
+        hint=_AT_THE_END,
     ),
     rounded_down=slip(
         {
@@ -1326,6 +1375,25 @@ smallest_batch.slips(
         "n - 1 comes in twice: in the variance, and in the factor (n - m) / (n - 1).",
         hint="With n in the variance the factor is (n - m) / (n - 1); with n - 1 it is 1 - m / n.",
     ),
+    correction_outside_the_root=slip(
+        {
+            "np.ceil(spread / (allowed + spread / n))": (
+                "1 + np.argmax([np.sqrt(spread / m) * (1 - m / n) <= np.sqrt(allowed)"
+                " for m in range(1, n + 1)])"
+            ),
+        },
+        "The factor 1 - m / n is for the variance; here the error itself is multiplied by it.",
+        hint="The error is the root of spread / m * (1 - m / n), all of it.",
+    ),
+    not_centred=slip(
+        {
+            "np.sum(np.var(per_example_gradients, axis=0, ddof=1))": (
+                "np.sum(np.mean(per_example_gradients**2, axis=0))"
+            )
+        },
+        "Squares are averaged without taking the mean away: that is no variance.",
+        hint="np.var measures from the mean of each component.",
+    ),
     all_numbers_as_one_sample=slip(
         {
             "np.sum(np.var(per_example_gradients, axis=0, ddof=1))": (
@@ -1339,6 +1407,29 @@ smallest_batch.slips(
         {"np.sum(np.var": "np.mean(np.var"},
         "The variances of the components are averaged; each adds to the distance.",
         hint="The square of a vector's length is the sum of the squares of its components.",
+    ),
+    one_too_few=slip(
+        {"min(n, np.ceil(": "min(n, -1 + np.ceil("},
+        "This is one example less than is needed.",
+        hint="An index counts from 0: with m = np.arange(1, n + 1) the answer is m[i], not i.",
+    ),
+    nothing_at_the_minimum=slip(
+        {
+            "return int(min(n, np.ceil(spread / (allowed + spread / n))))": (
+                "return int(min(n, np.ceil(spread / (allowed + spread / n)))) if allowed else None"
+            )
+        },
+        "Where the full gradient is zero nothing comes back; all n examples are good enough there.",
+        hint="range(1, n) ends before n. And an error of 0 is at most 0: <= and not <.",
+    ),
+    not_rounded=slip(
+        {
+            "int(min(n, np.ceil(spread / (allowed + spread / n))))": (
+                "spread / (allowed + spread / n)"
+            )
+        },
+        "A number of examples is whole; this is a fraction.",
+        hint="At most so much error: round up, int(np.ceil(...)).",
     ),
     number_with_a_point=slip(
         {"return int(": "return float("},
@@ -1389,6 +1480,16 @@ smallest_batch.slips(
 )
 
 
+@smallest_batch.property("A batch of this size is not good enough.", last=True)
+def large_enough(answer, case):
+    return answer >= case.expected
+
+
+@smallest_batch.property("It is good enough, but a smaller batch is so, too.", last=True)
+def no_larger_than_needed(answer, case):
+    return answer <= case.expected
+
+
 @exercise(
     points=5,
     hints=(
@@ -1433,14 +1534,17 @@ def _regression(rng, share: float) -> dict:
 
     At theta = 0 the gradients have 3 to 40 times the variance that they have at the minimum.
     """
-    n, d, m = rng.integers(9, 15), rng.integers(2, 4), rng.integers(2, 7)
+    # Neither 2 nor 4: who forgets m would be as far off as who forgets a half, or the quarter.
+    n, d, m = rng.integers(9, 15), rng.integers(3, 5), rng.choice([3, 5, 6, 7])
     X = rng.normal(size=(n, d)) * rng.uniform(0.6, 1.8, d) + rng.uniform(0.3, 1, d)
     y = X @ rng.normal(size=d) + rng.uniform(0.5, 1.5) * rng.normal(size=n) + rng.uniform(1, 2)
     theta = np.linalg.lstsq(X, y, rcond=None)[0]
     variances = np.sum(np.var((X @ theta - y)[:, None] * X, axis=0))
-    if not 3 < np.sum(np.var(y[:, None] * X, axis=0)) / variances < 40:
-        return _regression(rng, share)
     L = np.linalg.eigvalsh(X.T @ X / n)[-1]
+    # Nor does the least loss reach up to a floor that is above what the curvature allows.
+    low = np.mean((X @ theta - y) ** 2) * L < 4 * variances
+    if not low or not 3 < np.sum(np.var(y[:, None] * X, axis=0)) / variances < 40:
+        return _regression(rng, share)
     return dict(X=X, y=y, m=m, floor=share / L * variances / (4 * m))
 
 
@@ -1464,8 +1568,9 @@ lr_for_floor.slips(
     ),
     noise_forgotten=slip(
         {"min(4 * m * floor / variances, 1 / L)": "1 / L"},
-        "Only the curvature is asked, not the noise.",
-        hint="At 1 / L the walk may hover far above the floor that was asked for.",
+        "The noise does not limit lr: this is 1 / L, however low the floor.",
+        hint="At 1 / L the walk may hover far above the floor that was asked for. floor is a "
+        "height above the least loss: the least loss itself is not in it.",
     ),
     larger_of_the_two=slip(
         {"min(": "max("},
@@ -1491,6 +1596,26 @@ lr_for_floor.slips(
         {" / len(y)": ""},
         "The curvature is that of the sum of squares; the loss is a mean over the rows.",
         hint="X.T @ X / n.",
+    ),
+    curvatures_added=slip(
+        {"np.linalg.eigvalsh(X.T @ X / len(y))[-1]": "np.trace(X.T @ X) / len(y)"},
+        "L is the sum of all curvatures here; the limit is set by the largest alone.",
+        hint="np.linalg.eigvalsh(X.T @ X / n)[-1] is the largest eigenvalue.",
+    ),
+    all_numbers_of_the_matrix=slip(
+        {"np.linalg.eigvalsh(X.T @ X / len(y))[-1]": "np.linalg.norm(X.T @ X / len(y))"},
+        "L is the root of the sum of all squares in the Hessian here, larger than any curvature.",
+        hint="np.linalg.norm(H) is Frobenius's. np.linalg.eigvalsh(H)[-1] is the largest one.",
+    ),
+    diagonal_alone=slip(
+        {"np.linalg.eigvalsh(X.T @ X / len(y))[-1]": "np.diag(X.T @ X / len(y)).max()"},
+        "Only the curvatures along the axes are looked at; the steepest direction lies askew.",
+        hint="The largest eigenvalue of X.T @ X / n.",
+    ),
+    longest_row=slip(
+        {"np.linalg.eigvalsh(X.T @ X / len(y))[-1]": "np.sum(X**2, axis=1).max()"},
+        "L is that of a single row here, the longest; the loss is a mean over all of them.",
+        hint="The largest eigenvalue of X.T @ X / n.",
     ),
     weakest_curvature=slip(
         {"[-1]": "[0]"},
@@ -1520,13 +1645,25 @@ lr_for_floor.slips(
     no_quarter=slip(
         {"4 * m * floor": "m * floor"},
         "The 4 is missing: the floor is lr / m times a quarter of the variances.",
-        hint="A half is in the loss, another one in the balance of noise and pull.",
+        hint="A half is in the loss, another one in the balance of noise and pull. And the "
+        "gradient of half a squared residual is residual * x: no 2.",
     ),
     half_for_a_quarter=slip(
         {"4 * m * floor": "2 * m * floor"},
         "This learning rate is half of the right one: the floor is a quarter of lr / m * S, not a "
         "half.",
         hint="A half is in the loss, another one in the balance of noise and pull.",
+    ),
+    eighth_for_a_quarter=slip(
+        {"4 * m * floor": "8 * m * floor"},
+        "This learning rate is twice the right one: the floor is a quarter of lr / m * S, not an "
+        "eighth.",
+        hint="A half is in the loss, another one in the balance of noise and pull; no third one.",
+    ),
+    least_loss_taken_off=slip(
+        {"4 * m * floor": "4 * m * (floor - np.mean((X @ theta - y) ** 2) / 2)"},
+        "The least loss is taken off the floor, which is a height above it already.",
+        hint="How high the loss itself lies at the minimum does not come in.",
     ),
     batch_forgotten=slip(
         {"4 * m *": "4 *"},
@@ -1553,6 +1690,11 @@ lr_for_floor.slips(
         {"axis=0))": "axis=0, ddof=1))"},
         "The variances have n - 1 in the denominator; here all draws are from these n rows.",
         hint="With replacement from these very rows: ddof=0.",
+    ),
+    drawn_without_replacement=slip(
+        {"axis=0))": "axis=0, ddof=1)) * (1 - m / len(y))"},
+        "The variance is that of a batch without replacement; here a row may be drawn twice.",
+        hint="With replacement from these very rows: ddof=0, and no factor 1 - m / n.",
     ),
     mean_over_components=slip(
         {"np.sum(np.var": "np.mean(np.var"},

@@ -1975,6 +1975,11 @@ time_step.slips(
         "It synchronises once, before the loop, and never again.",
         hint="Each call leaves work behind. synchronize() before every reading of the clock.",
     ),
+    one_timing_alone=slip(
+        {_LOOP: "for _ in range(1):"},
+        "A single call is timed, whatever repeats says.",
+        hint="One timing says little: keep `repeats` differences in a list, and take the median.",
+    ),
     one_reading_for_all=slip(
         {
             f"    {_LOOP}\n{_START}\n{_END}\n    return {_MEDIAN}": (

@@ -1,6 +1,7 @@
 """The gradient set against independent truth: torch, SciPy, closed forms."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from autograder.problems import spd_matrix
 from solutions.gradient import (
     bfgs_update,
     bracketing_line_search,
+    equally_steep,
     gabor,
     gabor_gradient,
     gradient_descent,
@@ -254,3 +256,24 @@ def test_every_way_to_the_cliff_is_right(answer: Callable[..., float]) -> None:
     for seed in ("a", "b", "c"):
         verdict = judge(largest_learning_rate, seed, local_caller(answer))
         assert verdict.status == "passed", verdict.message
+
+
+def test_an_iteration_that_ends_early_is_told_so() -> None:
+    def two_steps(grad: Callable, d: int) -> Any:
+        level, v = grad(np.zeros(d)), np.random.default_rng().normal(size=d)
+        for _ in range(2):
+            length, v = np.linalg.norm(v), grad(v) - level
+        return 2 * length / np.linalg.norm(v)
+
+    for seed in ("a", "b", "c"):
+        verdict = judge(largest_learning_rate, seed, local_caller(two_steps))
+        assert "as if the steepest direction had not been found" in verdict.message
+
+
+def test_two_directions_that_are_equally_steep_make_no_complex_pair() -> None:
+    """Where both eigenvalues are equal to the last digit, a matrix that is off in that has one."""
+    for seed in range(30):
+        case = equally_steep(np.random.default_rng(seed))
+        level = case["grad"](np.zeros(case["d"]))
+        values = np.linalg.eigvals([case["grad"](axis) - level for axis in np.eye(case["d"])])
+        assert values.dtype == np.float64

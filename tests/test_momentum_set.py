@@ -363,6 +363,25 @@ def test_a_right_answer_in_another_form_passes(name: str, other: Callable[..., A
         assert (verdict.status, verdict.points) == ("passed", verdict.max_points), verdict.message
 
 
+def followed(lr, beta, curvatures):
+    """A walk of 400 steps, and by how much it shrank."""
+    theta, velocity = np.ones(len(curvatures)), np.zeros(len(curvatures))
+    for _ in range(400):
+        velocity = beta * velocity + (1 - beta) * curvatures * theta
+        theta = theta - lr * velocity
+    return np.linalg.norm(theta) ** (1 / 400)
+
+
+def test_numbers_that_are_only_near_are_told_so() -> None:
+    def nearly(thetas, curvature):
+        lr, beta = from_two_triples(thetas, curvature)
+        return 1.003 * lr, 0.998 * beta
+
+    for name, answer in (("momentum_rate", followed), ("read_walk", nearly)):
+        verdict = judge(PARTS[name], "near", local_caller(answer))
+        assert " near, as " in verdict.message
+
+
 def test_a_velocity_changed_in_place_costs_the_share_of_a_kind() -> None:
     def in_place(theta, velocity, grad, lr, beta):
         velocity *= beta

@@ -247,6 +247,37 @@ def by_pseudo_inverse(X: Array, y: Array, m: int, floor: float) -> Any:
     return np.minimum(4 * floor * m / noise, len(y) / np.linalg.norm(X, 2) ** 2)
 
 
+def drawn_again(per_example_gradients: Array, share: float) -> int:
+    """As if a row could come twice, with n in the variance."""
+    variance = np.sum(np.var(per_example_gradients, axis=0))
+    allowed = (share * np.linalg.norm(np.mean(per_example_gradients, axis=0))) ** 2
+    n = len(per_example_gradients)
+    return min(n, int(np.ceil(variance / allowed))) if allowed else n
+
+
+def worst_component(per_example_gradients: Array, share: float) -> int:
+    """Good enough in each component by itself."""
+    n = len(per_example_gradients)
+    variance, full = (
+        np.var(per_example_gradients, axis=0, ddof=1),
+        np.mean(per_example_gradients, axis=0),
+    )
+    error = [np.sqrt(variance / m * (1 - m / n)) for m in range(1, n + 1)]
+    return 1 + int(np.argmax([np.all(e <= share * np.abs(full)) for e in error]))
+
+
+def test_a_batch_is_called_drawn_again_too_large_or_too_small() -> None:
+    told = [
+        verdict_on("smallest_batch", answer)
+        for answer in (drawn_again, worst_component, lambda per_example_gradients, share: 1)
+    ]
+    assert told[0].mistake == "not_corrected_and_n"
+    assert [verdict.message for verdict in told[1:]] == [
+        "It is good enough, but a smaller batch is so, too.",
+        "A batch of this size is not good enough.",
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "other"), [("smallest_batch", tried_from_one), ("lr_for_floor", by_pseudo_inverse)]
 )

@@ -271,6 +271,39 @@ def test_a_type_or_shape_is_told_with_a_way_out(got: Any, wanted: Any, told: str
     assert told in f"{off.got}; {off.wanted}"
 
 
+@exercise(points=1)
+def largest(x):
+    """The largest of x, a number."""
+    return float(np.max(x))
+
+
+@exercise(points=1)
+def ends(x):
+    """The smallest and the largest of x."""
+    return float(np.min(x)), float(np.max(x))
+
+
+largest.cases(positive)
+ends.cases(positive)
+
+
+@pytest.mark.parametrize(
+    ("part", "answer", "told"),
+    [
+        (double, lambda x: 2 * x + 0j, "np.abs gives its size"),
+        (largest, lambda x: np.max(x + 0j), "np.abs gives its size"),
+        (largest, lambda x: complex(np.max(x)), "np.abs gives its size"),
+        (largest, lambda x: [np.max(x)], "A single number"),
+        (largest, lambda x: (np.min(x), np.max(x)), "A single number"),
+        (ends, lambda x: np.array([np.min(x), np.max(x)]), "as in return a, b"),
+        (ends, lambda x: np.max(x), "as in return a, b"),
+    ],
+)
+def test_complex_numbers_and_several_for_one_have_a_hint(part: Any, answer: Any, told: str) -> None:
+    verdict = judge(part, "seed", local_caller(answer))
+    assert verdict.points == 0 and told in verdict.hint
+
+
 def in_place(x: Any) -> Any:
     x *= 2
     return x

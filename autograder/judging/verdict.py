@@ -47,7 +47,13 @@ HINTS = {
     "async_generator": _("async def and yield make something that nobody waits for: write def."),
     "ellipsis": _("... stands for what is still to be written."),
     "Tensor": _(".detach().numpy() makes an array of a tensor."),
+    **dict.fromkeys(
+        ("complex", "complex64", "complex128"),
+        _("It is a complex number: np.abs gives its size, .real its real part."),
+    ),
 }
+ONE_NUMBER = _("A single number is asked for, and not several.")
+SEVERAL = _("Several things are asked for, one after the other, as in return a, b.")
 
 # A kind of case that every function has whose arguments could be changed, and the mistake's name.
 AS_THEY_WERE = "arguments_as_they_were"
@@ -359,8 +365,8 @@ def _explain(
         )
     else:
         verdict.message = _what_is_off(part, first, reveal)
-        if first.off is not None and first.off.kind == "type":
-            verdict.hint = "" if first.off.where else HINTS.get(type_name(first.got), "")
+        if first.off is not None and first.off.kind in ("type", "dtype"):
+            verdict.hint = _about_type(first.got, first.off)
     if isinstance(first.got, Raised):
         verdict.line = first.got.line
     own = [passed for name, passed in verdict.families.items() if name not in EVERYBODYS]
@@ -370,6 +376,17 @@ def _explain(
         verdict.detail = _detail(part, first)
     verdict.remarks = [text for text in _advice(failed) if text != verdict.message]
     return first
+
+
+def _about_type(got: Any, off: Difference) -> str:
+    """What to do about an answer of the wrong type, or about an array's."""
+    if off.where:
+        return ""
+    if off.wanted in ("bool", "float", "int") and isinstance(got, list | tuple):
+        return ONE_NUMBER
+    if off.wanted.startswith("tuple of "):
+        return SEVERAL
+    return HINTS.get(off.got if off.kind == "dtype" else type_name(got), "")
 
 
 def _changes(names: set[str]) -> str:
