@@ -724,6 +724,20 @@ def _no_level(strongest: str):
     )
 
 
+def _iterated_gradients(grad, d):
+    v = np.ones(d)
+    for _ in range(300):
+        v = grad(v) / np.linalg.norm(grad(v))
+    return float(2 / np.linalg.norm(grad(v)))
+
+
+def _after_one_step(grad, d):
+    level = grad(np.zeros(d))
+    direction = grad(np.ones(d)) - level
+    strength = direction @ (grad(direction) - level) / (direction @ direction)
+    return float(2 / strength)
+
+
 largest_learning_rate.slips(
     gradients_for_columns=_no_level(f"{_CURVATURES}[-1]"),
     gradients_for_rows=_no_level("np.linalg.eigvalsh(H)[-1]"),
@@ -757,6 +771,22 @@ largest_learning_rate.slips(
         "alike.",
         hint="It is steepest along an eigenvector, and nobody told you which. Ask along each axis.",
     ),
+    gradients_iterated=slip(
+        _iterated_gradients,
+        "The gradients themselves are iterated; an iteration needs the Hessian times a direction.",
+        hint="The gradient at 0 is not 0 unless the minimum is there. grad(v) - grad(0) is H @ v.",
+    ),
+    largest_row_sum=slip(
+        {f"{_CURVATURES}[-1]": "np.abs(H).sum(axis=1).max()"},
+        "This is the largest sum of sizes in a row: no curvature is above it, and none may reach "
+        "it.",
+        hint="np.linalg.eigvalsh gives the curvatures themselves.",
+    ),
+    one_rate_a_direction=slip(
+        {f"float(2 / {_CURVATURES}[-1])": f"2 / {_CURVATURES}"},
+        "There is a learning rate for each direction; descent has one for all of them.",
+        hint="It diverges where one direction does. Which of them allows the least?",
+    ),
     sum_of_curvatures=slip(
         {f"{_CURVATURES}[-1]": f"{_CURVATURES}.sum()"},
         "The curvatures of all directions are added up.",
@@ -777,14 +807,16 @@ largest_learning_rate.slips(
         "This is L, the strongest curvature; the learning rate is asked.",
         hint="The stronger the curvature, the smaller the step must be.",
     ),
+    steepest_not_found=slip(
+        _after_one_step,
+        "The curvature comes out too small, as if the steepest direction had not been found.",
+        hint="An iteration goes on until its number stands still: how many steps are yours? Who "
+        "tries directions at random hardly ever hits the steepest.",
+    ),
 )
 
 
-@largest_learning_rate.property(
-    "The curvature comes out too small, as if the steepest direction had not been found.",
-    hint="An iteration goes on until its number stands still: how many steps are yours? Who tries "
-    "directions at random hardly ever hits the steepest.",
-)
+@largest_learning_rate.property(mistake="steepest_not_found")
 def as_steep_as_it_gets(answer, case):
     """No direction is steeper than the steepest: a search that ends early ends below it."""
     return answer <= 1.0101 * case.expected
