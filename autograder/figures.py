@@ -361,8 +361,9 @@ def curves(
 
     if ax is None:
         ax = new_figure()[1]
-    colours = colours or [one.colour for one in looks(lines)]
-    for (name, values), drawn, colour in zip(lines.items(), looks(lines), colours, strict=True):
+    dressed = looks(lines)
+    colours = colours or [one.colour for one in dressed]
+    for (name, values), drawn, colour in zip(lines.items(), dressed, colours, strict=True):
         own = isinstance(values, tuple)
         heights_ = np.asarray(values[1] if own else values)
         places = values[0] if own else (np.arange(len(heights_)) if x is None else x)

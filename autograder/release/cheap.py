@@ -21,10 +21,10 @@ _PAIRS: dict[str, Callable[..., Any]] = {
 }
 
 
-Path = tuple[int | str, ...]
+Place = tuple[int | str, ...]
 
 
-def places(answers: Sequence[Any]) -> list[Path]:
+def places(answers: Sequence[Any]) -> list[Place]:
     """Where in each of these answers something stands that can be guessed by itself: the answer,
     or what a tuple or a dict has at the same place in all of them."""
     told = [answer for answer in answers if not isinstance(answer, Raised)]
@@ -40,14 +40,14 @@ def places(answers: Sequence[Any]) -> list[Path]:
     return [(key, *path) for key in keys for path in places([answer[key] for answer in told])]
 
 
-def at(answer: Any, place: Path) -> Any:
+def at(answer: Any, place: Place) -> Any:
     """What an answer has at a place; an exception has itself everywhere."""
     for key in () if isinstance(answer, Raised) else place:
         answer = answer[key]
     return answer
 
 
-def put(answer: Any, place: Path, value: Any) -> Any:
+def put(answer: Any, place: Place, value: Any) -> Any:
     """An answer with something else at a place."""
     if not place or isinstance(answer, Raised):
         return value
@@ -113,11 +113,9 @@ def _as_it_came(args: dict[str, Any], wanted: np.ndarray) -> Any:
     numbers = [np.asarray(value) for value in args.values() if _is_numbers(value)]
     alike = [value for value in numbers if value.shape == wanted.shape]
     longer = [value for value in numbers if value.ndim and value.shape[1:] == wanted.shape[1:]]
-    for value in alike:
-        return value
-    for value in longer if wanted.ndim else ():
-        return value[: len(wanted)]
-    return np.zeros_like(wanted)
+    if alike:
+        return alike[0]
+    return longer[0][: len(wanted)] if wanted.ndim and longer else np.zeros_like(wanted)
 
 
 def of_right_shape(answers: Sequence[Any]) -> Iterator[tuple[str, list[Any]]]:

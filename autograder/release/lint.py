@@ -20,7 +20,7 @@ from autograder.judging.sets import ExerciseSet
 from autograder.judging.verdict import AS_THEY_WERE, FOR_SOME_KINDS, Trial
 from autograder.learning.visible import load_public
 from autograder.release.cheap import (
-    Path,
+    Place,
     at,
     expressions,
     may_be,
@@ -290,10 +290,10 @@ def _cheap_answers(part: Part, cases: list[KnownCase], trials: list[Trial]) -> d
             found.setdefault(_right_in(part, cases, trials, answers) - {WHOLE_NUMBERS}, text)
         return found
     at_places = {place: [at(answer, place) for answer in wanted] for place in places(wanted)}
-    right: dict[Path, dict[Kinds, str]] = {place: {} for place in at_places}
+    right: dict[Place, dict[Kinds, str]] = {place: {} for place in at_places}
     families = frozenset(trial.family for trial in trials)
 
-    def look(place: Path, text: str, values: list[Any]) -> None:
+    def look(place: Place, text: str, values: list[Any]) -> None:
         # What is far off need not be compared with care.
         off: set[str] = set()
         for trial, value, there in zip(trials, values, at_places[place], strict=True):
@@ -327,10 +327,9 @@ def _cheap_answers(part: Part, cases: list[KnownCase], trials: list[Trial]) -> d
 
 def _right_in(part: Part, cases: list[KnownCase], trials: list[Trial], answers: list[Any]) -> Kinds:
     """The kinds in which these answers are right, one for each trial."""
-    put_to = zip(trials, answers, strict=True)
+    put_to = list(zip(trials, answers, strict=True))
     off = {trial.family for trial, answer in put_to if answer is FAR_OFF}
     if part.by_value:
-        put_to = zip(trials, answers, strict=True)
         tried = [replace(trial, got=got) for trial, got in put_to if trial.family not in off]
     else:
         said = iter(answers)
