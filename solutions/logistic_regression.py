@@ -160,7 +160,6 @@ sigmoid.remark(
 
 @exercise(
     points=3,
-    rtol=1e-7,
     hints=(
         "For y = 1 the loss of one example is -log(sigmoid(z)). Put the formula of the sigmoid in: "
         "what becomes of the fraction under the logarithm?",
@@ -311,11 +310,12 @@ bce_with_logits.slips(
         "loss is a little off.",
         hint="A patch against log(0) caps the loss. Simplify the formula, and there is no log(0).",
     ),
-    tiny_number_in_the_log=slip(
-        lambda z, y: -np.mean(np.log(_label_share(z, y) + 1e-12)),
-        "A tiny number inside the logarithm: no loss can then be larger than 28, however wrong the "
-        "answer.",
-        hint="A patch against log(0) caps the loss. Simplify the formula, and there is no log(0).",
+    capped=slip(
+        lambda z, y: -np.mean(np.log(_label_share(z, y) + 1e-10)),
+        "However wrong an answer, its loss is never above some number: that is what a clip does, "
+        "or a small number inside the logarithm.",
+        hint="A patch against log(0) hides the error that the loss is there to measure. Simplify "
+        "the formula, and there is no log(0).",
     ),
     logits_clipped=slip(
         lambda z, y: bce_with_logits.reference(np.clip(z, -30, 30), y),
@@ -368,6 +368,12 @@ bce_with_logits.slips(
         hint="log(1 + exp(-y z)) is right once y is replaced by 2 y - 1.",
     ),
 )
+
+
+@bce_with_logits.property(mistake="capped")
+def costs_what_it_does(answer, case):
+    """Sure and wrong: whatever number stands in the logarithm, or at the end of a clip."""
+    return not (case.expected > 6 and 0 < answer < 0.9 * case.expected)
 
 
 bce_with_logits.remark(
@@ -1172,7 +1178,13 @@ def _wide(rng, k: int) -> Array:
 
 
 def _distant(rng, side: int) -> Array:
-    return _logits(rng, 3, rng.integers(4, 7)) + side * rng.uniform(800, 3000)
+    """Rows about 1000, 2000 and 3000 away from zero, and one entry far above the rest of its row.
+
+    Of the whole array's largest entry, a row's mean and its smallest none is a shift for all rows.
+    """
+    z = _logits(rng, 3, rng.integers(4, 7))
+    z[0, rng.integers(0, z.shape[1])] += rng.uniform(1100, 1200)
+    return rng.permutation(z + side * np.array([[3000], [2000], [1000]]) * rng.uniform(0.9, 1.1))
 
 
 @log_sum_exp.cases
@@ -1620,8 +1632,10 @@ def loss_of_a_sure_error(rng):
 
 @cross_entropy.cases
 def loss_of_rows_far_apart(rng):
-    """Rows that lie thousands apart."""
-    return dict(logits=_far_apart(rng, 4), labels=rng.permutation(4)[:3])
+    """Rows that lie thousands apart; in one a wrong class is far ahead."""
+    logits, labels = _far_apart(rng, 4), rng.permutation(4)[:3]
+    logits[1, (labels[1] + 1) % 4] += rng.uniform(800, 3000)
+    return dict(logits=logits, labels=labels)
 
 
 def _right_share(logits, labels):
@@ -1703,6 +1717,23 @@ cross_entropy.slips(
         "every loss is a little off.",
         hint="A patch against log(0) caps the loss. Without the probabilities there is no log(0).",
     ),
+    loss_capped=slip(
+        lambda logits, labels: -np.mean(np.log(_right_share(logits, labels) + 1e-10)),
+        "However wrong an answer, its loss is never above some number: that is what a clip does, "
+        "or a small number inside the logarithm.",
+        hint="A patch against log(0) hides the error that the loss is there to measure. Leave the "
+        "probabilities out: log_sum_exp of the row minus the logit.",
+    ),
+    shares_of_the_batch=slip(
+        {"log_sum_exp(logits)": "log_sum_exp(np.ravel(logits))"},
+        "The exps are added up over the whole batch; every row has a sum of its own.",
+        hint="np.sum without an axis adds up everything: axis=1.",
+    ),
+    shares_of_a_column=slip(
+        {"log_sum_exp(logits)": "log_sum_exp(logits.T)[labels]"},
+        "The exps are added up down the columns; the classes of one example lie in a row.",
+        hint="axis=1, over the classes: log_sum_exp does just that.",
+    ),
     large_logits_clipped=slip(
         lambda logits, labels: cross_entropy.reference(np.clip(logits, -30, 30), labels),
         "The logits are clipped to 30: it looks stable, but differences between large ones are "
@@ -1749,13 +1780,31 @@ cross_entropy.slips(
 )
 
 
-@cross_entropy.property(
-    "It is too small where the loss is large, as if no example could cost more than so much.",
-    hint="A small number in the logarithm, or a clip, caps the loss. Leave the probabilities out: "
-    "log_sum_exp of the row minus the logit.",
-)
+# A softmax may overflow besides: these look at what it gives where it does not, whichever shift
+# there is, or none.
+
+
+def _mean_loss(sums: Array, case) -> float:
+    """The loss if these were the logarithms of each row's sum of exps."""
+    logits, labels = case.args["logits"], case.args["labels"]
+    return float(np.mean(sums - logits[np.arange(len(labels)), labels]))
+
+
+@cross_entropy.property(mistake="shares_of_the_batch")
+def row_by_row(answer, case):
+    of_all = _mean_loss(log_sum_exp(case.args["logits"].ravel()), case)
+    return np.isclose(of_all, case.expected) or not np.isclose(answer, of_all)
+
+
+@cross_entropy.property(mistake="shares_of_a_column")
+def over_the_classes(answer, case):
+    of_columns = _mean_loss(log_sum_exp(case.args["logits"].T)[case.args["labels"]], case)
+    return np.isclose(of_columns, case.expected) or not np.isclose(answer, of_columns)
+
+
+@cross_entropy.property(mistake="loss_capped")
 def costs_what_it_costs(answer, case):
-    return not (case.expected > 30 and 0 < answer < 0.99 * case.expected)
+    return not (case.expected > 6 and 0 < answer < 0.9 * case.expected)
 
 
 cross_entropy.remark(
@@ -1938,12 +1987,37 @@ cross_entropy_gradient.slips(
         "becomes 0 / 0.",
         hint="Each row has its own largest entry. Your softmax knows.",
     ),
+    one_softmax_for_the_batch=slip(
+        {"softmax(logits)": "softmax(np.ravel(logits)).reshape(logits.shape)"},
+        "The probabilities of the whole batch add up to 1; those of each row should.",
+        hint="np.sum without an axis adds up everything. Your own softmax works row by row: use "
+        "it.",
+    ),
+    slope_of_a_share=slip(
+        lambda logits, labels: (lambda p: p * (1 - p) / len(labels))(softmax.reference(logits)),
+        "This is p (1 - p), the slope of each share by its own logit: the labels have no part in "
+        "it.",
+        hint="Differentiate the loss, log_sum_exp(z) - z[label], by one logit.",
+    ),
     gradient_of_whole_numbers=slip(
         {"gradient / len(labels)": "(gradient / len(labels)).astype(logits.dtype)"},
         "Whole numbers in make whole numbers out: the gradient is cut off to 0.",
         hint="np.zeros_like(logits) has the dtype of the logits. softmax gives a float64 array.",
     ),
 )
+
+
+@cross_entropy_gradient.property(mistake="one_softmax_for_the_batch")
+def rows_of_shares(answer, case):
+    """Whichever shift there is, or none: seen where nothing overflows."""
+    n = len(answer)
+    return n == 1 or not np.isclose(np.sum(n * answer) + n, 1)
+
+
+@cross_entropy_gradient.property(mistake="label_column_alone")
+def other_columns_count(answer, case):
+    """-1 / p times p (1 - p) is the same where p is not 0."""
+    return bool(np.any(answer[_one_hot(case.args["logits"], case.args["labels"]) == 0]))
 
 
 @exercise(
@@ -2023,6 +2097,12 @@ softmax_backward.slips(
         lambda y_hat, grad: grad * y_hat * (1 - y_hat),
         "Only the diagonal of the Jacobian: each logit is taken to move its own share alone.",
         hint="Shares add up to 1: what one class gains the others lose. Those losses count too.",
+    ),
+    diagonal_without_grad=slip(
+        lambda y_hat, grad: y_hat * (1 - y_hat),
+        "This is the slope of each share by its own logit; grad has no part in it.",
+        hint="The chain rule: how the loss moves with each share, times how that share moves with "
+        "the logit, added up over all shares.",
     ),
     own_share_left_out=slip(
         lambda y_hat, grad: softmax_backward.reference(y_hat, grad) - grad * y_hat * (1 - y_hat),
