@@ -36,6 +36,7 @@ def warnings_as_errors(sigmoid, z):
 
 @exercise(
     points=2,
+    whole=("z",),
     probe=warnings_as_errors,
     hints=(
         "Which of exp(1000) and exp(-1000) is too large for a float? The other one is just 0.",
@@ -68,13 +69,6 @@ def slopes_near_the_middle(rng):
     """Numbers of ordinary size, in arrays of one and of two dimensions."""
     for shape in (rng.integers(3, 7), (2, 3)):
         yield dict(z=_signed(rng, shape, 0.3, 6))
-
-
-@sigmoid.cases
-def whole_logits(rng):
-    """z is an array of whole numbers."""
-    for side in (1, -1):
-        yield dict(z=side * rng.integers(1, 7, rng.integers(3, 7)))
 
 
 @sigmoid.cases
@@ -140,11 +134,6 @@ sigmoid.slips(
         hint="The line where the answer is one half is as in a perceptron; the way there is "
         "smooth.",
     ),
-    cut_to_whole_numbers=slip(
-        {"return np.where": "return (np.where", "(1 + e)": "(1 + e)).astype(z.dtype)"},
-        "An array of whole numbers is answered in whole numbers: every probability is cut to 0.",
-        hint="np.zeros_like(z) has the dtype of z. np.zeros(z.shape) is float64.",
-    ),
 )
 
 
@@ -160,6 +149,7 @@ sigmoid.remark(
 
 @exercise(
     points=3,
+    whole=("z",),
     hints=(
         "For y = 1 the loss of one example is -log(sigmoid(z)). Put the formula of the sigmoid in: "
         "what becomes of the fraction under the logarithm?",
@@ -201,18 +191,6 @@ def doubtful_logits(rng):
     case["z"][0] = (1 - 2 * case["y"][0]) * rng.uniform(8, 9)
     yield case
     yield _examples(rng, 1)
-
-
-@bce_with_logits.cases
-def doubtful_whole_logits(rng):
-    """Logits that are whole numbers."""
-    n = rng.integers(5, 9)
-    z = rng.permutation(np.arange(n) - n // 3)
-    # Labels that go with the logits, but for one.
-    y = (z > 0).astype(int)
-    largest = np.argmax(z)
-    z[largest], y[largest] = 10, 0
-    return dict(z=z, y=y)
 
 
 def _sure(rng, side: int, low, high) -> Iterator[dict]:
@@ -384,6 +362,7 @@ bce_with_logits.remark(
 
 @exercise(
     points=3,
+    whole=("w", "X"),
     hints=(
         "Do one example first: how does its loss change with its own logit z? The page's "
         "derivation ends in two terms.",
@@ -430,15 +409,6 @@ def at_the_start(rng):
     """All weights are still zero; the bias is not."""
     n, d = rng.integers(4, 8), rng.integers(2, 5)
     return dict(w=np.zeros(d), b=_signed(rng, (), 0.5, 2), **_batch(rng, n, d))
-
-
-@logistic_gradient.cases
-def rows_of_whole_numbers(rng):
-    """Inputs and weights are whole numbers."""
-    n, d = rng.integers(5, 8), 3
-    X = rng.integers(-2, 3, (n, d))
-    X[0] = 1, 2, -2
-    return dict(w=rng.choice([-1, 1], d), b=1, X=X, y=_both_labels(rng, n))
 
 
 @logistic_gradient.cases
@@ -521,11 +491,6 @@ logistic_gradient.slips(
         "It overflows: exp(z) / (1 + exp(z)) is nan where z is above 709.",
         hint="Your own sigmoid, once it is right, has no such limit: use it.",
     ),
-    gradient_cut_to_whole_numbers=slip(
-        {"X.T @ error / len(y)": "(X.T @ error / len(y)).astype(w.dtype)"},
-        "Whole numbers in w make whole numbers of the answer: its fractions are cut off.",
-        hint="np.zeros_like(w) has the dtype of w. np.zeros(len(w)) is float64.",
-    ),
     bias_first=slip(
         lambda w, b, X, y: logistic_gradient.reference(w, b, X, y)[::-1],
         "The two answers are in the wrong order: dw comes first, then db.",
@@ -536,6 +501,7 @@ logistic_gradient.slips(
 
 @exercise(
     points=2,
+    whole=("X_train", "X_test"),
     hints=(
         "On the day when the model is used, which rows will be there to take a mean of?",
         "One mean and one standard deviation for each column, both from X_train; both arrays are "
@@ -589,13 +555,6 @@ def a_column_that_never_changes(rng):
     case["X_train"][:, column] = value
     case["X_test"][:, column] = value
     return case
-
-
-@standardise.cases
-def whole_features(rng):
-    """Features that are whole numbers."""
-    case = _features(rng)
-    return {name: np.round(10 * X).astype(int) for name, X in case.items()}
 
 
 @standardise.cases
@@ -671,14 +630,6 @@ standardise.slips(
         "The columns are squeezed between 0 and 1; wanted is mean 0 and standard deviation 1.",
         hint="The smallest and the largest row alone decide then. Use the mean and the spread.",
     ),
-    features_cut_to_whole_numbers=slip(
-        {
-            "(X_train - mean) / spread": "((X_train - mean) / spread).astype(X_train.dtype)",
-            "(X_test - mean) / spread": "((X_test - mean) / spread).astype(X_test.dtype)",
-        },
-        "Whole numbers in make whole numbers out: the fractions are cut off.",
-        hint="np.zeros_like(X) has the dtype of X. Compute (X - mean) / spread into a new array.",
-    ),
 )
 
 
@@ -720,6 +671,7 @@ def different(fits):
 
 @exercise(
     points=4,
+    whole=("X",),
     by_value=False,
     draws=2,
     probe=one_fit_or_many,
@@ -791,14 +743,6 @@ def all_rows_in_a_batch(rng):
     yield _training(rng, n, n, rng.integers(3, 6))
     yield _training(rng, n, n + rng.integers(2, 9), rng.integers(3, 6))
     yield _training(rng, n, n // 2, 0)
-
-
-@fit_logistic.cases
-def rows_of_counts(rng):
-    """Inputs are whole numbers; a batch has all rows."""
-    n = rng.integers(7, 11)
-    X = rng.choice([-3, -2, -1, 1, 2, 3], (n, 3))
-    return {**_training(rng, n, n, rng.integers(3, 6)), "X": X}
 
 
 @fit_logistic.cases
@@ -1008,14 +952,6 @@ fit_logistic.slips(
         "X is standardised inside: whoever called wants the weights of the features as they are.",
         hint="Standardising comes before, with the training set's statistics, in standardise.",
     ),
-    weights_of_whole_numbers=slip(
-        {
-            "np.zeros(X.shape[1])": "np.zeros_like(X[0])",
-            "w, b = w - lr * dw, b - lr * db": "w -= lr * dw\n            b -= lr * db",
-        },
-        "Whole numbers in X make whole numbers of w, which cannot take a step.",
-        hint="np.zeros_like(X[0]) has the dtype of X. np.zeros(X.shape[1]) is float64.",
-    ),
 )
 
 
@@ -1121,6 +1057,8 @@ accuracy.remark(
 
 @exercise(
     points=2,
+    whole=("z",),
+    draws=2,
     hints=(
         "exp(1000) is too large for a float, exp(1000 - 1000) is not. What does taking the same "
         "number away from all entries do to the logarithm of the sum of their exps?",
@@ -1192,12 +1130,6 @@ def sums_of_ordinary_rows(rng):
     """Ordinary numbers, in one, two and three dimensions."""
     for z in _row_shapes(rng):
         yield dict(z=z)
-
-
-@log_sum_exp.cases
-def sums_of_whole_numbers(rng):
-    """Whole numbers."""
-    return dict(z=rng.integers(-4, 5, (3, 5)))
 
 
 @log_sum_exp.cases
@@ -1296,6 +1228,8 @@ log_sum_exp.remark(
 
 @exercise(
     points=2,
+    whole=("z",),
+    draws=2,
     hints=(
         "Every row becomes shares that add up to 1: exp of each entry over the sum of these.",
         "Taking the same number away from a whole row changes no share. Which number makes every "
@@ -1327,12 +1261,6 @@ def shares_of_ordinary_rows(rng):
     """Ordinary logits, in one, two and three dimensions."""
     for z in _row_shapes(rng):
         yield dict(z=z)
-
-
-@softmax.cases
-def shares_of_whole_numbers(rng):
-    """Logits that are whole numbers."""
-    return dict(z=rng.integers(-3, 4, (3, 5)))
 
 
 @softmax.cases
@@ -1431,11 +1359,6 @@ softmax.slips(
         "The probabilities are clipped to 1e-7: a row no longer adds up to 1.",
         hint="A probability of 0 does no harm here. A loss that minds takes logits, not "
         "probabilities.",
-    ),
-    shares_cut_to_whole_numbers=slip(
-        lambda z: softmax.reference(z).astype(np.asarray(z).dtype),
-        "Whole numbers in make whole numbers out: the shares are cut off to 0.",
-        hint="np.zeros_like(z) and np.empty_like(z) have the dtype of z. Let NumPy make the array.",
     ),
 )
 
@@ -1573,6 +1496,8 @@ cross_entropy_naive.slips(
 
 @exercise(
     points=2,
+    whole=("logits",),
+    draws=2,
     hints=(
         "Write -log(exp(z_y) / sum of exp(z)) as a difference of two logarithms. Which of them "
         "needs no exp at all?",
@@ -1602,15 +1527,8 @@ def cross_entropy(logits: Array, labels: Array) -> float:
 @cross_entropy.cases
 def loss_of_ordinary_logits(rng):
     """Logits of ordinary size; then one example alone."""
-    yield _labelled(rng, rng.integers(5, 9), rng.integers(3, 5))
+    yield _one_unlikely(_labelled(rng, rng.integers(5, 9), rng.integers(3, 5)))
     yield _labelled(rng, 1, 4)
-
-
-@cross_entropy.cases
-def loss_of_whole_logits(rng):
-    """Logits that are whole numbers."""
-    case = _labelled(rng, 6, 4)
-    return _one_unlikely({**case, "logits": np.round(2 * case["logits"]).astype(int)})
 
 
 @cross_entropy.cases
@@ -1641,6 +1559,18 @@ def loss_of_rows_far_apart(rng):
 def _right_share(logits, labels):
     """The probability of each row's label, rounded as a float is."""
     return softmax.reference(logits)[np.arange(len(labels)), labels]
+
+
+def _naive_loss(logits, labels, axis):
+    """The formula as it stands, with the sum over another axis, or over all."""
+    e = np.exp(logits)
+    p = e / np.sum(e, axis=axis, keepdims=True)
+    return -np.mean(np.log(p[np.arange(len(labels)), labels]))
+
+
+_OF_THE_BATCH = "The exps are added up over the whole batch; every row has a sum of its own."
+_OF_A_COLUMN = "The exps are added up down the columns; the classes of one example lie in a row."
+_BY_ROW = "axis=1, over the classes: np.sum without an axis adds up everything, axis=0 the batch."
 
 
 cross_entropy.slips(
@@ -1725,14 +1655,16 @@ cross_entropy.slips(
         "probabilities out: log_sum_exp of the row minus the logit.",
     ),
     shares_of_the_batch=slip(
-        {"log_sum_exp(logits)": "log_sum_exp(np.ravel(logits))"},
-        "The exps are added up over the whole batch; every row has a sum of its own.",
-        hint="np.sum without an axis adds up everything: axis=1.",
+        {"log_sum_exp(logits)": "log_sum_exp(np.ravel(logits))"}, _OF_THE_BATCH, hint=_BY_ROW
+    ),
+    shares_of_the_batch_unshifted=slip(
+        lambda logits, labels: _naive_loss(logits, labels, None), _OF_THE_BATCH, hint=_BY_ROW
     ),
     shares_of_a_column=slip(
-        {"log_sum_exp(logits)": "log_sum_exp(logits.T)[labels]"},
-        "The exps are added up down the columns; the classes of one example lie in a row.",
-        hint="axis=1, over the classes: log_sum_exp does just that.",
+        {"log_sum_exp(logits)": "log_sum_exp(logits.T)[labels]"}, _OF_A_COLUMN, hint=_BY_ROW
+    ),
+    shares_of_a_column_unshifted=slip(
+        lambda logits, labels: _naive_loss(logits, labels, 0), _OF_A_COLUMN, hint=_BY_ROW
     ),
     large_logits_clipped=slip(
         lambda logits, labels: cross_entropy.reference(np.clip(logits, -30, 30), labels),
@@ -1815,6 +1747,8 @@ cross_entropy.remark(
 
 @exercise(
     points=2,
+    whole=("logits",),
+    draws=2,
     hints=(
         "One row first: its loss is log_sum_exp(z) - z[label]. What is the derivative of the first "
         "term by one of the z, and of the second?",
@@ -1849,13 +1783,6 @@ def gradient_at_ordinary_logits(rng):
     yield _labelled(rng, rng.integers(5, 9), rng.integers(3, 5))
     yield _labelled(rng, 4, 2)
     yield _labelled(rng, 5, 4) | dict(labels=rng.permutation(np.arange(5) % 3))
-
-
-@cross_entropy_gradient.cases
-def gradient_at_whole_logits(rng):
-    """Logits that are whole numbers."""
-    case = _labelled(rng, 6, 4)
-    return {**case, "logits": np.round(2 * case["logits"]).astype(int)}
 
 
 @cross_entropy_gradient.cases
@@ -1998,11 +1925,6 @@ cross_entropy_gradient.slips(
         "This is p (1 - p), the slope of each share by its own logit: the labels have no part in "
         "it.",
         hint="Differentiate the loss, log_sum_exp(z) - z[label], by one logit.",
-    ),
-    gradient_of_whole_numbers=slip(
-        {"gradient / len(labels)": "(gradient / len(labels)).astype(logits.dtype)"},
-        "Whole numbers in make whole numbers out: the gradient is cut off to 0.",
-        hint="np.zeros_like(logits) has the dtype of the logits. softmax gives a float64 array.",
     ),
 )
 
