@@ -673,8 +673,8 @@ def _felt(rng, d: int, far: float, twice: bool = False, steep: int = 0) -> dict:
 
     steep: so many of the last parameters have it, and nothing to do with the others.
     """
-    rest = rng.uniform(0.3, 1.5, d - 1)
     L = rng.uniform(3, 6)
+    rest = rng.uniform(0.3, 1.5, d - 1)
     if twice:
         # Of two that are equal to the last digit np.linalg.eigvals may make a complex pair.
         rest[-1] = 0.999 * L
