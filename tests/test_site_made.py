@@ -141,14 +141,14 @@ def test_a_table_of_colours_keeps_its_order_and_its_words_by_night() -> None:
     made = np.asarray(Image.open(io.BytesIO(pictures.pixels_by_night(table.getvalue()))))[0]
     cells = ["#" + "".join(f"{part:02x}" for part in cell[:3]) for cell in made]
     heights = [luminance(cell) for cell in cells]
-    assert np.diff(heights[100::-1]).min() > -0.01 and np.diff(heights[100:]).min() > -0.01
+    assert np.diff(heights[100::-1]).min() >= 0 and np.diff(heights[100:]).min() >= 0
     assert contrast(cells[100], pictures.PAPER) < 1.15
     red, green, blue = made[180][:3]
     assert red > green > blue and made[20][2] > made[20][1]
     # The border of `wishes_table` in chapter 6.
     for strength, cell in zip(strengths, cells, strict=True):
         words = ON_DEEP if abs(strength) > 0.7 / 1.2 else ON_PALE
-        assert contrast(pictures.by_night(words), cell) > 3, (strength, cell)
+        assert contrast(pictures.by_night(words), cell) > 3.7, (strength, cell)
     hole = io.BytesIO()
     Image.new("RGBA", (2, 2), (0, 0, 0, 9)).save(hole, "PNG")
     assert pictures.pixels_by_night(hole.getvalue()) == hole.getvalue()

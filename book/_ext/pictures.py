@@ -35,6 +35,8 @@ BLANKS = re.compile(r"\s*\n\s*")
 COORDINATES = re.compile(r'\b(d|x|y|points)="([^"]*)"')
 LONG = re.compile(r"-?\d+\.\d{3,}")
 
+# How much red, green and blue have of a colour's lightness.
+LUMA = np.array([0.299, 0.587, 0.114])
 PIXELS = re.compile(r'"data:image/png;base64,([^"]*)"')
 
 COLOUR = re.compile(r"#[0-9a-fA-F]{6}\b")
@@ -103,13 +105,11 @@ def pixels_by_night(data: bytes) -> bytes:
     order stays. A drawn surface, which has holes for the paper to show, is left alone.
     """
     image = Image.open(io.BytesIO(data)).convert("RGBA")
-    if image.getchannel("A").getextrema()[0] < 255:
+    if np.asarray(image)[..., 3].min() < 255:
         return data
     day = np.asarray(image)[..., :3] / 255
-    night = np.clip(day + 1 - 2 * day.mean(axis=-1, keepdims=True), 0, 1)
-    # Half way it has to carry white words by night, as it does black ones by day; and what is faint
-    # has to be seen.
-    night = 0.35 * night + 0.65 * night**2.6
+    lightness = day @ LUMA
+    night = np.clip(day + 1 - 2 * lightness[..., None], 0, 1) ** 1.15
     paper, ink = (np.array(ImageColor.getrgb(colour)) for colour in (PAPER, INK))
     written = io.BytesIO()
     Image.fromarray((paper + night * (ink - paper)).round().astype(np.uint8)).save(written, "PNG")
