@@ -141,7 +141,7 @@ def test_a_table_of_colours_keeps_its_order_and_its_words_by_night() -> None:
     made = np.asarray(Image.open(io.BytesIO(pictures.pixels_by_night(table.getvalue()))))[0]
     cells = ["#" + "".join(f"{part:02x}" for part in cell[:3]) for cell in made]
     heights = [luminance(cell) for cell in cells]
-    assert np.diff(heights[100::-1]).min() >= 0 and np.diff(heights[100:]).min() >= 0
+    assert min(np.diff(heights[100::-1]).min(), np.diff(heights[100:]).min()) > -0.001
     assert contrast(cells[100], pictures.PAPER) < 1.15
     red, green, blue = made[180][:3]
     assert red > green > blue and made[20][2] > made[20][1]
