@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 import sys
 from collections.abc import Iterator
 from logging import Logger
@@ -10,6 +11,9 @@ from logging import Logger
 from sqlalchemy.exc import SQLAlchemyError
 
 from autograder.i18n import _
+
+# Whoever may only read a gradebook copies it without SQLAlchemy.
+BROKEN = (SQLAlchemyError, sqlite3.Error)
 
 # What databases say, in the order in which it is looked for, and what an instructor is told.
 REASONS = (
@@ -51,7 +55,7 @@ def told_and_ended(log: Logger) -> Iterator[None]:
     """In an application of nbgrader's: where the gradebook cannot be used, one line and code 2."""
     try:
         yield
-    except SQLAlchemyError as error:
+    except BROKEN as error:
         log.error("%s", trouble(error))
         sys.exit(2)
 
@@ -61,7 +65,7 @@ def trouble(error: BaseException | None) -> str:
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        if isinstance(error, SQLAlchemyError):
+        if isinstance(error, BROKEN):
             said = " ".join(str(getattr(error, "orig", None) or error).split())
             why = next((w for words, w in REASONS if any(x in said.lower() for x in words)), "")
             return _("the gradebook cannot be used: {why} ({said}).").format(
