@@ -109,22 +109,26 @@ def test_the_autograde_button_gives_every_predicted_mark(
 
     # An older gradebook, with which nbgrader's own page waits for ever.
     formgrader.get_by_role("link", name="Manual Grading").click()
-    expect(formgrader.get_by_role("link", name="gradient")).to_be_visible()
+    expect(formgrader.get_by_role("link", name="gradient").first).to_be_visible()
     book = course.grading / "gradebook.db"
     book.unlink()
     with sqlite3.connect(book) as old:
         old.executescript((ROOT / "tests/gradebooks/nbgrader-0.5.4.sql").read_text("utf-8"))
-    formgrader.get_by_role("link", name="Manual Grading").click()
+    load_anew(formgrader)
     expect(formgrader.get_by_role("main")).to_contain_text("run `nbgrader db upgrade`")
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     upgrade = [sys.executable, "-m", "nbgrader", "db", "upgrade"]
     subprocess.run(upgrade, cwd=course.root, env={**os.environ, "PATH": path}, check=True)
-    formgrader.owner.evaluate("frame => frame.contentWindow.location.reload()")
+    load_anew(formgrader)
     formgrader.get_by_role("link", name="Manage Students").click()
     expect(formgrader.get_by_role("link", name="Okafor, Amara")).to_be_visible()
     # What was typed into the old one would be in no gradebook.
     grades = formgrader.locator("body").evaluate(f"async () => (await fetch('{GRADES}')).json()")
     assert [grade["manual_score"] for grade in grades] == [None, 4]
+
+
+def load_anew(formgrader: FrameLocator) -> None:
+    formgrader.owner.evaluate("frame => frame.contentWindow.location.reload()")
 
 
 def row_of(formgrader: FrameLocator, student: str) -> Locator:
