@@ -27,7 +27,7 @@ from nbgrader.coursedir import CourseDirectory
 from autograder.gradebook.reader import look_at, readable, unusable
 from autograder.gradebook.roster import read_roster, read_table
 from autograder.i18n import _
-from autograder.release.configuration import file_of, see_to_rights
+from autograder.release.configuration import file_of, make_private, see_to_rights
 from autograder.release.trouble import told_and_ended
 from autograder.submissions.names import unfit
 from autograder.submissions.times import read_time, timestamp_of
@@ -83,7 +83,12 @@ def _around(owner: type, name: str, ours: Callable[..., Any]) -> None:
 
 
 def _close_first(app: Any, theirs: Callable[..., Any], *given: Any) -> None:
-    """nbgrader leaves marks to be read by whoever has an account on the machine."""
+    """nbgrader leaves marks to be read by whoever has an account on the machine. In a fresh clone
+    the folder of its gradebook is not there yet."""
+    book = file_of(CourseDirectory(config=app.config).db_url)
+    if book is not None and not book.parent.exists():
+        with contextlib.suppress(OSError):
+            make_private(book.parent)
     see_to_rights(app.config)
     theirs(*given)
 
