@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import json
 import os
 import sys
@@ -32,10 +31,6 @@ UNUSED = (
 
 # Options of `autograde` with which no submission is run on this machine.
 NOTHING_RUNS_HERE = ("-h", "--help", "--generate-config", "--version", "--scheduler")
-
-
-# What somebody can mend who is told the file: no right, no room.
-OF_THE_DISK = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 
 
 # As of a program that SIGPIPE ended.
@@ -86,13 +81,11 @@ def _main(argv: Sequence[str] | None) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        if error.errno not in OF_THE_DISK:
+        from autograder.release.trouble import of_the_disk
+
+        if not (told := of_the_disk(error)):
             raise
-        print(
-            f"autograder: {error.filename or 'the disk'}: {error.strerror}. What was finished "
-            "stays: mend this and start again.",
-            file=sys.stderr,
-        )
+        print(f"autograder: {told}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(

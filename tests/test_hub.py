@@ -186,7 +186,11 @@ class Hub:
     courses: dict[str, Course]
 
 
-@pytest.fixture(scope="module", params=["lent", pytest.param("pip", marks=pytest.mark.full)])
+# pip alone takes five minutes where others are at work, too.
+BY_PIP = pytest.param("pip", marks=[pytest.mark.full, pytest.mark.timeout(1800)])
+
+
+@pytest.fixture(scope="module", params=["lent", BY_PIP])
 def hub(
     request: pytest.FixtureRequest,
     module_course: Course,

@@ -16,6 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import requests
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
@@ -23,6 +24,7 @@ from autograder.classes.run import no_advice
 from autograder.engine.warm.handle import SandboxedRunner
 from autograder.gradebook.loop import ASIDE, put_back
 from autograder.release.notebook import METADATA, nbgrader_metadata
+from tests.browser.lab import jupyter_lab
 from tests.by_hand import HandGraded, make_course
 from tests.conftest import ROOT, Course, write
 
@@ -421,15 +423,25 @@ def test_nbgraders_own_loop_removes_nothing_that_it_cannot_replace(course: Cours
 
 GROUP = 5000
 READERS = 5001
+# Several commands at a time: to start Python costs more than most of them.
 TYPED = """\
 import os, sys
 os.chdir(sys.argv.pop(1))
-if sys.argv[1] == "nbgrader":
+if sys.argv[1] == "lab":
     sys.argv.pop(1)
-    from nbgrader.apps.nbgraderapp import main
-else:
-    from autograder.cli import main
-sys.exit(main())
+    from jupyterlab.labapp import main
+    sys.exit(main())
+for command in " ".join(sys.argv[1:]).split(" ; "):
+    sys.argv[1:] = command.split()
+    if sys.argv[1] == "nbgrader":
+        sys.argv.pop(1)
+        from nbgrader.apps.nbgraderapp import NbGraderApp
+        NbGraderApp.clear_instance()
+        from nbgrader.apps.nbgraderapp import main
+    else:
+        from autograder.cli import main
+    if code := main():
+        sys.exit(code)
 """
 
 
@@ -448,15 +460,18 @@ def test_two_accounts_grade_one_course(graded: Course, open_folder: Path) -> Non
     course = graded.copy(open_folder / "all")
     course.hand_in("chen", course.solved())
 
+    def somebody(account: int, group: int) -> list[str]:
+        program = [sys.executable, str(ROOT / "tests" / "as_user.py"), f"{account}:{group}"]
+        return [*program, "-c", TYPED, str(course.folder)]
+
     def typed(account: int, command: str, group: int = GROUP, code: int = 0) -> str:
         home = open_folder / str(account)
         home.mkdir(exist_ok=True)
         os.chown(home, account, group)
         place = dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME"), str(home))
         words = command.replace("~", str(home)).split()
-        program = ["-c", TYPED, str(course.folder), *words]
         done = subprocess.run(
-            [sys.executable, ROOT / "tests" / "as_user.py", f"{account}:{group}", *program],
+            [*somebody(account, group), *words],
             env={**os.environ, **place},
             capture_output=True,
             text=True,
@@ -466,6 +481,11 @@ def test_two_accounts_grade_one_course(graded: Course, open_folder: Path) -> Non
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
 
+    # As git leaves it.
+    solutions = course.folder / "solutions"
+    solutions.chmod(0o755)
+    assert f"{solutions}: other accounts" in course.run("nbgrader db student list")
+    assert solutions.stat().st_mode & 0o7777 == 0o700
     # Somebody who may read, and nobody else may.
     course.follow("Who may read the marks", ASSISTANTS=str(READERS))
     before = everything(course.folder)
@@ -481,6 +501,7 @@ def test_two_accounts_grade_one_course(graded: Course, open_folder: Path) -> Non
     refused = typed(12348, f"report {SET} -o ~/class.html", code=2)
     assert "Permission denied" in refused and "Traceback" not in refused
     assert everything(course.folder) == before
+    assert solutions.stat().st_mode & 0o7777 == 0o2750
 
     course.follow("Two instructors", GROUP=str(GROUP))
     assert "1 graded, 2 skipped" in typed(12345, f"autograde {SET}")
@@ -488,8 +509,21 @@ def test_two_accounts_grade_one_course(graded: Course, open_folder: Path) -> Non
     assert "ben shifted: 0 down -> 0 lower" in typed(12346, f"regrade {SET}")
     edit(course, "py", ("lower=slip", "below=slip"))
     assert "3 graded" in typed(12345, f"autograde {SET} --force")
+    tables = f"feedback {SET} ; report {SET} ; export moodle ; nbgrader export"
+    typed(12345, tables)
+    typed(12346, f"{tables} ; nbgrader generate_feedback {SET} --force ; build {SET}")
+    # The buttons of Formgrader, of a server of the other one's.
+    home = open_folder / "12345"
+    (home / "config").mkdir()
+    os.chown(home / "config", 12345, GROUP)
+    buttons = (f"submission/{SET}/chen/autograde", f"assignment/{SET}/chen/generate_feedback")
+    with jupyter_lab(course.folder, home, [*somebody(12345, GROUP), "lab"]) as lab:
+        for button in buttons:
+            told = requests.post(lab.address(f"formgrader/api/{button}"), timeout=300)
+            assert told.ok and told.json()["success"], told.text
     assert course.grading.stat().st_mode & 0o7777 == 0o2770
-    for path in course.grading.rglob("*"):
+    exported = [course.folder / name for name in ("moodle.csv", "grades.csv")]
+    for path in [*exported, *course.grading.rglob("*")]:
         status = path.lstat()
         wanted = 0o2070 if path.is_dir() else 0o060
         assert status.st_gid == GROUP and status.st_mode & wanted == wanted, path

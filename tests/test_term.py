@@ -263,6 +263,7 @@ def test_two_terms_with_the_pages_alone(term, tmp_path):
     said = course.follow("An upgrade in mid-term")
     assert "gabor is worth 3 points in place of 1" in said and "chen: 20 of 20 -> 22 of 22" in said
     assert (course.folder / "local_config.py").read_text() == mine
+    assert "csv" not in course.run("git status --short"), "nobody's marks are committed by accident"
     assert points(course) == {"amara": 18, "chen": 22, "dora": 17}
 
     # The next term: nothing of the last one comes along, and nothing of it changes.
@@ -299,3 +300,7 @@ def test_settings_of_ones_own_decide(course):
         said = course.run(command, wrong=True)
         assert "local_config.py: NameError: name 'oops'" in said and "Traceback" not in said
     assert not (course.folder / "gradebook.db").exists(), "another course's"
+    (course.folder / "local_config.py").unlink()
+    shutil.rmtree(course.grading)
+    course.run("nbgrader db student add eve")  # as in a fresh clone
+    assert course.grading.stat().st_mode & 0o7777 == 0o700

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,11 +19,14 @@ from autograder.release.build import build
 from autograder.release.configuration import course_config
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.conftest import Course
 
-COMMANDS = ("autograde", "regrade", "feedback", "report")
+OLD = Path(__file__).parent / "gradebooks" / "nbgrader-0.5.4.sql"
+COMMANDS = (
+    *("autograde gradient", "regrade gradient", "feedback gradient", "report gradient"),
+    *("export moodle", "export questions gradient", "extend gradient amara --days 1"),
+    *("award gradient gabor", "remove-learner amara", "build gradient"),
+)
 
 
 def test_a_gradebook_that_cannot_be_used_is_told_by_every_command(
@@ -35,28 +39,40 @@ def test_a_gradebook_that_cannot_be_used_is_told_by_every_command(
 
     def told(command: str) -> str:
         capfd.readouterr()
-        assert main([command, "gradient"]) == 2
+        assert main(command.split()) == 2
         out, said = capfd.readouterr()
-        assert len((out + said).splitlines()) == 1, said
+        assert len((out + said).strip().splitlines()) == 1, said
         return said
 
     assert main(["autograde", "gradient"]) == 0
     whole = shutil.copy(book, course.grading / "whole")
+    book.unlink()
     with sqlite3.connect(book) as db:
-        db.execute("alter table student drop column lms_user_id")
+        db.executescript(OLD.read_text("utf-8"))
     for command in COMMANDS:
         assert "run `nbgrader db upgrade`" in told(command)
-    said = course.run("nbgrader export", wrong=True)
-    assert "nbgrader db upgrade" in said and "Traceback" not in said
+    # One that nbgrader does by itself, and one in whose midst it would hide what was wrong.
+    for command in ("db student list", "generate_assignment gradient --force"):
+        said = course.run(f"nbgrader {command}", wrong=True)
+        assert "nbgrader db upgrade" in said and len(said.splitlines()) == 1
+    course.run("nbgrader db upgrade")
+    assert main(["export", "questions", "ps1", "--to", "ps1.csv"]) == 0
+    assert "amara,7,3,4" in (course.folder / "ps1.csv").read_text().splitlines()
+    assert main(["build", "gradient"]) == main(["autograde", "gradient"]) == 0
+    with course.gradebook() as marks:
+        assert marks.find_submission("gradient", "amara").max_score == 20
+        comment = marks.find_comment("essay", "ps1", "ps1", "amara")
+        assert comment.manual_comment == "Well put."
+
     shutil.copy(whole, book)
     with sqlite3.connect(book) as db:
         db.execute("begin exclusive")
-        assert "somebody else keeps it locked" in told("report")
+        assert "somebody else keeps it locked" in told("report gradient")
     book.write_text("not a gradebook, " * 100)
-    assert "damaged, or no gradebook" in told("report")
+    assert "damaged, or no gradebook" in told("report gradient")
     book.unlink()
     book.mkdir()
-    assert "you may not open or write it" in told("report")
+    assert "you may not open or write it" in told("report gradient")
 
 
 def test_an_assignment_that_is_misspelt_in_the_settings_is_named(

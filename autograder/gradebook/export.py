@@ -17,7 +17,6 @@ from nbgrader.plugins import CsvExportPlugin
 from autograder.gradebook.sums import renew_penalties
 from autograder.gradebook.waiting import Waiting, told, unmarked, waiting
 from autograder.project import open_private
-from autograder.release.trouble import told_and_ended
 
 COLUMNS = (
     *("assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email"),
@@ -32,11 +31,7 @@ class CsvExport(CsvExportPlugin):
     points that a person has still to give, which the score lacks."""
 
     def export(self, gradebook: Gradebook) -> None:
-        """Write the marks of a gradebook to a file; end with a sentence where it cannot be used."""
-        with told_and_ended(self.log):
-            self._export(gradebook)
-
-    def _export(self, gradebook: Gradebook) -> None:
+        """Write the marks of a gradebook to a file."""
         chosen = {str(name) for name in self.assignment}
         students = {str(name) for name in self.student}
         to = Path(self.to or "grades.csv")

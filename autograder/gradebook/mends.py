@@ -24,16 +24,19 @@ import nbgrader.utils
 from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
 
-from autograder.gradebook.reader import readable, unusable
+from autograder.gradebook.reader import look_at, readable, unusable
 from autograder.gradebook.roster import read_roster, read_table
 from autograder.i18n import _
-from autograder.release.configuration import see_to_rights
+from autograder.release.configuration import file_of, make_private, see_to_rights
+from autograder.release.trouble import told_and_ended
 from autograder.submissions.names import unfit
 from autograder.submissions.times import read_time, timestamp_of
 
 FORMGRADER = "nbgrader.server_extensions.formgrader.formgrader"
 GENERATE = "nbgrader.converters.generate_assignment"
 PAGES = "nbgrader.server_extensions.formgrader.base"
+# Among the settings of the server: which file its gradebook is.
+OPENED = "autograder_opened"
 
 
 def mend() -> None:
@@ -46,13 +49,14 @@ def mend() -> None:
         if called.startswith("nbgrader.") and getattr(loaded, "glob", None) is glob:
             loaded.glob = Literal  # type: ignore[attr-defined]
     for module, owner, name, ours in (
-        ("nbgrader.apps.baseapp", "NbGrader", "start", _close_first),
+        ("nbgrader.apps.baseapp", "NbGrader", "start", _close_and_tell),
         (FORMGRADER, "FormgradeExtension", "init_tornado_settings", _close_first),
         (PAGES, "BaseHandler", "prepare", _usable_first),
         ("nbgrader.apps.api", "NbGraderAPI", "get_submitted_timestamp", _submitted_timestamp),
         ("nbgrader.apps.dbapp", "DbAssignmentAddApp", "start", _with_due_date),
         ("nbgrader.apps.dbapp", "DbStudentAddApp", "start", _with_fit_id),
         ("nbgrader.apps.dbapp", "DbGenericImportApp", "start", _import_clean),
+        ("nbgrader.converters.base", "BaseConverter", "start", _look_first),
         ("nbgrader.converters.autograde", "Autograde", "init_notebooks", _adopt_first),
         (GENERATE, "GenerateAssignment", "_clean_old_notebooks", _only_where_nobody_handed_in),
         (GENERATE, "GenerateAssignment", "set_permissions", _then_clean),
@@ -79,9 +83,21 @@ def _around(owner: type, name: str, ours: Callable[..., Any]) -> None:
 
 
 def _close_first(app: Any, theirs: Callable[..., Any], *given: Any) -> None:
-    """nbgrader leaves marks to be read by whoever has an account on the machine."""
+    """nbgrader leaves marks to be read by whoever has an account on the machine. In a fresh clone
+    the folder of its gradebook is not there yet."""
+    book = file_of(CourseDirectory(config=app.config).db_url)
+    if book is not None and not book.parent.exists():
+        with contextlib.suppress(OSError):
+            make_private(book.parent)
     see_to_rights(app.config)
     theirs(*given)
+
+
+def _close_and_tell(app: Any, theirs: Callable[..., Any]) -> None:
+    """Of nbgrader's applications the outermost starts the one that was typed: where the gradebook
+    cannot be used, that one would end in a hundred lines."""
+    with told_and_ended(app.log):
+        _close_first(app, theirs)
 
 
 # ── Folders ────────────────────────────────────────────────────────────────────────────────────
@@ -149,6 +165,7 @@ async def _usable_first(page: Any, theirs: Callable[..., Any]) -> None:
     ready = theirs()
     if ready is not None:
         await ready
+    _open_anew(page)
     asked_by_page = "/formgrader/api/" in page.request.path
     if page._finished or asked_by_page or not page.current_user:
         return
@@ -160,6 +177,29 @@ async def _usable_first(page: Any, theirs: Callable[..., Any]) -> None:
         again = _("Then load this page again.")
         told = f"<h1>{title}</h1><p>{html.escape(why)}</p><p>{again}</p>"
         page.finish(f"<!DOCTYPE html><title>{title}</title><main>{told}</main>")
+
+
+def _open_anew(page: Any) -> None:
+    """Formgrader keeps the gradebook open for as long as it runs: where a backup or another term's
+    is put in its place, what is typed would go into the one that was taken away."""
+    file = file_of(page.coursedir.db_url)
+    there = None
+    if file is not None and file.exists():
+        status = file.stat()
+        there = status.st_dev, status.st_ino
+    if page.settings.get(OPENED) != there:
+        if page.settings["nbgrader_gradebook"] is not None:
+            page.settings["nbgrader_gradebook"].close()
+        page.settings["nbgrader_gradebook"] = None
+        page.settings[OPENED] = there
+
+
+def _look_first(converter: Any, theirs: Callable[..., Any]) -> None:
+    """nbgrader keeps what the gradebook's database says to itself, and shows where it said so."""
+    book = file_of(converter.coursedir.db_url)
+    if not getattr(converter, "no_database", False) and (book is None or book.exists()):
+        look_at(converter.coursedir)
+    theirs()
 
 
 def _from_a_copy(app: Any, theirs: Callable[..., Any]) -> None:

@@ -11,10 +11,9 @@ from pathlib import Path
 
 from nbgrader.api import Base, Gradebook
 from nbgrader.coursedir import CourseDirectory
-from sqlalchemy.exc import SQLAlchemyError
 
 from autograder.release.configuration import file_of
-from autograder.release.trouble import trouble
+from autograder.release.trouble import BROKEN, trouble
 
 
 @contextlib.contextmanager
@@ -44,14 +43,19 @@ def readable(db_url: str) -> Iterator[str]:
         yield f"sqlite:///{copy}"
 
 
+def look_at(course: CourseDirectory) -> None:
+    """Read a row of every table. Raises what `trouble` tells of, where that cannot be done."""
+    with read_gradebook(course) as gradebook:
+        for table in Base.registry.mappers:
+            gradebook.db.query(table).first()
+
+
 def unusable(course: CourseDirectory) -> str:
     """Why a course's gradebook cannot be used, in a sentence; nothing where it can."""
     try:
-        with read_gradebook(course) as gradebook:
-            for table in Base.registry.mappers:
-                gradebook.db.query(table).first()
-    except (SQLAlchemyError, sqlite3.Error) as error:
-        return trouble(error) or str(error)
+        look_at(course)
+    except BROKEN as error:
+        return trouble(error)
     return ""
 
 

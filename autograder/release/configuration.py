@@ -64,20 +64,31 @@ def no_question(root: Path) -> None:
 
 
 def see_to_rights(config: Config) -> None:
-    """Whose a course's grading is: nobody's but the one account's that owns it. Where nbgrader's
-    `CourseDirectory.groupshared` says so, a group works on it, on what is made from here on too.
+    """Whose a course's grading and solutions are: nobody's but the one account's that owns them.
+    Where nbgrader's `CourseDirectory.groupshared` says so, a group works on them, on what is made
+    from here on too.
 
-    A grading/ that is closed to others and passes its group on (g+s) was given to that group, to
+    A folder that is closed to others and passes its group on (g+s) was given to that group, to
     read: that stays. That one is open to everybody was nobody's decision: it is closed, and told.
+    git makes solutions/ so, and its own folder, where they stand once more: that is told where
+    somebody else could come as far as that.
     """
     from nbgrader.coursedir import CourseDirectory
 
     course = CourseDirectory(config=config)
     if course.groupshared:
         os.umask(0o002)
-    grading = Path(course.root) / "grading"
+    root = Path(course.root)
+    grading = root / "grading"
     tops = {grading, *(place_of(step, config) for step in STEPS)}
     opened = []
+    for door in (root / "solutions", root / ".git"):
+        # That of a rehearsal is a link to the course's.
+        if door.is_symlink() or not door.is_dir():
+            continue
+        shared = course.groupshared and door.name == "solutions"
+        if _close(door, shared, course.groupshared or is_given(door)) and _in_reach(door):
+            opened.append(door)
     for top in tops:
         # Who may read neither has nothing to close.
         with contextlib.suppress(PermissionError, FileNotFoundError, NotADirectoryError):
@@ -101,6 +112,11 @@ def see_to_rights(config: Config) -> None:
             'now; the instructors\' page has more under "Who may read the marks".',
             file=sys.stderr,
         )
+
+
+def _in_reach(path: Path) -> bool:
+    """Whether another account gets as far as a folder's door."""
+    return all(above.stat().st_mode & (stat.S_IXGRP | stat.S_IXOTH) for above in path.parents)
 
 
 def make_private(folder: Path) -> None:

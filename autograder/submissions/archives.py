@@ -24,7 +24,6 @@ from nbgrader.api import Gradebook
 from nbgrader.plugins.zipcollect import ExtractorPlugin, FileNameCollectorPlugin
 from traitlets import Integer, List, TraitError, Unicode, validate
 
-from autograder.release.trouble import told_and_ended
 from autograder.submissions.choose import EARLIER, SAME_TIME, counts
 from autograder.submissions.names import (
     ascii_letters,
@@ -351,10 +350,7 @@ class PlatformCollector(FileNameCollectorPlugin):
     def _people(self) -> list[_Person]:
         coursedir = self.parent.coursedir
         people = []
-        with (
-            told_and_ended(self.log),
-            Gradebook(coursedir.db_url, coursedir.course_id) as gradebook,
-        ):
+        with Gradebook(coursedir.db_url, coursedir.course_id) as gradebook:
             for student in gradebook.students:
                 first, last = student.first_name or "", student.last_name or ""
                 names = {f"{first}{last}", f"{last}{first}"} - {""}

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +57,9 @@ class Lab:
 
 
 @contextmanager
-def jupyter_lab(folder: Path, private: Path) -> Iterator[Lab]:
+def jupyter_lab(
+    folder: Path, private: Path, start: Sequence[str] = (sys.executable, "-m", "jupyterlab")
+) -> Iterator[Lab]:
     """Start JupyterLab in `folder` for as long as the block runs; `private` is its home.
 
     Nothing of the machine's own Jupyter settings is read or written. The server and its kernels
@@ -69,7 +71,7 @@ def jupyter_lab(folder: Path, private: Path) -> Iterator[Lab]:
     with log.open("wb") as out:
         server = subprocess.Popen(
             [
-                *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+                *(*start, "--no-browser", "--allow-root"),
                 "--ServerApp.ip=127.0.0.1",
                 # A port that another test takes meanwhile is no harm: the server tries the next.
                 "--ServerApp.port_retries=50",

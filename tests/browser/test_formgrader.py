@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,8 @@ ROOT = Path(__file__).resolve().parents[2]
 ONE_SUBMISSION_MS = 240_000
 # The page is a sentence that says why there is no other.
 TOLD = 503
+# Of amara, in the gradebook of an older nbgrader.
+GRADES = "/formgrader/api/grades?submission_id=341d3b9d281e480f90fb268862b01260"
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("formgrader")]
 # Six hold the perfect one, the untouched one, a late one, an endless loop and every mistake.
@@ -103,10 +108,28 @@ def test_the_autograde_button_gives_every_predicted_mark(
     expect(panel).to_contain_text(f"{points:g} of ")
 
     # An older gradebook, with which nbgrader's own page waits for ever.
-    with sqlite3.connect(course.grading / "gradebook.db") as book:
-        book.execute("alter table student drop column lms_user_id")
     formgrader.get_by_role("link", name="Manual Grading").click()
+    listed = formgrader.locator("#main-table").get_by_role("link", name="gradient")
+    expect(listed).to_be_visible()
+    book = course.grading / "gradebook.db"
+    book.unlink()
+    with sqlite3.connect(book) as old:
+        old.executescript((ROOT / "tests/gradebooks/nbgrader-0.5.4.sql").read_text("utf-8"))
+    load_anew(formgrader)
     expect(formgrader.get_by_role("main")).to_contain_text("run `nbgrader db upgrade`")
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    upgrade = [sys.executable, "-m", "nbgrader", "db", "upgrade"]
+    subprocess.run(upgrade, cwd=course.root, env={**os.environ, "PATH": path}, check=True)
+    load_anew(formgrader)
+    formgrader.get_by_role("link", name="Manage Students").click()
+    expect(formgrader.get_by_role("link", name="Okafor, Amara")).to_be_visible()
+    # What was typed into the old one would be in no gradebook.
+    grades = formgrader.locator("body").evaluate(f"async () => (await fetch('{GRADES}')).json()")
+    assert [grade["manual_score"] for grade in grades] == [None, 4]
+
+
+def load_anew(formgrader: FrameLocator) -> None:
+    formgrader.owner.evaluate("frame => frame.contentWindow.location.reload()")
 
 
 def row_of(formgrader: FrameLocator, student: str) -> Locator:
