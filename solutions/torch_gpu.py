@@ -102,9 +102,6 @@ def by_its_reason(work, told):
         found = [
             reason for piece, reason in reasons.items() if reason in told and piece in str(error)
         ]
-        if not found and isinstance(error, NotImplementedError) and str(error):
-            # torch's own has a message; that of a body which is not written yet has none.
-            raise TypeError(str(error)).with_traceback(error.__traceback__) from None
         if not found:
             raise
         return {"what comes back": f"an error: {found[0]}"}

@@ -187,6 +187,28 @@ def test_not_attempted_is_not_wrong() -> None:
     assert verdict_on(stub).status == "not_attempted"
 
 
+def test_a_librarys_own_not_implemented_error_is_no_empty_body() -> None:
+    # torch has such errors of its own.
+    verdict = verdict_on(lambda x: torch.zeros(1, device="meta").tolist())
+    assert (verdict.status, verdict.points) == ("error", 0.0)
+    assert "NotImplementedError" in verdict.message and "body" not in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("message", "alike"),
+    [
+        ("shapes (3,) (5,) cannot be broadcast together", True),
+        ("the truth value of an array with several elements is ambiguous", False),
+    ],
+)
+def test_two_exceptions_are_the_same_where_they_say_the_same(message: str, alike: bool) -> None:
+    known = Raised(("ValueError", "Exception"), "shapes (2,) (4,1) cannot be broadcast together")
+    told = Raised(("ValueError", "Exception"), message)
+    assert same(told, known, rtol=0, atol=0) is alike
+    # What a docstring promises is a class.
+    assert kind(told, known) is None
+
+
 @pytest.mark.parametrize(
     "answer", [TimedOut(10), TimedOut(300, "notebook"), TimedOut(60, "function"), Died("killed")]
 )
