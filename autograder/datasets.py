@@ -1,6 +1,9 @@
 """The data sets that a chapter and its exercise share: small ones, written out or brought along by
 scikit-learn, and `mnist`, the one that is fetched."""
 
+from importlib.util import find_spec
+from pathlib import Path
+
 import numpy as np
 
 from autograder.mnist import mnist as mnist
@@ -65,13 +68,16 @@ def digits(side: int = 8) -> tuple[Array, Array]:
     X : array of shape (1797, side ** 2), a digit a row, from 0 (paper) to 1 (ink)
     y : array of shape (1797,), whole numbers from 0 to 9
     """
-    # Here, so that a notebook without digits does not pay for it.
-    from scipy.ndimage import zoom
-    from sklearn.datasets import load_digits
-
-    images, y = load_digits(return_X_y=True)
-    images = images.reshape(-1, 8, 8) / 16
+    # The file alone: to import scikit-learn takes a second, of everybody's notebook.
+    spec = find_spec("sklearn")
+    assert spec is not None and spec.origin is not None
+    file = Path(spec.origin).parent / "datasets" / "data" / "digits.csv.gz"
+    rows = np.loadtxt(file, delimiter=",")
+    images, y = rows[:, :-1].reshape(-1, 8, 8) / 16, rows[:, -1].astype(int)
     if side != 8:
+        # Here, so that a notebook without large digits does not pay for it.
+        from scipy.ndimage import zoom
+
         images = np.clip(
             zoom(images, (1, side / 8, side / 8), order=3, grid_mode=True, mode="nearest"), 0, 1
         )

@@ -17,7 +17,7 @@ import numpy as np
 
 from autograder.slips import BadSlip, Slip
 
-DEFAULT_DRAWS = 3
+DEFAULT_DRAWS = 2
 # The kind of case that `whole` asks for.
 WHOLE_NUMBERS = "arrays_of_whole_numbers"
 
@@ -449,7 +449,7 @@ def exercise(*, points: float, **options: Any) -> Callable[[Callable[..., Any]],
     rtol, atol: tolerances of comparison (defaults 1e-5, or 1e-7 where the docstring asks for
         float64, and 1e-9).
     by_value: False where the answer is not unique and properties alone decide.
-    draws: hidden draws of every case generator (default 3).
+    draws: hidden draws of every case generator (default 2).
     probe: a `@public` function `(function, **case)` that returns plain arrays.
     hints: the ladder that `hint(function)` climbs, from a nudge to nearly the answer.
     pure: False where the function is there to change what it is given.

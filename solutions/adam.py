@@ -9,8 +9,11 @@ Array = np.ndarray
 
 
 def _signed(rng, d: int, low: float = 0.5, high: float = 3.0) -> Array:
-    """Numbers of either sign, none of them near zero."""
-    return rng.choice([-1.0, 1.0], d) * rng.uniform(low, high, d)
+    """Numbers of either sign, none of them near zero; where there are several, some of both."""
+    signs = rng.choice([-1.0, 1.0], d)
+    if d > 1:
+        signs[rng.permutation(d)[:2]] = -1.0, 1.0
+    return signs * rng.uniform(low, high, d)
 
 
 def _here(rng, d: int, size: float = 1.0) -> dict:
@@ -956,7 +959,12 @@ def adamw_first_and_second_step(rng):
 def default_decay(rng):
     """The default weight_decay, on large parameters."""
     case = adam_mid_run(rng)
-    return {**case, "theta": _signed(rng, len(case["theta"]), 3.0, 9.0)}
+    # So long a step that it shows whether the decay comes before or after it.
+    return {
+        **case,
+        "theta": _signed(rng, len(case["theta"]), 3.0, 9.0),
+        "lr": rng.uniform(0.3, 0.5),
+    }
 
 
 @adamw_step.cases
@@ -1191,7 +1199,12 @@ def nearly_level(rng):
     """Gradients of one parameter that have all but vanished: eps decides what its size is."""
     return _standing_out(
         lambda: _sizes_case(
-            rng, _coupled(rng, 3), _sizes(rng, 3, 0.01, 1.0), eps=rng.uniform(0.05, 0.2)
+            rng,
+            _coupled(rng, 3),
+            _sizes(rng, 3, 0.01, 1.0),
+            # So early that even beside a large eps it shows whether t is one off.
+            int(rng.integers(4, 10)),
+            eps=rng.uniform(0.05, 0.2),
         )
     )
 

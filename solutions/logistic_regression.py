@@ -1050,7 +1050,8 @@ def _predictions(rng, n: int, classes: int) -> dict:
 @accuracy.cases
 def two_classes(rng):
     """Two classes, 0 and 1."""
-    return _predictions(rng, rng.integers(11, 18), 2)
+    # An odd number: half of them is never right.
+    return _predictions(rng, 2 * rng.integers(5, 9) + 1, 2)
 
 
 @accuracy.cases
@@ -1483,7 +1484,8 @@ def _labelled(rng, n: int, k: int) -> dict:
 def _one_unlikely(case: dict) -> dict:
     """The first row's label is so unlikely that a small number beside its probability shows."""
     first = case["logits"][0]
-    first[case["labels"][0]] = np.max(first) - 12
+    label = case["labels"][0]
+    first[label] = np.max(np.delete(first, label)) - 12
     return case
 
 
@@ -1590,7 +1592,7 @@ def cross_entropy(logits: Array, labels: Array) -> float:
 @cross_entropy.cases
 def loss_of_ordinary_logits(rng):
     """Logits of ordinary size; then one example alone."""
-    yield _labelled(rng, rng.integers(5, 9), rng.integers(3, 5))
+    yield _one_unlikely(_labelled(rng, rng.integers(5, 9), rng.integers(3, 5)))
     yield _labelled(rng, 1, 4)
 
 
@@ -2237,7 +2239,9 @@ def everybody_or_nobody(rng):
     def everybody():
         return {**_classified(rng, 15, 0.8, 1.0), **_price(rng, 60)}
 
-    yield _one_winner(nobody, "some_alarm_always", "formula_of_probabilities", extreme=True)
+    yield _one_winner(
+        nobody, "some_alarm_always", "formula_of_probabilities", "costs_ignored", extreme=True
+    )
     yield _one_winner(everybody, "between_scores_alone", "one_half", extreme=True)
 
 

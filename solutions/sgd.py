@@ -1278,8 +1278,10 @@ def at_the_minimum(rng):
     """The full gradient is zero."""
     # Whole numbers, and a power of two of them: n * spread / spread is then n, and no rounding
     # makes n + 1 of it.
-    half = rng.integers(1, 9, (2 ** rng.integers(2, 4), 2)).astype(float)
-    return dict(per_example_gradients=np.concatenate([half, -half]), share=rng.uniform(0.1, 0.5))
+    for n in (4, 8):
+        half = rng.integers(1, 9, (n, 2)).astype(float)
+        each = np.concatenate([half, -half])
+        yield dict(per_example_gradients=each, share=rng.uniform(0.1, 0.5))
 
 
 @smallest_batch.cases
@@ -1543,7 +1545,8 @@ def _regression(rng, share: float) -> dict:
     L = np.linalg.eigvalsh(X.T @ X / n)[-1]
     # Nor does the least loss reach up to a floor that is above what the curvature allows.
     low = np.mean((X @ theta - y) ** 2) * L < 4 * variances
-    if not low or not 3 < np.sum(np.var(y[:, None] * X, axis=0)) / variances < 40:
+    # Nor does the variance without replacement halve.
+    if n == 2 * m - 1 or not low or not 3 < np.sum(np.var(y[:, None] * X, axis=0)) / variances < 40:
         return _regression(rng, share)
     return dict(X=X, y=y, m=m, floor=share / L * variances / (4 * m))
 

@@ -7,6 +7,7 @@ dies takes down one submission, which is tried once more.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -22,6 +23,8 @@ from autograder.engine.walls import kernel
 
 # One at work and one in hand, so that a judge never waits for the writer.
 IN_HAND = 2
+# A judge makes few cycles and very many things that live for a moment.
+GC_THRESHOLD = 20_000
 
 
 class Message(Protocol):
@@ -197,6 +200,8 @@ def _be_a_judge(
         if hasattr(signal, "SIGKILL") and os.uname().sysname == "Linux":
             kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
         work = make_work()
+        gc.freeze()
+        gc.set_threshold(GC_THRESHOLD)
         while True:
             job = made.from_json(json.loads(channel.recv_bytes()))
             channel.send_bytes(json.dumps(work(job).to_json()).encode())

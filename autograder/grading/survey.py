@@ -63,7 +63,7 @@ def read_code(steps: list[Any], asked: list[str]) -> list[Any]:
     read: dict[str, list[str]] = {}
     for cell in known:
         if isinstance(cell, str):
-            found = {name: source.find_definition(cell, name) for name in asked}
-            used |= {name: list(source.names_in(node)) for name, node in found.items() if node}
+            found = source.definitions(cell)
+            used |= {name: list(source.names_in(found[name])) for name in asked if name in found}
             read |= {name: list(names) for name, names in source.globals_read(cell).items()}
     return [plan(known), used, read]
