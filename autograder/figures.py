@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, BLACK = "#CC79A7", "#56B4E9", "#1B1F24"
-# Words on the cells of a table of colours, which is the same by night: so are these.
+# Words on the cells of a table of colours. By night pale becomes dark, and these change places.
 ON_PALE, ON_DEEP = "#010101", "#FEFEFE"
 COLOURS = (BLUE, RED, GREEN, PURPLE, BLACK, ORANGE, SKY)
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)), (0, (1, 1)))

@@ -668,22 +668,32 @@ def largest_learning_rate(grad: Callable, d: int) -> float:
     return float(2 / np.linalg.eigvalsh((H + H.T) / 2)[-1])
 
 
-def _felt(rng, d: int, far: float, twice: bool = False) -> dict:
-    """A bowl with one steepest direction (or two), askew to all axes and to their middle."""
-    rest = rng.uniform(0.3, 1.5, d - 1)
+def _felt(rng, d: int, far: float, twice: bool = False, steep: int = 0) -> dict:
+    """A bowl with one steepest direction (or two), askew to all axes and to their middle.
+
+    steep: so many of the last parameters have it, and nothing to do with the others.
+    """
     L = rng.uniform(3, 6)
+    rest = rng.uniform(0.3, 1.5, d - 1)
     if twice:
         # Of two that are equal to the last digit np.linalg.eigvals may make a complex pair.
-        rest[0] = 0.999 * L
+        rest[-1] = 0.999 * L
+    flat = d - (steep or d)
+    curvatures = np.append(rest, L)
+    A = np.zeros((d, d))
     while True:
-        A = rotated(rng, np.append(rest, L))
+        A[:flat, :flat] = rotated(rng, curvatures[:flat])
+        A[flat:, flat:] = rotated(rng, curvatures[flat:])
         grad = bowl_slope(A, far * rng.choice([-1, 1], d) * rng.uniform(1, 2, d))
         middle = np.ones(d) / np.sqrt(d)
         once = A @ middle
         seen = max(np.diag(A).max(), middle @ A @ middle, once @ A @ once / (once @ once))
         # Nor do the gradients along the axes, taken for columns, happen to have it.
         taken = np.linalg.eigvals(A + grad(np.zeros(d))).real.max()
-        if seen < 0.9 * L and abs(taken - L) > 0.1 * L:
+        # np.linalg.eigvals begins with the largest, unless it can tell groups apart.
+        first, *_, last = np.abs(np.linalg.eigvals(A).real / L - 1) < 0.1
+        in_order = bool(first) == (not steep) and not last
+        if seen < 0.9 * L and abs(taken - L) > 0.1 * L and in_order:
             return dict(grad=grad, d=d)
 
 
@@ -696,19 +706,19 @@ def a_few_parameters(rng):
 @largest_learning_rate.cases
 def a_minimum_far_away(rng):
     """The minimum is far from where you would begin."""
-    return _felt(rng, int(rng.integers(3, 5)), 30.0)
+    return _felt(rng, int(rng.integers(5, 7)), 30.0, steep=3)
 
 
 @largest_learning_rate.cases
 def many_parameters(rng):
-    """Eight to eleven parameters."""
-    return _felt(rng, int(rng.integers(8, 12)), 3.0)
+    """Eight to eleven parameters, of which the first have nothing to do with the last four."""
+    return _felt(rng, int(rng.integers(8, 12)), 3.0, steep=4)
 
 
 @largest_learning_rate.cases
 def equally_steep(rng):
     """Two directions share the strongest curvature."""
-    return _felt(rng, int(rng.integers(4, 7)), 1.0, twice=True)
+    return _felt(rng, int(rng.integers(5, 7)), 1.0, twice=True)
 
 
 _CURVATURES = "np.linalg.eigvalsh((H + H.T) / 2)"
@@ -721,6 +731,17 @@ def _no_level(strongest: str):
         {" - level": "", f"{_CURVATURES}[-1]": strongest},
         "The gradients themselves are taken for columns of the Hessian.",
         hint="The gradient at 0 is not 0 unless the minimum is there. How much does it *change*?",
+    )
+
+
+def _unsorted(place: str):
+    """One of the eigenvalues by its place, where they come in no order."""
+    return slip(
+        {f"{_CURVATURES}[-1]": f"np.linalg.eigvals(H).real[{place}]"},
+        "One eigenvalue is taken by its place, but np.linalg.eigvals and np.linalg.eig do not sort "
+        "them.",
+        hint="The largest stands first quite often, and not always. np.linalg.eigvalsh sorts, from "
+        "the smallest to the largest; np.max does without an order.",
     )
 
 
@@ -755,6 +776,8 @@ largest_learning_rate.slips(
         "This looks at the smallest curvature; the largest one decides.",
         hint="The factor 1 - lr * curvature is the first to leave -1 to 1 where it is steepest.",
     ),
+    first_eigenvalue=_unsorted("0"),
+    last_eigenvalue=_unsorted("-1"),
     best_not_largest=slip(
         {f"2 / {_CURVATURES}[-1]": f"2 / {_CURVATURES}[[0, -1]].sum()"},
         "This is the best learning rate, 2 / (mu + L), not the largest.",

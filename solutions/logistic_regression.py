@@ -36,6 +36,7 @@ def warnings_as_errors(sigmoid, z):
 
 @exercise(
     points=2,
+    whole=("z",),
     probe=warnings_as_errors,
     hints=(
         "Which of exp(1000) and exp(-1000) is too large for a float? The other one is just 0.",
@@ -68,13 +69,6 @@ def slopes_near_the_middle(rng):
     """Numbers of ordinary size, in arrays of one and of two dimensions."""
     for shape in (rng.integers(3, 7), (2, 3)):
         yield dict(z=_signed(rng, shape, 0.3, 6))
-
-
-@sigmoid.cases
-def whole_logits(rng):
-    """z is an array of whole numbers."""
-    for side in (1, -1):
-        yield dict(z=side * rng.integers(1, 7, rng.integers(3, 7)))
 
 
 @sigmoid.cases
@@ -140,11 +134,6 @@ sigmoid.slips(
         hint="The line where the answer is one half is as in a perceptron; the way there is "
         "smooth.",
     ),
-    cut_to_whole_numbers=slip(
-        {"return np.where": "return (np.where", "(1 + e)": "(1 + e)).astype(z.dtype)"},
-        "An array of whole numbers is answered in whole numbers: every probability is cut to 0.",
-        hint="np.zeros_like(z) has the dtype of z. np.zeros(z.shape) is float64.",
-    ),
 )
 
 
@@ -160,7 +149,7 @@ sigmoid.remark(
 
 @exercise(
     points=3,
-    rtol=1e-7,
+    whole=("z",),
     hints=(
         "For y = 1 the loss of one example is -log(sigmoid(z)). Put the formula of the sigmoid in: "
         "what becomes of the fraction under the logarithm?",
@@ -202,18 +191,6 @@ def doubtful_logits(rng):
     case["z"][0] = (1 - 2 * case["y"][0]) * rng.uniform(8, 9)
     yield case
     yield _examples(rng, 1)
-
-
-@bce_with_logits.cases
-def doubtful_whole_logits(rng):
-    """Logits that are whole numbers."""
-    n = rng.integers(5, 9)
-    z = rng.permutation(np.arange(n) - n // 3)
-    # Labels that go with the logits, but for one.
-    y = (z > 0).astype(int)
-    largest = np.argmax(z)
-    z[largest], y[largest] = 10, 0
-    return dict(z=z, y=y)
 
 
 def _sure(rng, side: int, low, high) -> Iterator[dict]:
@@ -311,11 +288,12 @@ bce_with_logits.slips(
         "loss is a little off.",
         hint="A patch against log(0) caps the loss. Simplify the formula, and there is no log(0).",
     ),
-    tiny_number_in_the_log=slip(
-        lambda z, y: -np.mean(np.log(_label_share(z, y) + 1e-12)),
-        "A tiny number inside the logarithm: no loss can then be larger than 28, however wrong the "
-        "answer.",
-        hint="A patch against log(0) caps the loss. Simplify the formula, and there is no log(0).",
+    capped=slip(
+        lambda z, y: -np.mean(np.log(_label_share(z, y) + 1e-10)),
+        "However wrong an answer, its loss is never above some number: that is what a clip does, "
+        "or a small number inside the logarithm.",
+        hint="A patch against log(0) hides the error that the loss is there to measure. Simplify "
+        "the formula, and there is no log(0).",
     ),
     logits_clipped=slip(
         lambda z, y: bce_with_logits.reference(np.clip(z, -30, 30), y),
@@ -370,6 +348,12 @@ bce_with_logits.slips(
 )
 
 
+@bce_with_logits.property(mistake="capped")
+def costs_what_it_does(answer, case):
+    """Sure and wrong: whatever number stands in the logarithm, or at the end of a clip."""
+    return not (case.expected > 6 and 0 < answer < 0.9 * case.expected)
+
+
 bce_with_logits.remark(
     "The library gives the number; the formula is one line of NumPy.",
     uses=("log_loss", "binary_cross_entropy_with_logits", "BCEWithLogitsLoss"),
@@ -378,6 +362,7 @@ bce_with_logits.remark(
 
 @exercise(
     points=3,
+    whole=("w", "X"),
     hints=(
         "Do one example first: how does its loss change with its own logit z? The page's "
         "derivation ends in two terms.",
@@ -424,15 +409,6 @@ def at_the_start(rng):
     """All weights are still zero; the bias is not."""
     n, d = rng.integers(4, 8), rng.integers(2, 5)
     return dict(w=np.zeros(d), b=_signed(rng, (), 0.5, 2), **_batch(rng, n, d))
-
-
-@logistic_gradient.cases
-def rows_of_whole_numbers(rng):
-    """Inputs and weights are whole numbers."""
-    n, d = rng.integers(5, 8), 3
-    X = rng.integers(-2, 3, (n, d))
-    X[0] = 1, 2, -2
-    return dict(w=rng.choice([-1, 1], d), b=1, X=X, y=_both_labels(rng, n))
 
 
 @logistic_gradient.cases
@@ -515,11 +491,6 @@ logistic_gradient.slips(
         "It overflows: exp(z) / (1 + exp(z)) is nan where z is above 709.",
         hint="Your own sigmoid, once it is right, has no such limit: use it.",
     ),
-    gradient_cut_to_whole_numbers=slip(
-        {"X.T @ error / len(y)": "(X.T @ error / len(y)).astype(w.dtype)"},
-        "Whole numbers in w make whole numbers of the answer: its fractions are cut off.",
-        hint="np.zeros_like(w) has the dtype of w. np.zeros(len(w)) is float64.",
-    ),
     bias_first=slip(
         lambda w, b, X, y: logistic_gradient.reference(w, b, X, y)[::-1],
         "The two answers are in the wrong order: dw comes first, then db.",
@@ -530,6 +501,7 @@ logistic_gradient.slips(
 
 @exercise(
     points=2,
+    whole=("X_train", "X_test"),
     hints=(
         "On the day when the model is used, which rows will be there to take a mean of?",
         "One mean and one standard deviation for each column, both from X_train; both arrays are "
@@ -583,13 +555,6 @@ def a_column_that_never_changes(rng):
     case["X_train"][:, column] = value
     case["X_test"][:, column] = value
     return case
-
-
-@standardise.cases
-def whole_features(rng):
-    """Features that are whole numbers."""
-    case = _features(rng)
-    return {name: np.round(10 * X).astype(int) for name, X in case.items()}
 
 
 @standardise.cases
@@ -665,14 +630,6 @@ standardise.slips(
         "The columns are squeezed between 0 and 1; wanted is mean 0 and standard deviation 1.",
         hint="The smallest and the largest row alone decide then. Use the mean and the spread.",
     ),
-    features_cut_to_whole_numbers=slip(
-        {
-            "(X_train - mean) / spread": "((X_train - mean) / spread).astype(X_train.dtype)",
-            "(X_test - mean) / spread": "((X_test - mean) / spread).astype(X_test.dtype)",
-        },
-        "Whole numbers in make whole numbers out: the fractions are cut off.",
-        hint="np.zeros_like(X) has the dtype of X. Compute (X - mean) / spread into a new array.",
-    ),
 )
 
 
@@ -714,6 +671,7 @@ def different(fits):
 
 @exercise(
     points=4,
+    whole=("X",),
     by_value=False,
     draws=2,
     probe=one_fit_or_many,
@@ -785,14 +743,6 @@ def all_rows_in_a_batch(rng):
     yield _training(rng, n, n, rng.integers(3, 6))
     yield _training(rng, n, n + rng.integers(2, 9), rng.integers(3, 6))
     yield _training(rng, n, n // 2, 0)
-
-
-@fit_logistic.cases
-def rows_of_counts(rng):
-    """Inputs are whole numbers; a batch has all rows."""
-    n = rng.integers(7, 11)
-    X = rng.choice([-3, -2, -1, 1, 2, 3], (n, 3))
-    return {**_training(rng, n, n, rng.integers(3, 6)), "X": X}
 
 
 @fit_logistic.cases
@@ -1002,14 +952,6 @@ fit_logistic.slips(
         "X is standardised inside: whoever called wants the weights of the features as they are.",
         hint="Standardising comes before, with the training set's statistics, in standardise.",
     ),
-    weights_of_whole_numbers=slip(
-        {
-            "np.zeros(X.shape[1])": "np.zeros_like(X[0])",
-            "w, b = w - lr * dw, b - lr * db": "w -= lr * dw\n            b -= lr * db",
-        },
-        "Whole numbers in X make whole numbers of w, which cannot take a step.",
-        hint="np.zeros_like(X[0]) has the dtype of X. np.zeros(X.shape[1]) is float64.",
-    ),
 )
 
 
@@ -1050,8 +992,10 @@ def _predictions(rng, n: int, classes: int) -> dict:
 @accuracy.cases
 def two_classes(rng):
     """Two classes, 0 and 1."""
-    # An odd number: half of them is never right.
-    return _predictions(rng, 2 * rng.integers(5, 9) + 1, 2)
+    # An odd number: half of them is never right, and what is right becomes another share of it.
+    case = _predictions(rng, 2 * rng.integers(5, 9) + 1, 2)
+    yield case
+    yield {**case, "y_hat": 1 - case["y_hat"]}
 
 
 @accuracy.cases
@@ -1116,6 +1060,7 @@ accuracy.remark(
 
 @exercise(
     points=2,
+    whole=("z",),
     hints=(
         "exp(1000) is too large for a float, exp(1000 - 1000) is not. What does taking the same "
         "number away from all entries do to the logarithm of the sum of their exps?",
@@ -1173,7 +1118,13 @@ def _wide(rng, k: int) -> Array:
 
 
 def _distant(rng, side: int) -> Array:
-    return _logits(rng, 3, rng.integers(4, 7)) + side * rng.uniform(800, 3000)
+    """Rows about 1000, 2000 and 3000 away from zero, and one entry far above the rest of its row.
+
+    Of the whole array's largest entry, a row's mean and its smallest none is a shift for all rows.
+    """
+    z = _logits(rng, 3, rng.integers(4, 7))
+    z[0, rng.integers(0, z.shape[1])] += rng.uniform(1100, 1200)
+    return rng.permutation(z + side * np.array([[3000], [2000], [1000]]) * rng.uniform(0.9, 1.1))
 
 
 @log_sum_exp.cases
@@ -1181,12 +1132,6 @@ def sums_of_ordinary_rows(rng):
     """Ordinary numbers, in one, two and three dimensions."""
     for z in _row_shapes(rng):
         yield dict(z=z)
-
-
-@log_sum_exp.cases
-def sums_of_whole_numbers(rng):
-    """Whole numbers."""
-    return dict(z=rng.integers(-4, 5, (3, 5)))
 
 
 @log_sum_exp.cases
@@ -1285,6 +1230,7 @@ log_sum_exp.remark(
 
 @exercise(
     points=2,
+    whole=("z",),
     hints=(
         "Every row becomes shares that add up to 1: exp of each entry over the sum of these.",
         "Taking the same number away from a whole row changes no share. Which number makes every "
@@ -1316,12 +1262,6 @@ def shares_of_ordinary_rows(rng):
     """Ordinary logits, in one, two and three dimensions."""
     for z in _row_shapes(rng):
         yield dict(z=z)
-
-
-@softmax.cases
-def shares_of_whole_numbers(rng):
-    """Logits that are whole numbers."""
-    return dict(z=rng.integers(-3, 4, (3, 5)))
 
 
 @softmax.cases
@@ -1420,11 +1360,6 @@ softmax.slips(
         "The probabilities are clipped to 1e-7: a row no longer adds up to 1.",
         hint="A probability of 0 does no harm here. A loss that minds takes logits, not "
         "probabilities.",
-    ),
-    shares_cut_to_whole_numbers=slip(
-        lambda z: softmax.reference(z).astype(np.asarray(z).dtype),
-        "Whole numbers in make whole numbers out: the shares are cut off to 0.",
-        hint="np.zeros_like(z) and np.empty_like(z) have the dtype of z. Let NumPy make the array.",
     ),
 )
 
@@ -1563,6 +1498,7 @@ cross_entropy_naive.slips(
 
 @exercise(
     points=2,
+    whole=("logits",),
     hints=(
         "Write -log(exp(z_y) / sum of exp(z)) as a difference of two logarithms. Which of them "
         "needs no exp at all?",
@@ -1597,13 +1533,6 @@ def loss_of_ordinary_logits(rng):
 
 
 @cross_entropy.cases
-def loss_of_whole_logits(rng):
-    """Logits that are whole numbers."""
-    case = _labelled(rng, 6, 4)
-    return _one_unlikely({**case, "logits": np.round(2 * case["logits"]).astype(int)})
-
-
-@cross_entropy.cases
 def loss_far_out(rng):
     """All logits are about 1000 and more, then about -1000 and less."""
     for side in (1, -1):
@@ -1622,13 +1551,27 @@ def loss_of_a_sure_error(rng):
 
 @cross_entropy.cases
 def loss_of_rows_far_apart(rng):
-    """Rows that lie thousands apart."""
-    return dict(logits=_far_apart(rng, 4), labels=rng.permutation(4)[:3])
+    """Rows that lie thousands apart; in one a wrong class is far ahead."""
+    logits, labels = _far_apart(rng, 4), rng.permutation(4)[:3]
+    logits[1, (labels[1] + 1) % 4] += rng.uniform(800, 3000)
+    return dict(logits=logits, labels=labels)
 
 
 def _right_share(logits, labels):
     """The probability of each row's label, rounded as a float is."""
     return softmax.reference(logits)[np.arange(len(labels)), labels]
+
+
+def _naive_loss(logits, labels, axis):
+    """The formula as it stands, with the sum over another axis, or over all."""
+    e = np.exp(logits)
+    p = e / np.sum(e, axis=axis, keepdims=True)
+    return -np.mean(np.log(p[np.arange(len(labels)), labels]))
+
+
+_OF_THE_BATCH = "The exps are added up over the whole batch; every row has a sum of its own."
+_OF_A_COLUMN = "The exps are added up down the columns; the classes of one example lie in a row."
+_BY_ROW = "axis=1, over the classes: np.sum without an axis adds up everything, axis=0 the batch."
 
 
 cross_entropy.slips(
@@ -1705,6 +1648,25 @@ cross_entropy.slips(
         "every loss is a little off.",
         hint="A patch against log(0) caps the loss. Without the probabilities there is no log(0).",
     ),
+    loss_capped=slip(
+        lambda logits, labels: -np.mean(np.log(_right_share(logits, labels) + 1e-10)),
+        "However wrong an answer, its loss is never above some number: that is what a clip does, "
+        "or a small number inside the logarithm.",
+        hint="A patch against log(0) hides the error that the loss is there to measure. Leave the "
+        "probabilities out: log_sum_exp of the row minus the logit.",
+    ),
+    shares_of_the_batch=slip(
+        {"log_sum_exp(logits)": "log_sum_exp(np.ravel(logits))"}, _OF_THE_BATCH, hint=_BY_ROW
+    ),
+    shares_of_the_batch_unshifted=slip(
+        lambda logits, labels: _naive_loss(logits, labels, None), _OF_THE_BATCH, hint=_BY_ROW
+    ),
+    shares_of_a_column=slip(
+        {"log_sum_exp(logits)": "log_sum_exp(logits.T)[labels]"}, _OF_A_COLUMN, hint=_BY_ROW
+    ),
+    shares_of_a_column_unshifted=slip(
+        lambda logits, labels: _naive_loss(logits, labels, 0), _OF_A_COLUMN, hint=_BY_ROW
+    ),
     large_logits_clipped=slip(
         lambda logits, labels: cross_entropy.reference(np.clip(logits, -30, 30), labels),
         "The logits are clipped to 30: it looks stable, but differences between large ones are "
@@ -1751,13 +1713,31 @@ cross_entropy.slips(
 )
 
 
-@cross_entropy.property(
-    "It is too small where the loss is large, as if no example could cost more than so much.",
-    hint="A small number in the logarithm, or a clip, caps the loss. Leave the probabilities out: "
-    "log_sum_exp of the row minus the logit.",
-)
+# A softmax may overflow besides: these look at what it gives where it does not, whichever shift
+# there is, or none.
+
+
+def _mean_loss(sums: Array, case) -> float:
+    """The loss if these were the logarithms of each row's sum of exps."""
+    logits, labels = case.args["logits"], case.args["labels"]
+    return float(np.mean(sums - logits[np.arange(len(labels)), labels]))
+
+
+@cross_entropy.property(mistake="shares_of_the_batch")
+def row_by_row(answer, case):
+    of_all = _mean_loss(log_sum_exp(case.args["logits"].ravel()), case)
+    return np.isclose(of_all, case.expected) or not np.isclose(answer, of_all)
+
+
+@cross_entropy.property(mistake="shares_of_a_column")
+def over_the_classes(answer, case):
+    of_columns = _mean_loss(log_sum_exp(case.args["logits"].T)[case.args["labels"]], case)
+    return np.isclose(of_columns, case.expected) or not np.isclose(answer, of_columns)
+
+
+@cross_entropy.property(mistake="loss_capped")
 def costs_what_it_costs(answer, case):
-    return not (case.expected > 30 and 0 < answer < 0.99 * case.expected)
+    return not (case.expected > 6 and 0 < answer < 0.9 * case.expected)
 
 
 cross_entropy.remark(
@@ -1768,6 +1748,7 @@ cross_entropy.remark(
 
 @exercise(
     points=2,
+    whole=("logits",),
     hints=(
         "One row first: its loss is log_sum_exp(z) - z[label]. What is the derivative of the first "
         "term by one of the z, and of the second?",
@@ -1802,13 +1783,6 @@ def gradient_at_ordinary_logits(rng):
     yield _labelled(rng, rng.integers(5, 9), rng.integers(3, 5))
     yield _labelled(rng, 4, 2)
     yield _labelled(rng, 5, 4) | dict(labels=rng.permutation(np.arange(5) % 3))
-
-
-@cross_entropy_gradient.cases
-def gradient_at_whole_logits(rng):
-    """Logits that are whole numbers."""
-    case = _labelled(rng, 6, 4)
-    return {**case, "logits": np.round(2 * case["logits"]).astype(int)}
 
 
 @cross_entropy_gradient.cases
@@ -1940,12 +1914,32 @@ cross_entropy_gradient.slips(
         "becomes 0 / 0.",
         hint="Each row has its own largest entry. Your softmax knows.",
     ),
-    gradient_of_whole_numbers=slip(
-        {"gradient / len(labels)": "(gradient / len(labels)).astype(logits.dtype)"},
-        "Whole numbers in make whole numbers out: the gradient is cut off to 0.",
-        hint="np.zeros_like(logits) has the dtype of the logits. softmax gives a float64 array.",
+    one_softmax_for_the_batch=slip(
+        {"softmax(logits)": "softmax(np.ravel(logits)).reshape(logits.shape)"},
+        "The probabilities of the whole batch add up to 1; those of each row should.",
+        hint="np.sum without an axis adds up everything. Your own softmax works row by row: use "
+        "it.",
+    ),
+    slope_of_a_share=slip(
+        lambda logits, labels: (lambda p: p * (1 - p) / len(labels))(softmax.reference(logits)),
+        "This is p (1 - p), the slope of each share by its own logit: the labels have no part in "
+        "it.",
+        hint="Differentiate the loss, log_sum_exp(z) - z[label], by one logit.",
     ),
 )
+
+
+@cross_entropy_gradient.property(mistake="one_softmax_for_the_batch")
+def rows_of_shares(answer, case):
+    """Whichever shift there is, or none: seen where nothing overflows."""
+    n = len(answer)
+    return n == 1 or not np.isclose(np.sum(n * answer) + n, 1)
+
+
+@cross_entropy_gradient.property(mistake="label_column_alone")
+def other_columns_count(answer, case):
+    """-1 / p times p (1 - p) is the same where p is not 0."""
+    return bool(np.any(answer[_one_hot(case.args["logits"], case.args["labels"]) == 0]))
 
 
 @exercise(
@@ -2025,6 +2019,12 @@ softmax_backward.slips(
         lambda y_hat, grad: grad * y_hat * (1 - y_hat),
         "Only the diagonal of the Jacobian: each logit is taken to move its own share alone.",
         hint="Shares add up to 1: what one class gains the others lose. Those losses count too.",
+    ),
+    diagonal_without_grad=slip(
+        lambda y_hat, grad: y_hat * (1 - y_hat),
+        "This is the slope of each share by its own logit; grad has no part in it.",
+        hint="The chain rule: how the loss moves with each share, times how that share moves with "
+        "the logit, added up over all shares.",
     ),
     own_share_left_out=slip(
         lambda y_hat, grad: softmax_backward.reference(y_hat, grad) - grad * y_hat * (1 - y_hat),

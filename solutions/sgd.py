@@ -471,8 +471,8 @@ def a_few_rows(rng):
 
 @minibatch_gradient.cases
 def one_row(rng):
-    """A batch of one row."""
-    return _batch_case(rng, rng.integers(8, 12), 1, 0.0)
+    """A batch of one row, of a model that is not linear."""
+    return _batch_case(rng, rng.integers(8, 12), 1, 2.0)
 
 
 @minibatch_gradient.cases

@@ -274,6 +274,7 @@ _LAST = "return self.layers[-1](x)"
 _NOTE = "losses.append(float(loss.data))"
 _CLEAR = "p.grad = np.zeros_like(p.data)"
 _RANGE = 'range(config["epochs"])'
+_ORDER = "order = rng.permutation(len(X))"
 _INSERT = '*(config["hidden"].insert(0, X.shape[1]) or config["hidden"][1:]), classes'
 _BACK = "        loss.backward()\n"
 _BATCH = "batch = order[start : start + batch_size]"
@@ -349,6 +350,29 @@ TOLD: list[tuple[str, dict[str, str], str | None, str]] = [
         "",
     ),
     ("run_experiment", {'*config["hidden"], classes': _INSERT}, "changes_its_arguments", ""),
+    ("run_experiment", {"MLP([X.shape[1]": "MLP([len(X)"}, None, "It raises ValueError"),
+    (
+        "run_experiment",
+        {"float(cross_entropy(model(X), y).data)": "float(cross_entropy(model(X), y).data * 9)"},
+        None,
+        "train_loss is not the mean loss",
+    ),
+    ("run_experiment", {"argmax(1) ==": "argmax(1) !="}, None, "share of the test rows"),
+    (
+        "train_epoch",
+        {_BATCH: _BATCH.replace("order", "range(len(X))"), _ORDER: "rng.shuffle(X)"},
+        "labels_left_behind",
+        "",
+    ),
+    (
+        "train_epoch",
+        {
+            _BATCH: _BATCH.replace("order", "range(len(X))"),
+            _ORDER: f"{_ORDER}; X[:], y[:] = X[order], y[order]",
+        },
+        "changes_its_arguments",
+        "",
+    ),
 ]
 
 
@@ -479,8 +503,8 @@ def run_experiment(config, data):
     net = MLP([X_train.shape[1]] + list(config["hidden"]) + [k], rng, config["init"])
     vel = [0.0 * p.data for p in net.parameters()]
     out = {
-        "train_loss": np.zeros(config["epochs"] + 1),
-        "test_loss": np.zeros(config["epochs"] + 1),
+        "train_loss": np.zeros(config["epochs"] + 1, dtype=np.float32),
+        "test_loss": np.zeros(config["epochs"] + 1, dtype=np.float32),
         "test_accuracy": np.zeros(config["epochs"] + 1),
         "epoch_seconds": np.zeros(config["epochs"]),
     }
@@ -586,10 +610,10 @@ def run_experiment(config, data):
         )
         seconds.append(time.monotonic() - began)
         rows.append(measured())
-    train_loss, test_loss, test_accuracy = np.array(rows).T
+    train_loss, test_loss, test_accuracy = map(list, zip(*rows))
     return dict(
         train_loss=train_loss, test_loss=test_loss, test_accuracy=test_accuracy,
-        epoch_seconds=np.array(seconds),
+        epoch_seconds=seconds,
     )
 """,
     ),

@@ -270,6 +270,18 @@ def test_an_iteration_that_ends_early_is_told_so() -> None:
         assert "as if the steepest direction had not been found" in verdict.message
 
 
+def test_an_eigenvalue_by_its_place_is_told_and_keeps_little() -> None:
+    """np.linalg.eig nearly always begins with the largest: only where it does not is it seen."""
+
+    def by_place(grad: Callable, d: int) -> float:
+        H = np.stack([grad(axis) - grad(np.zeros(d)) for axis in np.eye(d)], axis=1)
+        return float(2 / np.linalg.eig(H)[0].real[0])
+
+    for seed in ("a", "b", "c"):
+        verdict = judge(largest_learning_rate, seed, local_caller(by_place))
+        assert (verdict.mistake, verdict.points) == ("first_eigenvalue", 1.0)
+
+
 def test_two_directions_that_are_equally_steep_make_no_complex_pair() -> None:
     """Where both eigenvalues are equal to the last digit, a matrix that is off in that has one."""
     for seed in range(30):

@@ -6,9 +6,13 @@ import io
 import sys
 from pathlib import Path
 
+import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 from fontTools.ttLib import TTFont
+from matplotlib import colormaps
+from PIL import Image
 
 from autograder.figures import COLOURS, ON_DEEP, ON_PALE
 from autograder.judging.sets import find_set
@@ -116,8 +120,8 @@ def test_every_colour_of_the_figures_can_be_told_by_night() -> None:
         assert contrast(pictures.by_night(colour), pictures.PAPER) > 4.5, colour
     assert len({pictures.by_night(colour) for colour in COLOURS}) == len(COLOURS)
     assert contrast(pictures.by_night("#d3dae1"), pictures.PAPER) < 3  # a grid stays in the ground
-    assert pictures.by_night(ON_PALE) == ON_PALE  # what it stands on stays pale as well
-    assert pictures.by_night(ON_DEEP) == ON_DEEP.lower()
+    assert pictures.by_night(ON_PALE) == ON_DEEP.lower()  # what it stands on becomes dark
+    assert pictures.by_night(ON_DEEP) == ON_PALE
     tints = [pictures.by_night(c) for c in ("#fbfdff", "#e0ebf3", "#c9dbe8", "#9fb7c9", "#6f8ea6")]
     heights = [luminance(tint) for tint in tints]
     assert heights == sorted(heights, reverse=True)
@@ -126,6 +130,28 @@ def test_every_colour_of_the_figures_can_be_told_by_night() -> None:
     dark = pictures.darken(DRAWING)
     assert pictures.PAPER in dark
     assert "#ffffff" not in dark
+
+
+def test_a_table_of_colours_keeps_its_order_and_its_words_by_night() -> None:
+    """White is the page, deep is light, orange stays orange; words can be read on every cell."""
+    strengths = np.linspace(-1, 1, 201)
+    colours = colormaps["PuOr_r"]((1 + strengths) / 2)
+    table = io.BytesIO()
+    plt.imsave(table, colours[None], format="png")
+    made = np.asarray(Image.open(io.BytesIO(pictures.pixels_by_night(table.getvalue()))))[0]
+    cells = ["#" + "".join(f"{part:02x}" for part in cell[:3]) for cell in made]
+    heights = [luminance(cell) for cell in cells]
+    assert min(np.diff(heights[100::-1]).min(), np.diff(heights[100:]).min()) > -0.001
+    assert contrast(cells[100], pictures.PAPER) < 1.15
+    red, green, blue = made[180][:3]
+    assert red > green > blue and made[20][2] > made[20][1]
+    # The border of `wishes_table` in chapter 6.
+    for strength, cell in zip(strengths, cells, strict=True):
+        words = ON_DEEP if abs(strength) > 0.7 / 1.2 else ON_PALE
+        assert contrast(pictures.by_night(words), cell) > 3.7, (strength, cell)
+    hole = io.BytesIO()
+    Image.new("RGBA", (2, 2), (0, 0, 0, 9)).save(hole, "PNG")
+    assert pictures.pixels_by_night(hole.getvalue()) == hole.getvalue()
 
 
 def test_only_rules_that_a_page_can_ask_for_are_kept() -> None:

@@ -266,6 +266,7 @@ _GRADS = "torch.autograd.grad(loss, params)"
 _SPEED = "[beta * v + (1 - beta) * g for v, g in zip(velocity, grads, strict=True)]"
 _BACKWARD = "(loss.backward(), [p.grad for p in params])[1]"
 _LAST = "a @ params[-2] + params[-1]"
+_MOVE = "params = [p - lr * v for p, v in zip(params, velocity, strict=True)]"
 
 TOLD: list[tuple[str, dict[str, str], str | None, str]] = [
     ("to_torch", {_MAKE: "torch.as_tensor(p, dtype=dtype).requires_grad_()"}, None, "is wrong"),
@@ -291,6 +292,42 @@ TOLD: list[tuple[str, dict[str, str], str | None, str]] = [
     ("torch_loss", {"X), labels)": "X), labels.float())"}, "labels_of_another_dtype", ""),
     ("torch_loss", {"X), labels)": "X), labels.int())"}, "labels_of_another_dtype", ""),
     ("torch_loss", {_LOSS: f"2 * {_LOSS}"}, None, "in loss"),
+    # torch has NotImplementedErrors of its own: these bodies are written.
+    (
+        "torch_loss",
+        {"torch_forward(params, X), labels": "labels, torch_forward(params, X)"},
+        "exchanged",
+        "",
+    ),
+    (
+        "torch_loss",
+        {_LOSS: "torch.exp(torch_forward(params, X).to_sparse().to_mkldnn())"},
+        None,
+        "It raises",
+    ),
+    (
+        "torch_loss",
+        {_LOSS: f"torch.clamp({_LOSS}, max=27.6)"},
+        "capped",
+        "",
+    ),
+    (
+        "torch_forward",
+        {"a = X": "a, params = X.float(), [p.float() for p in params]"},
+        "always_float32_inside",
+        "",
+    ),
+    (
+        "torch_sgd_momentum_step",
+        {
+            f"grads = {_GRADS}": "loss.backward()",
+            _SPEED: "[beta * v + (1 - beta) * p.grad for v, p in zip(velocity, params)]",
+            _MOVE: "for p, v in zip(params, velocity):\n            p -= lr * v\n"
+            "            p.grad.zero_()",
+        },
+        "tutorials_loop_with_clearing",
+        "",
+    ),
     (
         "torch_loss",
         {_LOSS: "functional.cross_entropy(torch_forward([p.detach() for p in params], X), labels)"},
@@ -368,12 +405,11 @@ STYLES = {
     "backward on copies, append, torch's own pieces": dict(
         to_torch="""
 def to_torch(params, device, dtype):
-    leaves = []
-    for p in params:
+    for i, p in enumerate(params):
         t = torch.from_numpy(p.copy()).to(device=device, dtype=dtype)
         t.requires_grad = True
-        leaves.append(t)
-    return leaves
+        params[i] = t
+    return params
 """,
         torch_forward="""
 def torch_forward(params, X):

@@ -37,7 +37,7 @@ from autograder.judging.mending import BEGUN, first_to_mend
 from autograder.judging.sets import ExerciseSet
 from autograder.judging.verdict import Chance, Died, TimedOut, Verdict, missing, unknown_name
 from autograder.release.byhand import released_answers
-from autograder.release.freeze import public_source
+from autograder.release.freeze import probe_source
 from autograder.release.notebook import cell_limits, modules_used
 from autograder.submissions.read import Submission
 from autograder.submissions.repair import grade_id_of, leave_to_a_person, repair
@@ -258,14 +258,13 @@ def _judge_all(
     standing: Mapping[str, Verdict],
     keep: Keep | None,
 ) -> dict[str, Verdict]:
-    public = public_source(exercise_set)
     verdicts: dict[str, Verdict] = {}
     for part in exercise_set.parts:
         if part.name in standing:
             verdicts[part.name] = standing[part.name]
             continue
         put = Away(exercise_set, part, seed)
-        work = partial(_judge_part, part, ran, seed, code, public, put, keep)
+        work = partial(_judge_part, exercise_set, part, ran, seed, code, put, keep)
         verdicts[part.name] = _guarded(part, work)
     return verdicts
 
@@ -290,11 +289,11 @@ def _guarded(part: Part, work: Callable[[], Verdict]) -> Verdict:
 
 
 def _judge_part(
+    exercise_set: ExerciseSet,
     part: Part,
     ran: Ran,
     seed: str,
     code: Survey,
-    public: str,
     put: Putter,
     keep: Keep | None,
 ) -> Verdict:
@@ -306,7 +305,9 @@ def _judge_part(
         return verdict
     stub = code.may_be_stub(part.exercise)
     lacking: list[str] = []
-    asked = _caller(where, public, lacking)
+    name = part.probe.name if part.probe else ""
+    probe = (probe_source(exercise_set, name), name) if name else None
+    asked = _caller(where, probe, lacking)
     verdict = judge(part, seed, asked, stub=stub, put=put, keep=keep)
     explain_names(verdict, lacking, ran.stopped)
     if verdict.status == "passed" and part.remarks:
@@ -317,9 +318,9 @@ def _judge_part(
     return verdict
 
 
-def _caller(snapshot: Snapshot, public: str, lacking: list[str]) -> Caller:
-    """Puts cases to a snapshot; after a death, or out of time, it asks no more. lacking: gets the
-    names that were not there."""
+def _caller(snapshot: Snapshot, probe: tuple[str, str] | None, lacking: list[str]) -> Caller:
+    """Puts cases of a part to a snapshot; after a death, or out of time, it asks no more. probe:
+    see `Call`. lacking: gets the names that were not there."""
     started = time.monotonic()
     dead: list[Any] = []
 
@@ -330,7 +331,6 @@ def _caller(snapshot: Snapshot, public: str, lacking: list[str]) -> Caller:
         if took > PART_SECONDS and took - snapshot.put_off() > PART_SECONDS:
             dead.append(TimedOut(PART_SECONDS, "function"))
             return Answer(dead[0])
-        probe = (public, part.probe.name) if part.probe else None
         answer = snapshot.call(Call(part.exercise, args, part.parameters, probe))
         if isinstance(answer.value, Died):
             dead.append(answer.value)

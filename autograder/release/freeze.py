@@ -13,7 +13,7 @@ import inspect
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -256,6 +256,21 @@ def argument(part: Part, name: str, value: Any) -> Any:
 @functools.lru_cache(maxsize=16)
 def public_source(exercise_set: ExerciseSet) -> str:
     """The source of everything public, in the order of the module."""
+    return _as_a_module(exercise_set, _public_bodies(exercise_set).values())
+
+
+@functools.lru_cache(maxsize=64)
+def probe_source(exercise_set: ExerciseSet, probe: str) -> str:
+    """The source of one probe and of what it uses: of all that is public the learner's process
+    needs no more, and is sent it with every call."""
+    bodies = _public_bodies(exercise_set)
+    read = source.globals_read("\n\n\n".join(bodies.values()))
+    needed = {probe, *source.reached(probe, lambda name: read.get(name, ()))}
+    return _as_a_module(exercise_set, (bodies[name] for name in bodies if name in needed))
+
+
+def _public_bodies(exercise_set: ExerciseSet) -> dict[str, str]:
+    """The source of every public function, by name."""
     functions: dict[str, Callable[..., Any]] = {}
     for public in exercise_set.publics:
         functions[public.name] = public.function
@@ -268,9 +283,12 @@ def public_source(exercise_set: ExerciseSet) -> str:
                     f"{exercise_set.name}: two public functions are called {function.__name__}; "
                     "probes, properties and @public functions share one module: rename one."
                 )
-    bodies = [source.bare(function) for function in functions.values()]
-    imports = _imports(exercise_set, "\n\n\n".join(bodies))
-    return "\n\n\n".join(["\n".join(imports), *bodies]) + "\n"
+    return {name: source.bare(function) for name, function in functions.items()}
+
+
+def _as_a_module(exercise_set: ExerciseSet, bodies: Iterable[str]) -> str:
+    text = "\n\n\n".join(bodies)
+    return "\n\n\n".join(["\n".join(_imports(exercise_set, text)), text]) + "\n"
 
 
 def _imports(exercise_set: ExerciseSet, text: str) -> list[str]:

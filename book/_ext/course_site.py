@@ -208,15 +208,14 @@ class ChapterMap(ChapterTable):
 
     def run(self) -> list[nodes.Node]:
         rows = [self._row(chapter, docname) for chapter, docname in self.chapters()]
-        head = ("No.", "Chapter", "Afterwards you can", "Open?")
-        return [_table(head, (6, 30, 52, 12), rows, "chapter-map")]
+        head = ("No.", "Chapter", "Afterwards you can")
+        return [_table(head, (6, 34, 60), rows, "chapter-map")]
 
     def _row(self, chapter: dict[str, Any], docname: str) -> list[nodes.Node]:
         return [
             nodes.paragraph("", str(chapter["number"])),
             nodes.paragraph("", "", self.title(chapter, docname)),
             nodes.paragraph("", chapter["outcome"]),
-            nodes.paragraph("", "open" if docname in self.env.found_docs else "to come"),
         ]
 
 

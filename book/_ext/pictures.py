@@ -10,9 +10,13 @@ import base64
 import colorsys
 import hashlib
 import html
+import io
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image, ImageColor
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -31,6 +35,10 @@ BLANKS = re.compile(r"\s*\n\s*")
 COORDINATES = re.compile(r'\b(d|x|y|points)="([^"]*)"')
 LONG = re.compile(r"-?\d+\.\d{3,}")
 
+# How much red, green and blue have of a colour's lightness.
+LUMA = np.array([0.299, 0.587, 0.114])
+PIXELS = re.compile(r'"data:image/png;base64,([^"]*)"')
+
 COLOUR = re.compile(r"#[0-9a-fA-F]{6}\b")
 # The page's own, of the theme's dark side.
 PAPER, INK = "#121212", "#e8ecf0"
@@ -47,9 +55,9 @@ BY_NIGHT = {
     "#56b4e9": "#9bd0ee",
     "#ffffff": PAPER,
     "#000000": INK,
-    # `ON_PALE` and `ON_DEEP`: words on a picture in pixels, which has no pair for the night.
-    "#010101": "#010101",
-    "#fefefe": "#fefefe",
+    # `ON_PALE` and `ON_DEEP`: words on the cells of a table of colours, which change sides as well.
+    "#010101": "#fefefe",
+    "#fefefe": "#010101",
 }
 
 
@@ -90,8 +98,32 @@ def by_night(colour: str) -> str:
     return "#" + "".join(f"{round(255 * part):02x}" for part in made)
 
 
+def pixels_by_night(data: bytes) -> bytes:
+    """A picture in pixels (PNG) on a dark page: a digit, or a table of colours.
+
+    White becomes the page and the deepest becomes the lightest, each in its own hue, so that their
+    order stays. A drawn surface, which has holes for the paper to show, is left alone.
+    """
+    image = Image.open(io.BytesIO(data)).convert("RGBA")
+    if np.asarray(image)[..., 3].min() < 255:
+        return data
+    day = np.asarray(image)[..., :3] / 255
+    lightness = day @ LUMA
+    night = np.clip(day + 1 - 2 * lightness[..., None], 0, 1) ** 1.15
+    paper, ink = (np.array(ImageColor.getrgb(colour)) for colour in (PAPER, INK))
+    written = io.BytesIO()
+    Image.fromarray((paper + night * (ink - paper)).round().astype(np.uint8)).save(written, "PNG")
+    return written.getvalue()
+
+
+def _embedded_by_night(match: re.Match[str]) -> str:
+    made = pixels_by_night(base64.b64decode(match[1]))
+    return f'"data:image/png;base64,{base64.b64encode(made).decode("ascii")}"'
+
+
 def darken(drawing: str) -> str:
     """The drawing for a dark page. What matplotlib leaves to SVG's default, black, is said."""
+    drawing = PIXELS.sub(_embedded_by_night, drawing)
     drawing = COLOUR.sub(lambda match: by_night(match[0]), drawing)
     return re.sub(r"<svg\b", f'<svg fill="{INK}"', drawing, count=1)
 

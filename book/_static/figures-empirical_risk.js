@@ -26,7 +26,12 @@ course.risk = (() => {
     return [x, y];
   }
 
-  const polynomial = (theta, x) => theta.reduceRight((sum, coefficient) => sum * x + coefficient, 0);
+  /** Millions of them are asked for at once: a loop, no function for each coefficient. */
+  function polynomial(theta, x) {
+    let sum = 0;
+    for (let k = theta.length - 1; k >= 0; k--) sum = sum * x + theta[k];
+    return sum;
+  }
 
   /** Mean squared error of a polynomial on the first n readings. */
   function empirical(theta, [x, y], n = x.length) {
@@ -82,23 +87,33 @@ course.risk = (() => {
     return b;
   }
 
-  /** Least squares on the powers of x, over the first n readings: the coefficients. */
-  function fit([x, y], degree, n = x.length) {
+  /**
+   * Least squares on the powers of x, over the first n readings for each n of `sizes`, which rise: the
+   * coefficients. Each reading is looked at once.
+   */
+  function fits([x, y], degree, sizes) {
     const d = degree + 1;
     const A = Array.from({ length: d }, () => new Array(d).fill(0));
     const b = new Array(d).fill(0);
-    for (let i = 0; i < n; i++) {
-      const p = legendre(x[i], degree);
-      for (let j = 0; j < d; j++) {
-        b[j] += p[j] * y[i];
-        for (let k = 0; k < d; k++) A[j][k] += p[j] * p[k];
+    const powers = legendrePowers(degree);
+    let i = 0;
+    return sizes.map((n) => {
+      for (; i < n; i++) {
+        const p = legendre(x[i], degree);
+        for (let j = 0; j < d; j++) {
+          b[j] += p[j] * y[i];
+          for (let k = 0; k < d; k++) A[j][k] += p[j] * p[k];
+        }
       }
-    }
-    const weights = solve(A, b);
-    const theta = new Array(d).fill(0);
-    legendrePowers(degree).forEach((row, k) => row.forEach((v, j) => (theta[j] += weights[k] * v)));
-    return theta;
+      const weights = solve(A.map((row) => [...row]), [...b]);
+      const theta = new Array(d).fill(0);
+      powers.forEach((row, k) => row.forEach((v, j) => (theta[j] += weights[k] * v)));
+      return theta;
+    });
   }
+
+  /** Least squares over the first n readings. */
+  const fit = (drawn, degree, n = drawn[0].length) => fits(drawn, degree, [n])[0];
 
   const mean = (y) => y.reduce((sum, v) => sum + v, 0) / y.length;
 
@@ -115,7 +130,7 @@ course.risk = (() => {
   const truth = ({ amplitude }) => across.map((x) => [x, amplitude * Math.sin(Math.PI * x)]);
   const curve = (theta) => across.map((x) => [x, polynomial(theta, x)]);
 
-  return { readings, polynomial, empirical, exact, fit, mean, median, losses, truth, curve };
+  return { readings, polynomial, empirical, exact, fit, fits, mean, median, losses, truth, curve };
 })();
 
 course.figure("fit-a-sample", (root, data) => {
@@ -241,7 +256,7 @@ course.figure("best-constant", (root, data) => {
 });
 
 course.figure("sample-size", (root, data) => {
-  const { readings, empirical, exact, fit, truth, curve } = course.risk;
+  const { readings, empirical, exact, fits, truth, curve } = course.risk;
   const { n: sizes, population, labels } = data;
   const SAMPLES = 300;
   const samples = Array.from({ length: SAMPLES }, (_, i) =>
@@ -298,17 +313,19 @@ course.figure("sample-size", (root, data) => {
     },
   });
 
-  /** Risk, empirical risk and gap of whoever is judged, on the first n readings of a sample. */
-  function judge(kind, drawn, n) {
-    const theta = kind === "rule" ? data.rule : fit(drawn, data.degree, n);
-    const risk = exact(population, theta);
-    const found = empirical(theta, drawn, n);
-    return { theta, risk, found, gap: risk - found };
+  /** Risk, empirical risk and gap of whoever is judged, on the first n readings of a sample, for each n. */
+  function judge(kind, drawn, lengths) {
+    const thetas = kind === "rule" ? lengths.map(() => data.rule) : fits(drawn, data.degree, lengths);
+    return lengths.map((n, i) => {
+      const risk = exact(population, thetas[i]);
+      const found = empirical(thetas[i], drawn, n);
+      return { theta: thetas[i], risk, found, gap: risk - found };
+    });
   }
 
   const known = {};
   const gaps = (kind) =>
-    (known[kind] ??= samples.map((drawn) => sizes.map((n) => judge(kind, drawn, n).gap)));
+    (known[kind] ??= samples.map((drawn) => judge(kind, drawn, sizes).map(({ gap }) => gap)));
 
   /** What falls in a straight line: the rule's gaps in the root mean square, the fit's in the mean. */
   function typical(kind, i) {
@@ -322,13 +339,13 @@ course.figure("sample-size", (root, data) => {
     const i = size.index;
     const n = size.value;
     const drawn = samples[current];
-    const now = judge(kind, drawn, n);
+    const [now] = judge(kind, drawn, [n]);
 
     sample.replaceChildren();
     sample.setAttribute("class", `live-c${colour[kind]}`);
     map.line(sample, truth(population), { class: "live-ring", style: "stroke-opacity: 0.8; stroke-dasharray: 2 4" });
     const dots = drawn[0].slice(0, n).map((x, j) => [x, drawn[1][j]]);
-    map.dots(sample, dots, { r: n > 200 ? 1.3 : 2.2, "fill-opacity": 0.6 });
+    map.trail(sample, dots, { "stroke-opacity": 0.6, style: `stroke-width: ${n > 200 ? 2.6 : 4.4}` });
     map.line(sample, curve(now.theta));
 
     path.replaceChildren();

@@ -27,16 +27,32 @@ globalThis.course ??= (() => {
   /** A sentence with its places filled: fill("{a} of {b}", { a: 1, b: 2 }). */
   const fill = (template, values) => template.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
+  // What wakes a figure, until it comes near the screen: a slow phone does nothing for the others.
+  const asleep = new Map();
+  const near = new IntersectionObserver(
+    (entries) => {
+      for (const { target, isIntersecting } of entries) {
+        if (!isIntersecting) continue;
+        near.unobserve(target);
+        asleep.get(target)();
+      }
+    },
+    { rootMargin: "100% 0px" },
+  );
+
   /**
-   * Wake every figure of a kind: build(root, data) gets the box and its JSON. What stood there
+   * Wake every figure of a kind in time: build(root, data) gets the box and its JSON. What stood there
    * before stays for paper.
    */
   function figure(name, build) {
     for (const root of document.querySelectorAll(`.live-figure[data-figure="${name}"]`)) {
-      if (root.classList.contains("live")) continue; // a page with two figures loads a script twice
-      const text = root.querySelector('script[type="application/json"]').textContent;
-      build(root, JSON.parse(text));
-      root.classList.add("live");
+      if (asleep.has(root)) continue; // a page with two figures loads a script twice
+      asleep.set(root, () => {
+        const text = root.querySelector('script[type="application/json"]').textContent;
+        build(root, JSON.parse(text));
+        root.classList.add("live");
+      });
+      near.observe(root);
     }
   }
 

@@ -336,6 +336,14 @@
   window.addEventListener("load", () => {
     follow(location.hash);
     openForSearch();
-    document.querySelectorAll(".predict-box").forEach(wake);
+    // One after another, so that a slow phone can answer a thumb in between.
+    const boxes = document.querySelectorAll(".predict-box").values();
+    const next = () => {
+      const { value, done } = boxes.next();
+      if (done) return;
+      wake(value);
+      setTimeout(next);
+    };
+    next();
   });
 })();

@@ -24,6 +24,7 @@ USE = """
 async ([figure, places]) => {
   const root = document.querySelector(`.live-figure[data-figure="${figure}"]`);
   root.scrollIntoView();
+  while (!root.classList.contains("live")) await new Promise(requestAnimationFrame);
   const shown = () => new Promise((done) => requestAnimationFrame(() => {
     const channel = new MessageChannel();
     channel.port1.onmessage = done;
@@ -91,21 +92,21 @@ def figures(page: Page) -> list[str]:
 
 
 def main() -> None:
-    """Measure the built site, chapter by chapter."""
+    """Measure the built site: the home page, and chapter by chapter."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--site", type=Path, default=ROOT / "_build" / "html")
-    parser.add_argument("--sets", nargs="*", help="these chapters only")
+    parser.add_argument("--sets", nargs="*", help="these pages only")
     parser.add_argument("--places", type=int, default=8, help="of each slider")
     options = parser.parse_args()
     chapters = tomllib.loads((ROOT / "book" / "chapters.toml").read_text())["chapter"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        for name in options.sets or [chapter["set"] for chapter in chapters]:
+        for name in options.sets or ["index", *(chapter["set"] for chapter in chapters)]:
             context = browser.new_context(
                 viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True
             )
             page = context.new_page()
-            page.goto((options.site / "book" / f"{name}.html").as_uri())
+            page.goto((options.site.resolve() / "book" / f"{name}.html").as_uri())
             page.evaluate("document.querySelectorAll('details').forEach((e) => (e.open = true))")
             for figure in figures(page):
                 times = page.evaluate(USE, [figure, options.places])

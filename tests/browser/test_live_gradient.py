@@ -268,6 +268,7 @@ def test_on_a_phone_the_map_is_seen_while_the_sliders_move(phone: Page, site: Si
     for label in ("a walk downhill", "the learning rate"):
         phone.goto(f"{site.url}/{PAGE}", wait_until="load")
         box = phone.get_by_role("group", name=f"Interactive figure: {label}")
+        box.scroll_into_view_if_needed()
         box.get_by_role("slider").last.evaluate("e => e.scrollIntoView({block: 'end'})")
         drawing = box.locator(".live-panel svg").first.bounding_box()
         assert drawing is not None and drawing["y"] + drawing["height"] / 2 > 0

@@ -19,7 +19,7 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
 from bs4 import BeautifulSoup, Tag
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 from autograder.judging.sets import find_set
@@ -60,8 +60,13 @@ def visit(page: Page, site: Site, path: str) -> None:
 
 
 def unfold(page: Page) -> None:
-    """Open every folded answer and every folded cell, for a reader who has been everywhere."""
+    """Open every folded answer and every folded cell, for a reader who has been everywhere: so the
+    figures are awake."""
     page.evaluate("() => document.querySelectorAll('details').forEach((fold) => fold.open = true)")
+    for figure in page.locator(".live-figure").all():
+        figure.evaluate("element => element.scrollIntoView({ behavior: 'instant' })")
+        expect(figure).to_have_class(re.compile(r"\blive\b"))
+    page.evaluate("() => scrollTo({ top: 0, behavior: 'instant' })")
 
 
 @contextmanager
