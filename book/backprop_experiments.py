@@ -681,10 +681,15 @@ def start_runs(epochs: int = 20, lr: float = 0.1) -> dict[str, Run]:
 
 @cache
 def last_losses(kind: str, seeds: int = 6, epochs: int = 20, lr: float = 0.1) -> Array:
-    """The losses that 784-16-16-10 ends with, from several draws of one start."""
+    """The losses that 784-16-16-10 ends with, from several draws of one start.
+
+    The first draw is the one of `start_runs`.
+    """
     return np.array(
         [
-            train(initial(kind, SIZES, np.random.default_rng(s)), split(), lr, epochs).losses[-1]
+            train(
+                initial(kind, SIZES, np.random.default_rng(SEED + s)), split(), lr, epochs
+            ).losses[-1]
             for s in range(seeds)
         ]
     )

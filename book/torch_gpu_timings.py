@@ -22,7 +22,7 @@ from autograder.figures import BLACK, COLOURS, DASHES, MARKERS, RED, STYLE, new_
 from book.timing import measure
 from book.timing.__main__ import run
 from book.timing.plan import PARTS, Point, points
-from book.timing.reading import Spread, Timings, crossover, flat_until, load, seconds_of
+from book.timing.reading import LEFT, Spread, Timings, crossover, flat_until, load, seconds_of
 from book.timing.record import Record, header
 
 Array = np.ndarray
@@ -137,7 +137,8 @@ def narrow_and_wide(t: Timings) -> list[int]:
 @dataclass(frozen=True)
 class Flat:
     """The flat part of one network: up to which batch a step takes at most `LEFT` times as long as
-    the smallest; the price of an example at the smallest batch, and at the cheapest one."""
+    the smallest; the price of an example at the smallest batch, and at the cheapest one; whether
+    the quartiles at both ends lie within that factor of each other."""
 
     width: int
     first: int
@@ -146,6 +147,7 @@ class Flat:
     at_first: float
     at_until: float
     cheapest: float
+    steady: bool
 
     @property
     def ended(self) -> bool:
@@ -160,15 +162,17 @@ class Flat:
 
 def flat(t: Timings, width: int, way: Way = MAIN) -> Flat | None:
     """The flat part, where two batches or more were measured."""
-    found = medians(steps(t, width, way))
+    points = steps(t, width, way)
+    found = medians(points)
     if len(found) < 2:
         return None
     batches, seconds = np.array(list(found)), np.array(list(found.values()))
     until = flat_until(batches, seconds)
     each = dict(zip(found, seconds / batches, strict=True))
+    ends = [seconds_of(points[batch]) for batch in (int(batches[0]), until)]
     return Flat(
         width, int(batches[0]), until, int(batches[-1]), each[batches[0]], each[until],
-        min(each.values()),
+        min(each.values()), all(s.high <= LEFT * s.low for s in ends),
     )  # fmt: skip
 
 
@@ -590,6 +594,8 @@ def say_flat(t: Timings) -> str:
         return ""
 
     def one(e: Flat) -> str:
+        if not e.steady:
+            return f"at width {e.width:,} the readings disagree too much to say where it is flat"
         if e.until == e.first:
             return (
                 f"at width {e.width:,} there is no flat part: the next batch takes longer at once"
@@ -837,11 +843,12 @@ def say_wrong(t: Timings) -> str:
 
 def _crossed(found: dict[int, int | None], ahead: str) -> str:
     told = [
-        f"{width:,}: "
-        + (f"from {batch:,} on" if batch is not None else "never, as far as was measured")
+        f"{batch:,} at width {width:,}"
+        if batch is not None
+        else f"at width {width:,} from none that was measured"
         for width, batch in found.items()
     ]
-    return f"{ahead}, by width: {'; '.join(told)}."
+    return f"{ahead}, from these batches on: {'; '.join(told)}."
 
 
 def say_crossover(timings: Sequence[Timings]) -> list[str]:

@@ -1400,6 +1400,8 @@ def tensor_of(function):
     """The class that stands for Tensor where a function was written: the course's or an own one."""
     inner = inspect.unwrap(function)
     names = getattr(inner, "__globals__", None) or vars(sys.modules["__main__"])
+    if "Tensor" not in names:
+        raise NameError("Tensor is not defined: run the cell that imports it first")
     return names["Tensor"]
 
 

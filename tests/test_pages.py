@@ -46,7 +46,7 @@ def test_nothing_unfolded_defines_a_function(text: str) -> None:
 
 @every_page
 def test_a_page_asks_folds_its_answers_sums_up_and_names_its_sources(text: str) -> None:
-    assert text.count(":class: predict") + text.count("::{predict}") >= 5
+    assert text.count("::{predict}") >= 5
     assert text.count("```{dropdown}") >= 6
     for wanted in (
         "you can\n\n- ",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,13 @@ PROJECT = find_project(Path(__file__).parent)
 PARTS = {
     f"{name}:{part.name}": part for name in PROJECT.sets for part in find_set(name, PROJECT).parts
 }
+
+
+@pytest.mark.parametrize("name", PROJECT.sets)
+def test_the_page_has_the_place_that_each_exercise_links_to(name: str) -> None:
+    page = (PROJECT.root / "book" / f"{name}.md").read_text("utf8")
+    turns = " ".join(re.findall(r"^```\{your-turn\} (.+)$", page, re.M)).split()
+    assert sorted(turns) == sorted(made.name for made in find_set(name, PROJECT).exercises)
 
 
 @pytest.mark.parametrize("name", PROJECT.sets)
