@@ -45,7 +45,6 @@ def _shape(rng: np.random.Generator) -> tuple[int, ...]:
 
 @exercise(
     points=1,
-    draws=2,
     hints=(
         "Ask each entry one question: are you at least 0? NumPy asks all of them at once.",
         "z >= 0 gives an array of True and False. np.where, or astype, makes numbers of them.",
@@ -131,7 +130,6 @@ heaviside.slips(
 
 @exercise(
     points=1,
-    draws=2,
     hints=(
         "X @ w is one number a row. What is each compared with?",
         "A row fires where X @ w >= b: the same as heaviside of X @ w - b.",
@@ -247,7 +245,6 @@ perceptron.slips(
 
 @exercise(
     points=1,
-    draws=2,
     hints=(
         "What does relu do with 3, and with -3?",
         "np.maximum compares two arrays entry by entry; np.max looks for one entry in one array.",
@@ -326,7 +323,6 @@ relu.slips(
 
 @exercise(
     points=1,
-    draws=2,
     hints=(
         "Draw relu. How steep is it on the left, and how steep on the right?",
         "1 where z > 0, else 0; the kink at 0 counts as flat.",
@@ -413,7 +409,6 @@ relu_grad.slips(
 
 @exercise(
     points=1,
-    draws=2,
     hints=(
         "At 0 tanh is steepest, with slope 1; far out it is flat. Which expression in tanh(z) is "
         "1 where tanh is 0, and 0 where tanh is -1 or 1?",
@@ -507,7 +502,6 @@ tanh_grad.slips(
 
 @exercise(
     points=2,
-    draws=2,
     hints=(
         "Two cases, as in relu; only the left one is new. What is it at 0, and far to the left?",
         "np.where works out both of its branches everywhere. What is exp(800), and what is "
@@ -613,7 +607,6 @@ elu.slips(
 
 @exercise(
     points=1,
-    draws=2,
     hints=(
         "Take the derivative of each side by itself.",
         "On the left alpha * exp(z), so alpha at 0; on the right 1. Keep the exponential small "
@@ -714,7 +707,6 @@ elu_grad.slips(
 
 @exercise(
     points=3,
-    draws=2,
     hints=(
         "Three links: the cost by a, a by z = w @ x + b, and z by w and by b. Write each down.",
         "The cost changes with a by a - y. The sigmoid's slope is a * (1 - a). And z by w?",
@@ -855,7 +847,6 @@ neuron_gradient.slips(
 
 @exercise(
     points=1,
-    draws=2,
     hints=(
         "How many weights lie between a layer of 3 and a layer of 2? How many biases has the "
         "second?",
@@ -1246,7 +1237,6 @@ def _with_silent_units(rng: np.random.Generator) -> list[Array]:
 
 @exercise(
     points=3,
-    draws=2,
     hints=(
         "One layer is one line, a @ W + b, and its answer is the next layer's input. What does "
         "the last layer leave out?",
@@ -1418,7 +1408,6 @@ mlp_forward.slips(
 
 @exercise(
     points=5,
-    draws=2,
     hints=(
         "Carry one array back through the layers: the gradient at the layer's sum, of the "
         "sum's shape. Call it delta; the docstring says what it is at the logits. From delta, what "
@@ -2121,7 +2110,6 @@ def data_of(result):
 
 @Tensor.step(
     points=2,
-    draws=2,
     after=("data_and_grad",),
     hints=(
         "A result must remember what it was made from, and for each of these how a gradient goes "
@@ -2424,7 +2412,6 @@ diamond.slips(
 
 @Tensor.step(
     points=1,
-    draws=2,
     after=("data_and_grad", "add_and_multiply"),
     hints=(
         "-a is a times -1, a - b is a + (-b), a / b is a times b ** -1: these need no rule.",
@@ -2635,7 +2622,6 @@ sum_and_mean.slips(
 
 @Tensor.step(
     points=2,
-    draws=2,
     after=("data_and_grad", "add_and_multiply", "sum_and_mean"),
     hints=(
         "Let A be (m, k), B be (k, n), so that g is (m, n). Which products of g with A or B, "
@@ -2843,7 +2829,6 @@ broadcasting.slips(
 
 @Tensor.step(
     points=2,
-    draws=2,
     after=("data_and_grad", "add_and_multiply", "sum_and_mean"),
     hints=(
         "Each slope is multiplied by what comes back from above. For exp the slope is the value "
@@ -2932,7 +2917,6 @@ exp_log_relu.slips(
 
 @Tensor.step(
     points=1,
-    draws=2,
     after=("data_and_grad", "add_and_multiply", "sum_and_mean"),
     hints=(
         "Nothing is computed, entries only change their places: the gradient goes back to them.",
@@ -3024,7 +3008,6 @@ reshaping.slips(
 
 @Tensor.step(
     points=1,
-    draws=2,
     after=("data_and_grad", "add_and_multiply", "used_twice", "diamond"),
     hints=(
         "Asked twice, a leaf should have exactly twice the gradient. Which nodes keep something "
@@ -3094,7 +3077,6 @@ backward_twice.slips(
 
 @Tensor.step(
     points=1,
-    draws=2,
     after=(
         *("data_and_grad", "add_and_multiply", "used_twice", "diamond"),
         *("power_and_division", "sum_and_mean", "broadcasting", "exp_log_relu", "reshaping"),
@@ -3167,7 +3149,6 @@ leaves_unchanged.slips(
 
 @exercise(
     points=4,
-    draws=2,
     hints=(
         "Break y into steps: c = x - m, with the mean m; v = mean(c ** 2); s = sqrt(v); y = c / s. "
         "Go back through them one at a time. Where was x used twice, and where c?",

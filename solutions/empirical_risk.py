@@ -380,7 +380,6 @@ def six_splits(train_test_split, X, y, test_fraction, rng):
 @exercise(
     points=4,
     by_value=False,
-    draws=2,
     probe=six_splits,
     hints=(
         "If the rows are sorted by date, what would the last quarter of them be a test of?",

@@ -132,7 +132,6 @@ _UNKNOWN = "if init not in weights:"
 
 @Linear.step(
     points=1,
-    draws=2,
     hints=(
         "W has a row for each number that comes in, and a column for each that goes out.",
         "np.zeros and np.ones take the shape as a tuple; Tensor(...) goes around the array.",
@@ -609,7 +608,6 @@ random_weights.slips(
 
 @Linear.step(
     points=1,
-    draws=2,
     after=("zeros_and_ones",),
     hints=(
         "One line: the formula of the class. Which of the two stands left of the @?",
@@ -845,7 +843,6 @@ _FLAT = "[p for layer in self.layers for p in layer.parameters()]"
 
 @MLP.step(
     points=2,
-    draws=2,
     hints=(
         "Three sizes make two layers. Which sizes does layer i stand between?",
         "zip(sizes[:-1], sizes[1:]) gives the pairs; itertools.pairwise(sizes) does, too.",
@@ -1059,7 +1056,6 @@ layers_differ.slips(
 
 @MLP.step(
     points=2,
-    draws=2,
     after=("layer_sizes",),
     hints=(
         "What a layer gives goes into the next one. What happens to it in between?",
@@ -1230,7 +1226,6 @@ def after_an_update(function, params, grads, velocity, lr, beta):
 
 @exercise(
     points=2,
-    draws=2,
     probe=after_an_update,
     hints=(
         "It is momentum_step of chapter 4, for each array of a list. Does an array need to know of "
@@ -2281,7 +2276,6 @@ def orders_taken(answer, case):
 
 @exercise(
     points=4,
-    draws=2,
     by_value=False,
     probe=an_experiment,
     hints=(

@@ -673,7 +673,6 @@ def different(fits):
     points=4,
     whole=("X",),
     by_value=False,
-    draws=2,
     probe=one_fit_or_many,
     hints=(
         "Three things repeat: epochs, batches inside an epoch, and in each batch one gradient and "

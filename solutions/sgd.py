@@ -132,7 +132,6 @@ def in_batches(epoch):
 @exercise(
     points=3,
     by_value=False,
-    draws=2,
     probe=three_epochs,
     hints=(
         "You need every row number once, in an order that chance decides. What is such an order "
@@ -619,7 +618,6 @@ def wrong_steps(answer, case, factor):
 @exercise(
     points=4,
     by_value=False,
-    draws=2,
     probe=walk_of,
     hints=(
         "Two loops, one inside the other: what does the outer one count, and what does your "
