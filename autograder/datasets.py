@@ -68,12 +68,18 @@ def digits(side: int = 8) -> tuple[Array, Array]:
     X : array of shape (1797, side ** 2), a digit a row, from 0 (paper) to 1 (ink)
     y : array of shape (1797,), whole numbers from 0 to 9
     """
-    # The file alone: to import scikit-learn takes a second, of everybody's notebook.
+    # The file alone, where it is: to import scikit-learn takes a second, of everybody's notebook.
     spec = find_spec("sklearn")
-    assert spec is not None and spec.origin is not None
-    file = Path(spec.origin).parent / "datasets" / "data" / "digits.csv.gz"
-    rows = np.loadtxt(file, delimiter=",")
-    images, y = rows[:, :-1].reshape(-1, 8, 8) / 16, rows[:, -1].astype(int)
+    home = Path(spec.origin).parent if spec and spec.origin else Path()
+    file = home / "datasets" / "data" / "digits.csv.gz"
+    if file.is_file():
+        rows = np.loadtxt(file, delimiter=",")
+        images, y = rows[:, :-1], rows[:, -1].astype(int)
+    else:
+        from sklearn.datasets import load_digits
+
+        images, y = load_digits(return_X_y=True)
+    images = images.reshape(-1, 8, 8) / 16
     if side != 8:
         # Here, so that a notebook without large digits does not pay for it.
         from scipy.ndimage import zoom

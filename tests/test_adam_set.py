@@ -420,7 +420,7 @@ def test_a_state_that_is_changed_in_place_costs_the_share_of_a_kind() -> None:
     verdict = verdict_on("adam_step", in_place)
     assert (verdict.status, verdict.mistake) == ("partial", "changes_its_arguments")
     assert verdict.points == round(verdict.max_points * (1 - 1 / len(verdict.families)), 2)
-    assert verdict.message == "It changes its argument m, v: work on a copy."
+    assert verdict.message == "It changes its arguments m and v: work on copies."
 
 
 def test_a_mistake_in_adam_step_follows_into_adamw_by_name() -> None:

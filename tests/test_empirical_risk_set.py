@@ -341,7 +341,7 @@ def test_a_split_in_place_costs_the_share_of_a_kind() -> None:
     verdict = verdict_on(train_test_split, shuffled_in_place)
     assert verdict.mistake == "changes_its_arguments"
     assert verdict.points == round(4 * (1 - 1 / len(verdict.families)), 2)
-    assert verdict.message == "It changes its argument X, y: work on a copy."
+    assert verdict.message == "It changes its arguments X and y: work on copies."
 
 
 def test_randomness_from_elsewhere_is_told() -> None:

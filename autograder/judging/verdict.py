@@ -393,8 +393,11 @@ def _about_type(got: Any, off: Difference) -> str:
 
 
 def _changes(names: set[str]) -> str:
-    return _("It changes its argument {names}: work on a copy.").format(
-        names=", ".join(sorted(names))
+    one, *more = sorted(names, reverse=True)
+    if not more:
+        return _("It changes its argument {name}: work on a copy.").format(name=one)
+    return _("It changes its arguments {names} and {name}: work on copies.").format(
+        names=", ".join(reversed(more)), name=one
     )
 
 
