@@ -392,12 +392,15 @@ def test_a_live_figure_leaves_something_on_paper(wide: Page) -> None:
         box = boxes.nth(number)
         box.scroll_into_view_if_needed()
         still, controls = box.locator(".live-still"), box.locator("input, select, button")
-        assert not still.is_visible()
+        # A page under load takes a moment to be on the screen again.
+        expect(still).to_be_hidden()
         # What another setting of the figure needs is hidden.
         shown = [control for control in controls.all() if control.is_visible()]
         assert shown
         page.emulate_media(media="print")
-        assert still.is_visible() and not any(control.is_visible() for control in shown)
+        expect(still).to_be_visible()
+        for control in shown:
+            expect(control).to_be_hidden()
         page.emulate_media(media="screen")
 
 
