@@ -192,6 +192,12 @@ def test_a_function_that_cannot_be_made_again_is_told(tmp_path: Path) -> None:
 def test_public_code_that_needs_private_code_is_told(tmp_path: Path) -> None:
     code = GOOD + "\nSECRET = 3\n\n@public\ndef helper(a=SECRET):\n    return a\n"
     assert "its public code cannot be imported by itself (NameError" in complaints(tmp_path, code)
+    # What it needs only where it runs; of a learner's right answer it would say that it is wrong.
+    code = (
+        GOOD
+        + "\n@f.property('Small.')\ndef large(answer, case):\n    return f(answer) is not None\n"
+    )
+    assert "large goes to learners and uses f, which does not" in complaints(tmp_path, code)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ is in it.
 from __future__ import annotations
 
 import ast
+import builtins
 import functools
 import inspect
 import json
@@ -255,8 +256,21 @@ def argument(part: Part, name: str, value: Any) -> Any:
 
 @functools.lru_cache(maxsize=16)
 def public_source(exercise_set: ExerciseSet) -> str:
-    """The source of everything public, in the order of the module."""
-    return _as_a_module(exercise_set, _public_bodies(exercise_set).values())
+    """The source of everything public, in the order of the module.
+
+    Raises
+    ------
+    AuthorError where it needs what is not public, and a learner's machine has not got.
+    """
+    text = _as_a_module(exercise_set, _public_bodies(exercise_set).values())
+    there = set(dir(builtins)).union(*map(names.bound, ast.parse(text).body))
+    for function, read in source.globals_read(text).items():
+        if missing := sorted(read - there):
+            raise AuthorError(
+                f"{exercise_set.name}: {function} goes to learners and uses {', '.join(missing)}, "
+                "which does not: write it with NumPy and what is @public alone."
+            )
+    return text
 
 
 @functools.lru_cache(maxsize=64)
