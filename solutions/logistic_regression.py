@@ -1928,7 +1928,7 @@ cross_entropy_gradient.slips(
         "it.",
     ),
     slope_of_a_share=slip(
-        lambda logits, labels: (lambda p: p * (1 - p) / len(labels))(softmax.reference(logits)),
+        {"gradient[np.arange(len(labels)), labels] -= 1": "gradient *= 1 - gradient"},
         "This is p (1 - p), the slope of each share by its own logit: the labels have no part in "
         "it.",
         hint="Differentiate the loss, log_sum_exp(z) - z[label], by one logit.",
