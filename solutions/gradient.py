@@ -637,6 +637,8 @@ is_convex_hessian.slips(
 @exercise(
     points=4,
     rtol=1e-2,
+    # Each kind has two bowls, one of them steeper.
+    draws=1,
     hints=(
         "The cliff stands at 2 / L. What is L a property of, and can you see that from outside?",
         "In a quadratic bowl the gradient is linear in theta. How does it change when you move "
@@ -668,12 +670,17 @@ def largest_learning_rate(grad: Callable, d: int) -> float:
     return float(2 / np.linalg.eigvalsh((H + H.T) / 2)[-1])
 
 
-def _felt(rng, d: int, far: float, twice: bool = False, steep: int = 0) -> dict:
+def _felt(rng, d: int, far: float, **more):
+    """Two bowls, so that no one answer is right for both."""
+    for L in (rng.uniform(3, 4), rng.uniform(5, 6)):
+        yield _bowl(rng, L, d, far, **more)
+
+
+def _bowl(rng, L: float, d: int, far: float, twice: bool = False, steep: int = 0) -> dict:
     """A bowl with one steepest direction (or two), askew to all axes and to their middle.
 
     steep: so many of the last parameters have it, and nothing to do with the others.
     """
-    L = rng.uniform(3, 6)
     rest = rng.uniform(0.3, 1.5, d - 1)
     if twice:
         # Of two that are equal to the last digit np.linalg.eigvals may make a complex pair.

@@ -14,6 +14,8 @@ import numpy as np
 
 from autograder.values.codec import Opaque, Raised
 
+SHAPES = re.compile(r"\b(shapes?|dimensions?|broadcast|aligned|operands?|size)\b")
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -122,6 +124,10 @@ def _is_tensor(value: Any) -> bool:
 
 
 def _words(raised: Raised) -> list[str]:
+    """What an exception says, without its numbers. NumPy has many ways to say that shapes do not
+    fit."""
+    if SHAPES.search(raised.message):
+        return ["shapes"]
     return re.findall(r"[^\W\d_]+", raised.message)
 
 
