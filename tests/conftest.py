@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -289,6 +290,14 @@ def solution_cell(notebook: NotebookNode, name: str) -> NotebookNode:
     found = [c for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade_id") == name]
     assert len(found) == 1
     return found[0]
+
+
+def until(what: Callable[[], bool], patience: float = 200.0) -> None:
+    """Wait for something that must happen. patience: seconds."""
+    deadline = time.monotonic() + patience
+    while not what():
+        assert time.monotonic() < deadline, "it has not happened"
+        time.sleep(0.05)
 
 
 def write(path: Path, content: NotebookNode | str | bytes) -> None:

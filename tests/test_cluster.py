@@ -11,11 +11,10 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dask
 import psutil
@@ -33,9 +32,7 @@ from autograder.engine.warm.handle import SandboxedRunner, default_runner, requi
 from autograder.grading.grade import Graded, grade
 from autograder.grading.rounds import current_round
 from autograder.submissions.read import Submission
-
-if TYPE_CHECKING:
-    from tests.conftest import Course
+from tests.conftest import Course, until
 
 PATIENCE = 200.0
 
@@ -90,14 +87,6 @@ def runner(cluster: Cluster) -> Iterator[RemoteRunner]:
     cluster.client.wait_for_workers(2, timeout=PATIENCE)
     with scheduler_runner(cluster.address) as running:
         yield running
-
-
-def until(what: Callable[[], bool]) -> None:
-    """Wait for something that must happen."""
-    deadline = time.monotonic() + PATIENCE
-    while not what():
-        assert time.monotonic() < deadline, "it has not happened"
-        time.sleep(0.05)
 
 
 class Murderous:
