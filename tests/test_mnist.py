@@ -19,7 +19,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sklearn.datasets._openml as openml
+from sklearn.datasets import load_digits
 
+from autograder import datasets
 from autograder import mnist as module
 from autograder.datasets import digits, mnist
 
@@ -149,6 +151,18 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenML]:
 def no_network(*_of: object, **_how: object) -> None:
     """What a connection ends in on a machine without any."""
     raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+
+@pytest.mark.parametrize("file_is_there", [True, False])
+def test_the_small_digits_are_scikit_learns(
+    monkeypatch: pytest.MonkeyPatch, file_is_there: bool
+) -> None:
+    if not file_is_there:
+        monkeypatch.setattr(datasets, "find_spec", lambda name: None)
+    wanted = load_digits()
+    X, y = digits()
+    assert np.array_equal(X, wanted.data / 16) and np.array_equal(y, wanted.target)
+    assert (X.dtype, y.dtype) == (np.float64, wanted.target.dtype)
 
 
 def assert_right(X: np.ndarray, y: np.ndarray) -> None:

@@ -22,7 +22,7 @@ from autograder.project import Project, find_project
 from autograder.release.build import build, differences, out_of_step
 from autograder.release.bundle import write_bundles
 from autograder.release.configuration import course_config
-from autograder.release.freeze import says_the_same
+from autograder.release.freeze import probe_source, says_the_same
 from autograder.release.given import given_text
 from autograder.release.lint import released_leaks
 from autograder.release.recipe import ways
@@ -321,3 +321,17 @@ def test_the_bundles_are_the_same_bytes_twice(bundles: list[Path], tmp_path: Pat
     again = write_bundles(tmp_path, PROJECT)
     assert [p.name for p in again] == [p.name for p in bundles]
     assert [p.read_bytes() for p in again] == [p.read_bytes() for p in bundles]
+
+
+@pytest.mark.parametrize("name", find_project().sets)
+def test_a_probe_travels_with_what_it_uses_alone(name: str) -> None:
+    exercises = find_set(name)
+    for part in exercises.parts:
+        if part.probe is None:
+            continue
+        text = probe_source(exercises, part.probe.name)
+        there: dict[str, Any] = {}
+        exec(compile(text, "<probe>", "exec"), there)
+        assert callable(there[part.probe.name])
+        kept = {rule.name for p in exercises.parts for rule in p.properties}
+        assert not kept & there.keys(), "what judges an answer stays with the judge"
