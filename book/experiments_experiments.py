@@ -564,6 +564,7 @@ STUDENT_RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 STUDENT_BETAS = (0.0, 0.9, 0.99)
 
 
+@cache
 def two_students() -> dict[tuple[str, float, float], Runs]:
     """PyTorch's form at each of the rates; the averaged form and no momentum at the same rates, and
     at those that make their steps as long: under the form, its lr and its beta. Without momentum

@@ -149,23 +149,27 @@ def test_the_students_by_keyboard_alone(page: Page, opening: Site) -> None:
 
 
 def test_on_a_phone_the_students_curves_stay_in_sight(phone: Page, opening: Site) -> None:
-    """Each control is large enough for a thumb; brought to the top of the screen, it leaves the
-    drawings above it."""
+    """What a thumb or a key brings into sight leaves the drawings there, and is not below them."""
     box = open_students(phone, opening)
-    controls = [*box.get_by_role("slider").all(), *box.locator(".live-choice label").all()]
+    controls = box.locator("input").all()
     assert len(controls) == 4
     for control in controls:
         for block in ("start", "end"):
             control.evaluate(
-                f"(e) => e.scrollIntoView({{ block: '{block}', behavior: 'instant' }})"
+                "(e, block) => e.scrollIntoView({ block, behavior: 'instant' })", block
             )
-            place = control.bounding_box()
+            place, held = control.bounding_box(), box.locator(".live-held").bounding_box()
             assert place is not None
-            assert place["height"] >= 44
-            assert place["x"] >= 0
-            assert place["x"] + place["width"] <= 390
+            assert held is not None
+            assert place["y"] >= held["y"] + held["height"] - 1
             for drawing in box.locator(".live-panel svg").all():
                 expect(drawing).to_be_in_viewport(ratio=0.9)
+    for target in [*box.get_by_role("slider").all(), *box.locator(".live-choice label").all()]:
+        place = target.bounding_box()
+        assert place is not None
+        assert place["height"] >= 44
+        assert place["x"] >= 0
+        assert place["x"] + place["width"] <= 390
     box.locator(".live-choice label").last.tap()
     assert state(box) == students.state("step", *students.OPENING[1:])
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
