@@ -4,16 +4,16 @@ course.figure("experiments-students", (root, data) => {
   const { words, forms, looks, curves } = data;
   const rates = data.lr.values;
   const epochs = curves[0].middle.length - 1;
-  const loss = { range: [0.02, 4], log: true, ticks: [0.03, 0.1, 0.3, 1, 3], format: String };
+  const loss = { range: [0.008, 4], log: true, ticks: [0.01, 0.1, 1], format: String };
 
   const held = course.html(root, "div", { class: "live-held" });
   const row = course.panels(held);
   const fall = course.panel(row, {
-    title: words.fall, height: 165, y: loss,
+    title: words.fall, height: 145, y: loss,
     x: { range: [0, epochs], ticks: [0, 5, 10, 15, 20], label: words.epoch },
   });
   const ends = course.panel(row, {
-    title: words.ends, height: 165, y: loss,
+    title: words.ends, height: 145, y: loss,
     x: { range: [0.85 * rates[0], 1.18 * rates.at(-1)], log: true, ticks: [0.001, 0.01, 0.1], format: String, label: words.lr },
   });
   const layers = [fall.layer(), ends.layer()];
