@@ -161,7 +161,8 @@ def still() -> str:
             line = {"linewidth": look["width"]} | ({"linestyle": "-"} if form == "pytorch" else {})
             label = WORDS["forms"][form]
             lab.band(ax, np.arange(losses.shape[1]), losses, look["colour"] - 1, label, **line)
-        ax.set(yscale="log", ylabel="training loss", title=WORDS["options"][same])
+        title = WORDS["options"][same]
+        ax.set(yscale="log", ylabel="training loss", title=title, xticks=range(0, 21, 5))
     axes[0].legend(loc="lower left", fontsize=10)
     axes[1].set_xlabel(WORDS["epoch"])
     return STILL + picture(figure, ALT)
