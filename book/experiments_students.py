@@ -117,7 +117,7 @@ def state(same: str, lr: float, beta: float) -> str:
 def curve(runs: lab.Runs) -> dict[str, list[float | None]]:
     """Lowest, median and highest loss after each epoch."""
     losses = finite(runs.train_loss)
-    kinds = {"low": np.min, "middle": np.median, "high": np.max}
+    kinds: dict[str, Any] = {"low": np.min, "middle": np.median, "high": np.max}
     return {name: to_four_digits(kind(losses, axis=0)) for name, kind in kinds.items()}
 
 

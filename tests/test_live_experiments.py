@@ -51,7 +51,7 @@ class Averaged:
     @torch.no_grad()
     def step(self) -> None:
         for p, v in zip(self.params, self.velocity, strict=True):
-            v.mul_(self.beta).add_((1 - self.beta) * p.grad)
+            v.mul_(self.beta).add_((1 - self.beta) * p.grad)  # type: ignore[operator]
             p.sub_(self.lr * v)
 
 

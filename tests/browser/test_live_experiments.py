@@ -121,7 +121,7 @@ def test_what_the_students_figure_draws_is_the_runs(page: Page, opening: Site) -
                 box.get_by_role("slider", name="lr").fill(str(i))
                 assert state(box) == students.state(same, lr, beta)
                 drawn, ends = lines(box, 0), lines(box, 1)
-                pairs = []
+                pairs: list[tuple[float, float]] = []
                 for form, key in students.keys(same, lr, beta).items():
                     losses = np.median(students.finite(runs[key].train_loss), axis=0)
                     pairs += zip(losses, (-y for _, y in drawn[form]), strict=True)
