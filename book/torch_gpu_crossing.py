@@ -177,11 +177,19 @@ def first_setting(processor: Timings, gpu: Gpu) -> tuple[int, int]:
     for width in reversed(widths):
         ours = numbers(batches, processor_micros(processor, width, batches))
         theirs = numbers(batches, gpu_micros(gpu, width, batches, count, LAUNCH_START * MICRO))
-        common = [m for m in batches if m in ours and m in theirs]
-        at = crossover(batches, theirs, ours)
-        if at in common[1:]:
-            return width, common[common.index(at) - 1]
+        if turn := change(batches, ours, theirs):
+            return width, turn[0]
     return widths[0], batches[0]
+
+
+def change(
+    batches: Sequence[int], ours: Mapping[int, float], theirs: Mapping[int, float]
+) -> tuple[int, int] | None:
+    """The last batch at which the processor wins, and the next, from which on the GPU does; None
+    where they do not change places within what was measured."""
+    common = [m for m in batches if m in ours and m in theirs]
+    at = crossover(batches, theirs, ours)
+    return (common[common.index(at) - 1], at) if at in common[1:] else None
 
 
 def said(
@@ -228,12 +236,10 @@ def meeting(
     batches: Sequence[int], ours: Mapping[int, float], theirs: Mapping[int, float]
 ) -> tuple[float, float] | None:
     """Where the drawn lines change places, as batch and microseconds: two straight lines between
-    two batches, on axes that are logarithmic. None where they do not, within what was measured."""
-    common = [m for m in batches if m in ours and m in theirs]
-    at = crossover(batches, theirs, ours)
-    if at not in common[1:]:
+    two batches, on axes that are logarithmic. None where they do not."""
+    if not (turn := change(batches, ours, theirs)):
         return None
-    before = common[common.index(at) - 1]
+    before, at = turn
     lead = {m: np.log(ours[m] / theirs[m]) for m in (before, at)}
     share = lead[before] / (lead[before] - lead[at])
     batch, micros = (a * (b / a) ** share for a, b in ((before, at), (ours[before], ours[at])))
