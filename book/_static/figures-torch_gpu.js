@@ -62,16 +62,17 @@ course.figure("torch-gpu-crossing", (root, data) => {
   const seconds = (micros) => quantity(micros * micro, data.seconds);
   const timed = (v) => typeof v === "number";
 
-  const row = course.panels(root);
-  const drawing = course.html(row, "div");
-  const slider = (name, values, format) =>
-    course.slider(root, { id: `live-crossing-${name}`, label: words[name], values, start: data.start[name], format, change: draw });
-  const width = slider("width", data.widths, whole);
-  const batch = slider("batch", batches, whole);
+  const drawing = course.html(root, "div", { class: "live-tall" });
+  const side = course.html(root, "div", { class: "live-side" });
+  const slider = (parent, name, values, format) =>
+    course.slider(parent, { id: `live-crossing-${name}`, label: words[name], values, start: data.start[name], format, change: draw });
+  const short = course.html(side, "div", { class: "live-row" });
+  const width = slider(short, "width", data.widths, whole);
+  const batch = slider(short, "batch", batches, whole);
   const options = data.gpus.map(({ name }, value) => ({ value, label: name }));
-  const gpu = course.select(root, { id: "live-crossing-gpu", label: words.gpu, options, change: draw });
-  const launch = slider("launch", data.launch, (v) => seconds(v));
-  const state = course.state(root);
+  const gpu = course.select(side, { id: "live-crossing-gpu", label: words.gpu, options, change: draw });
+  const launch = slider(side, "launch", data.launch, seconds);
+  const state = course.state(side);
   const source = course.html(root, "p", { class: "live-title" });
 
   // The same axes at every setting, so that it is the lines that move.
