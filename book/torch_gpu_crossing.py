@@ -217,7 +217,8 @@ def said(
     if timed:
         times = max(own / other, other / own)
         winner = "even" if times < EVEN else "gpu" if other < own else "processor"
-        told.append(WORDS["wins"][winner].format(times=digits(times)))
+        # A half goes up, as in the script.
+        told.append(WORDS["wins"][winner].format(times=digits(times * (1 + 1e-12))))
     told.append(_crossing(batches, theirs, numbers(batches, cells)))
     return " ".join(told)
 
