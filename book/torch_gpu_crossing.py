@@ -36,7 +36,7 @@ WORDS: dict[str, Any] = {
     "batch": "Batch",
     "launch": "Each launch",
     "gpu": "GPU",
-    "title": "One step at width {width}: milliseconds, logarithmic",
+    "title": "One step at width {width}, in milliseconds",
     "axis": "examples in a batch, logarithmic",
     "processor": "processor, measured",
     "model": "GPU, a model",
