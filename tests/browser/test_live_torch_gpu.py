@@ -160,10 +160,11 @@ def test_what_is_said_and_drawn_is_measured_or_the_model(page: Page, tiny: Site)
                 assert meet is not None
                 # Its place among the processor's marks.
                 (x0, y0), (x1, y1), *_ = line(box, "processor")
-                for name, start, far, value, first, second in (
-                    ("cx", x0, x1, meet[0], *batches[:2]),
-                    ("cy", y0, y1, meet[1], *list(ours.values())[:2]),
-                ):
+                ends = {
+                    "cx": (x0, x1, meet[0], *batches[:2]),
+                    "cy": (y0, y1, meet[1], *list(ours.values())[:2]),
+                }
+                for name, (start, far, value, first, second) in ends.items():
                     share = np.log(value / first) / np.log(second / first)
                     shown = float(ring.get_attribute(name) or "nan")
                     assert shown == pytest.approx(start + share * (far - start), abs=1.5)
