@@ -526,6 +526,13 @@ BETAS = (0.0, 0.5, 0.9, 0.99)
 MOMENTUM_LR = 0.01
 
 
+def effective_rate(lr: float, beta: float) -> float:
+    """The rate at which plain descent, and the averaged form, take steps as long as those of
+    PyTorch's form at `lr`."""
+    # Rounded: 0.01 / (1 - 0.9) is one digit away from the 0.1 that other runs have.
+    return round(lr / (1 - beta), 9)
+
+
 def momentum_forms() -> dict[str, dict[float, Runs]]:
     """For each beta: the averaged form and PyTorch's at the same lr, and no momentum at the
     learning rate that PyTorch's form amounts to, lr / (1 - beta)."""
@@ -535,8 +542,7 @@ def momentum_forms() -> dict[str, dict[float, Runs]]:
         # Without momentum the forms are one.
         pytorch = dict(optimiser="pytorch") if beta else {}
         table["pytorch", beta] = config(lr=MOMENTUM_LR, beta=beta, **pytorch)
-        # Rounded: 0.01 / (1 - 0.9) is one digit away from the 0.1 that other runs have.
-        table["plain", beta] = config(lr=round(MOMENTUM_LR / (1 - beta), 9))
+        table["plain", beta] = config(lr=effective_rate(MOMENTUM_LR, beta))
     done = repeat(table, what="Momentum")
     return {
         form: {beta: done[form, beta] for beta in BETAS}
@@ -550,6 +556,29 @@ def same_walk(beta: float = 0.9, lr: float = MOMENTUM_LR, epochs: int = 3) -> fl
     ours = run(config(lr=lr / (1 - beta), beta=beta, epochs=epochs))
     theirs = run(config(optimiser="pytorch", lr=lr, beta=beta, epochs=epochs))
     return max(float(np.abs(ours[key] - theirs[key]).max()) for key in ("train_loss", "test_loss"))
+
+
+# What two students may choose.
+
+STUDENT_RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
+STUDENT_BETAS = (0.0, 0.9, 0.99)
+
+
+@cache
+def two_students() -> dict[tuple[str, float, float], Runs]:
+    """PyTorch's form at each of the rates; the averaged form and no momentum at the same rates, and
+    at those that make their steps as long: under the form, its lr and its beta. Without momentum
+    all forms are "plain"."""
+    table: dict[tuple[str, float, float], Config] = {}
+    for beta in STUDENT_BETAS:
+        for lr in STUDENT_RATES:
+            if beta:
+                table["pytorch", lr, beta] = config(optimiser="pytorch", lr=lr, beta=beta)
+            for rate in (lr, effective_rate(lr, beta)):
+                table["plain", rate, 0.0] = config(lr=rate)
+                if beta:
+                    table["averaged", rate, beta] = config(lr=rate, beta=beta)
+    return repeat(table, what="Two students")
 
 
 # Optimisers, each at its best.
@@ -621,6 +650,7 @@ def main() -> None:
     rates_by_size()
     without_noise()
     momentum_forms()
+    two_students()
     confirm()  # after its search
     on_large_digits()
 

@@ -564,11 +564,22 @@ def each(speak: Callable[[Timings], str], timings: Sequence[Timings]) -> list[st
     return [speak(t) for t in timings]
 
 
-def missing(what: str) -> str:
-    """What a GPU's file would add here, and how to make one; nothing where there is one."""
+def no_gpu() -> str:
+    """That no GPU was measured, once, and how to measure one; nothing where there is one."""
     if gpus(shown()):
         return ""
-    return f"*Not measured yet: {what}. On a machine with a GPU, {COMMAND} fills it in.*"
+    return (
+        "**No GPU has been measured for this page.** You need none to follow it: what it says of "
+        "GPUs is counted, computed or quoted, and says so, and every measured time is a "
+        f"processor's. On a machine with a GPU, {COMMAND} adds its times to each figure."
+    )
+
+
+def missing(what: str) -> str:
+    """What only a GPU can show here; nothing where one was measured."""
+    if gpus(shown()):
+        return ""
+    return f"*Missing here, without a GPU: {what}.*"
 
 
 def unmeasured() -> str:

@@ -1,7 +1,9 @@
-"""Chapter 8's live figure: a curve shows what is said of it, and each wrong choice is answered."""
+"""Chapter 8's live figures: the students' curves are torch's, and tell what the chapter tells; a
+curve of the riddle shows what is said of it, and each wrong choice is answered."""
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from dataclasses import asdict, replace
@@ -12,13 +14,167 @@ import numpy as np
 import pytest
 import torch
 
+from book import experiments_experiments as lab
 from book import experiments_live as live
+from book import experiments_students as students
 from book.experiments_live import FAULTS, RUNS, SETUPS, Setup, run
 from solutions.experiments import MLP
+from tests.test_chapter_experiments import by_torch
 
 EACH_SETUP = pytest.mark.parametrize("name", SETUPS)
 EACH_RUN = pytest.mark.parametrize(("name", "fault"), RUNS)
 CHANCE = 1 / live.CLASSES
+
+
+# Two students.
+
+SETTINGS = [
+    (same, lr, beta)
+    for same in students.SAME
+    for beta in lab.STUDENT_BETAS
+    for lr in lab.STUDENT_RATES
+]
+_, LR, BETA = students.OPENING
+
+
+class Averaged:
+    """v = beta v + (1 - beta) g, theta = theta - lr v: torch has no such optimiser."""
+
+    def __init__(self, params: list[torch.Tensor], lr: float, beta: float):
+        self.params, self.lr, self.beta = params, lr, beta
+        self.velocity = [torch.zeros_like(p) for p in params]
+
+    def zero_grad(self) -> None:
+        for p in self.params:
+            p.grad = None
+
+    @torch.no_grad()
+    def step(self) -> None:
+        for p, v in zip(self.params, self.velocity, strict=True):
+            v.mul_(self.beta).add_((1 - self.beta) * p.grad)  # type: ignore[operator]
+            p.sub_(self.lr * v)
+
+
+def drawn(same: str, lr: float, beta: float) -> dict[str, dict[str, np.ndarray]]:
+    """What the figure has for a setting: of each form the lowest, the median, the highest loss."""
+    data = students.students_data()
+    row = data["settings"][same][lab.STUDENT_BETAS.index(beta)]
+    lines = row[lab.STUDENT_RATES.index(lr)]["lines"]
+    curves = [data["curves"][i] for i in lines]
+    return {
+        form: {name: np.array(values, float) for name, values in curve.items()}
+        for form, curve in zip(students.FORMS, curves, strict=True)
+    }
+
+
+@pytest.mark.parametrize(
+    ("same", "beta", "rate"),
+    [("lr", 0.9, 0.01), ("lr", 0.99, 0.01), ("step", 0.9, 0.1), ("step", 0.99, 1.0)],
+)
+def test_the_students_curves_are_torchs(same, beta, rate):
+    """Three epochs of all seeds: the lowest, the median and the highest of the five."""
+    makers = {
+        "pytorch": lambda p: torch.optim.SGD(p, lr=LR, momentum=beta),
+        "plain": lambda p: torch.optim.SGD(p, lr=rate),
+        "averaged": lambda p: Averaged(p, rate, beta),
+    }
+    if rate == 1:
+        del makers["plain"]  # chaos: a last digit grows
+    for form, make in makers.items():
+        losses = [by_torch(lab.config(epochs=3, seed=seed), make) for seed in lab.SEEDS]
+        wanted = np.quantile(losses, (0, 0.5, 1), axis=0)
+        for name, values in zip(("low", "middle", "high"), wanted, strict=True):
+            found = drawn(same, LR, beta)[form][name][:4]
+            np.testing.assert_allclose(found, values, rtol=1e-3)
+
+
+def test_it_opens_on_what_the_section_on_momentum_measured():
+    forms, (same, lr, beta) = lab.momentum_forms(), students.OPENING
+    assert (same, lr) == ("lr", lab.MOMENTUM_LR)
+    wanted = {
+        "plain": forms["plain"][0.0],
+        "pytorch": forms["pytorch"][beta],
+        "averaged": forms["averaged"][beta],
+    }
+    for form, runs in wanted.items():
+        np.testing.assert_allclose(
+            drawn(same, lr, beta)[form]["middle"], np.median(runs.train_loss, axis=0), rtol=1e-3
+        )
+        assert f"{np.median(runs.last):.3f}" in students.state(same, lr, beta)
+    raised = drawn("step", lr, beta)["plain"]["middle"]
+    np.testing.assert_allclose(
+        raised, np.median(forms["plain"][beta].train_loss, axis=0), rtol=1e-3
+    )
+
+
+def test_both_students_are_right_and_one_step_makes_them_one():
+    """The caption's first half: a factor of ten, or nothing; and then nothing for both."""
+    found = {form: curve["middle"][-1] for form, curve in drawn("lr", LR, BETA).items()}
+    assert found["pytorch"] < found["plain"] / 10
+    assert found["averaged"] == pytest.approx(found["plain"], rel=0.25)
+    found = {form: curve["middle"][-1] for form, curve in drawn("step", LR, BETA).items()}
+    assert found["averaged"] == pytest.approx(found["pytorch"], rel=0.01)
+    assert found["plain"] == pytest.approx(found["pytorch"], rel=0.25)
+
+
+@pytest.mark.parametrize(("same", "lr", "beta"), SETTINGS)
+def test_the_rates_are_what_the_figure_says(same, lr, beta):
+    keys, said = students.keys(same, lr, beta), students.state(same, lr, beta)
+    rates = {form: key[1] for form, key in keys.items()}
+    rate = lr if same == "lr" else lr / (1 - beta)
+    assert rates == pytest.approx({"pytorch": lr, "plain": rate, "averaged": rate})
+    betas = {form: key[2] for form, key in keys.items()}
+    assert betas == {"pytorch": beta, "plain": 0, "averaged": beta}
+    if same == "lr":
+        assert said.startswith(f"All have lr = {lr:g}; β = {beta:g}.")
+    else:
+        assert said.startswith(f"Student 1 has lr = {lr:g}, ")
+        assert float(re.search(r"\) = ([\d.]+)\. ", said)[1]) == pytest.approx(rate)
+
+
+@pytest.mark.parametrize(("same", "lr", "beta"), SETTINGS)
+def test_what_is_said_of_the_students_is_what_is_drawn(same, lr, beta):
+    said = students.state(same, lr, beta)
+    runs = lab.two_students()
+    ends = {k: np.median(runs[key].last) for k, key in students.keys(same, lr, beta).items()}
+    found = re.search(
+        r"no momentum is at ([\d.]+)\. Student 1: ([\d.]+), ([^.]+(?:\.\d)?[^.]*)\. "
+        r"Student 2: ([\d.]+), (.+)\.$",
+        said,
+    )
+    assert found, said
+    plain, first, one, second, two = found.groups()
+    assert (plain, first, second) == tuple(
+        f"{ends[form]:.3f}" for form in ("plain", "pytorch", "averaged")
+    )
+    for words, form in ((one, "pytorch"), (two, "averaged")):
+        ratio = ends[form] / ends["plain"]
+        times = re.match(r"([\d.]+) times (lower|higher)$", words)
+        if times:
+            told = float(times[1]) if times[2] == "higher" else 1 / float(times[1])
+            assert told == pytest.approx(ratio, rel=0.06)
+            assert not 0.8 <= ratio <= 1.25
+        else:
+            assert words == ("the same" if ratio == 1 else "about the same")
+            assert 0.8 <= ratio <= 1.25
+
+
+def test_the_students_markup_carries_the_data_and_asks_no_other_host():
+    markup = students.students_figure()
+    embedded = re.search(r'<script type="application/json">(.*?)</script>', markup)
+    assert embedded
+    data = json.loads(embedded[1])
+    assert data == json.loads(json.dumps(students.students_data(), allow_nan=False))
+    assert "//" not in re.sub(r"base64,[^\"]*", "", markup)
+    assert 'alt="Two panels' in markup
+    used = {
+        i for modes in data["settings"].values() for row in modes for s in row for i in s["lines"]
+    }
+    assert used == set(range(len(data["curves"]))), "no run is sent that is never shown"
+    assert len(gzip.compress(markup.encode())) < 60_000
+
+
+# Read the curve.
 
 
 def setup_of(name: str, fault: str) -> Setup:

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from book import torch_gpu_crossing as crossing
 from book import torch_gpu_live as live
 from book import torch_gpu_spot as spot
 from book.timing.clock import Patience, time_call
@@ -200,6 +201,140 @@ def test_the_answers_of_the_pages_prediction(timings: Timings) -> None:
     row = {p["batch"]: timings.bound(p).binds for p in found if p["width"] == wide}
     assert row[1] == "bandwidth"
     assert {binds for batch, binds in row.items() if batch >= 1000} == {"arithmetic"}
+
+
+# Processor or GPU.
+
+UNITS = {"ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
+PROCESSORS = [CPU, *(t for t in FILES if t.kind == "cpu")]
+
+
+def by_hand(t: Timings, width: int) -> dict[int, float]:
+    """Seconds of the quickest eager way by batch, from the readings themselves."""
+    best: dict[int, float] = {}
+    for p in t.points.values():
+        if (p["part"], p.get("way"), p.get("width")) != ("step", "eager", width):
+            continue
+        if "skipped" not in p and p["precision"] in ("float32", "float64"):
+            readings = p.get("events") or p["wall"]
+            best[p["batch"]] = min(float(np.median(readings)), best.get(p["batch"], np.inf))
+    return best
+
+
+def by_formula(gpu: crossing.Gpu, width: int, batch: int, count: int, launch: float) -> float:
+    """Seconds of a step of 784-w-w-w-10, multiplied out."""
+    weights = 784 * width + 2 * width**2 + 10 * width
+    operations = 2 * batch * (3 * weights - 784 * width)
+    moved = 4 * (8 * (weights + 3 * width + 10) + batch * (2 * 784 + 21 * width))
+    return max(count * launch, moved / gpu.bandwidth, operations / gpu.flops)
+
+
+def times_in(text: str) -> list[float]:
+    found = re.findall(r"([\d.,]+)\u00a0(ns|µs|ms|s)\b", text)
+    return [float(number.replace(",", "")) * UNITS[unit] for number, unit in found]
+
+
+@pytest.mark.parametrize("processor", PROCESSORS)
+@pytest.mark.parametrize("gpu", crossing.SHEETS, ids=lambda gpu: gpu.name)
+def test_who_wins_and_from_where_on_is_what_the_readings_and_the_formula_say(
+    processor: Timings, gpu: crossing.Gpu
+) -> None:
+    (count,) = {p["launches"] for p in processor.find("step", library="torch", way="eager")}
+    widths, batches = crossing.sizes(processor)
+    heard = set()
+    for width in widths:
+        ours = by_hand(processor, width)
+        for launch in crossing.LAUNCH_MICROS:
+            theirs = {m: by_formula(gpu, width, m, count, launch * 1e-6) for m in batches}
+            for batch in batches:
+                text = crossing.said(processor, gpu, width, batch, launch)
+                shown = times_in(text.split("not timed")[0])
+                want = [times[batch] for times in (ours, theirs) if batch in times]
+                assert shown == pytest.approx(want, rel=0.006), text
+                if batch in ours:
+                    ratio = max(want) / min(want)
+                    winner = "processor" if ours[batch] < theirs[batch] else "GPU"
+                    if abs(ratio - crossing.EVEN) > 0.01:
+                        assert (f"The {winner} wins, by a factor" in text) == (ratio > 1.05), text
+                else:
+                    assert "The processor was not timed here: " in text
+                    assert "wins, by" not in text
+            common = sorted(ours)
+            # Two that are equal to three digits may stand either way round.
+            if any(ours[m] == pytest.approx(theirs[m], rel=0.01) for m in common):
+                continue
+            from_here = [m for m in common if all(theirs[b] < ours[b] for b in common if b >= m)]
+            ending = crossing.WORDS["never"]
+            if from_here:
+                ending = crossing.WORDS["from"].format(batch=f"{from_here[0]:,}")
+            if from_here == common:
+                ending = crossing.WORDS["always"]
+            assert text.endswith(ending), text
+            heard.add(ending)
+    assert len(heard) > 2
+
+
+def test_a_gpu_that_was_measured_stands_first_and_says_so() -> None:
+    gpu, *rest = crossing.gpus([CPU, CUDA])
+    assert rest == list(crossing.SHEETS)
+    for width, batch in ((16, 1), (1024, 1024)):
+        text = crossing.said(CPU, gpu, width, batch, 50)
+        (point,) = CUDA.find(
+            "step", library="torch", precision="float32", way="eager", width=width, batch=batch
+        )
+        want = [by_hand(CPU, width)[batch], np.median(point["events"])]
+        assert times_in(text) == pytest.approx(want, rel=0.006)
+        assert text.count("(measured)") == 2
+        assert "set the pace" not in text
+    assert CUDA.source in crossing.told(gpu, CPU, 60)
+    assert "(model)" in crossing.said(CPU, rest[0], 16, 1)
+
+
+@EACH
+def test_the_crossing_has_every_step_of_the_processor(several: list[Timings]) -> None:
+    processors = [t for t in several if t.kind == "cpu"]
+    if not processors:
+        assert crossing.crossing_figure(several) == crossing.price(several) == ""
+        return
+    data = crossing.data(several)
+    assert len(json.dumps(data, allow_nan=False)) < 12_000
+    for width, row in zip(data["widths"], data["processor"], strict=True):
+        found = {m: v for m, v in zip(data["batches"], row, strict=True) if not isinstance(v, str)}
+        assert found == pytest.approx(
+            {m: v * 1e6 for m, v in by_hand(processors[0], width).items()}, rel=0.006
+        )
+    assert [gpu["how"] for gpu in data["gpus"]].count("measured") == sum(
+        t.kind == "cuda" for t in several
+    )
+    start = data["start"]
+    width, batch = data["widths"][start["width"]], data["batches"][start["batch"]]
+    text = crossing.said(processors[0], crossing.gpus(several)[0], width, batch)
+    after = data["batches"][start["batch"] + 1]
+    assert "The GPU wins, by" not in text
+    assert ("The processor wins, by" in text) or several is not FILES
+    assert text.endswith(crossing.WORDS["from"].format(batch=f"{after:,}"))
+
+
+def test_the_ring_is_where_both_lines_are_as_high() -> None:
+    ours, theirs = {1: 100.0, 4: 200.0, 16: 800.0}, {1: 400.0, 4: 400.0, 16: 400.0}
+    # Between 4 and 16 the processor's time grows by 4 where the batch does: twofold at 8.
+    batch, micros = crossing.meeting([1, 4, 16], ours, theirs) or (0.0, 0.0)
+    assert (batch, micros) == pytest.approx((8.0, 400.0))
+    assert crossing.meeting([1, 4, 16], theirs, ours) is None
+    assert crossing.meeting([1, 4], ours, theirs) is None
+    assert crossing.meeting([16], ours, theirs) is None
+
+
+@pytest.mark.parametrize("processor", [t for t in FILES if t.kind == "cpu"])
+def test_another_data_sheet_does_not_move_the_ring(processor: Timings) -> None:
+    """The page says so: where they cross, a GPU waits to be asked."""
+    widths, batches = crossing.sizes(processor)
+    for width, launch in product(widths, crossing.LAUNCH_MICROS):
+        endings = {
+            crossing.said(processor, gpu, width, batches[0], launch).split("At this width")[1]
+            for gpu in crossing.SHEETS
+        }
+        assert len(endings) == 1
 
 
 # Spot the bug.
@@ -394,6 +529,8 @@ def test_the_figures_leave_pictures_and_words_for_where_no_script_runs(
     figures = [spot.spot_figure(several)]
     if live.drawable(several):
         figures.append(live.roofline_figure(several))
+    if any(t.kind == "cpu" for t in several):
+        figures.append(crossing.crossing_figure(several))
     for figure in figures:
         still = figure[: figure.index('<script type="application/json">')]
         assert 'alt="' in still

@@ -1,5 +1,62 @@
-// Chapter 8's interactive figure. It draws runs that were made when the page was built, asks what is
-// wrong with each, and computes nothing but the score.
+// Chapter 8's interactive figures: two students' runs, and curves of which it is asked what is wrong.
+// All runs were made when the page was built; nothing is computed here but the score.
+course.figure("experiments-students", (root, data) => {
+  const { words, forms, looks, curves } = data;
+  const rates = data.lr.values;
+  const epochs = curves[0].middle.length - 1;
+  const loss = { range: [0.008, 4], log: true, ticks: [0.01, 0.1, 1], format: String };
+
+  const held = course.html(root, "div", { class: "live-held" });
+  const row = course.panels(held);
+  const fall = course.panel(row, {
+    title: words.fall, height: 145, y: loss,
+    x: { range: [0, epochs], ticks: [0, 5, 10, 15, 20], label: words.epoch },
+  });
+  const ends = course.panel(row, {
+    title: words.ends, height: 145, y: loss,
+    x: { range: [0.85 * rates[0], 1.18 * rates.at(-1)], log: true, ticks: [0.001, 0.01, 0.1], format: String, label: words.lr },
+  });
+  const layers = [fall.layer(), ends.layer()];
+  course.legend(held, forms.map((form) => ({ label: words.forms[form], ...looks[form], style: style(form) })));
+  const state = course.state(held);
+
+  const slider = (name) =>
+    course.slider(root, { id: `live-students-${name}`, label: words[name], ...data[name], change: draw });
+  const [lr, beta] = [slider("lr"), slider("beta")];
+  const same = course.choice(root, {
+    name: "live-students-same", legend: words.same, chosen: [data.same.start], change: draw,
+    options: data.same.values.map((value) => ({ value, label: words.options[value] })),
+  });
+
+  function style(form) {
+    return `stroke-width: ${looks[form].width}px`;
+  }
+
+  // What is no number has left the drawing at the top.
+  const height = (value) => value ?? Infinity;
+  const points = (values) => values.map((value, epoch) => [epoch, height(value)]);
+
+  function draw() {
+    const all = data.settings[same.value][beta.index];
+    const now = all[lr.index];
+    for (const layer of layers) layer.replaceChildren();
+    const at = ends.x(lr.value);
+    course.svg(layers[1], "line", { class: "live-grid", x1: at, x2: at, y1: ends.inside.top, y2: ends.inside.bottom });
+    forms.forEach((form, i) => {
+      const [left, right] = layers.map((layer) => course.svg(layer, "g", { class: `live-c${looks[form].colour}` }));
+      const { low, middle, high } = curves[now.lines[i]];
+      const line = { "stroke-dasharray": looks[form].dash, style: style(form) };
+      fall.line(left, [...points(high), ...points(low).reverse()], { class: "live-band" });
+      fall.line(left, points(middle), line);
+      const last = ({ lines }) => height(curves[lines[i]].middle.at(-1));
+      ends.line(right, all.map((setting, j) => [rates[j], last(setting)]), line);
+      ends.dots(right, [[lr.value, last(now)]], { r: 4.5 - i });
+    });
+    state.textContent = now.state;
+  }
+  draw();
+});
+
 course.figure("experiments-curves", (root, data) => {
   const words = data.words;
   const { fill } = course;

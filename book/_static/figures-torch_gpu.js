@@ -30,8 +30,139 @@ course.torch_gpu = (() => {
     return inside(Array.from({ length: most + 2 }, (_, i) => (Math.ceil(low / step) + i) * step));
   }
 
-  return { digits, quantity, ticks };
+  /** Seconds of a step by each limit of a device { flops, bandwidth }: what a step costs is
+   *  [operations of an example, bytes of none, bytes of one more]. */
+  const limits = ({ flops, bandwidth }, [operations, fixed, each], batch, launches, price) => ({
+    launches: launches * price,
+    bandwidth: (fixed + each * batch) / bandwidth,
+    arithmetic: (operations * batch) / flops,
+  });
+
+  /** The place in a list from which on the first times are never above the others, of those places
+   *  where both are numbers; -1 where there is none. */
+  function crossover(first, others) {
+    let ahead = -1;
+    for (let i = first.length - 1; i >= 0; i--) {
+      if (typeof first[i] !== "number" || typeof others[i] !== "number") continue;
+      if (first[i] > others[i]) break;
+      ahead = i;
+    }
+    return ahead;
+  }
+
+  return { digits, quantity, ticks, limits, crossover };
 })();
+
+course.figure("torch-gpu-crossing", (root, data) => {
+  const { words, batches } = data;
+  const { fill } = course;
+  const { digits, quantity, limits, crossover } = course.torch_gpu;
+  const whole = (v) => v.toLocaleString("en");
+  const micro = 1e-6;
+  const seconds = (micros) => quantity(micros * micro, data.seconds);
+  const timed = (v) => typeof v === "number";
+
+  const drawing = course.html(root, "div", { class: "live-tall" });
+  const side = course.html(root, "div", { class: "live-side" });
+  const slider = (parent, name, values, format) =>
+    course.slider(parent, { id: `live-crossing-${name}`, label: words[name], values, start: data.start[name], format, change: draw });
+  const short = course.html(side, "div", { class: "live-row" });
+  const width = slider(short, "width", data.widths, whole);
+  const batch = slider(short, "batch", batches, whole);
+  const options = data.gpus.map(({ name }, value) => ({ value, label: name }));
+  const gpu = course.select(side, { id: "live-crossing-gpu", label: words.gpu, options, change: draw });
+  const launch = slider(side, "launch", data.launch, seconds);
+  const state = course.state(side);
+  const source = course.html(root, "p", { class: "live-title" });
+
+  // The same axes at every setting, so that it is the lines that move.
+  const all = data.processor.flat().filter(timed);
+  const range = [Math.min(...all, data.launches * data.launch[0]) / 1.5e3, (Math.max(...all) * 1.5) / 1e3];
+  const decades = Array.from({ length: 12 }, (_, i) => 10 ** (i - 4));
+
+  const chosen = () => data.gpus[Number(gpu.value)];
+  const found = (m) => limits(chosen(), data.costs[width.index], m, data.launches, launch.value * micro);
+  const slowest = (each) => Math.max(...Object.values(each)) / micro;
+
+  function draw() {
+    const device = chosen();
+    launch.input.closest(".live-control").hidden = device.how === "measured";
+    const ours = data.processor[width.index];
+    const theirs = device.micros?.[width.index] ?? batches.map((m) => slowest(found(m)));
+    const at = crossover(theirs, ours);
+    drawLines(device, ours, theirs, at);
+    state.textContent = tell(device, ours, theirs, at);
+    source.textContent = device.told;
+  }
+
+  function tell(device, ours, theirs, at) {
+    const said = [fill(words.setting, { width: whole(width.value), batch: whole(batch.value) })];
+    const [own, other] = [ours[batch.index], theirs[batch.index]];
+    if (!timed(other)) return [...said, words.unknown].join(" ");
+    const pair = { gpu: seconds(other), how: words.how[device.how] };
+    if (timed(own)) said.push(fill(words.both, { processor: seconds(own), ...pair }));
+    else said.push(fill(words.alone, { why: own ?? words.absent, ...pair }));
+    if (!device.micros) {
+      const each = found(batch.value);
+      said.push(words.binds[Object.keys(each).reduce((a, b) => (each[b] > each[a] ? b : a))]);
+    }
+    if (timed(own)) {
+      const times = Math.max(own / other, other / own);
+      const winner = times < data.even ? "even" : other < own ? "gpu" : "processor";
+      said.push(fill(words.wins[winner], { times: digits(times) }));
+    }
+    const first = batches.findIndex((_, i) => timed(ours[i]) && timed(theirs[i]));
+    if (at < 0) said.push(words.never);
+    else said.push(at === first ? words.always : fill(words.from, { batch: whole(batches[at]) }));
+    return said.join(" ");
+  }
+
+  function drawLines(device, ours, theirs, at) {
+    drawing.replaceChildren();
+    const panel = course.panel(drawing, {
+      title: fill(words.title, { width: whole(width.value) }),
+      height: 225,
+      x: { range: [batches[0] / 1.3, batches.at(-1) * 1.3], ticks: batches.filter((_, i) => i % 2 === 0), log: true, format: whole, label: words.axis },
+      y: { range, ticks: decades.filter((v) => v > range[0] && v < range[1]), log: true, format: whole },
+    });
+    const layer = panel.layer();
+    const places = (values) => batches.map((m, i) => [m, values[i] / 1e3]).filter((_, i) => timed(values[i]));
+    const line = (colour, name, points, attributes) =>
+      panel.line(course.svg(layer, "g", { class: `live-c${colour}` }), points, { "data-line": name, ...attributes });
+    const entries = [{ label: words.processor, colour: 5 }, { label: words[device.how], colour: 1, style: "stroke-width: 4px" }];
+    line(5, "batch", [[batch.value, range[0]], [batch.value, range[1]]], { "stroke-dasharray": "2 3", style: "stroke-width: 1px" });
+    if (device.micros) line(1, "gpu", places(theirs), { style: "stroke-width: 3.5px" });
+    else {
+      // Fine enough for the bend between two batches.
+      const fine = Array.from({ length: 97 }, (_, i) => batches[0] * (batches.at(-1) / batches[0]) ** (i / 96));
+      const each = fine.map((m) => [m, found(m)]);
+      line(1, "gpu", each.map(([m, v]) => [m, slowest(v) / 1e3]), { style: "stroke-width: 3.5px" });
+      const thin = { style: "stroke-width: 1.3px" };
+      line(4, "price", each.map(([m, v]) => [m, v.launches * 1e3]), { "stroke-dasharray": "9 3 2 3", ...thin });
+      line(3, "work", each.map(([m, v]) => [m, Math.max(v.bandwidth, v.arithmetic) * 1e3]), { "stroke-dasharray": "7 3", ...thin });
+      entries.push({ label: words.price, colour: 4, dash: "9 3 2 3" }, { label: words.work, colour: 3, dash: "7 3" });
+    }
+    line(5, "processor", places(ours));
+    const mark = (colour, points, attributes) => panel.dots(course.svg(layer, "g", { class: `live-c${colour}` }), points, attributes);
+    mark(5, places(ours), { r: 2.6 });
+    const here = (values) => places(values).filter(([m]) => m === batch.value);
+    mark(1, here(theirs), { r: 6 });
+    mark(5, here(ours), { r: 6 });
+    const both = batches.map((_, i) => i).filter((i) => timed(ours[i]) && timed(theirs[i]));
+    const before = both[both.indexOf(at) - 1];
+    if (at >= 0 && before !== undefined) {
+      // Where two straight lines meet, on axes that are logarithmic.
+      const lead = (i) => Math.log(ours[i] / theirs[i]);
+      const share = lead(before) / (lead(before) - lead(at));
+      const between = (a, b) => a * (b / a) ** share;
+      const ring = [between(batches[before], batches[at]), between(ours[before], ours[at]) / 1e3];
+      mark(2, [ring], { class: "live-start", r: 10, "data-ring": "" });
+    }
+    course.legend(drawing, entries);
+  }
+
+  draw();
+});
 
 course.figure("torch-gpu-roofline", (root, data) => {
   const words = data.words;

@@ -1,18 +1,24 @@
-"""Chapter 8's interactive figure: every curve is asked, every choice answered, by key and by thumb.
+"""Chapter 8's interactive figures: the students' curves fall on one another; every curve of the
+riddle is asked, every choice answered; by key and by thumb.
 
-On a page of its own, so that the figure is tested whatever stands around it.
+On pages of their own, so that a figure is tested whatever stands around it.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
+from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from book import experiments_experiments as lab
 from book import experiments_live as live
+from book import experiments_students as students
 from book.experiments_live import FAULTS, NAMES, RUNS, WORDS
 from tests.tiny_site import NOTEBOOK, build
 
@@ -35,22 +41,182 @@ The end.
 """
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    base = tmp_path_factory.mktemp("curves")
-    folder, warnings = build(base, PAGE.replace("{figure}", live.curves_figure()), look=True)
+@contextmanager
+def alone(base: Path, figure: str) -> Iterator[Site]:
+    """A page with one figure."""
+    folder, warnings = build(base, PAGE.replace("{figure}", figure), look=True)
     assert "index.md" not in warnings, warnings
     (base / "_static").symlink_to(folder / "_static")
     with serve(base) as served:
         yield served
 
 
-def open_figure(page: Page, tiny: Site) -> Locator:
-    page.goto(f"{tiny.url}/html/index.html", wait_until="load")
-    box = page.get_by_role("group", name=f"Interactive figure: {live.LABEL}")
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with alone(tmp_path_factory.mktemp("curves"), live.curves_figure()) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def opening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with alone(tmp_path_factory.mktemp("students"), students.students_figure()) as served:
+        yield served
+
+
+def open_figure(page: Page, site: Site, label: str = live.LABEL) -> Locator:
+    page.goto(f"{site.url}/html/index.html", wait_until="load")
+    box = page.get_by_role("group", name=f"Interactive figure: {label}")
     box.scroll_into_view_if_needed()
     expect(box.locator(".live-still")).to_be_hidden()
     return box
+
+
+# Two students.
+
+
+def open_students(page: Page, site: Site) -> Locator:
+    return open_figure(page, site, students.LABEL)
+
+
+def lines(box: Locator, panel: int) -> dict[str, list[list[float]]]:
+    """The corners of each form's line in a panel, in the units of the drawing."""
+    drawn = box.locator(".live-panel").nth(panel).locator("polyline.live-line")
+    found = [
+        [[float(v) for v in pair.split(",")] for pair in (points or "").split()]
+        for points in (line.get_attribute("points") for line in drawn.all())
+    ]
+    return dict(zip(students.FORMS, found, strict=True))
+
+
+def furthest(one: list[list[float]], other: list[list[float]]) -> float:
+    """The largest distance of two lines, corner by corner."""
+    pairs = zip(one, other, strict=True)
+    return max(abs(a - b) for points in pairs for a, b in zip(*points, strict=True))
+
+
+def test_the_students_open_apart_and_fall_on_one_another(page: Page, opening: Site) -> None:
+    box = open_students(page, opening)
+    same, lr, beta = students.OPENING
+    assert state(box) == students.state(same, lr, beta)
+    before = lines(box, 0)
+    assert furthest(before["pytorch"], before["averaged"]) > 40
+    assert furthest(before["plain"], before["averaged"]) < 10
+    box.get_by_role("radio", name=students.WORDS["options"]["step"]).check()
+    assert state(box) == students.state("step", lr, beta)
+    after = lines(box, 0)
+    assert after["pytorch"] == before["pytorch"], "student 1's lr is as it was"
+    assert furthest(after["pytorch"], after["averaged"]) <= 0.2
+    assert furthest(after["pytorch"], after["plain"]) < 20
+
+
+def test_what_the_students_figure_draws_is_the_runs(page: Page, opening: Site) -> None:
+    """Higher in the runs is higher in the drawing, at every place of both sliders."""
+    box = open_students(page, opening)
+    runs, top = lab.two_students(), 4.0
+    for same, label in students.WORDS["options"].items():
+        box.get_by_role("radio", name=label).check()
+        for beta in lab.STUDENT_BETAS:
+            box.get_by_role("slider", name="β").fill(str(lab.STUDENT_BETAS.index(beta)))
+            for i, lr in enumerate(lab.STUDENT_RATES):
+                box.get_by_role("slider", name="lr").fill(str(i))
+                assert state(box) == students.state(same, lr, beta)
+                drawn, ends = lines(box, 0), lines(box, 1)
+                pairs: list[tuple[float, float]] = []
+                for form, key in students.keys(same, lr, beta).items():
+                    losses = np.median(students.finite(runs[key].train_loss), axis=0)
+                    pairs += zip(losses, (-y for _, y in drawn[form]), strict=True)
+                    # The other panel is as high: what ends here stands there at the same height.
+                    assert ends[form][i][1] == pytest.approx(drawn[form][-1][1], abs=0.11)
+                heights = [height for loss, height in sorted(pairs) if loss < top]
+                assert all(b >= a - 0.11 for a, b in pairwise(heights))
+
+
+def test_the_students_by_keyboard_alone(page: Page, opening: Site) -> None:
+    box = open_students(page, opening)
+    _, lr, beta = students.OPENING
+    box.get_by_role("slider", name="lr").focus()
+    page.keyboard.press("ArrowRight")
+    following = lab.STUDENT_RATES[lab.STUDENT_RATES.index(lr) + 1]
+    assert state(box) == students.state("lr", following, beta)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Home")
+    assert state(box) == students.state("lr", following, 0.0)
+    drawn = lines(box, 0)
+    assert drawn["pytorch"] == drawn["plain"] == drawn["averaged"], "without memory all are one"
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowDown")
+    assert state(box) == students.state("step", following, 0.0)
+
+
+def test_on_a_phone_the_students_curves_stay_in_sight(phone: Page, opening: Site) -> None:
+    """What a thumb or a key brings into sight leaves the drawings there, and is not below them."""
+    box = open_students(phone, opening)
+    controls = box.locator("input").all()
+    assert len(controls) == 4
+    for control in controls:
+        for block in ("start", "end"):
+            control.evaluate(
+                "(e, block) => e.scrollIntoView({ block, behavior: 'instant' })", block
+            )
+            place, held = control.bounding_box(), box.locator(".live-held").bounding_box()
+            assert place is not None
+            assert held is not None
+            assert place["y"] >= held["y"] + held["height"] - 1
+            for drawing in box.locator(".live-panel svg").all():
+                expect(drawing).to_be_in_viewport(ratio=0.9)
+    for target in [*box.get_by_role("slider").all(), *box.locator(".live-choice label").all()]:
+        place = target.bounding_box()
+        assert place is not None
+        assert place["height"] >= 44
+        assert place["x"] >= 0
+        assert place["x"] + place["width"] <= 390
+    box.locator(".live-choice label").last.tap()
+    assert state(box) == students.state("step", *students.OPENING[1:])
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("width", [320, 1366])
+def test_the_students_fit_the_screen(page: Page, opening: Site, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 768})
+    box = open_students(page, opening)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for words in box.locator("text, legend, label, .live-legend > span").all():
+        place = words.bounding_box()
+        assert place is not None
+        assert place["x"] >= 0
+        assert place["x"] + place["width"] <= width
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_with_the_students(
+    browser: Browser, opening: Site, scheme: Scheme
+) -> None:
+    context = browser.new_context(color_scheme=scheme)
+    page = context.new_page()
+    found = strays(page, opening)
+    open_students(page, opening)
+    assert not axe(page)
+    assert not found
+    context.close()
+
+
+def test_the_students_in_print_and_without_javascript(browser: Browser, opening: Site) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{opening.url}/html/index.html", wait_until="load")
+    box = page.locator(".live-figure")
+    check_picture(box)
+    assert box.locator("input, button, svg").count() == 0
+    context.close()
+    page = browser.new_page()
+    box = open_students(page, opening)
+    page.emulate_media(media="print")
+    check_picture(box)
+    expect(box.locator(".live-held")).to_be_hidden()
+    page.close()
+
+
+# Read the curve.
 
 
 def press(box: Locator, name: str) -> None:
@@ -301,11 +467,15 @@ def test_the_curves_in_print_and_without_javascript(browser: Browser, tiny: Site
     page.close()
 
 
-def check_still(box: Locator) -> None:
+def check_picture(box: Locator) -> None:
     picture = box.locator(".live-still img")
     expect(picture).to_be_visible()
     size = picture.bounding_box()
     assert size is not None
     assert min(size["width"], size["height"]) > 200
+
+
+def check_still(box: Locator) -> None:
+    check_picture(box)
     for fault, name in live.STILL_RUNS.items():
         expect(box.locator(".live-still")).to_contain_text(live.why(name, fault))

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from book import torch_gpu_crossing as crossing
 from book import torch_gpu_live as live
 from book import torch_gpu_spot as spot
 from book.timing.reading import Timings
@@ -28,11 +30,16 @@ pytestmark = pytest.mark.browser
 
 BOTH = [made("cpu"), made("cuda")]
 ROUNDS = spot.rounds(BOTH)
-ROOFLINE, SPOT = live.ROOFLINE_LABEL, spot.SPOT_LABEL
+ROOFLINE, SPOT, CROSSING = live.ROOFLINE_LABEL, spot.SPOT_LABEL, crossing.CROSSING_LABEL
+GPUS = crossing.gpus(BOTH)
 
 # The figures name their files from a folder of pages, as the site has one.
 PAGE = f"""{NOTEBOOK}
 # Page
+
+```{{raw}} html
+{{crossing}}
+```
 
 ```{{raw}} html
 {{roofline}}
@@ -50,6 +57,7 @@ The end.
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     base = tmp_path_factory.mktemp("torch_gpu")
     text = PAGE.replace("{roofline}", live.roofline_figure(BOTH))
+    text = text.replace("{crossing}", crossing.crossing_figure(BOTH))
     folder, warnings = build(base, text.replace("{spot}", spot.spot_figure(BOTH)), look=True)
     assert "index.md" not in warnings, warnings
     (base / "_static").symlink_to(folder / "_static")
@@ -91,6 +99,131 @@ def line(box: Locator, name: str) -> list[tuple[float, float]]:
 def height(box: Locator) -> float:
     """Where the chosen step stands."""
     return float(box.locator("circle[r='7']").get_attribute("cy") or "nan")
+
+
+# Processor or GPU.
+
+
+def hold(box: Locator, gpu: crossing.Gpu, width: int, batch: int, launch: int) -> None:
+    """Set all controls, as a reader would."""
+    box.get_by_role("combobox", name="GPU").select_option(gpu.name)
+    widths, batches = crossing.sizes(BOTH[0])
+    settings = [("Width", widths, width), ("Batch", batches, batch)]
+    if not gpu.timings:
+        settings.append(("Each launch", list(crossing.LAUNCH_MICROS), launch))
+    for name, values, value in settings:
+        box.get_by_role("slider", name=name).fill(str(values.index(value)))
+
+
+def test_the_page_opens_where_the_processor_is_about_to_lose(page: Page, tiny: Site) -> None:
+    box = open_figure(page, tiny, CROSSING)
+    setting = crossing.first_setting(BOTH[0], GPUS[0])
+    assert state(box) == crossing.said(BOTH[0], GPUS[0], *setting)
+    assert "The GPU wins, by" not in state(box)
+    expect(box).to_contain_text(BOTH[0].source)
+    expect(box).to_contain_text(BOTH[1].source)
+    box.get_by_role("slider", name="Batch").press("ArrowRight")
+    assert "The processor wins, by" not in state(box)
+
+
+def test_what_is_said_and_drawn_is_measured_or_the_model(page: Page, tiny: Site) -> None:
+    """`said` is held to the readings and to a formula by tests/test_live_torch_gpu.py."""
+    box = open_figure(page, tiny, CROSSING)
+    rng = np.random.default_rng(1)
+    widths, batches = crossing.sizes(BOTH[0])
+    rings = set()
+    for gpu in GPUS:
+        for _ in range(12):
+            width, batch, launch = (
+                int(rng.choice(values)) for values in (widths, batches, crossing.LAUNCH_MICROS)
+            )
+            hold(box, gpu, width, batch, launch)
+            text = crossing.said(BOTH[0], gpu, width, batch, launch)
+            assert state(box) == text
+            ring = box.locator("[data-ring]")
+            assert ring.count() == ("from a batch of" in text)
+            rings.add(ring.count())
+            marks = box.locator("circle[r='6']")
+            assert marks.count() == 1 + ("not timed" not in text) - ("no time" in text)
+            level = line(box, "gpu")
+            # A GPU's line never falls, and as a model it is nowhere below its launches.
+            if not gpu.timings:
+                assert all(a[1] >= b[1] - 0.2 for a, b in pairwise(level))
+                (_, launches), *_ = line(box, "price")
+                assert max(y for _, y in level) <= launches + 0.2
+            if ring.count():
+                ours = crossing.numbers(batches, crossing.processor_micros(BOTH[0], width, batches))
+                theirs = crossing.numbers(
+                    batches, crossing.gpu_micros(gpu, width, batches, 60, launch * 1e-6)
+                )
+                meet = crossing.meeting(batches, ours, theirs)
+                assert meet is not None
+                # Its place among the processor's marks.
+                (x0, y0), (x1, y1), *_ = line(box, "processor")
+                ends = {
+                    "cx": (x0, x1, meet[0], *batches[:2]),
+                    "cy": (y0, y1, meet[1], *list(ours.values())[:2]),
+                }
+                for name, (start, far, value, first, second) in ends.items():
+                    share = np.log(value / first) / np.log(second / first)
+                    shown = float(ring.get_attribute(name) or "nan")
+                    assert shown == pytest.approx(start + share * (far - start), abs=1.5)
+    assert rings == {0, 1}
+
+
+def test_two_marks_are_as_far_apart_as_their_times(page: Page, tiny: Site) -> None:
+    box = open_figure(page, tiny, CROSSING)
+    gpu = GPUS[1]
+    hold(box, gpu, 256, 64, 10)
+    ours = float(np.log10(crossing.processor_micros(BOTH[0], 256, [64])[0]))
+    theirs = float(np.log10(crossing.gpu_micros(gpu, 256, [64], 60, 1e-5)[0] or 0))
+    theirs_y, ours_y = (
+        float(mark.get_attribute("cy") or "nan") for mark in box.locator("circle[r='6']").all()
+    )
+    # A launch ten times as dear moves a step that its launches bind by one decade.
+    (_, cheap), *_ = line(box, "price")
+    hold(box, gpu, 256, 64, 1)
+    (_, cheaper), *_ = line(box, "price")
+    decade = cheaper - cheap
+    assert decade > 20
+    assert (theirs_y - ours_y) / decade == pytest.approx(ours - theirs, abs=0.02)
+
+
+def test_a_measured_gpu_has_no_launch_to_set(page: Page, tiny: Site) -> None:
+    box = open_figure(page, tiny, CROSSING)
+    launch = box.get_by_role("slider", name="Each launch")
+    expect(launch).to_have_count(0)
+    box.get_by_role("combobox", name="GPU").select_option(GPUS[-1].name)
+    expect(launch).to_be_visible()
+    expect(box).to_contain_text("67 TFLOP/s")
+    assert "(model)" in state(box)
+
+
+def test_the_crossing_by_keyboard_alone(page: Page, tiny: Site) -> None:
+    box = open_figure(page, tiny, CROSSING)
+    box.get_by_role("slider", name="Width").focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("Tab")
+    page.keyboard.press("End")
+    assert state(box).startswith("Width 16, batch 65,536.")
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowRight")
+    launch = box.get_by_role("slider", name="Each launch")
+    assert launch.get_attribute("aria-valuetext") == "20\u00a0µs"
+    assert state(box) == crossing.said(BOTH[0], GPUS[1], 16, 65536, 20)
+
+
+def test_a_thumb_moves_the_batch(phone: Page, tiny: Site) -> None:
+    box = open_figure(phone, tiny, CROSSING)
+    before = state(box)
+    batch = box.get_by_role("slider", name="Batch")
+    place = batch.bounding_box()
+    assert place is not None
+    batch.tap(position={"x": 0.97 * place["width"], "y": place["height"] / 2})
+    assert state(box) != before
+    assert "batch 65,536." in state(box)
 
 
 # The roofline.
@@ -279,11 +412,13 @@ def test_they_ask_no_other_host_and_throw_nothing(page: Page, tiny: Site) -> Non
     assert not found
 
 
-@pytest.mark.parametrize("label", [ROOFLINE, SPOT])
+@pytest.mark.parametrize("label", [CROSSING, ROOFLINE, SPOT])
 def test_a_phone_sees_the_drawing_while_its_thumb_is_on_a_control(
     phone: Page, tiny: Site, label: str
 ) -> None:
     box = open_figure(phone, tiny, label)
+    if label == CROSSING:
+        box.get_by_role("combobox", name="GPU").select_option(GPUS[1].name)
     drawing = box.locator(".live-panel svg").first.bounding_box()
     assert drawing is not None
     controls = box.get_by_role("slider").or_(box.get_by_role("combobox"))
@@ -310,8 +445,8 @@ def test_in_print_and_without_javascript(browser: Browser, tiny: Site) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{tiny.url}/html/index.html", wait_until="load")
-    roofline, riddle = page.locator(".live-figure").all()
-    check_stills(roofline, riddle)
+    either, roofline, riddle = page.locator(".live-figure").all()
+    check_stills(either, roofline, riddle)
     answers = riddle.locator("details li")
     expect(answers).to_have_count(len(ROUNDS))
     expect(answers.first).to_be_hidden()
@@ -323,19 +458,21 @@ def test_in_print_and_without_javascript(browser: Browser, tiny: Site) -> None:
     page = browser.new_page()
     open_figure(page, tiny, ROOFLINE)
     page.emulate_media(media="print")
-    roofline, riddle = page.locator(".live-figure").all()
-    check_stills(roofline, riddle)
+    either, roofline, riddle = page.locator(".live-figure").all()
+    check_stills(either, roofline, riddle)
     expect(riddle.locator("details li").first).to_be_visible()
     page.close()
 
 
-def check_stills(roofline: Locator, riddle: Locator) -> None:
-    for box in (roofline, riddle):
+def check_stills(either: Locator, roofline: Locator, riddle: Locator) -> None:
+    for box in (either, roofline, riddle):
         for picture in box.locator(".live-still img").all():
             size: Any = picture.bounding_box()
             assert min(size["width"], size["height"]) > 200
         expect(box.locator(".live-panel").first).to_be_hidden()
         assert box.locator("input:visible, button:visible").count() == 0
+    setting = crossing.first_setting(BOTH[0], GPUS[0])
+    expect(either).to_contain_text(crossing.said(BOTH[0], GPUS[0], *setting))
     for timings in BOTH:
         expect(roofline).to_contain_text(live.said(timings, live.first_step(timings)))
     for r in ROUNDS:
