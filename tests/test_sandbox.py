@@ -769,7 +769,8 @@ KEEPING = """
 from autograder.engine.interface import Limits
 from autograder.engine.warm.handle import SandboxedRunner
 with SandboxedRunner().open(None, Limits(memory_bytes=60 * 2**20)) as session:
-    cell = "import numpy as np, time; x = np.ones(2**22); time.sleep(0.1)"
+    # Twice 16 MB, the old array and the new one, is far from what one process may have.
+    cell = "import numpy as np, time; x = np.ones(2**21); time.sleep(0.1)"
     for _ in range(40):
         print(session.execute(cell).reason)
         session.snapshot()

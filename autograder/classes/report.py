@@ -227,7 +227,7 @@ def _entries(project: Project, assignment: str) -> tuple[dict[str, Entry], dict[
     person marks, with their points."""
     course = CourseDirectory(config=course_config(project.root))
     with read_gradebook(course) as gradebook:
-        entries = {student.id: Entry() for student in gradebook.students}
+        entries = {name: Entry() for name in sorted(s.id for s in gradebook.students)}
         try:
             submissions = list(gradebook.assignment_submissions(assignment))
             answers = points_by_hand(gradebook, assignment)

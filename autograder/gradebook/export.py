@@ -14,6 +14,7 @@ from typing import Any
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.plugins import CsvExportPlugin
 
+from autograder.gradebook.reader import learners
 from autograder.gradebook.sums import renew_penalties
 from autograder.gradebook.waiting import Waiting, told, unmarked, waiting
 from autograder.project import open_private
@@ -46,7 +47,7 @@ class CsvExport(CsvExportPlugin):
                 found = waiting(gradebook, assignment.name)
                 for line in (*told(found), *unmarked(gradebook, assignment.name)):
                     self.log.warning("%s: %s", assignment.name, line)
-                for student in gradebook.students:
+                for student in learners(gradebook):
                     if not students or student.id in students:
                         row = dict(_row(gradebook, assignment, student))
                         row["to_be_marked"] = _to_be_marked(found, student.id)

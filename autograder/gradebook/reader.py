@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from nbgrader.api import Base, Gradebook
+from nbgrader.api import Base, Gradebook, Student
 from nbgrader.coursedir import CourseDirectory
 
 from autograder.release.configuration import file_of
@@ -41,6 +41,15 @@ def readable(db_url: str) -> Iterator[str]:
         with contextlib.closing(source), contextlib.closing(sqlite3.connect(copy)) as into:
             source.backup(into)
         yield f"sqlite:///{copy}"
+
+
+def learners(gradebook: Gradebook) -> list[Student]:
+    """Who is in a gradebook: by last name and first name, and by id where these are the same or
+    not known, which nbgrader leaves to the database."""
+    return sorted(
+        gradebook.students,
+        key=lambda student: (student.last_name or "", student.first_name or "", student.id),
+    )
 
 
 def look_at(course: CourseDirectory) -> None:

@@ -19,7 +19,7 @@ from traitlets.config import Configurable
 
 from autograder.exercise import AuthorError
 from autograder.gradebook.export import as_text
-from autograder.gradebook.reader import read_gradebook
+from autograder.gradebook.reader import learners, read_gradebook
 from autograder.gradebook.record import part_of, records_of
 from autograder.gradebook.sums import is_marked, renew_penalties
 from autograder.gradebook.waiting import waiting
@@ -122,7 +122,7 @@ def _marks(gradebook: Gradebook, names: Sequence[str], parent: Any) -> tuple[Mar
                 for notebook in submission.notebooks
                 for grade in notebook.grades
             }
-    students = {student.id: student for student in gradebook.students}
+    students = {student.id: student for student in learners(gradebook)}
     return Marks(students, {a.name: a.max_score for a in chosen}, scores, parts), remarks
 
 
