@@ -93,6 +93,7 @@ STYLE: dict[Any, Any] = {
     "ytick.labelsize": 12,
 }
 
+ABOVE = legends.ABOVE
 # So many points along each side make a smooth map.
 FINE = 50
 # From the lowest to the highest of an axis on which only powers of ten are marked.

@@ -18,10 +18,16 @@ if TYPE_CHECKING:
     from matplotlib.path import Path
     from matplotlib.transforms import Bbox
 
-PLACES = (
-    "upper right", "upper left", "lower left", "lower right",
-    "upper center", "lower center", "center right", "center left",
-)  # fmt: skip
+# By matplotlib's names of places, and the points of the compass that say the same of a box.
+PLACES = {
+    "upper right": "NE", "upper left": "NW", "lower left": "SW", "lower right": "SE",
+    "upper center": "N", "lower center": "S", "center right": "E", "center left": "W",
+}  # fmt: skip
+
+# A legend above its axes, without a frame: for lines that fill them.
+ABOVE: dict[str, Any] = {
+    "loc": "lower center", "bbox_to_anchor": (0.5, 1), "borderaxespad": 0.2, "frameon": False,
+}  # fmt: skip
 
 
 class Mark(NamedTuple):
@@ -81,14 +87,26 @@ def _of_collection(collection: Any) -> list[Mark]:
 
 def covered(legend: Legend, ax: Axes, renderer: Any) -> bool:
     """Whether a legend stands on a mark of its axes, or on a word."""
-    from matplotlib.transforms import Bbox
+    return not Ground(ax, renderer).is_free(legend.get_window_extent(renderer))
 
-    box = legend.get_window_extent(renderer)
-    # What leaves the axes is not drawn there.
-    inside = Bbox.intersection(box, ax.bbox)
-    if inside is not None and any(mark.meets(inside) for mark in marks(ax)):
-        return True
-    return any(box.overlaps(text.get_window_extent(renderer)) for text in ax.texts)
+
+class Ground:
+    """The marks and words of a pair of axes, as they stand: looked up once for all places."""
+
+    def __init__(self, ax: Axes, renderer: Any) -> None:
+        self._axes = ax.bbox
+        self._marks = marks(ax)
+        self._words = [text.get_window_extent(renderer) for text in ax.texts]
+
+    def is_free(self, box: Bbox) -> bool:
+        """Whether nothing is drawn in a box."""
+        from matplotlib.transforms import Bbox
+
+        # What leaves the axes is not drawn there.
+        inside = Bbox.intersection(box, self._axes)
+        if inside is not None and any(mark.meets(inside) for mark in self._marks):
+            return False
+        return not any(box.overlaps(word) for word in self._words)
 
 
 def settle(figure: Figure, renderer: Any) -> None:
@@ -106,12 +124,17 @@ def settle(figure: Figure, renderer: Any) -> None:
 def _settled(figure: Figure, ax: Axes, renderer: Any) -> bool:
     """Find a place for the legend of one pair of axes; whether it is now above them."""
     legend = ax.get_legend()
-    if legend is None or ax.name == "3d" or not covered(legend, ax, renderer):
+    if legend is None or ax.name == "3d":
         return False
-    legend.set_bbox_to_anchor(None)
-    for place in PLACES:
-        legend.set_loc(place)  # type: ignore[arg-type]
-        if not covered(legend, ax, renderer):
+    ground, box = Ground(ax, renderer), legend.get_window_extent(renderer)
+    if ground.is_free(box):
+        return False
+    # A legend is as large wherever it stands.
+    pad = legend.borderaxespad * renderer.points_to_pixels(legend.prop.get_size_in_points())
+    for place, side in PLACES.items():
+        if ground.is_free(box.anchored(side, ax.bbox.padded(-pad))):
+            legend.set_bbox_to_anchor(None)
+            legend.set_loc(place)  # type: ignore[arg-type]
             return False
     _above(figure, ax, legend, renderer)
     return True
@@ -143,10 +166,7 @@ def _above(figure: Figure, ax: Axes, legend: Legend, renderer: Any) -> None:
                 drawn, texts, loc="outside upper center", ncols=columns, **options
             )
         else:
-            legend = ax.legend(
-                drawn, texts, loc="lower center", bbox_to_anchor=(0.5, 1), borderaxespad=0.2,
-                ncols=columns, **options,
-            )  # fmt: skip
+            legend = ax.legend(drawn, texts, ncols=columns, **(options | ABOVE))
         if legend.get_window_extent(renderer).width <= (figure if beside else ax).bbox.width:
             break
     if ax.get_title() and not beside:
