@@ -132,7 +132,7 @@ def _settled(figure: Figure, ax: Axes, renderer: Any) -> bool:
     # A legend is as large wherever it stands.
     pad = legend.borderaxespad * renderer.points_to_pixels(legend.prop.get_size_in_points())
     for place, side in PLACES.items():
-        if ground.is_free(box.anchored(side, ax.bbox.padded(-pad))):
+        if ground.is_free(box.anchored(side, ax.bbox.padded(-pad))):  # type: ignore[arg-type]
             legend.set_bbox_to_anchor(None)
             legend.set_loc(place)  # type: ignore[arg-type]
             return False
