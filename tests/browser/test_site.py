@@ -151,6 +151,8 @@ def test_page_fits_a_phone(on_a_phone: Page) -> None:
     )
     assert widths == [390, 390]
     assert not cut_off
+    # It comes while one scrolls up, and lies over the controls of a live figure.
+    assert not page.locator("#pst-back-to-top").count()
 
 
 def test_axe_finds_nothing_serious_on_a_phone(on_a_phone: Page) -> None:
