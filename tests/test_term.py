@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import shutil
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -304,3 +307,54 @@ def test_settings_of_ones_own_decide(course):
     shutil.rmtree(course.grading)
     course.run("nbgrader db student add eve")  # as in a fresh clone
     assert course.grading.stat().st_mode & 0o7777 == 0o700
+
+
+@pytest.mark.parametrize("changed", ["local_config.toml", "pyproject.toml"])
+def test_to_release_a_set_installs_nothing_and_runs_no_page_again(
+    tmp_path: Path, changed: str
+) -> None:
+    """Once they took four minutes and a half: what is kept of the site makes it seconds."""
+    root = ROOT
+    for name in ("Makefile", "pyproject.toml", "constraints.txt", "nbgrader_config.py"):
+        shutil.copy(root / name, tmp_path)
+    sources = ["_config.yml", "_toc.yml", "book/gradient.md", "solutions/gradient.py"]
+    made = [".venv/.installed", "exercises/gradient/gradient.ipynb"]
+    made += ["grading/gradebook.db", ".course/exercises", ".course/site", "_build/html/index.html"]
+    for path in (tmp_path / name for name in (*sources, *made)):
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.touch()
+    subprocess.run(["make", ".venv/.dependencies"], cwd=tmp_path, env=no_make(), check=True)
+    before = time.time() - 1000
+    for i, name in enumerate((".venv/.dependencies", *made)):
+        os.utime(tmp_path / name, (before + i, before + i))
+    for path in (*tmp_path.glob("*.*"), *(tmp_path / name for name in sources)):
+        os.utime(path, (before - 1, before - 1))
+    assert not planned(tmp_path, "site") and not planned(tmp_path, "build")
+    with (tmp_path / changed).open("a") as file:
+        file.write('# released_sets = ["gradient"]\n')
+    told = planned(tmp_path, "site")
+    assert "jupyter-book build" in told
+    assert "pip" not in told and "autograder build" not in told
+    removed = next(line for line in told.splitlines() if line.startswith("rm -rf"))
+    assert removed.split() == ["rm", "-rf", "_build/html"]
+
+
+def planned(folder: Path, target: str) -> str:
+    """What `make` would run, once it has looked whether anything is to be installed."""
+    looked_at = ".venv/.dependencies"
+    subprocess.run(["make", looked_at], cwd=folder, env=no_make(), check=True)
+    assert (folder / looked_at).stat().st_mtime < (folder / ".venv/.installed").stat().st_mtime
+    done = subprocess.run(
+        ["make", "-n", "-o", looked_at, target],
+        cwd=folder,
+        env=no_make(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return "" if "Nothing to be done" in done.stdout else done.stdout
+
+
+def no_make() -> dict[str, str]:
+    """The environment without what a `make` that runs the tests has put there."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
