@@ -183,25 +183,21 @@ def every_draw(n: int = 6, m: int = 3) -> EveryDraw:
     )
 
 
-def errors_by_kind(m: int = 10, repeats: int = 2000, seed: int = 0) -> dict[str, float]:
-    """Error of batches of m whose rows are alike, drawn by chance, or unlike, at `FAR`.
+def errors_by_kind(m: int = 10) -> dict[str, float]:
+    """Error of batches of m whose rows are alike, drawn by chance, or unlike, at `FAR`: over all
+    such batches, so that none is left to chance.
 
-    Alike: neighbours in the order of the target. Unlike: the same order is cut into m parts, and
-    each batch has one row of each.
+    Alike: neighbours in the order of the target. By chance: m different rows. Unlike: the same
+    order is cut into m parts, and each batch has one row of each.
     """
-    rng = np.random.default_rng(seed)
-    order = np.argsort(Y, kind="stable")
-    parts = order.reshape(m, -1)
-    begins = rng.integers(0, N // m, repeats) * m
-    picks = rng.integers(0, N // m, (repeats, m))
-    kinds = {
-        "alike": [order[begin : begin + m] for begin in begins],
-        "by chance": [next(iter(minibatches(N, m, rng))) for _ in range(repeats)],
-        "unlike": [parts[np.arange(m), pick] for pick in picks],
-    }
+    each = per_example_gradients(FAR)[np.argsort(Y, kind="stable")]
+    neighbours = each.reshape(-1, m, 2).mean(axis=1)
+    # Of each part one row, and of each row its share of the mean.
+    parts = each.reshape(m, -1, 2) / m
     return {
-        kind: measured_error(np.array([batch_gradient(FAR, index) for index in batches]), FAR)
-        for kind, batches in kinds.items()
+        "alike": float(np.linalg.norm(np.std(neighbours, axis=0))),
+        "by chance": predicted_error(FAR, m) * float(finite_population(m)),
+        "unlike": float(np.sqrt(np.sum(np.var(parts, axis=1)))),
     }
 
 

@@ -87,12 +87,23 @@ def test_draws_from_these_rows_want_n_and_samples_n_minus_one():
 
 
 def test_rows_that_are_alike_make_a_worse_batch_and_unlike_ones_a_better():
+    """Over all batches of a kind as over drawn ones."""
+    rng = np.random.default_rng(0)
+    order = np.argsort(lab.Y, kind="stable")
+    rows = np.arange(10)
+    batches = {
+        "alike": [order[rows + 10 * begin] for begin in rng.integers(0, lab.N // 10, 4000)],
+        "by chance": [rng.choice(lab.N, 10, replace=False) for _ in range(4000)],
+        "unlike": [
+            order.reshape(10, -1)[rows, rng.integers(0, lab.N // 10, 10)] for _ in range(4000)
+        ],
+    }
     kinds = lab.errors_by_kind()
-    assert kinds["by chance"] == pytest.approx(
-        lab.predicted_error(lab.FAR, 10) * lab.finite_population(10), rel=0.1
-    )
     assert kinds["alike"] > 1.15 * kinds["by chance"]
     assert kinds["unlike"] < 0.98 * kinds["by chance"]
+    for kind, drawn in batches.items():
+        seen = np.array([lab.batch_gradient(lab.FAR, index) for index in drawn])
+        assert kinds[kind] == pytest.approx(lab.measured_error(seen, lab.FAR), rel=0.04)
 
 
 def test_the_predicted_error_is_scipys_standard_error_of_the_mean():
