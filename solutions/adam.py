@@ -105,8 +105,9 @@ def normalized_large_eps(rng):
 @normalized_step.cases
 def flat_component(rng):
     """One component of the gradient is zero."""
-    grad = _signed(rng, 4)
-    grad[rng.integers(4)] = 0.0
+    grad, zero = _signed(rng, 4), rng.integers(4)
+    # Of the others one is below zero.
+    grad[zero], grad[zero - 1] = 0.0, -abs(grad[zero - 1])
     return dict(theta=rng.normal(size=4), grad=grad, lr=rng.uniform(0.05, 0.5))
 
 

@@ -1094,7 +1094,14 @@ def _network(rng, sizes: list[int], n: int) -> dict:
 @logits_of.cases
 def three_layers(rng):
     """Three layers, several rows."""
-    return _network(rng, [int(rng.integers(2, 4)), 4, 4, 3], 5)
+    case = _network(rng, [int(rng.integers(2, 4)), 4, 4, 3], 5)
+    # The first row has a logit below zero.
+    *below, W, b = case["values"]
+    hidden = case["X"][:1]
+    for V, c in zip(below[::2], below[1::2], strict=True):
+        hidden = np.maximum(hidden @ V + c, 0)
+    b[0] = -(hidden @ W)[0, 0] - rng.uniform(0.5, 2)
+    return case
 
 
 @logits_of.cases
@@ -2366,7 +2373,7 @@ def _experiment(rng, *, train, test, **config) -> dict:
         rows[[0, least]] = rows[[least, 0]]
     return dict(
         config={
-            "hidden": [4, 3],
+            "hidden": [6, 5],
             "beta": float(rng.uniform(0.5, 0.8)),
             "seed": int(rng.integers(1e6)),
         }

@@ -407,7 +407,7 @@ def _batch(rng, n: int, d: int) -> dict:
 @logistic_gradient.cases
 def at_the_start(rng):
     """All weights are still zero; the bias is not."""
-    n, d = rng.integers(4, 8), rng.integers(2, 5)
+    n, d = rng.integers(5, 8), rng.integers(2, 5)
     return dict(w=np.zeros(d), b=_signed(rng, (), 0.5, 2), **_batch(rng, n, d))
 
 

@@ -1913,7 +1913,9 @@ def down_to_zero(rng):
 def down_to_a_floor(rng):
     """lr_min is not zero."""
     t_max, lr0 = rng.integers(10, 60), rng.uniform(0.2, 1)
-    t = rng.integers(2, t_max - 1)
+    # Not in the middle, where what rises meets what falls.
+    t = rng.integers(2, t_max // 2)
+    t = rng.choice([t, t_max - t])
     return dict(lr0=lr0, t=t, t_max=t_max, lr_min=lr0 * rng.uniform(0.05, 0.4))
 
 

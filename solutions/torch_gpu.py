@@ -426,7 +426,11 @@ def torch_forward(params: list[Tensor], X: Tensor) -> Tensor:
 
 def _batch(rng, sizes: list[int], n: int | None = None, **more) -> dict:
     n = int(rng.integers(4, 8)) if n is None else n
-    return dict(params=_network(rng, sizes), X=rng.normal(size=(n, sizes[0])), **more)
+    params, X = _network(rng, sizes), rng.normal(size=(n, sizes[0]))
+    if len(sizes) > 2:
+        # One hidden unit is silent for the first row.
+        params[1][0] = -(X @ params[0])[0, 0] - rng.uniform(0.5, 2)
+    return dict(params=params, X=X, **more)
 
 
 @torch_forward.cases
@@ -440,11 +444,7 @@ def hidden_layers(rng):
 def one_layer_alone(rng):
     """No hidden layer; and a batch of one row."""
     yield _batch(rng, _unequal(rng, 2))
-    case = _batch(rng, _unequal(rng, 3), 1)
-    W, b = case["params"][:2]
-    # One hidden unit is silent.
-    b[0] = -(case["X"] @ W)[0, 0] - rng.uniform(0.5, 2)
-    yield case
+    yield _batch(rng, _unequal(rng, 3), 1)
 
 
 @torch_forward.cases
@@ -655,9 +655,11 @@ def _labelled(rng, sizes: list[int], n: int | None = None, **more) -> dict:
 
 def _one_unlikely(case: dict) -> dict:
     """The first row's label is made so unlikely that a small number beside its share of the
-    probability shows."""
+    probability shows. No other row has that label, to which it might be far more unlikely."""
     *hidden, W, b = case["params"]
     a, label = case["X"][:1], case["labels"][0]
+    others = case["labels"][1:]
+    others[others == label] = others[:1]
     for V, c in zip(hidden[::2], hidden[1::2], strict=True):
         a = np.maximum(a @ V + c, 0)
     scores = (a @ W + b)[0]

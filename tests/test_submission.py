@@ -117,6 +117,21 @@ def test_solutions_are_found_without_metadata_or_ids() -> None:
     assert {part.exercise for part in GRADIENT.parts} <= solved
 
 
+@pytest.mark.parametrize("label", ["gabor_gradient", "check-gabor_gradient"])
+def test_a_solution_that_bears_another_cells_label_is_found(label: str) -> None:
+    """Pasted over a copy, say. The rightful bearer is further down, and keeps the label."""
+    notebook = instructor_notebook(GRADIENT)
+    by_label = {grade_id_of(cell): cell for cell in notebook.cells}
+    borrowed = by_label["is_convex_hessian"]
+    borrowed.metadata["nbgrader"] = dict(by_label[label].metadata["nbgrader"])
+    submission = repair(Submission(notebook), GRADIENT)
+    is_whole(submission)
+    [solution] = [c for c in submission.notebook.cells if grade_id_of(c) == "is_convex_hessian"]
+    assert "def is_convex_hessian" in solution.source
+    [rightful] = [c for c in submission.notebook.cells if grade_id_of(c) == "gabor_gradient"]
+    assert "def gabor_gradient" in rightful.source
+
+
 @pytest.mark.parametrize(
     ("name", "data", "told"),
     [

@@ -32,6 +32,8 @@ MOST_NAMES = 1000
 MOST_LETTERS = 64
 SECONDS = 5.0
 
+_CHECK_TWICE = _("The check of {name} is there more than once; the last one counts.")
+
 
 def repair(
     submission: Submission, exercise_set: ExerciseSet, answers: Sequence[Answer] = ()
@@ -55,6 +57,14 @@ def repair(
             cell.metadata.pop("nbgrader", None)
     problems += _keep_what_is_more(cells, exercise_set.parts)
     defines = _Definitions(cells, names)
+    # First who bears each label: a cell that loses another's may be the one that is looked for.
+    for name in names:
+        if count := _lost_by_others(cells, name):
+            told = _("The cell of {name} is there {count} times; the last one counts.")
+            problems.append(told.format(name=name, count=count + 1))
+    for part in exercise_set.parts:
+        if _lost_by_others(cells, part.grade_id):
+            problems.append(_CHECK_TWICE.format(name=part.name))
     for name in names:
         _mend_solution(cells, name, problems, defines)
     put_back = [part.name for part in exercise_set.parts if _mend_check(cells, part, problems)]
@@ -141,24 +151,23 @@ def defined(sources: list[str], names: list[str]) -> list[list[str]]:
     return [[name for name in definitions(source) if name in names] for source in sources]
 
 
+def _lost_by_others(cells: list[NotebookNode], grade_id: str) -> int:
+    """Let the last of the cells that bear a label keep it; how many have lost it."""
+    others = [cell for cell in cells if grade_id_of(cell) == grade_id][:-1]
+    for cell in others:
+        del cell.metadata["nbgrader"]
+    return len(others)
+
+
 def _mend_solution(
     cells: list[NotebookNode], name: str, problems: list[str], defines: _Definitions
 ) -> None:
-    labelled = [cell for cell in cells if grade_id_of(cell) == name]
-    if len(labelled) > 1:
-        problems.append(
-            _("The cell of {name} is there {count} times; the last one counts.").format(
-                name=name, count=len(labelled)
-            )
-        )
-        for extra in labelled[:-1]:
-            del extra.metadata["nbgrader"]
-    if labelled:
-        found = labelled[-1]
-    else:
+    found = next((cell for cell in cells if grade_id_of(cell) == name), None)
+    if found is None:
         by_id = [cell for cell in cells if cell.id == f"solution-{name}"]
         defining = [cell for cell in cells if defines(cell.source, name)]
-        candidates = [cell for cell in (*by_id, *reversed(defining)) if not _is_labelled(cell)]
+        both = [cell for cell in by_id if cell in defining]
+        candidates = [c for c in (*both, *reversed(defining), *by_id) if not _is_labelled(c)]
         if not candidates:
             return
         found = candidates[0]
@@ -180,14 +189,8 @@ def _mend_check(cells: list[NotebookNode], part: Part, problems: list[str]) -> b
     found = [cell for cell in cells if grade_id_of(cell) == part.grade_id]
     found = found or [c for c in cells if c.id == part.grade_id and not _is_labelled(c)]
     found = found or [c for c in cells if c.source.strip() == fresh.source and not _is_labelled(c)]
-    for extra in found[:-1]:
-        extra.metadata.pop("nbgrader", None)
     if len(found) > 1:
-        problems.append(
-            _("The check of {name} is there more than once; the last one counts.").format(
-                name=part.name
-            )
-        )
+        problems.append(_CHECK_TWICE.format(name=part.name))
     if found:
         cells[_place(cells, found[-1])] = fresh
     for cell in cells:
