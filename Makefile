@@ -76,7 +76,10 @@ courses: ## the same for every set: nine sample classes, marks, reports
 
 test: PYTEST := -m 'not full'
 test: check ## lint, format, types and every test but the long ones
+test-full: PYTEST := -m 'not alone'
 test-full: check ## the same, and every seed, every kill, every long simulation
+# A mark for speed means something only where nothing else runs.
+	@env -u MAKEFLAGS $(BIN)/python -m pytest -m alone
 
 .PHONY: check
 check: $(SET_UP) lint $(SITE)

@@ -17,7 +17,7 @@ from .loopback import Site, serve
 from .test_site import PAGES, ROOT
 
 # A mark for speed is a timed assertion: only where nothing else runs.
-pytestmark = [pytest.mark.browser, pytest.mark.full]
+pytestmark = [pytest.mark.browser, pytest.mark.full, pytest.mark.alone]
 
 HERE = Path(__file__).parent / "lighthouse"
 CLI = HERE / "node_modules" / "lighthouse" / "cli" / "index.js"
