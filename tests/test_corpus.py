@@ -59,11 +59,14 @@ KNOWN = {
 }
 
 # A thread of the kernel reads what reaches a descriptor: whether that stands before or after the
-# cell's value is luck, there.
+# cell's value is luck, there, and so is whether it is read before the cell has ended.
 BY_DESCRIPTOR = {
+    "the stream below the stream",
     "the descriptor itself",
+    "the descriptor of errors",
     "a program's output, by os.system",
     "a program's output, by subprocess",
+    "what C prints",
 }
 
 RUNNERS: dict[str, Runner] = {
@@ -71,6 +74,10 @@ RUNNERS: dict[str, Runner] = {
     "plain": PlainRunner(),
     "without walls": SandboxedRunner(walls=False),
 }
+
+
+class OutputLost(Exception):
+    """What a cell wrote to a descriptor was read when the cell had ended."""
 
 
 @dataclass
@@ -84,12 +91,13 @@ class Run:
 @pytest.fixture(scope="session")
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """What a real kernel makes of the cells."""
-    # On a busy machine a kernel may lose a message of zmq's: its cell then never ends.
+    # On a busy machine a kernel may lose a message of zmq's, and its cell then never ends; or it
+    # reads a descriptor too late.
     for left in range(KERNELS - 1, -1, -1):
         folder = tmp_path_factory.mktemp("kernel")
         try:
             return in_a_kernel(folder)
-        except (CellTimeoutError, DeadKernelError):
+        except (CellTimeoutError, DeadKernelError, OutputLost):
             if not left:
                 raise
     raise AssertionError
@@ -109,7 +117,15 @@ def in_a_kernel(folder: Path) -> Run:
     environment = {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"}
     quiet = subprocess.DEVNULL
     client.execute(env=environment, stdout=quiet, stderr=quiet)
-    return Run(dict(zip(CELLS, notebook.cells, strict=True)), str(folder))
+    told = dict(zip(CELLS, notebook.cells, strict=True))
+    lost = {
+        name
+        for name in BY_DESCRIPTOR
+        if not any(output.output_type == "stream" for output in told[name].outputs)
+    }
+    if lost:
+        raise OutputLost(", ".join(sorted(lost)))
+    return Run(told, str(folder))
 
 
 @pytest.fixture(
