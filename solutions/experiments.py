@@ -1504,10 +1504,11 @@ def lengths_of(n, batch_size):
 
 
 @public
-def replay(case, params, velocity, batches, how=""):
+def replay(case, params, velocity, batches, how="", dealt=None):
     """Losses, parameters and velocity of an epoch over these batches.
 
-    how: nothing, or the one thing that is done in another way.
+    how: nothing, or the one thing that is done in another way. dealt: the labels that each batch
+    is given, where they are not those of its rows.
     """
     X, y, lr, beta = (case.args[name] for name in ("X", "y", "lr", "beta"))
     if how == "exchanged":
@@ -1532,6 +1533,7 @@ def replay(case, params, velocity, batches, how=""):
         if how == "one step":
             params = at_start[0]
         labels = y[i * size : (i + 1) * size] if how == "labels in order" else y[rows]
+        labels = labels if dealt is None else dealt[i]
         each, grads = look(rows, labels)
         count = size if how == "as if full" else len(rows)
         grads = [0.0 * g if how == "no gradients" else g / count for g in grads]
@@ -1869,6 +1871,26 @@ def labels_go_along(answer, case):
     return not went_wrong(answer, case, "labels in order")
 
 
+@train_epoch.property("Rows get the labels of others.", mistake="shuffled_apart")
+def each_row_its_own_label(answer, case):
+    """Of a few rows the loss tells which labels they were given."""
+    y, told = case.args["y"], answer["first epoch"]
+    few = 1 < len(told["batches"]) == np.size(told["losses"]) and max(map(len, told["batches"])) < 9
+    if not few or comes_out(answer, case):
+        return True
+    dealt = []
+    for i, rows in enumerate(told["batches"]):
+        for labels in itertools.product(range(max(y) + 1), repeat=len(rows)):
+            tried = [*dealt, np.array(labels)]
+            start, seen = (case.args["params"], case.args["velocity"]), told["batches"][: i + 1]
+            if is_near(told["losses"][i], replay(case, *start, seen, dealt=tried)[0][i]):
+                dealt = tried
+                break
+        else:
+            return True
+    return not np.array_equal(np.sort(np.concatenate(dealt)), np.sort(y))
+
+
 @train_epoch.property("The losses are those after the steps.", mistake="loss_afterwards")
 def losses_before_the_step(answer, case):
     return not went_wrong(answer, case, "loss afterwards")
@@ -2052,6 +2074,14 @@ train_epoch.slips(
         {_ORDER: "order = np.random.default_rng().permutation(len(X))"},
         "The order of the rows does not come from the rng passed in.",
         hint="rng.permutation(...), not np.random.permutation(...).",
+    ),
+    shuffled_apart=slip(
+        {
+            _LOSS: "cross_entropy(model(X[batch]), y[others[start : start + batch_size]])",
+            _ORDER: f"{_ORDER}\n    others = rng.permutation(len(X))",
+        },
+        "X and y are shuffled each by itself: rows get the labels of others.",
+        hint="Draw one order, and use it for both: X[batch] and y[batch].",
     ),
     losses_are_tensors=slip(
         {_NOTE: "losses.append(loss)", "np.array(losses)": "losses"},

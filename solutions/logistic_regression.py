@@ -55,7 +55,7 @@ def sigmoid(z: Array) -> Array:
 
     Returns
     -------
-    array of the shape of z, from 0 to 1, right to nine digits. NumPy has no reason to warn,
+    array of the shape of z, from 0 to 1, right to nine decimals. NumPy has no reason to warn,
     whatever z is.
 
     Source: lecture A.
@@ -135,6 +135,12 @@ sigmoid.slips(
         "smooth.",
     ),
 )
+
+
+@sigmoid.property(mistake="kept_off_the_ends")
+def goes_down_to_zero(answer, case):
+    """However the ends are kept away: z clipped at 20 does it as well."""
+    return not (np.min(case.expected) < 1e-100 and 1e-12 < np.min(answer) < 1e-3)
 
 
 sigmoid.remark(
@@ -329,6 +335,11 @@ bce_with_logits.slips(
         "The sign is missing: a loss is minus the logarithm of a probability, so it is not "
         "negative.",
         hint="The logarithm of a number below 1 is negative.",
+    ),
+    label_added=slip(
+        {"z) - y * z": "z) + y * z"},
+        "y * z is added; a sure yes that is right must cost less than a doubtful one.",
+        hint="For y = 1 the loss is log(1 + exp(-z)). That is log(1 + exp(z)) minus z.",
     ),
     yes_examples_alone=slip(
         lambda z, y: np.mean(y * np.logaddexp(0.0, -np.asarray(z))),
@@ -1361,6 +1372,14 @@ softmax.slips(
         "probabilities.",
     ),
 )
+
+
+@softmax.property(mistake="shares_down_the_columns")
+def rows_add_up(answer, case):
+    """Whatever was taken away before exp."""
+    shares = np.asarray(answer)
+    sums = [np.sum(shares, axis=axis) for axis in range(shares.ndim)]
+    return len(sums) < 2 or np.allclose(sums[-1], 1) or not np.allclose(sums[0], 1)
 
 
 softmax.remark(
