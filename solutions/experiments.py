@@ -1888,7 +1888,8 @@ def each_row_its_own_label(answer, case):
                 break
         else:
             return True
-    return not np.array_equal(np.sort(np.concatenate(dealt)), np.sort(y))
+    given, right = np.concatenate(dealt), y[np.concatenate(told["batches"])]
+    return np.array_equal(given, right) or not np.array_equal(np.sort(given), np.sort(y))
 
 
 @train_epoch.property("The losses are those after the steps.", mistake="loss_afterwards")
