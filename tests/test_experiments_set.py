@@ -368,6 +368,15 @@ TOLD: list[tuple[str, dict[str, str], str | None, str]] = [
         "train_epoch",
         {
             _BATCH: _BATCH.replace("order", "range(len(X))"),
+            _ORDER: "X, y = X.copy(), y.copy(); rng.shuffle(X); rng.shuffle(y)",
+        },
+        "shuffled_apart",
+        "",
+    ),
+    (
+        "train_epoch",
+        {
+            _BATCH: _BATCH.replace("order", "range(len(X))"),
             _ORDER: f"{_ORDER}; X[:], y[:] = X[order], y[order]",
         },
         "changes_its_arguments",
