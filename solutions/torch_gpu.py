@@ -1218,6 +1218,10 @@ _HINT_LOOP = (
     "torch.autograd.grad(loss, params) returns the gradients and touches no grad; p - lr * v is a "
     "new tensor."
 )
+_HINT_ADAMS_LOOP = (
+    "torch.autograd.grad(loss, params) returns the gradients and touches no grad; p - lr * ... is "
+    "a new tensor."
+)
 _TOLD_RECORDED_IN_PLACE = (
     "A parameter is changed in place where autograd records: torch refuses to change a leaf."
 )
@@ -1758,7 +1762,7 @@ torch_adam_step.slips(
             _MOVED: "p -= lr * m_hat / (v_hat.sqrt() + eps)\n            moved.append(p)",
         },
         _TOLD_LOOP,
-        hint=_HINT_LOOP,
+        hint=_HINT_ADAMS_LOOP,
     ),
     adam_tutorials_loop_with_clearing=slip(
         {
@@ -1767,7 +1771,7 @@ torch_adam_step.slips(
             "            moved.append(p)",
         },
         _TOLD_LOOP,
-        hint=_HINT_LOOP,
+        hint=_HINT_ADAMS_LOOP,
     ),
     adam_everything_under_no_grad=slip(
         {"loss = torch_loss(params, X, labels)": _LOSS_UNRECORDED},

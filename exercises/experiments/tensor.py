@@ -71,8 +71,8 @@ class Tensor:
     Arithmetic with Tensors makes Tensors. backward() on a result puts into the grad of everything
     that it was made from how the result changes with it.
 
-    Source: lecture E; the idea is Linnainmaa's (1970), and micrograd (Karpathy, 2020) is its
-    shortest form.
+    Source: lecture E; the idea is Linnainmaa's (1970), and micrograd (Karpathy, 2020) is a
+    very short form of it.
     """
     __array_ufunc__ = None  # NumPy leaves array + Tensor to us: Python then asks __radd__.
 
