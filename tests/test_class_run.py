@@ -192,6 +192,18 @@ def test_where_a_solved_notebook_gets_less_nobody_is_graded(course, monkeypatch,
     assert not (course.grading / "autograded" / "amara").exists()
 
 
+def test_nor_by_nbgraders_own_loop(course):
+    """Which is Formgrader's button, too. What was graded before stays as it is."""
+    course.hand_in("amara", course.solved())
+    course.run("nbgrader autograde gradient")
+    before = course.graded("amara")
+    option = "\"--GradeSubmission.limits={'call_seconds': 1e-9}\""
+    said = course.run(f"nbgrader autograde gradient --force {option}", wrong=True)
+    assert "nobody is graded" in said and "numerical_gradient: It was still run" in said
+    assert course.graded("amara") == before
+    assert course.score("amara") == course.exercises.max_points
+
+
 HIDING = """
 import sys
 from autograder.engine.walls import jail, kernel

@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Protocol
@@ -34,6 +35,8 @@ from autograder.submissions.read import MAX_WITH_OUTPUTS
 # calls, and for a processor that is busy.
 PATIENCE_SECONDS = 300.0
 TIMES = 3
+# Here is judged what workers run: more would take longer than what they could find out is worth.
+MOST_REHEARSED = 8
 # Settings that decide how a class is graded, and not what comes out.
 HOW = (
     "force",
@@ -155,11 +158,20 @@ class OfOurs:
         )
 
     def rehearse(self) -> None:
-        """See `Kind`. Of a cluster each worker has walls of its own."""
+        """See `Kind`. Of a cluster each worker has walls of its own: as many go at once as it runs
+        sessions, so that none is free for two."""
         plan = self._plan
-        if plan.grading is not None and plan.elsewhere is None:
-            files = self._project.exercises / plan.name
-            rehearse(self._set, plan.runner, plan.grading.limits_of(plan.name), files)
+        if plan.grading is None:
+            return
+        files, limits = self._project.exercises / plan.name, plan.grading.limits_of(plan.name)
+        at_once = 1 if plan.elsewhere is None else min(plan.elsewhere.sessions, MOST_REHEARSED)
+        with ThreadPoolExecutor(at_once) as threads:
+            each = [
+                threads.submit(rehearse, self._set, plan.runner, limits, files)
+                for _ in range(at_once)
+            ]
+            for one in each:
+                one.result()
 
     def adopt(self, folder: Path) -> list[str]:
         """See `Kind`. What was graded once and is gone since is no empty submission."""

@@ -16,11 +16,13 @@ from typing import Any
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters.base import NbGraderException
 
-from autograder.engine.interface import NoSandbox
+from autograder.engine.interface import Limits, NoSandbox
 from autograder.engine.warm.handle import default_runner, require_sandbox
 from autograder.exercise import AuthorError
 from autograder.gradebook.cells import must_be_in_step
 from autograder.gradebook.source_facts import read_facts
+from autograder.grading import Stopped
+from autograder.grading.rehearsal import rehearse
 from autograder.judging.sets import find_set
 from autograder.project import Project, is_shared
 from autograder.release.configuration import see_to_rights
@@ -28,9 +30,12 @@ from autograder.release.configuration import see_to_rights
 ASIDE = ".before"
 
 
-def see_to(converter: Any, project: Project | None, *, walled_in: bool) -> None:
+def see_to(
+    converter: Any, project: Project | None, *, walled_in: bool, limits: Limits | None
+) -> None:
     """Before nbgrader's `Autograde` touches anything: whether it can grade at all; and see to it
     that a graded folder stays until there is another. project: where the assignment is a set of.
+    limits: those of the runner and the judge, where they grade.
 
     Raises
     ------
@@ -44,9 +49,12 @@ def see_to(converter: Any, project: Project | None, *, walled_in: bool) -> None:
                 must_be_in_step(exercise_set, read_facts(gradebook, exercise_set.name))
         if walled_in:
             require_sandbox(default_runner())
+        if project is not None and limits is not None:
+            files = project.exercises / exercise_set.name
+            rehearse(exercise_set, default_runner(), limits, files)
     except MissingEntry:
         pass  # nbgrader says so itself
-    except (AuthorError, NoSandbox) as error:
+    except (AuthorError, NoSandbox, Stopped) as error:
         converter.log.error("%s", error)
         raise NbGraderException(str(error)) from error
     see_to_rights(converter.config)

@@ -96,10 +96,12 @@ class SubmissionExporter(NotebookExporter):
             course = self.parent.coursedir
             listed = map(str, self.parent.autograde_preprocessors)
             ours = any(GradeSubmission.__name__ in part for part in listed)
+            grading = GradeSubmission(parent=self)
             see_to(
                 self.parent,
                 project_of(course.assignment_id, Path(course.root)),
-                walled_in=ours and GradeSubmission(parent=self).require_sandbox,
+                walled_in=ours and grading.require_sandbox,
+                limits=grading.limits_of(course.assignment_id) if ours else None,
             )
 
     def from_file(
