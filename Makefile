@@ -184,12 +184,12 @@ $(EXERCISES): $(SET_UP) $(CODE) nbgrader_config.py $(call unless,exercises/$(SET
 	@touch $@
 
 # What a course is made of, and nothing that anybody handed in.
-$(CLASS): $(SET_UP) $(CODE) nbgrader_config.py pyproject.toml $(wildcard local_config.*) \
+$(CLASS): $(SET_UP) $(CODE) nbgrader_config.py pyproject.toml $(wildcard local_*.py local_config.toml) \
     $(call unless,$(REHEARSAL)/grading/submitted/*/$(SET)) | $(DONE)
 	@$(call say,'A rehearsal: a sample class of $(STUDENTS)')
 	@mkdir -p $(REHEARSAL)
 	@ln -sfn ../solutions $(REHEARSAL)/solutions
-	@cp nbgrader_config.py pyproject.toml $(wildcard local_config.*) $(REHEARSAL)
+	@cp nbgrader_config.py pyproject.toml $(wildcard local_*.py local_config.toml) $(REHEARSAL)
 # Settings are yours; the gradebook, wherever yours lies, and the name in the exchange are not.
 	@printf '%s\n' '' 'import sys' 'sys.path.append(str(ROOT.parent))' \
 	    'c.CourseDirectory.course_id = "rehearsal"' \

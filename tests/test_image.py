@@ -104,7 +104,6 @@ def test_what_the_image_holds_is_a_whole_course(tmp_path: Path) -> None:
     assert said("CMD") == ['["autograder", "--help"]']
 
 
-@pytest.mark.full
 def test_the_image_is_built_where_there_is_a_daemon() -> None:
     """And without one the tests above have to do."""
     if (made_by := engine()) is None:

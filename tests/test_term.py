@@ -154,8 +154,13 @@ def test_who_leaves_is_nowhere_any_more(term, tmp_path):
         course = term.copy(tmp_path / str(erase))
         (course.grading / "logs" / "gradient" / "dora.b.log").write_text("somebody else's")
         if erase:
+            course.run("autograder report gradient && autograder export moodle")
+            (course.folder / "roster.csv").write_text("id\namara\ndora\n")
+            (course.folder / "others.csv").write_text("id\nisadora\ndora.b\n")
             said = course.run("autograder remove-learner dora --erase")
             assert not (course.grading / "removed").exists()
+            assert not (course.grading / "reports" / "gradient.html").exists()
+            assert "dora is still named in: moodle.csv, roster.csv\n" in said
         else:
             said = course.follow("Somebody leaves")
             [kept] = (course.grading / "removed").iterdir()
@@ -168,6 +173,28 @@ def test_who_leaves_is_nowhere_any_more(term, tmp_path):
         course.run("autograder autograde gradient")
         assert set(scores(course)) == {"amara", "ben", "chen"}
         assert "no learner 'dora'" in course.run("autograder remove-learner dora", wrong=True)
+
+
+def test_who_was_graded_is_missed_in_a_new_gradebook(term, tmp_path):
+    """No table is empty without a word, and the report shows no marks that nobody has."""
+    course = term.copy(tmp_path / "class")
+    (course.grading / "gradebook.db").unlink()
+    course.run("autograder build gradient")
+    missed = "2 graded before have no marks in this gradebook: amara, dora."
+    for command in ("autograder export moodle", "nbgrader export"):
+        said = course.run(command)
+        assert f"gradient: {missed} Run `autograder autograde gradient`" in said
+    assert missed in course.run("autograder report gradient", wrong=True)
+    course.run("autograder autograde gradient --student amara")
+    course.run("autograder report gradient")
+    page = (course.grading / "reports" / "gradient.html").read_text()
+    assert "1 graded before have no marks in this gradebook: dora." in page
+    assert "1 graded submission" in page
+    assert "no marks" in course.run("autograder export questions")
+    course.run("autograder autograde gradient")
+    # The date by which it was due went with the old one.
+    assert points(course) == {"amara": 20, "dora": 19}
+    assert "no marks" not in course.run("autograder export questions && autograder report gradient")
 
 
 def take_part(course: Course, name: str, exchange: dict[str, str], id: str) -> Person:
@@ -211,6 +238,14 @@ def release_upstream(course: Course, upstream: Path) -> None:
     course.run("make .venv/.dependencies && touch .venv/.installed")
 
 
+def pasted(course: Course, heading: str) -> None:
+    """The shell blocks of a recipe, line by line as in a terminal, where one goes on after an
+    error."""
+    for block in read_recipe(heading):
+        if block.language == "bash":
+            course.run(f"bash --norc -i <<'PASTED' || true\n{block.code}\nPASTED")
+
+
 def test_two_terms_with_the_pages_alone(term, tmp_path):
     """From release to archive, and on to the next term's marks; a backup and an upgrade between."""
     course = term.copy(tmp_path / "all")
@@ -237,12 +272,18 @@ def test_two_terms_with_the_pages_alone(term, tmp_path):
     assert scores(course) == {"amara": "18", "ben": "", "chen": "20", "dora": "17"}
 
     # Back up, and restore.
+    for name in ("local_late.py", "marks.csv"):
+        (course.folder / name).write_text("mine")
     course.follow("Back up, and restore", "to back up", **backup)
     before = {path: path.read_bytes() for path in kept(course)}
     shutil.rmtree(course.grading / "autograded")
     (course.grading / "gradebook.db").write_bytes(b"lost")
-    (course.folder / "local_config.py").unlink()
+    for name in ("local_config.py", "local_late.py", "marks.csv"):
+        (course.folder / name).unlink()
     course.follow("Back up, and restore", "to restore", **backup)
+    for name in ("local_late.py", "marks.csv"):
+        assert (course.folder / name).read_text() == "mine"
+        (course.folder / name).unlink()
     assert {path: path.read_bytes() for path in kept(course)} == before
 
     # Another attempt.
@@ -268,6 +309,14 @@ def test_two_terms_with_the_pages_alone(term, tmp_path):
     assert (course.folder / "local_config.py").read_text() == mine
     assert "csv" not in course.run("git status --short"), "nobody's marks are committed by accident"
     assert points(course) == {"amara": 18, "chen": 22, "dora": 17}
+
+    # What names no place does nothing.
+    pasted(course, "A new term")
+    pasted(course, "Two instructors")
+    pasted(course, "Who may read the marks")
+    assert (course.folder / "local_config.py").read_text() == mine
+    for folder in (course.grading, course.project.solutions):
+        assert folder.stat().st_mode & 0o077 == 0
 
     # The next term: nothing of the last one comes along, and nothing of it changes.
     course.follow("A new term", **backup)

@@ -24,10 +24,10 @@ from autograder.exercise import AuthorError, Part
 from autograder.gradebook.foreign import REMARK
 from autograder.gradebook.reader import read_gradebook
 from autograder.gradebook.record import Record, part_of, records_of
-from autograder.gradebook.waiting import Waiting, points_by_hand, waiting
+from autograder.gradebook.waiting import Waiting, points_by_hand, waiting, without_a_row
 from autograder.judging.sets import find_set
 from autograder.project import Project, open_private
-from autograder.release.configuration import course_config
+from autograder.release.configuration import course_config, place_of
 from autograder.submissions.reasons import to_look_at
 
 TEMPLATE = "report.html.j2"
@@ -122,9 +122,12 @@ def write_report(
 
     Raises
     ------
-    AuthorError where nothing was graded yet, or its place is not yours to write.
+    AuthorError where nothing was graded yet, the gradebook knows of no marks, or its place is not
+    yours to write.
     """
-    records = records_of(project, assignment)
+    records, lost = _in_the_gradebook(project, assignment)
+    if not records and lost:
+        raise AuthorError("; ".join(lost) + ".")
     if not records:
         raise AuthorError(
             f"nothing of {assignment} was graded yet: run `autograder autograde {assignment}`."
@@ -137,7 +140,7 @@ def write_report(
         lstrip_blocks=True,
     )
     page = environment.get_template(TEMPLATE).render(
-        **_context(project, assignment, records),
+        **_context(project, assignment, records, lost),
         predicted=None if expected is None else _predicted(records, expected),
     )
     if to is None:
@@ -155,7 +158,21 @@ def write_report(
     return to
 
 
-def _context(project: Project, assignment: str, records: list[Record]) -> dict[str, Any]:
+def _in_the_gradebook(project: Project, assignment: str) -> tuple[list[Record], list[str]]:
+    """The records of those who have marks; and who has none any more."""
+    config = course_config(project.root)
+    with read_gradebook(CourseDirectory(config=config)) as gradebook:
+        lost = without_a_row(gradebook, assignment, place_of("autograded", config))
+        try:
+            known = {s.student_id for s in gradebook.assignment_submissions(assignment)}
+        except MissingEntry:
+            known = set()
+    return [r for r in records_of(project, assignment) if r.student in known], lost
+
+
+def _context(
+    project: Project, assignment: str, records: list[Record], lost: list[str]
+) -> dict[str, Any]:
     ours = assignment in project.sets
     parts = find_set(assignment, project).parts if ours else _tests(records)
     clusters, alone = _clusters(project, assignment) if ours else ([], "")
@@ -190,7 +207,8 @@ def _context(project: Project, assignment: str, records: list[Record]) -> dict[s
         "scores": scores,
         "entries": defaultdict(Entry, entries),
         "flagged": [
-            (r.student, name, why) for r in records for name, why in _to_look_at(r, assignment)
+            *(("", assignment, line) for line in lost),
+            *((r.student, name, why) for r in records for name, why in _to_look_at(r, assignment)),
         ],
         "problems": [(r.student, r.problems) for r in records if r.problems],
         "rounds": _rounds(records),

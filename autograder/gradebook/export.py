@@ -16,8 +16,9 @@ from nbgrader.plugins import CsvExportPlugin
 
 from autograder.gradebook.reader import learners
 from autograder.gradebook.sums import renew_penalties
-from autograder.gradebook.waiting import Waiting, told, unmarked, waiting
+from autograder.gradebook.waiting import Waiting, told, unmarked, waiting, without_a_row
 from autograder.project import open_private
+from autograder.release.configuration import place_of
 
 COLUMNS = (
     *("assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email"),
@@ -45,7 +46,10 @@ class CsvExport(CsvExportPlugin):
                     continue
                 renew_penalties(gradebook, assignment.submissions, self)
                 found = waiting(gradebook, assignment.name)
-                for line in (*told(found), *unmarked(gradebook, assignment.name)):
+                lost = without_a_row(
+                    gradebook, assignment.name, place_of("autograded", self.config)
+                )
+                for line in (*told(found), *unmarked(gradebook, assignment.name), *lost):
                     self.log.warning("%s: %s", assignment.name, line)
                 for student in learners(gradebook):
                     if not students or student.id in students:

@@ -6,6 +6,7 @@ them back.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -70,7 +71,27 @@ def remove_learner(project: Project, student: str, *, erase: bool) -> list[str]:
             shutil.move(path, kept / name)
     if found and not erase:
         done.append(_("moved to {folder}: their files").format(folder=kept))
+    if erase:
+        done += _erased_from_tables(project, student)
     return done
+
+
+def _erased_from_tables(project: Project, student: str) -> Iterator[str]:
+    """Reports that name a learner go; of other tables, which are yours, it is said which do."""
+    name = re.compile(rf"(?<![\w.@-]){re.escape(student)}(?!\.?[\w@-])")
+
+    def naming(folder: Path, pattern: str) -> list[Path]:
+        found = sorted(path for path in folder.glob(pattern) if path.is_file())
+        return [path for path in found if name.search(path.read_text("utf-8", "replace"))]
+
+    for path in naming(project.grading / "reports", "*.html"):
+        path.unlink()
+        yield _("deleted, since it names {student}: {path}").format(student=student, path=path)
+    theirs = [*naming(project.root, "*.csv"), *naming(project.grading, "*/*.json")]
+    if theirs:
+        yield _("{student} is still named in: {paths}").format(
+            student=student, paths=", ".join(str(p.relative_to(project.root)) for p in theirs)
+        )
 
 
 def _files_of(

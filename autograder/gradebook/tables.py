@@ -22,10 +22,10 @@ from autograder.gradebook.export import as_text
 from autograder.gradebook.reader import learners, read_gradebook
 from autograder.gradebook.record import part_of, records_of
 from autograder.gradebook.sums import is_marked, renew_penalties
-from autograder.gradebook.waiting import waiting
+from autograder.gradebook.waiting import waiting, without_a_row
 from autograder.i18n import _
 from autograder.project import Project, open_private
-from autograder.release.configuration import course_config
+from autograder.release.configuration import course_config, place_of
 
 Row = dict[str, Any]
 
@@ -79,6 +79,12 @@ def write_table(
     course = CourseDirectory(config=config)
     with read_gradebook(course) as gradebook:
         marks, remarks = _marks(gradebook, names, Configurable(config=config))
+        remarks += [
+            f"{assignment.name}: {line}"
+            for assignment in gradebook.assignments
+            if not names or assignment.name in names
+            for line in without_a_row(gradebook, assignment.name, place_of("autograded", config))
+        ]
     rows = list(table.rows(project, marks))
     if anonymous:
         rows = _without_names(rows, marks.students)

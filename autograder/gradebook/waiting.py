@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from nbgrader.api import (
     Assignment,
     BaseCell,
     Grade,
     Gradebook,
+    MissingEntry,
     SubmittedAssignment,
     SubmittedNotebook,
 )
@@ -87,6 +89,22 @@ def unmarked(gradebook: Gradebook, assignment: str) -> list[str]:
         text.format(count=len(who), part=part_of(cell), who=", ".join(who))
         for cell, who in found.items()
     ]
+
+
+def without_a_row(gradebook: Gradebook, assignment: str, graded: Path) -> list[str]:
+    """Who has a graded folder and is not in the gradebook, which is then a newer one: a line for
+    all of them. graded: the folder of all graded submissions."""
+    try:
+        known = {s.student_id for s in gradebook.assignment_submissions(assignment)}
+    except MissingEntry:
+        known = set()
+    folders = graded.iterdir() if graded.is_dir() else ()
+    who = sorted({f.name for f in folders if (f / assignment).is_dir()} - known)
+    text = _(
+        "{count} graded before have no marks in this gradebook: {who}. "
+        "Run `autograder autograde {assignment}`"
+    )
+    return [text.format(count=len(who), who=", ".join(who), assignment=assignment)] if who else []
 
 
 def points_by_hand(gradebook: Gradebook, assignment: str) -> dict[str, float]:
