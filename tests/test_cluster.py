@@ -29,6 +29,7 @@ from autograder.engine.cluster.near import RemoteRunner, RemoteSession
 from autograder.engine.interface import Limits, NoCluster, Runner
 from autograder.engine.trusted.session import StartError
 from autograder.engine.warm.handle import SandboxedRunner, default_runner, require_sandbox
+from autograder.grading import Stopped
 from autograder.grading.grade import Graded, grade
 from autograder.grading.rounds import current_round
 from autograder.submissions.read import Submission
@@ -294,6 +295,23 @@ def test_a_class_is_graded_on_it_as_it_is_here(course: Course, cluster: Cluster,
     for student in ("amara", "ben", "chen", "dara"):
         assert there.rows(student) == here.rows(student)
         assert there.graded(student) == here.graded(student)
+
+
+def test_where_workers_give_a_solved_notebook_less_nobody_is_graded(
+    course: Course, cluster: Cluster
+) -> None:
+    """One goes to each of them first."""
+    course.hand_in("amara", course.solved())
+    course.configure(
+        f"c.ClassAutograde.scheduler = {cluster.address!r}",
+        "c.GradeSubmission.limits = {'call_seconds': 1e-9}",
+    )
+    cluster.client.wait_for_workers(2, timeout=PATIENCE)
+    before = cluster.client.run_on_scheduler(count_tasks)
+    with pytest.raises(Stopped, match="nobody is graded"):
+        grade_class(course.project, "gradient", progress=quietly)
+    assert cluster.client.run_on_scheduler(count_tasks) == before + 2
+    assert not (course.grading / "autograded" / "amara").exists()
 
 
 def count_tasks(dask_scheduler: Any) -> int:
