@@ -523,7 +523,7 @@ CYCLE_LR = 0.5
 CYCLE_BETA2 = 0.1
 
 
-def on_the_cycle(amsgrad: bool, steps: int = 3000) -> Array:
+def on_the_cycle(amsgrad: bool, steps: int = 3000, beta2: float = CYCLE_BETA2) -> Array:
     """Adam, or AMSGrad, on the slopes 3, -1, -1, 3, ... in [-1, 1], start included, (steps + 1,).
 
     beta1 is 0 and the learning rate falls like 1 / sqrt(t), as in the proof. AMSGrad divides by the
@@ -535,10 +535,10 @@ def on_the_cycle(amsgrad: bool, steps: int = 3000) -> Array:
     rows = [0.0]
     for t in range(1, steps + 1):
         grad, lr = np.array([CYCLE[(t - 1) % len(CYCLE)]]), CYCLE_LR / np.sqrt(t)
-        moved, m, v = adam_step(theta, grad, m, v, t, lr, 0.0, CYCLE_BETA2)
+        moved, m, v = adam_step(theta, grad, m, v, t, lr, 0.0, beta2)
         if amsgrad:
             largest = np.maximum(largest, v)
-            moved = theta - grad * effective_learning_rate(largest, t, lr, CYCLE_BETA2)
+            moved = theta - grad * effective_learning_rate(largest, t, lr, beta2)
         theta = np.clip(moved, -1.0, 1.0)
         rows.append(float(theta[0]))
     return np.array(rows)

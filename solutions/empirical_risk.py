@@ -1119,7 +1119,7 @@ project_nonnegative.slips(
 
 
 @exercise(
-    points=4,
+    points=5,
     hints=(
         "Each row is predicted once: by a polynomial that was fitted without its fold.",
         "fold == 3 is a mask: it picks the rows of one fold, its opposite ~ all the others.",
@@ -1430,7 +1430,7 @@ cross_validation.remark(
 
 
 @exercise(
-    points=4,
+    points=5,
     whole=("losses_a", "losses_b"),
     hints=(
         "Two exam papers, the same thirty pupils: what does a weak pupil do to both "

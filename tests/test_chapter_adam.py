@@ -512,6 +512,8 @@ def test_adam_leads_on_badly_scaled_inputs_and_hardly_on_standardised_ones():
     assert fair["normalised"].median == max(racer.median for racer in fair.values())
     assert fair["GD"].lr / raw["GD"].lr > 10 > 3 > fair["Adam"].lr / raw["Adam"].lr
     assert fair["GD"].worst > 10 * fair["GD"].median, "a run that failed"
+    assert 0.7 < raw["RMSprop"].median / raw["Adam"].median < 1.3
+    assert raw["RMSprop"].worst > 1.3 * raw["Adam"].worst
     for racers in (raw, fair):
         assert racers["AdamW"].median == pytest.approx(racers["Adam"].median, rel=0.6)
 
@@ -569,6 +571,7 @@ def test_on_the_cycle_torchs_adam_ends_at_the_worst_place_and_amsgrad_at_the_bes
     end = ours[-300:].mean()
     assert end == pytest.approx(-1 if amsgrad else 1, abs=0.02)
     assert sum(lab.CYCLE) > 0, "so -1 is best"
+    assert lab.on_the_cycle(False, beta2=0.999)[-1] < -0.98
 
 
 def test_one_turn_of_the_cycle_goes_the_wrong_way():

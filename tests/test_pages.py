@@ -58,5 +58,27 @@ def test_a_page_asks_folds_its_answers_sums_up_and_names_its_sources(text: str) 
         "## Sources",
     ):
         assert wanted in text, wanted
-    # Called from the page's experiments, or from a module of its own, imported as live.
-    assert re.search(r"\blive_\w+\(|\blive\.\w+_figure\(", text)
+    # Two figures that move at least, which are no curves that the reader draws.
+    assert len(re.findall(r"^display\(HTML\((?!sketch_curve)", text, re.M)) >= 2
+
+
+def test_every_entry_is_cited_and_every_citation_has_one() -> None:
+    entries = (BOOK / "references.bib").read_text("utf-8")
+    text = "\n".join(page.read_text("utf-8") for page in BOOK.glob("*.md"))
+    cited = re.findall(r"\{cite(?::\w+)?\}`([^`]+)`", text)
+    assert {key.strip() for group in cited for key in group.split(",")} == set(
+        re.findall(r"^@\w+\{([^,]+),", entries, re.M)
+    )
+
+
+@every_page
+def test_lectures_are_named_in_folded_notes_and_sources_alone(text: str) -> None:
+    """Who reads from outside has never seen them."""
+    body = text.partition("\n## Sources")[0]
+    folded = (
+        r"^:::\{admonition\}[^\n]*\n:class: note dropdown\n.*?^:::$",
+        r"^(`{3,})\{dropdown\}.*?^\1$",
+    )
+    for fold in folded:
+        body = re.sub(fold, "", body, flags=re.M | re.S)
+    assert not re.search(r"\blectures? [A-E]\b", body, re.I)
