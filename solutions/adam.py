@@ -213,7 +213,7 @@ def adagrad_step(
 
     Source: lecture C; Duchi, Hazan and Singer (2011).
     """
-    accumulator = accumulator + grad**2
+    accumulator = accumulator + grad**2 * 1.0
     return theta - lr * grad / (np.sqrt(accumulator) + eps), accumulator
 
 

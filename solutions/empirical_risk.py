@@ -643,6 +643,7 @@ def nearest_and_not_above(answer, case):
 @train_test_split.property(
     "The number of test rows is not round(n * test_fraction).",
     hint="Compute that number first, then cut the shuffled row numbers there.",
+    last=True,
 )
 def right_number(answer, case):
     return len(answer[0][1]) == round(len(case.args["X"]) * case.args["test_fraction"])
@@ -692,7 +693,7 @@ def polynomial_features(x: Array, degree: int) -> Array:
 
     Source: lecture A (the degree as a hyperparameter); the matrix is called Vandermonde's.
     """
-    return x[:, np.newaxis] ** np.arange(degree + 1)
+    return 1.0 * x[:, np.newaxis] ** np.arange(degree + 1)
 
 
 @polynomial_features.cases

@@ -1174,8 +1174,13 @@ def bfgs_update(H: Array, s: Array, y: Array) -> Array:
 
 
 def _bfgs_case(rng, d: int, H: Array) -> dict:
-    s = rng.normal(size=d)
-    return dict(H=H, s=s, y=spd_matrix(rng, d) @ s)
+    while True:
+        s = rng.normal(size=d)
+        y = spd_matrix(rng, d) @ s
+        # s @ y is positive of the whole numbers, too, that arrays are rounded to, never to 0.
+        whole = [np.copysign(np.maximum(np.rint(np.abs(v)), 1), v) for v in (s, y)]
+        if whole[0] @ whole[1] > 0:
+            return dict(H=H, s=s, y=y)
 
 
 @bfgs_update.cases

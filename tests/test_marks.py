@@ -14,8 +14,9 @@ import pytest
 import scipy.linalg
 
 from autograder.engine.warm.handle import default_runner
-from autograder.exercise import Part
+from autograder.exercise import WHOLE_NUMBERS, Part
 from autograder.grading.grade import grade
+from autograder.judging.cases import known_cases
 from autograder.judging.judge import judge, local_caller
 from autograder.judging.sets import find_set
 from autograder.judging.verdict import Verdict
@@ -543,7 +544,26 @@ def right_answers() -> Iterator[tuple[str, Callable[..., Any]]]:
     for name in ("linear_gradient", "gabor", "gabor_gradient", "momentum_step", "bias_correct"):
         yield name, single(PARTS[name].reference)
     yield "polynomial_features", lambda x, degree: np.vander(x, degree + 1, increasing=True)
+    yield "polynomial_features", lambda x, degree: np.polynomial.polynomial.polyvander(x, degree)
+    yield "polynomial_features", column_by_column
+    yield "adagrad_step", lambda theta, grad, *rest: ADAGRAD(theta, np.asarray(grad, float), *rest)
+    yield "bfgs_update", expanded
     yield "project_nonnegative", lambda theta: np.maximum(theta, 0)
+
+
+ADAGRAD = PARTS["adagrad_step"].reference
+
+
+def column_by_column(x: Array, degree: int) -> Array:
+    out = np.ones((len(x), degree + 1))
+    for k in range(1, degree + 1):
+        out[:, k] = x**k
+    return out
+
+
+def expanded(H: Array, s: Array, y: Array) -> Array:
+    sy, Hy = s @ y, H @ y
+    return H + (sy + y @ Hy) * np.outer(s, s) / sy**2 - (np.outer(Hy, s) + np.outer(s, Hy)) / sy
 
 
 @pytest.mark.parametrize(("part", "answer"), list(right_answers()))
@@ -551,6 +571,23 @@ def test_a_right_answer_keeps_all_its_points(part: str, answer: Callable[..., An
     for seed in range(20):
         verdict = verdict_on(part, answer, f"right-{seed}")
         assert verdict.status == "passed", (seed, told(verdict), verdict.families)
+
+
+@pytest.mark.parametrize("part", [name for name, part in PARTS.items() if part.whole])
+def test_of_whole_numbers_the_right_answer_is_none_of_them(part: str) -> None:
+    """Or who answers with floats, as is right, would be told that the numbers are cut."""
+    for case in known_cases(PARTS[part], "whole"):
+        if case.family.name == WHOLE_NUMBERS:
+            answer = case.answer(PARTS[part].reference)
+            for value in answer if isinstance(answer, tuple) else (answer,):
+                assert np.asarray(value).dtype.kind not in "iu"
+
+
+def test_a_mistake_of_the_rngs_is_named_when_a_learner_makes_it() -> None:
+    """Lint compares a mistake with its own answers, which another's draws never are."""
+    wrong = next(m for m in PARTS["train_test_split"].mistakes if m.name == "the_other_share").wrong
+    for seed in range(5):
+        assert verdict_on("train_test_split", wrong, f"{seed}").mistake == "the_other_share"
 
 
 def test_single_precision_is_refused_where_the_docstring_asks_for_more() -> None:
