@@ -22,7 +22,7 @@ from autograder.classes.clusters import Cluster, find_clusters
 from autograder.engine.interface import NoSandbox
 from autograder.exercise import AuthorError, Part
 from autograder.gradebook.foreign import REMARK
-from autograder.gradebook.reader import read_gradebook
+from autograder.gradebook.reader import look_at, read_gradebook
 from autograder.gradebook.record import Record, part_of, records_of
 from autograder.gradebook.waiting import Waiting, points_by_hand, waiting, without_a_row
 from autograder.judging.sets import find_set
@@ -161,7 +161,10 @@ def write_report(
 def _in_the_gradebook(project: Project, assignment: str) -> tuple[list[Record], list[str]]:
     """The records of those who have marks; and who has none any more."""
     config = course_config(project.root)
-    with read_gradebook(CourseDirectory(config=config)) as gradebook:
+    course = CourseDirectory(config=config)
+    # An older gradebook may answer no question of ours, and hold marks all the same.
+    look_at(course)
+    with read_gradebook(course) as gradebook:
         lost = without_a_row(gradebook, assignment, place_of("autograded", config))
         try:
             known = {s.student_id for s in gradebook.assignment_submissions(assignment)}
